@@ -1,0 +1,1 @@
+//! The requirements of all revisions, read from `harness/catalogue/`.

@@ -1,0 +1,196 @@
+//! JSON-RPC messages that keep what was really received.
+
+use super::id::Id;
+use super::json::{self, Notes};
+use serde_json::Value;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A JSON text that crossed the wire, classified as JSON-RPC 2.0 does. The text stays as it was; unknown
+/// members, duplicate members and the writing of numbers are not lost.
+#[derive(Debug, Clone)]
+pub struct Message {
+    text: Arc<str>,
+    value: Arc<Value>,
+    kind: Kind,
+    id: Option<Id>,
+    notes: Arc<Notes>,
+}
+
+/// What a JSON text is to JSON-RPC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// Has `method` and `id`.
+    Request,
+    /// Has `method` and no `id`.
+    Notification,
+    /// Has `result`.
+    Result,
+    /// Has `error`.
+    Error,
+    /// An array: a batch in 2025-03-26, no message anywhere else.
+    Batch,
+    /// Valid JSON that is no JSON-RPC message, and why.
+    NotAMessage(&'static str),
+}
+
+impl Message {
+    /// Reads one JSON text.
+    ///
+    /// # Errors
+    /// When the bytes are no JSON text by RFC 8259 in UTF-8.
+    pub fn parse(bytes: &[u8]) -> Result<Self, json::Error> {
+        let parsed = json::parse(bytes)?;
+        let text: Arc<str> = std::str::from_utf8(bytes)
+            .map_err(|error| json::Error::utf8(error.valid_up_to()))?
+            .trim_matches([' ', '\t', '\r', '\n'])
+            .into();
+        Ok(Self::assemble(text, parsed.value, parsed.notes))
+    }
+
+    /// A message of our own from a value; its text is the compact serialization.
+    pub fn from_value(value: Value) -> Self {
+        Self::assemble(value.to_string().into(), value, Notes::default())
+    }
+
+    fn assemble(text: Arc<str>, value: Value, notes: Notes) -> Self {
+        let kind = classify(&value);
+        let id = value.get("id").map(|id| {
+            let raw = json::locate(&text, "/id").and_then(|range| text.get(range));
+            Id::from_json(raw.unwrap_or("null"), id)
+        });
+        Self { text, value: Arc::new(value), kind, id, notes: Arc::new(notes) }
+    }
+
+    /// The JSON text, without surrounding white space.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The parsed value. Where a member stands twice the last one counts, as most parsers do.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// What it is to JSON-RPC.
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// What a plain parse would have lost.
+    pub fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    /// The `id` member, of whatever type; `None` when there is no such member.
+    pub fn id(&self) -> Option<&Id> {
+        self.id.as_ref()
+    }
+
+    /// The `method` member, when it is a string.
+    pub fn method(&self) -> Option<&str> {
+        self.value.get("method").and_then(Value::as_str)
+    }
+
+    /// The `params` member.
+    pub fn params(&self) -> Option<&Value> {
+        self.value.get("params")
+    }
+
+    /// The `result` member.
+    pub fn result(&self) -> Option<&Value> {
+        self.value.get("result")
+    }
+
+    /// The `error` member.
+    pub fn error(&self) -> Option<&Value> {
+        self.value.get("error")
+    }
+
+    /// The code of the error, when it is an integer.
+    pub fn error_code(&self) -> Option<i64> {
+        self.error()?.get("code")?.as_i64()
+    }
+
+    /// The messages in it: itself, or the elements of a batch.
+    pub fn parts(&self) -> Vec<Message> {
+        let Value::Array(elements) = &*self.value else { return vec![self.clone()] };
+        (0..elements.len())
+            .filter_map(|index| {
+                let range = json::locate(&self.text, &format!("/{index}"))?;
+                Self::parse(self.text.get(range)?.as_bytes()).ok()
+            })
+            .collect()
+    }
+
+    /// Where in the text the value at a JSON pointer stands.
+    pub fn locate(&self, pointer: &str) -> Option<Range<usize>> {
+        json::locate(&self.text, pointer)
+    }
+
+    /// Whether it answers a request: a result or an error.
+    pub fn is_response(&self) -> bool {
+        matches!(self.kind, Kind::Result | Kind::Error)
+    }
+}
+
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+fn classify(value: &Value) -> Kind {
+    let members = match value {
+        Value::Object(members) => members,
+        Value::Array(_) => return Kind::Batch,
+        _ => return Kind::NotAMessage("it is no JSON object"),
+    };
+    let (method, id) = (members.contains_key("method"), members.contains_key("id"));
+    match (method, id, members.contains_key("result"), members.contains_key("error")) {
+        (true, true, false, false) => Kind::Request,
+        (true, false, false, false) => Kind::Notification,
+        (true, _, _, _) => Kind::NotAMessage("it has `method` beside `result` or `error`"),
+        (false, _, true, _) => Kind::Result,
+        (false, _, false, true) => Kind::Error,
+        (false, _, false, false) => Kind::NotAMessage("it has neither `method` nor `result` nor `error`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(text: &str) -> Kind {
+        Message::parse(text.as_bytes()).unwrap().kind().clone()
+    }
+
+    #[test]
+    fn kinds() {
+        assert_eq!(kind(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#), Kind::Request);
+        assert_eq!(kind(r#"{"jsonrpc":"2.0","method":"x"}"#), Kind::Notification);
+        assert_eq!(kind(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#), Kind::Result);
+        assert_eq!(kind(r#"{"id":1,"error":{}}"#), Kind::Error);
+        assert_eq!(kind("[]"), Kind::Batch);
+        assert!(matches!(kind("3"), Kind::NotAMessage(_)));
+        assert!(matches!(kind(r#"{"id":1}"#), Kind::NotAMessage(_)));
+    }
+
+    #[test]
+    fn the_writing_of_an_id_is_kept() {
+        let message = Message::parse(br#"{"id": 9007199254740993 ,"result":{}}"#).unwrap();
+        assert_eq!(message.id().unwrap().as_json(), "9007199254740993");
+        let message = Message::parse(br#"{"id":1.0,"result":{}}"#).unwrap();
+        assert_eq!(message.id().unwrap().as_json(), "1.0");
+        assert!(!message.id().unwrap().is_well_formed());
+    }
+
+    #[test]
+    fn a_batch_has_parts() {
+        let batch = Message::parse(br#"[{"id":1,"result":{}}, 7]"#).unwrap();
+        let parts = batch.parts();
+        assert_eq!(parts.len(), 2);
+        assert_eq!(parts[0].id(), Some(&Id::number(1)));
+        assert!(matches!(parts[1].kind(), Kind::NotAMessage(_)));
+    }
+}

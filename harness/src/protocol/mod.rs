@@ -1,0 +1,11 @@
+//! Facts about the Model Context Protocol, without any input or output.
+
+pub mod catalogue;
+mod id;
+pub mod json;
+mod message;
+mod revision;
+
+pub use id::Id;
+pub use message::{Kind, Message};
+pub use revision::{Era, Revision, Transport, UnknownRevision};

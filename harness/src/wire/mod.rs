@@ -1,0 +1,11 @@
+//! Bytes: processes, standard streams, HTTP, SSE. What happens is told as a closed set of observable events;
+//! nothing here knows what a message means.
+
+mod event;
+mod process;
+
+pub use event::{
+    Channel, Deliberate, End, Event, Flow, Headers, Limits, Observer, Payload, ShutdownStep, SseFields,
+    Taint, header,
+};
+pub use process::CommandLine;
