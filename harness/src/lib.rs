@@ -6,4 +6,5 @@
 
 pub mod protocol;
 pub mod run;
+pub mod transcript;
 pub mod wire;

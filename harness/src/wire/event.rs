@@ -6,7 +6,9 @@ use std::fmt;
 
 /// Where in a conversation something happened: channel 0 is the process (its pipes, its life), every other
 /// number is one HTTP exchange (a request and its response, however long that streams).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Channel(pub u32);
 

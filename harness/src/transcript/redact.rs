@@ -1,0 +1,143 @@
+//! Keeps secrets out of files and terminals: each is replaced by a placeholder that stays the same within a file.
+
+use crate::wire::{Event, Headers, Payload};
+
+/// Replaces secrets by placeholders such as `«session-1»`.
+#[derive(Debug, Clone, Default)]
+pub struct Redactor {
+    /// The secret and its placeholder, longest secret first.
+    secrets: Vec<(String, String)>,
+    /// Header names whose values are secret beside the usual ones, in lower case.
+    headers: Vec<String>,
+}
+
+/// Header names whose values are never shown.
+const SECRET_HEADERS: [&str; 6] =
+    ["authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "mcp-session-id"];
+
+impl Redactor {
+    /// A redactor that knows some secret values from the start, each with the name to show instead.
+    pub fn new(secrets: impl IntoIterator<Item = (String, String)>, headers: &[String]) -> Self {
+        let mut redactor = Self {
+            secrets: Vec::new(),
+            headers: headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
+        };
+        for (name, value) in secrets {
+            redactor.add(&name, &value);
+        }
+        redactor
+    }
+
+    /// Makes a value secret from now on. Values under four characters are too common to replace.
+    pub fn add(&mut self, name: &str, value: &str) {
+        if value.len() < 4 || self.secrets.iter().any(|(secret, _)| secret == value) {
+            return;
+        }
+        let number = 1 + self
+            .secrets
+            .iter()
+            .filter(|(_, placeholder)| {
+                placeholder.strip_prefix('«').is_some_and(|rest| rest.starts_with(name))
+            })
+            .count();
+        self.secrets.push((value.to_owned(), format!("«{name}-{number}»")));
+        self.secrets.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
+    }
+
+    /// Learns the secrets that an event brings: values of secret headers, session ids in URLs.
+    pub fn learn(&mut self, event: &Event) {
+        match event {
+            Event::RequestHead { url, headers, .. } => {
+                self.learn_headers(headers);
+                self.learn_query(url);
+            }
+            Event::ResponseHead { headers, .. } => self.learn_headers(headers),
+            Event::Received { payload: Payload::Raw { bytes, .. }, sse: Some(_) } => {
+                // The `endpoint` event of HTTP+SSE: a path with the session in its query.
+                if let Ok(text) = std::str::from_utf8(bytes) {
+                    self.learn_query(text);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn learn_headers(&mut self, headers: &Headers) {
+        for (name, value) in headers {
+            let name = name.to_ascii_lowercase();
+            if !SECRET_HEADERS.contains(&name.as_str()) && !self.headers.contains(&name) {
+                continue;
+            }
+            match name.as_str() {
+                "mcp-session-id" => self.add("session", value),
+                "authorization" | "proxy-authorization" => {
+                    let token = value.split_once(' ').map_or(value.as_str(), |(_, token)| token);
+                    self.add("token", token);
+                }
+                "cookie" | "set-cookie" => {
+                    let pair = value.split(';').next().unwrap_or(value);
+                    self.add("cookie", pair.split_once('=').map_or(pair, |(_, value)| value));
+                }
+                other => self.add(other, value),
+            }
+        }
+    }
+
+    fn learn_query(&mut self, url: &str) {
+        let Some((_, query)) = url.split_once('?') else { return };
+        for pair in query.split(['&', '#']) {
+            let Some((name, value)) = pair.split_once('=') else { continue };
+            let name = name.to_ascii_lowercase();
+            if name.contains("session") {
+                self.add("session", value.trim());
+            } else if ["token", "key", "secret", "password"].iter().any(|word| name.contains(word)) {
+                self.add("token", value.trim());
+            }
+        }
+    }
+
+    /// The text with every known secret replaced.
+    pub fn clean(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (secret, placeholder) in &self.secrets {
+            if text.contains(secret.as_str()) {
+                text = text.replace(secret.as_str(), placeholder);
+            }
+        }
+        text
+    }
+
+    /// Whether any secret is known.
+    pub fn is_empty(&self) -> bool {
+        self.secrets.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_ids_and_tokens_disappear() {
+        let mut redactor = Redactor::default();
+        redactor.learn(&Event::RequestHead {
+            method: "POST".into(),
+            url: "http://127.0.0.1/messages?sessionId=abcdef".into(),
+            headers: vec![
+                ("Authorization".into(), "Bearer hunter22".into()),
+                ("Mcp-Session-Id".into(), "0123456789".into()),
+            ],
+        });
+        assert_eq!(
+            redactor.clean("abcdef Bearer hunter22 0123456789"),
+            "«session-1» Bearer «token-1» «session-2»"
+        );
+    }
+
+    #[test]
+    fn the_placeholder_of_a_secret_stays() {
+        let mut redactor = Redactor::new([("api-key".to_owned(), "s3cr3t".to_owned())], &[]);
+        redactor.add("api-key", "s3cr3t");
+        assert_eq!(redactor.clean("s3cr3t/s3cr3t"), "«api-key-1»/«api-key-1»");
+    }
+}
