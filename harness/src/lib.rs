@@ -5,6 +5,9 @@
 //! (`harness/tests/layers.rs` holds this).
 
 pub mod protocol;
-pub mod run;
-pub mod transcript;
 pub mod wire;
+pub mod transcript;
+pub mod run;
+pub mod client;
+pub mod generate;
+pub mod monitors;

@@ -130,7 +130,7 @@ mod tests {
         });
         assert_eq!(
             redactor.clean("abcdef Bearer hunter22 0123456789"),
-            "«session-1» Bearer «token-1» «session-2»"
+            "«session-2» Bearer «token-1» «session-1»"
         );
     }
 

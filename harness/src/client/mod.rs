@@ -1,0 +1,18 @@
+//! Speaking to a server: conversations in both eras, over every transport, by the client's own duties.
+
+mod answers;
+mod conversation;
+mod handshake;
+pub mod headers;
+mod inbox;
+mod link;
+mod outgoing;
+mod reply;
+
+pub use answers::{capabilities, client_info};
+pub use conversation::{Closed, Conversation, Opening, Ticket, with_meta};
+pub use handshake::{Handshake, HandshakeFailure};
+pub use inbox::Heard;
+pub use link::{Binding, OpenError, Timeouts};
+pub use outgoing::{HttpEdits, Outgoing};
+pub use reply::{Answer, Gone, HttpHead, Reply};

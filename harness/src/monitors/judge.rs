@@ -1,0 +1,200 @@
+//! Judgements: what monitors and probes say about requirements.
+
+use crate::client::{Answer, Reply};
+use crate::run::Reason;
+use crate::transcript::Record;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// How many breaches of one requirement are kept for one conversation; the rest are more of the same.
+const BREACHES_KEPT: usize = 8;
+
+/// Collects judgements about one conversation.
+#[derive(Debug, Default)]
+pub struct Judge {
+    tallies: BTreeMap<&'static str, Tally>,
+    by: &'static str,
+}
+
+/// What was said about one requirement.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// How often the deciding observation was made and was good.
+    pub held: u32,
+    /// What broke it.
+    pub breaches: Vec<Breach>,
+    /// Why it could not be decided, where somebody tried.
+    pub undecided: Option<Reason>,
+    /// Why it does not apply to this server, where somebody found out.
+    pub not_applicable: Option<Reason>,
+}
+
+/// One breach of a requirement, with what is needed to believe it.
+#[derive(Debug, Clone)]
+pub struct Breach {
+    /// The monitor or probe that saw it.
+    pub by: &'static str,
+    /// A short, stable name of this way to break the requirement: part of the signature of the finding.
+    pub class: String,
+    /// Whether it is a matter of quality only, which never fails (POLICY section 2: a wrong code that is still an error).
+    pub quality: bool,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// What would have been acceptable.
+    pub expected: Vec<String>,
+    /// What came instead.
+    pub actual: String,
+    /// The deciding event.
+    pub event: Option<u64>,
+    /// The event with what the harness had sent, where there was such a thing.
+    pub sent: Option<u64>,
+    /// JSON pointer of the offending part in the message of the deciding event.
+    pub pointer: Option<String>,
+    /// Byte range of the offending part, where no pointer can name it.
+    pub range: Option<Range<usize>>,
+}
+
+impl Breach {
+    /// A breach, by what is wrong.
+    pub fn new(class: &str, message: impl Into<String>) -> Self {
+        Self {
+            by: "",
+            class: class.to_owned(),
+            quality: false,
+            message: message.into(),
+            expected: Vec::new(),
+            actual: String::new(),
+            event: None,
+            sent: None,
+            pointer: None,
+            range: None,
+        }
+    }
+
+    /// What would have been acceptable, one entry an alternative.
+    #[must_use]
+    pub fn expected(mut self, alternatives: &[&str]) -> Self {
+        self.expected = alternatives.iter().map(|text| (*text).to_owned()).collect();
+        self
+    }
+
+    /// What came instead.
+    #[must_use]
+    pub fn actual(mut self, actual: impl Into<String>) -> Self {
+        self.actual = actual.into();
+        self
+    }
+
+    /// A matter of quality only: warns at most.
+    #[must_use]
+    pub fn quality(mut self) -> Self {
+        self.quality = true;
+        self
+    }
+
+    /// The event that decides.
+    #[must_use]
+    pub fn at(mut self, record: &Record) -> Self {
+        self.event = Some(record.seq);
+        self
+    }
+
+    /// The answer that decides.
+    #[must_use]
+    pub fn in_answer(self, answer: &Answer) -> Self {
+        self.at(&answer.record)
+    }
+
+    /// The reply that decides: its event, and its description as what came.
+    #[must_use]
+    pub fn reply(mut self, reply: &Reply) -> Self {
+        if self.actual.is_empty() {
+            self.actual = reply.describe();
+        }
+        match reply.answer() {
+            Some(answer) => self.in_answer(answer),
+            None => self,
+        }
+    }
+
+    /// The part of the message that offends.
+    #[must_use]
+    pub fn pointer(mut self, pointer: impl Into<String>) -> Self {
+        self.pointer = Some(pointer.into());
+        self
+    }
+
+    /// The bytes that offend.
+    #[must_use]
+    pub fn range(mut self, range: Range<usize>) -> Self {
+        self.range = Some(range);
+        self
+    }
+
+    /// The event with what was sent.
+    #[must_use]
+    pub fn sent(mut self, event: u64) -> Self {
+        self.sent = Some(event);
+        self
+    }
+}
+
+impl Judge {
+    /// Whoever judges next.
+    pub fn by(&mut self, name: &'static str) -> &mut Self {
+        self.by = name;
+        self
+    }
+
+    /// The deciding observation was made, and it was good.
+    pub fn held(&mut self, requirement: &'static str) {
+        self.tally(requirement).held += 1;
+    }
+
+    /// The requirement is broken.
+    pub fn broke(&mut self, requirement: &'static str, mut breach: Breach) {
+        breach.by = self.by;
+        let tally = self.tally(requirement);
+        if tally.breaches.len() < BREACHES_KEPT {
+            tally.breaches.push(breach);
+        }
+    }
+
+    /// Held or broken, by a condition.
+    pub fn decide(&mut self, requirement: &'static str, good: bool, breach: impl FnOnce() -> Breach) {
+        if good {
+            self.held(requirement);
+        } else {
+            self.broke(requirement, breach());
+        }
+    }
+
+    /// It could not be decided; the first reason counts.
+    pub fn undecided(&mut self, requirement: &'static str, code: &str, text: impl Into<String>) {
+        self.tally(requirement).undecided.get_or_insert_with(|| Reason::new(code, text));
+    }
+
+    /// It does not apply to this server.
+    pub fn not_applicable(&mut self, requirement: &'static str, code: &str, text: impl Into<String>) {
+        self.tally(requirement).not_applicable.get_or_insert_with(|| Reason::new(code, text));
+    }
+
+    /// What was said about a requirement.
+    pub fn get(&self, requirement: &str) -> Option<&Tally> {
+        self.tallies.get(requirement)
+    }
+
+    /// Everything that was said.
+    pub fn tallies(&self) -> impl Iterator<Item = (&'static str, &Tally)> {
+        self.tallies.iter().map(|(id, tally)| (*id, tally))
+    }
+
+    /// Requirements with a breach.
+    pub fn broken(&self) -> impl Iterator<Item = (&'static str, &Tally)> {
+        self.tallies().filter(|(_, tally)| !tally.breaches.is_empty())
+    }
+
+    fn tally(&mut self, requirement: &'static str) -> &mut Tally {
+        self.tallies.entry(requirement).or_default()
+    }
+}

@@ -1,0 +1,13 @@
+//! Monitors: passive rules over any conversation. A rule reads what happened and says which requirement it bears on;
+//! it sends nothing and knows no transport but by its events.
+
+mod base;
+mod judge;
+mod rule;
+mod state;
+mod watch;
+
+pub use judge::{Breach, Judge, Tally};
+pub use rule::{Monitor, Validity, all, deciding};
+pub use state::{Asked, Heard, HttpExchange, Moment, State};
+pub use watch::Watch;

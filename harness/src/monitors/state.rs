@@ -1,0 +1,331 @@
+//! What can be known of a conversation from its events so far; shared by all monitors, kept up to date once.
+
+use crate::protocol::{Era, Id, Kind, Message, Revision, Transport};
+use crate::transcript::{About, Record};
+use crate::wire::{Channel, Deliberate, End, Event, Headers, Payload, Taint, header};
+use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A request of ours.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Its id.
+    pub id: Id,
+    /// Its method.
+    pub method: String,
+    /// The message.
+    pub message: Message,
+    /// The event that sent it.
+    pub seq: u64,
+    /// When.
+    pub at: Duration,
+    /// The HTTP exchange, or the process.
+    pub channel: Channel,
+    /// Why it was sent, where it was sent on purpose.
+    pub deliberate: Option<Deliberate>,
+    /// How many responses it has had.
+    pub responses: u32,
+    /// Whether we cancelled it.
+    pub cancelled: bool,
+    /// Whether it stood in a batch.
+    pub in_batch: bool,
+}
+
+impl Asked {
+    /// Whether it broke the protocol, so that its answer is not clean traffic.
+    pub fn is_tainted(&self) -> bool {
+        self.deliberate.as_ref().is_some_and(|deliberate| deliberate.taints >= Taint::Message)
+    }
+
+    /// The revision that its `_meta` names.
+    pub fn meta_version(&self) -> Option<&str> {
+        self.message
+            .params()?
+            .pointer("/_meta/io.modelcontextprotocol~1protocolVersion")
+            .and_then(Value::as_str)
+    }
+
+    /// The progress token that it carries.
+    pub fn progress_token(&self) -> Option<&Value> {
+        self.message.params()?.pointer("/_meta/progressToken")
+    }
+}
+
+/// One HTTP exchange.
+#[derive(Debug, Clone, Default)]
+pub struct HttpExchange {
+    /// The method of the request.
+    pub method: String,
+    /// The headers of the request.
+    pub request_headers: Headers,
+    /// What was posted.
+    pub body: Option<Payload>,
+    /// The event that sent the head.
+    pub seq: u64,
+    /// Why it was sent, where it was sent on purpose.
+    pub deliberate: Option<Deliberate>,
+    /// The status, once there is a response.
+    pub status: Option<u16>,
+    /// The headers of the response.
+    pub headers: Headers,
+    /// The event that brought the head of the response.
+    pub head_seq: u64,
+    /// Payloads received on it.
+    pub payloads: u32,
+    /// Responses received on it.
+    pub responses: u32,
+    /// How it ended.
+    pub end: Option<End>,
+}
+
+impl HttpExchange {
+    /// The media type of the response in lower case, without parameters.
+    pub fn media_type(&self) -> Option<String> {
+        let value = header(&self.headers, "content-type")?;
+        Some(value.split(';').next().unwrap_or(value).trim().to_ascii_lowercase())
+    }
+
+    /// Whether the response is an event stream.
+    pub fn is_event_stream(&self) -> bool {
+        self.media_type().as_deref() == Some("text/event-stream")
+    }
+
+    /// Whether the request broke the protocol on purpose.
+    pub fn is_tainted(&self) -> bool {
+        self.deliberate.as_ref().is_some_and(|deliberate| deliberate.taints >= Taint::Message)
+    }
+
+    /// Whether it took up an earlier stream.
+    pub fn is_resumption(&self) -> bool {
+        header(&self.request_headers, "last-event-id").is_some()
+    }
+
+    /// The message that was posted, if it was one.
+    pub fn posted(&self) -> Option<&Message> {
+        self.body.as_ref().and_then(Payload::message)
+    }
+}
+
+/// Facts about a conversation, from the events up to now.
+#[derive(Debug, Default)]
+pub struct State {
+    transport: Option<Transport>,
+    /// The revision that the conversation was opened for.
+    pub intended: Option<Revision>,
+    /// The revision that was agreed on (legacy), or that requests name and the server serves (modern).
+    pub revision: Option<Revision>,
+    /// Our requests by id; ids are never used twice.
+    pub asked: HashMap<Id, Asked>,
+    /// HTTP exchanges.
+    pub exchanges: HashMap<Channel, HttpExchange>,
+    /// The server's `capabilities`, once it told them.
+    pub capabilities: Option<Value>,
+    /// From which event on the conversation is tainted as a whole.
+    pub tainted_since: Option<u64>,
+    /// Whether `initialize` was sent, and whether it was answered with a result.
+    pub initialize: (bool, bool),
+    /// Whether `notifications/initialized` was sent.
+    pub initialized: bool,
+    /// Whether any modern request was sent.
+    pub modern_sent: bool,
+    /// Listen requests (2026-07-28) that are open.
+    pub listening: HashSet<Id>,
+    /// Whether anything valid came from the server.
+    pub spoke: bool,
+    /// Whether anything was sent at all.
+    pub sent_anything: bool,
+    /// When the server last answered one of our requests.
+    pub last_response_at: Option<Duration>,
+    /// The probe that is at work, by its note.
+    pub probe: Option<String>,
+}
+
+impl State {
+    /// The state of a conversation that has not begun.
+    pub fn new(about: &About) -> Self {
+        Self { transport: Some(about.transport), intended: about.revision, ..Self::default() }
+    }
+
+    /// The transport.
+    pub fn transport(&self) -> Transport {
+        self.transport.unwrap_or(Transport::Stdio)
+    }
+
+    /// The era, as far as it is known.
+    pub fn era(&self) -> Option<Era> {
+        match (self.revision.or(self.intended), self.modern_sent, self.initialize.0) {
+            (Some(revision), ..) => Some(revision.era()),
+            (None, true, false) => Some(Era::Modern),
+            (None, false, true) => Some(Era::Legacy),
+            _ => None,
+        }
+    }
+
+    /// The revision whose rules hold: the agreed one, else the intended one.
+    pub fn rules(&self) -> Option<Revision> {
+        self.revision.or(self.intended)
+    }
+
+    /// The request that a response answers.
+    pub fn answered_by(&self, message: &Message) -> Option<&Asked> {
+        self.asked.get(message.id()?)
+    }
+
+    /// Our requests that have no response yet and were not cancelled.
+    pub fn unanswered(&self) -> impl Iterator<Item = &Asked> {
+        self.asked.values().filter(|asked| asked.responses == 0 && !asked.cancelled)
+    }
+
+    /// Whether the server declared a capability, by path: `resources/subscribe`.
+    pub fn declares(&self, path: &str) -> bool {
+        let value =
+            self.capabilities.as_ref().and_then(|capabilities| capabilities.pointer(&format!("/{path}")));
+        value.is_some_and(|value| !value.is_null() && value != &Value::Bool(false))
+    }
+
+    /// Takes in an event, before the rules see it for what was sent, after them for what was received.
+    pub(super) fn note_sent(&mut self, record: &Record) {
+        match &record.event {
+            Event::RequestHead { method, headers, .. } => {
+                let exchange = self.exchanges.entry(record.channel).or_default();
+                exchange.method.clone_from(method);
+                exchange.request_headers.clone_from(headers);
+                exchange.seq = record.seq;
+            }
+            Event::Sent { payload, deliberate } => {
+                self.sent_anything = true;
+                if deliberate.as_ref().is_some_and(|d| d.taints == Taint::Conversation) {
+                    self.tainted_since.get_or_insert(record.seq);
+                }
+                if record.channel != Channel::PROCESS {
+                    let exchange = self.exchanges.entry(record.channel).or_default();
+                    exchange.body = Some(payload.clone());
+                    exchange.deliberate.clone_from(deliberate);
+                }
+                if let Some(message) = payload.message() {
+                    let in_batch = *message.kind() == Kind::Batch;
+                    for part in message.parts() {
+                        self.note_sent_message(record, &part, deliberate.as_ref(), in_batch);
+                    }
+                }
+            }
+            Event::ResponseHead { status, headers } => {
+                let exchange = self.exchanges.entry(record.channel).or_default();
+                exchange.status = Some(*status);
+                exchange.headers.clone_from(headers);
+                exchange.head_seq = record.seq;
+            }
+            Event::ResponseEnded(end) => {
+                self.exchanges.entry(record.channel).or_default().end = Some(end.clone());
+            }
+            Event::Note(text) => {
+                if let Some(name) = text.strip_prefix("probe ") {
+                    self.probe = Some(name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn note_sent_message(
+        &mut self,
+        record: &Record,
+        message: &Message,
+        deliberate: Option<&Deliberate>,
+        in_batch: bool,
+    ) {
+        let Some(method) = message.method() else { return };
+        match (message.kind(), message.id()) {
+            (Kind::Request, Some(id)) => {
+                let asked = Asked {
+                    id: id.clone(),
+                    method: method.to_owned(),
+                    message: message.clone(),
+                    seq: record.seq,
+                    at: record.at,
+                    channel: record.channel,
+                    deliberate: deliberate.cloned(),
+                    responses: 0,
+                    cancelled: false,
+                    in_batch,
+                };
+                self.initialize.0 |= method == "initialize";
+                self.modern_sent |= asked.meta_version().is_some();
+                if method == "subscriptions/listen" {
+                    self.listening.insert(id.clone());
+                }
+                self.asked.insert(id.clone(), asked);
+            }
+            (Kind::Notification, _) if method == "notifications/initialized" => self.initialized = true,
+            (Kind::Notification, _) if method == "notifications/cancelled" => {
+                let target = message.params().and_then(|params| params.get("requestId"));
+                if let Some(target) = target {
+                    let id = Id::from_json(&target.to_string(), target);
+                    self.listening.remove(&id);
+                    if let Some(asked) = self.asked.get_mut(&id) {
+                        asked.cancelled = true;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes in a message from the server, after the rules have seen it.
+    pub(super) fn note_received(&mut self, record: &Record, message: &Message) {
+        self.spoke = true;
+        if record.channel != Channel::PROCESS {
+            let exchange = self.exchanges.entry(record.channel).or_default();
+            exchange.payloads += 1;
+            exchange.responses += u32::from(message.is_response());
+        }
+        let Some(id) = message.id().filter(|_| message.is_response()) else { return };
+        self.listening.remove(id);
+        let Some(asked) = self.asked.get_mut(id) else { return };
+        asked.responses += 1;
+        self.last_response_at = Some(record.at);
+        let (method, first) = (asked.method.clone(), asked.responses == 1);
+        let meta_version = asked.meta_version().and_then(|version| version.parse::<Revision>().ok());
+        let Some(result) = message.result().filter(|_| first) else { return };
+        match method.as_str() {
+            "initialize" => {
+                self.initialize.1 = true;
+                let version = result.get("protocolVersion").and_then(Value::as_str);
+                self.revision = version.and_then(|version| version.parse().ok());
+                self.capabilities = result.get("capabilities").cloned();
+            }
+            "server/discover" => {
+                self.revision = meta_version.or(self.revision);
+                self.capabilities = result.get("capabilities").cloned();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Something that a rule looks at.
+pub struct Moment<'a> {
+    /// The event.
+    pub record: &'a Arc<Record>,
+    /// The message in it, where it is one from the server; elements of a batch come one by one.
+    pub message: Option<Heard<'a>>,
+    /// What is known by now. Of a message from the server: before it is counted.
+    pub state: &'a State,
+}
+
+/// A message from the server, with what it belongs to.
+#[derive(Clone, Copy)]
+pub struct Heard<'a> {
+    /// The message.
+    pub message: &'a Message,
+    /// The request that it answers, if it is a response to one of ours.
+    pub answers: Option<&'a Asked>,
+    /// The HTTP exchange that carried it.
+    pub exchange: Option<&'a HttpExchange>,
+    /// Whether it came in a batch.
+    pub in_batch: bool,
+    /// Whether what we did before makes it unfit to be judged as clean traffic.
+    pub tainted: bool,
+}
