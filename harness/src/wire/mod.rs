@@ -2,7 +2,9 @@
 //! nothing here knows what a message means.
 
 mod event;
+pub mod framing;
 mod process;
+pub mod sse;
 
 pub use event::{
     Channel, Deliberate, End, Event, Flow, Headers, Limits, Observer, Payload, ShutdownStep, SseFields,
