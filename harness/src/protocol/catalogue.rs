@@ -1,1 +1,0 @@
-//! The requirements of all revisions, read from `harness/catalogue/`.
