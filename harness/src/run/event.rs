@@ -68,6 +68,21 @@ pub enum RunEvent {
     Footer(Footer),
 }
 
+impl RunEvent {
+    /// The words that `event` may have in this version of the format.
+    pub(super) const KINDS: [&'static str; 9] = [
+        "header",
+        "target-identified",
+        "unit-started",
+        "progress",
+        "conversation",
+        "result",
+        "unit-finished",
+        "notice",
+        "footer",
+    ];
+}
+
 /// The head of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Header {

@@ -50,6 +50,13 @@ impl std::fmt::Display for Outcome {
 pub struct ResultRow {
     /// The requirement's id.
     pub requirement: String,
+    /// Its title, for people; not part of the JSON document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Address of the page of the specification that a reader can open (`https:` or `http:`); not part of the JSON
+    /// document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// Its level in the revision (`MUST`, `MUST NOT`, `SHOULD`, `SHOULD NOT`, `INVARIANT`); `null` where the revision does not have the rule.
     pub level: Option<String>,
     /// What breaks for a user: `interop`, `security`, `quality`.
@@ -124,7 +131,7 @@ pub struct Evidence {
 
 /// Results by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", default)]
 pub struct Summary {
     /// A MUST is broken.
     pub fail: u32,
@@ -143,7 +150,13 @@ pub struct Summary {
 impl Summary {
     /// Counts one more result.
     pub fn add(&mut self, outcome: Outcome) {
-        *self.slot(outcome) += 1;
+        let slot = self.slot(outcome);
+        *slot = slot.saturating_add(1);
+    }
+
+    /// The number of results.
+    pub fn total(&self) -> u32 {
+        Outcome::ALL.into_iter().fold(0, |sum: u32, outcome| sum.saturating_add(self.count(outcome)))
     }
 
     /// The count of an outcome.
