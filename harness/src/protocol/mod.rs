@@ -5,6 +5,7 @@ mod id;
 pub mod json;
 mod message;
 mod revision;
+pub mod schema;
 
 pub use id::Id;
 pub use message::{Kind, Message};
