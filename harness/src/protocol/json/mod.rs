@@ -1,0 +1,14 @@
+//! A strict JSON reader that keeps what others lose: duplicate members, lone surrogates, the place of every value.
+
+mod build;
+mod error;
+mod locate;
+mod scan;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use build::{MAX_DEPTH, MAX_DUPLICATES, Notes, Parsed, parse};
+pub use error::{Error, ErrorKind};
+pub use locate::{elements, locate};
