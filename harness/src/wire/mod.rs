@@ -1,13 +1,24 @@
 //! Bytes: processes, standard streams, HTTP, SSE. What happens is told as a closed set of observable events;
 //! nothing here knows what a message means.
 
+#[cfg(not(unix))]
+compile_error!(
+    "mcprove runs on Unix systems only: it relies on process groups and signals (on Windows, use WSL)"
+);
+
 mod event;
 pub mod framing;
+mod guardian;
 mod process;
+mod process_error;
+mod process_io;
 pub mod sse;
+mod sweep;
 
 pub use event::{
     Channel, Deliberate, End, Event, Flow, Headers, Limits, Observer, Payload, ShutdownStep, SseFields,
     Taint, header,
 };
-pub use process::CommandLine;
+pub use guardian::RUN_VARIABLE;
+pub use process::{CommandLine, Exit, Process};
+pub use process_error::{StartError, WriteError};
