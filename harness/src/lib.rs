@@ -9,5 +9,6 @@ pub mod wire;
 pub mod transcript;
 pub mod run;
 pub mod client;
-pub mod generate;
 pub mod monitors;
+pub mod probes;
+pub mod check;

@@ -211,16 +211,15 @@ impl HttpLink {
     ) -> Channel {
         headers.extend(self.headers.iter().cloned());
         let edits = &outgoing.http;
-        headers.retain(|(name, _)| !edits.remove.iter().any(|gone| gone.eq_ignore_ascii_case(name)));
-        headers.extend(edits.add.iter().cloned());
         let mut request = Request::new(method, url, body);
         request.headers.extend(headers.into_iter().map(|(name, value)| (name, value.into_bytes())));
-        for gone in edits.add.iter().map(|(name, _)| name).filter(|name| name.eq_ignore_ascii_case("host")) {
-            request.replace_host(gone);
+        for gone in &edits.remove {
+            request = request.without_header(gone);
         }
+        request.headers.extend(edits.add.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())));
         request.deliberate.clone_from(&outgoing.deliberate);
         request.fresh_connection = edits.fresh_connection;
-        request.response_limits = limits;
+        request.response = limits;
         let channel = Channel(self.next_channel);
         self.next_channel += 1;
         let client = Arc::clone(&self.client);

@@ -6,6 +6,7 @@ mod handshake;
 pub mod headers;
 mod inbox;
 mod link;
+mod opener;
 mod outgoing;
 mod reply;
 
@@ -14,5 +15,6 @@ pub use conversation::{Closed, Conversation, Opening, Ticket, with_meta};
 pub use handshake::{Handshake, HandshakeFailure};
 pub use inbox::Heard;
 pub use link::{Binding, OpenError, Timeouts};
+pub use opener::{Finished, Opened, Opener, RecorderSource};
 pub use outgoing::{HttpEdits, Outgoing};
 pub use reply::{Answer, Gone, HttpHead, Reply};

@@ -2,22 +2,24 @@
 
 use crate::client::{Answer, Reply};
 use crate::run::Reason;
-use crate::transcript::Record;
+use crate::transcript::{Record, Recorder};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// How many breaches of one requirement are kept for one conversation; the rest are more of the same.
 const BREACHES_KEPT: usize = 8;
 
 /// Collects judgements about one conversation.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Judge {
     tallies: BTreeMap<&'static str, Tally>,
     by: &'static str,
+    conversation: Option<Arc<Recorder>>,
 }
 
 /// What was said about one requirement.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Tally {
     /// How often the deciding observation was made and was good.
     pub held: u32,
@@ -30,7 +32,7 @@ pub struct Tally {
 }
 
 /// One breach of a requirement, with what is needed to believe it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Breach {
     /// The monitor or probe that saw it.
     pub by: &'static str,
@@ -44,6 +46,8 @@ pub struct Breach {
     pub expected: Vec<String>,
     /// What came instead.
     pub actual: String,
+    /// The conversation in which it was seen.
+    pub conversation: Option<Arc<Recorder>>,
     /// The deciding event.
     pub event: Option<u64>,
     /// The event with what the harness had sent, where there was such a thing.
@@ -64,6 +68,7 @@ impl Breach {
             message: message.into(),
             expected: Vec::new(),
             actual: String::new(),
+            conversation: None,
             event: None,
             sent: None,
             pointer: None,
@@ -146,6 +151,28 @@ impl Judge {
         self
     }
 
+    /// The conversation that is judged next.
+    pub fn about(&mut self, conversation: &Arc<Recorder>) {
+        self.conversation = Some(Arc::clone(conversation));
+    }
+
+    /// Adds what another judge said.
+    pub fn merge(&mut self, other: Self) {
+        for (id, theirs) in other.tallies {
+            let ours = self.tallies.entry(id).or_default();
+            ours.held += theirs.held;
+            ours.breaches.extend(theirs.breaches);
+            ours.breaches.truncate(BREACHES_KEPT);
+            ours.undecided = ours.undecided.take().or(theirs.undecided);
+            ours.not_applicable = ours.not_applicable.take().or(theirs.not_applicable);
+        }
+    }
+
+    /// Adds what another judge said, and leaves it as it is.
+    pub fn merge_ref(&mut self, other: &Self) {
+        self.merge(Self { tallies: other.tallies.clone(), ..Self::default() });
+    }
+
     /// The deciding observation was made, and it was good.
     pub fn held(&mut self, requirement: &'static str) {
         self.tally(requirement).held += 1;
@@ -154,6 +181,7 @@ impl Judge {
     /// The requirement is broken.
     pub fn broke(&mut self, requirement: &'static str, mut breach: Breach) {
         breach.by = self.by;
+        breach.conversation = breach.conversation.or_else(|| self.conversation.clone());
         let tally = self.tally(requirement);
         if tally.breaches.len() < BREACHES_KEPT {
             tally.breaches.push(breach);

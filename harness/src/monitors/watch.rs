@@ -4,7 +4,7 @@ use super::judge::Judge;
 use super::rule::{self, Validity};
 use super::state::{Heard, Moment, State};
 use crate::protocol::Kind;
-use crate::transcript::{About, Record};
+use crate::transcript::{About, Record, Recorder};
 use crate::wire::{Channel, Event};
 use std::sync::Arc;
 
@@ -22,9 +22,10 @@ impl Watch {
     }
 
     /// A whole conversation at once.
-    pub fn over(about: &About, records: &[Arc<Record>]) -> Judge {
-        let mut watch = Self::new(about);
-        for record in records {
+    pub fn over(conversation: &Arc<Recorder>) -> Judge {
+        let mut watch = Self::new(conversation.about());
+        watch.judge.about(conversation);
+        for record in &conversation.snapshot() {
             watch.see(record);
         }
         watch.finish()

@@ -1,0 +1,145 @@
+//! A verdict that hurts is looked at twice: what would be a failure is tried again in a fresh process, else a fresh
+//! session, else a fresh connection. What does not come back is flaky, with its rate.
+
+use super::unit::{Bench, Choice, Outcome};
+use crate::client::Binding;
+use crate::monitors::{Breach, Judge};
+use crate::probes::{self, Offer, Place, Run};
+use crate::protocol::catalogue::{Catalogue, Violation, outcome_of_violation};
+use crate::protocol::{Era, Revision};
+use crate::wire::Event;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How often what was not seen again is tried, beside the first time.
+const TRIES: u32 = 3;
+
+/// What came of trying again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Confirmation {
+    /// Seen again, in a fresh `process`, `session` or `connection`.
+    Again(&'static str),
+    /// Seen in so many of so many tries.
+    Flaky { seen: u32, of: u32 },
+    /// It could not be tried again, and why.
+    Untried(String),
+}
+
+/// Confirmations by requirement.
+pub(super) type Confirmations = BTreeMap<&'static str, Confirmation>;
+
+/// Where the findings come from that are to be confirmed.
+pub(super) enum Scope<'a> {
+    /// The main conversation of a unit.
+    Main,
+    /// Conversations of their own.
+    Alone { place: Place, spoken: &'a [Revision], dual_era: bool, offer: &'a Offer },
+}
+
+impl Bench {
+    /// Tries again what would be a failure.
+    pub(super) async fn confirm(&self, judge: &Judge, revision: Revision, scope: Scope<'_>) -> Confirmations {
+        let mut open: BTreeSet<&'static str> = judge
+            .broken()
+            .filter(|(id, tally)| tally.breaches.iter().any(|breach| would_fail(id, breach, revision)))
+            .map(|(id, _)| id)
+            .collect();
+        let mut confirmations = Confirmations::new();
+        if open.is_empty() {
+            return confirmations;
+        }
+        let names: BTreeSet<&'static str> = open
+            .iter()
+            .filter_map(|id| judge.get(id))
+            .flat_map(|tally| &tally.breaches)
+            .filter_map(active_probe)
+            .collect();
+        let choice = Choice::Named(names);
+        let fresh = match (self.opener.binding(), revision.era()) {
+            (Binding::Stdio(_), _) => "process",
+            (_, Era::Legacy) => "session",
+            (_, Era::Modern) => "connection",
+        };
+        for tried in 1..=TRIES {
+            if self.stop.wanted().is_some() {
+                break;
+            }
+            let again = match &scope {
+                Scope::Main => self.main_again(revision, &choice).await,
+                Scope::Alone { place, spoken, dual_era, offer } => {
+                    Ok(self.alone(*place, revision, spoken, *dual_era, offer, &choice).await)
+                }
+            };
+            let again = match again {
+                Ok(outcome) => outcome,
+                Err(why) => {
+                    for id in &open {
+                        confirmations.entry(id).or_insert_with(|| Confirmation::Untried(why.clone()));
+                    }
+                    break;
+                }
+            };
+            let seen: Vec<&'static str> = open
+                .iter()
+                .copied()
+                .filter(|id| again.judge.get(id).is_some_and(|tally| !tally.breaches.is_empty()))
+                .collect();
+            for id in seen {
+                open.remove(id);
+                // Seen at the first repetition: confirmed. Later: it comes and goes.
+                let verdict = if tried == 1 {
+                    Confirmation::Again(fresh)
+                } else {
+                    Confirmation::Flaky { seen: 2, of: tried + 1 }
+                };
+                confirmations.insert(id, verdict);
+            }
+            for id in &open {
+                confirmations.insert(id, Confirmation::Flaky { seen: 1, of: tried + 1 });
+            }
+            if open.is_empty() {
+                break;
+            }
+        }
+        confirmations
+    }
+
+    async fn main_again(&self, revision: Revision, choice: &Choice) -> Result<Outcome, String> {
+        let opened = self.opener.open("confirming", Some(revision)).await;
+        let mut opened = opened.map_err(|error| error.to_string())?;
+        if opened.talk.begin(revision).await.is_err() {
+            // The handshake itself is what fails: the monitors judge it.
+            let mut outcome = Outcome::default();
+            self.finish(opened, &mut outcome).await;
+            return Ok(outcome);
+        }
+        Ok(self.main_conversation(opened, revision, choice, &|_, _, _| {}).await)
+    }
+}
+
+fn would_fail(id: &str, breach: &Breach, revision: Revision) -> bool {
+    Catalogue::get()
+        .requirement(id)
+        .is_some_and(|row| outcome_of_violation(row, revision, breach.quality) == Violation::Fail)
+}
+
+/// The probe that was at work when something was seen: the one that judged, or the last one that the record names.
+pub(super) fn active_probe(breach: &Breach) -> Option<&'static str> {
+    if let Some(probe) = probes::all().find(|probe| probe.name == breach.by) {
+        return Some(probe.name);
+    }
+    let recorder = breach.conversation.as_ref()?;
+    let until = breach.event.unwrap_or(u64::MAX);
+    let noted = recorder
+        .snapshot()
+        .iter()
+        .take_while(|record| record.seq <= until)
+        .filter_map(|record| match &record.event {
+            Event::Note(text) => text.strip_prefix("probe ").map(str::to_owned),
+            _ => None,
+        })
+        .last();
+    // A conversation of a probe of its own bears the name of the probe.
+    let name = noted.unwrap_or_else(|| recorder.about().purpose.clone());
+    probes::all().find(|probe| probe.name == name && !matches!((&probe.run, probe.place), (Run::Within(_), Place::Clean)))
+        .map(|probe| probe.name)
+}

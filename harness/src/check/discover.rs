@@ -1,0 +1,222 @@
+//! Which eras and revisions does a server speak? The modern probe first, on a fresh process or connection, with the
+//! handshake of the newest legacy revision beside it, so that neither has to wait for the other's time-out.
+
+use crate::client::{Binding, HandshakeFailure, OpenError, Opened, Opener, Reply};
+use crate::protocol::{Era, Revision};
+use crate::wire::{Event, header};
+use std::time::{Duration, Instant};
+
+/// How long the slower of the two probes may take longer than the faster one.
+const LATE: Duration = Duration::from_secs(2);
+
+/// A conversation that has begun.
+pub(super) struct Begun {
+    pub(super) opened: Opened,
+    pub(super) revision: Revision,
+}
+
+/// What the first two conversations showed.
+pub(super) struct Found {
+    /// Conversations that have begun, one a revision.
+    pub(super) begun: Vec<Begun>,
+    /// A version that the server offered in place of the one that was asked for.
+    pub(super) offered: Option<Revision>,
+    /// A conversation in which `initialize` got an answer that is no agreement, and nothing else worked either.
+    pub(super) refused: Option<Opened>,
+    /// Time from the start to the first valid answer.
+    pub(super) startup: Duration,
+}
+
+/// Why nothing valid ever came.
+pub(super) struct Unreachable {
+    pub(super) why: String,
+}
+
+enum Attempt {
+    Begun(Opened),
+    Failed { opened: Option<Opened>, why: Failure },
+}
+
+enum Failure {
+    Open(OpenError),
+    Handshake(HandshakeFailure),
+}
+
+async fn attempt(opener: &Opener, revision: Revision, purpose: &str) -> (Attempt, Duration) {
+    let start = Instant::now();
+    let outcome = match opener.open(purpose, Some(revision)).await {
+        Err(error) => Attempt::Failed { opened: None, why: Failure::Open(error) },
+        Ok(mut opened) => match opened.talk.begin(revision).await {
+            Ok(()) => Attempt::Begun(opened),
+            Err(failure) => {
+                Attempt::Failed { opened: Some(opened), why: Failure::Handshake(failure) }
+            }
+        },
+    };
+    (outcome, start.elapsed())
+}
+
+/// Finds out which era a server speaks.
+pub(super) async fn discover(opener: &Opener, wanted: &[Revision]) -> Result<Found, Unreachable> {
+    let newest = Revision::V2025_11_25;
+    let asks_modern = wanted.is_empty() || wanted.iter().any(|revision| revision.era() == Era::Modern);
+    let legacy_wanted = || wanted.iter().copied().filter(|revision| revision.era() == Era::Legacy).max();
+    let over_sse = matches!(opener.binding(), Binding::HttpSse(_));
+    let first_legacy = match (wanted.is_empty(), over_sse) {
+        (_, true) => Some(Revision::V2024_11_05),
+        (true, false) => Some(newest),
+        (false, false) => legacy_wanted(),
+    };
+    let modern = async {
+        if asks_modern && !over_sse {
+            Some(attempt(opener, Revision::V2026_07_28, "main").await)
+        } else {
+            None
+        }
+    };
+    let legacy = async {
+        match first_legacy {
+            Some(revision) => Some(attempt(opener, revision, "main").await),
+            None => None,
+        }
+    };
+    let (modern, legacy) = both(modern, legacy).await;
+    sort_out(modern.flatten(), legacy.flatten().map(|found| (found, first_legacy))).await
+}
+
+type Tried = (Attempt, Duration);
+
+/// Waits for both, but for the second one only a while longer once the first has succeeded.
+async fn both(
+    modern: impl Future<Output = Option<Tried>>,
+    legacy: impl Future<Output = Option<Tried>>,
+) -> (Option<Option<Tried>>, Option<Option<Tried>>) {
+    let (mut modern, mut legacy) = (std::pin::pin!(modern), std::pin::pin!(legacy));
+    let patience = |tried: &Option<Tried>| match tried {
+        Some((Attempt::Begun(_), took)) => Some(LATE.max(2 * *took)),
+        _ => None,
+    };
+    tokio::select! {
+        first = &mut modern => {
+            let second = match patience(&first) {
+                Some(wait) => tokio::time::timeout(wait, &mut legacy).await.ok(),
+                None => Some(legacy.await),
+            };
+            (Some(first), second)
+        }
+        first = &mut legacy => {
+            let second = match patience(&first) {
+                Some(wait) => tokio::time::timeout(wait, &mut modern).await.ok(),
+                None => Some(modern.await),
+            };
+            (second, Some(first))
+        }
+    }
+}
+
+async fn sort_out(
+    modern: Option<Tried>,
+    legacy: Option<(Tried, Option<Revision>)>,
+) -> Result<Found, Unreachable> {
+    let mut found = Found { begun: Vec::new(), offered: None, refused: None, startup: Duration::MAX };
+    let mut reasons = Vec::new();
+    let mut spoke = false;
+    for (tried, revision) in [
+        modern.map(|tried| (tried, Some(Revision::V2026_07_28))),
+        legacy,
+    ]
+    .into_iter()
+    .flatten()
+    {
+        let ((attempt, took), Some(revision)) = (tried, revision) else { continue };
+        match attempt {
+            Attempt::Begun(opened) => {
+                found.startup = found.startup.min(took);
+                found.begun.push(Begun { opened, revision });
+            }
+            Attempt::Failed { opened, why } => {
+                if let Failure::Handshake(HandshakeFailure::OtherVersion(version)) = &why
+                    && revision.era() == Era::Legacy
+                {
+                    found.offered = version.parse().ok();
+                }
+                let answered = match &why {
+                    Failure::Handshake(HandshakeFailure::OtherVersion(_)) => true,
+                    Failure::Handshake(HandshakeFailure::Refused(reply)) => reply.answer().is_some(),
+                    Failure::Open(_) => false,
+                };
+                if answered {
+                    spoke = true;
+                    found.startup = found.startup.min(took);
+                }
+                reasons.push(explain(&why, opened.as_ref()));
+                match opened {
+                    Some(opened) if answered && revision.era() == Era::Legacy => found.refused = Some(opened),
+                    Some(opened) => {
+                        opened.close().await;
+                    }
+                    None => {}
+                }
+            }
+        }
+    }
+    if !found.begun.is_empty() || found.offered.is_some() || spoke {
+        return Ok(found);
+    }
+    reasons.dedup();
+    Err(Unreachable { why: reasons.join("; ") })
+}
+
+/// What happened instead of a handshake, and what to do about it.
+fn explain(why: &Failure, opened: Option<&Opened>) -> String {
+    let mut text = match why {
+        Failure::Open(error) => return error.to_string(),
+        Failure::Handshake(HandshakeFailure::OtherVersion(version)) => {
+            format!("the server offers only version `{version}`")
+        }
+        Failure::Handshake(HandshakeFailure::Refused(reply)) => match reply {
+            Reply::Silence(waited) => format!(
+                "no answer within {} s; if it starts slowly, raise --startup-timeout; if it buffers its output, make it flush",
+                waited.as_secs()
+            ),
+            Reply::NoMessage(head) => match header(&head.headers, "location") {
+                Some(location) if (300..400).contains(&head.status) => format!(
+                    "HTTP {} redirects to {location}; redirects are not followed, use that URL",
+                    head.status
+                ),
+                _ => format!(
+                    "HTTP {} without a JSON-RPC message; is this the URL of the MCP endpoint?",
+                    head.status
+                ),
+            },
+            other => other.describe(),
+        },
+    };
+    let Some(opened) = opened else { return text };
+    let recorder = opened.talk.recorder();
+    let mut stderr = Vec::new();
+    let mut garbage = None;
+    for record in recorder.snapshot() {
+        match &record.event {
+            Event::Stderr(bytes) => stderr.extend_from_slice(bytes),
+            Event::Received { payload, .. } if payload.message().is_none() => {
+                garbage.get_or_insert_with(|| String::from_utf8_lossy(payload.bytes()).into_owned());
+            }
+            _ => {}
+        }
+    }
+    let shorten = |text: &str| {
+        let lines: Vec<&str> = text.lines().rev().take(8).collect();
+        let tail: String = lines.into_iter().rev().collect::<Vec<_>>().join("\n");
+        let skip = tail.chars().count().saturating_sub(1500);
+        tail.chars().skip(skip).collect::<String>()
+    };
+    if let Some(garbage) = garbage {
+        text.push_str(&format!("\nits output began with what is no MCP message: {}", shorten(&garbage)));
+    }
+    let stderr = String::from_utf8_lossy(&stderr);
+    if !stderr.trim().is_empty() {
+        text.push_str(&format!("\nits standard error said:\n{}", shorten(stderr.trim_end())));
+    }
+    recorder.redact(&text)
+}

@@ -1,0 +1,112 @@
+//! Opens conversations with one target over one transport: counts process starts, bounds how many run at once, and
+//! keeps the records of all of them.
+
+use super::conversation::{Closed, Conversation, Opening};
+use super::link::{Binding, OpenError};
+use crate::protocol::Revision;
+use crate::transcript::{About, Recorder};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Makes the recorder of a conversation: where its file lies, what is secret, who watches.
+pub trait RecorderSource: Send + Sync {
+    /// A recorder for a conversation that is about to begin.
+    fn recorder(&self, about: About) -> Arc<Recorder>;
+}
+
+/// Opens conversations.
+pub struct Opener {
+    binding: Binding,
+    opening: Opening,
+    display: String,
+    source: Arc<dyn RecorderSource>,
+    permits: Arc<Semaphore>,
+    starts: Arc<AtomicU32>,
+}
+
+/// A conversation that is open, with its place among those that may run at once.
+pub struct Opened {
+    /// The conversation.
+    pub talk: Conversation,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Conversations that are over and not judged yet.
+#[derive(Default)]
+pub struct Finished(Mutex<Vec<Arc<Recorder>>>);
+
+impl Finished {
+    /// Adds one.
+    pub fn push(&self, recorder: Arc<Recorder>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(recorder);
+    }
+
+    /// Takes all.
+    pub fn take(&self) -> Vec<Arc<Recorder>> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Opener {
+    /// An opener for a target. `display` is how the target is named in files, `permits` how many conversations may run
+    /// at once.
+    pub fn new(
+        binding: Binding,
+        opening: Opening,
+        display: String,
+        source: Arc<dyn RecorderSource>,
+        permits: Arc<Semaphore>,
+        starts: Arc<AtomicU32>,
+    ) -> Self {
+        Self { binding, opening, display, source, permits, starts }
+    }
+
+    /// Where the server is reached.
+    pub fn binding(&self) -> &Binding {
+        &self.binding
+    }
+
+    /// What conversations are opened with.
+    pub fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    /// The same target reached otherwise.
+    pub fn over(&self, binding: Binding) -> Self {
+        Self {
+            binding,
+            opening: self.opening.clone(),
+            display: self.display.clone(),
+            source: Arc::clone(&self.source),
+            permits: Arc::clone(&self.permits),
+            starts: Arc::clone(&self.starts),
+        }
+    }
+
+    /// Opens a conversation; waits while too many are open. Nothing is sent yet.
+    pub async fn open(&self, purpose: &str, revision: Option<Revision>) -> Result<Opened, OpenError> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        // The semaphore is never closed.
+        let permit = permit.map_err(|error| OpenError::Http(error.to_string()))?;
+        if matches!(self.binding, Binding::Stdio(_)) {
+            self.starts.fetch_add(1, Ordering::Relaxed);
+        }
+        let about = About {
+            revision,
+            transport: self.binding.transport(),
+            purpose: purpose.to_owned(),
+            target: self.display.clone(),
+        };
+        let recorder = self.source.recorder(about);
+        let talk = Conversation::open(&self.binding, &self.opening, recorder).await?;
+        Ok(Opened { talk, _permit: permit })
+    }
+}
+
+impl Opened {
+    /// Ends it as a client should.
+    pub async fn close(self) -> Closed {
+        self.talk.close().await
+    }
+}

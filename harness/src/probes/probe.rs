@@ -1,0 +1,236 @@
+//! What a probe is, what it is given, and the list of all of them.
+
+use crate::client::{Conversation, Finished, OpenError, Opened, Opener, Outgoing, Reply, Ticket};
+use crate::monitors::{Breach, Judge};
+use crate::protocol::{Era, Revision, Transport};
+use crate::wire::Taint;
+use serde_json::Value;
+use std::future::Future;
+use std::pin::Pin;
+
+use super::offer::Offer;
+use super::safety::Safety;
+
+/// An active check: it sends something on purpose and judges the answer.
+pub struct Probe {
+    /// A sentence: what holds where the probe finds nothing.
+    pub name: &'static str,
+    /// What is sent, what passes, what fails, and why a user should care; `explain` prints it.
+    pub explain: &'static str,
+    /// The requirements that it can decide.
+    pub decides: &'static [&'static str],
+    /// The era that it belongs to; `None` for both.
+    pub era: Option<Era>,
+    /// The transports that it runs over.
+    pub over: Over,
+    /// Where in a check it runs.
+    pub place: Place,
+    /// The code.
+    pub run: Run,
+}
+
+/// The transports that a probe runs over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// All.
+    Any,
+    /// STDIO only.
+    Stdio,
+    /// Streamable HTTP only.
+    Http,
+    /// HTTP+SSE only.
+    HttpSse,
+    /// Both HTTP transports.
+    AnyHttp,
+}
+
+impl Over {
+    /// Whether a transport is among them.
+    pub fn includes(self, transport: Transport) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Stdio => transport == Transport::Stdio,
+            Self::Http => transport == Transport::Http,
+            Self::HttpSse => transport == Transport::HttpSse,
+            Self::AnyHttp => transport.is_http(),
+        }
+    }
+}
+
+/// Where in a check a probe runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// In the unit's main conversation, while that obeys the protocol.
+    Clean,
+    /// In the unit's main conversation, after everything clean: it breaks the protocol, and is followed by a canary.
+    Breaking,
+    /// In conversations of its own, once for each revision.
+    Alone,
+    /// In conversations of its own, once for the era: what it does comes before any revision is agreed on.
+    AloneForEra,
+}
+
+/// The code of a probe.
+pub enum Run {
+    /// In the main conversation.
+    Within(for<'a, 'b> fn(&'a mut Stage<'b>) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>),
+    /// In conversations that it opens.
+    Alone(for<'a, 'b> fn(&'a mut Solo<'b>) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>),
+}
+
+/// What a probe in the main conversation is given.
+pub struct Stage<'a> {
+    /// The probe's own name.
+    pub name: &'static str,
+    /// The conversation.
+    pub talk: &'a mut Conversation,
+    /// Where to say what was seen.
+    pub judge: &'a mut Judge,
+    /// What the server offers, as far as earlier probes have found out.
+    pub offer: &'a mut Offer,
+    /// What may be called, and the seed.
+    pub settings: &'a Settings,
+    /// The revision spoken.
+    pub revision: Revision,
+}
+
+/// What a probe with conversations of its own is given.
+pub struct Solo<'a> {
+    /// The probe's own name.
+    pub name: &'static str,
+    /// Opens conversations.
+    pub opener: &'a Opener,
+    /// Where to say what was seen.
+    pub judge: &'a mut Judge,
+    /// What the server offers, as the main conversation found out.
+    pub offer: &'a Offer,
+    /// What may be called, and the seed.
+    pub settings: &'a Settings,
+    /// The revision of the unit; for [`Place::AloneForEra`] the newest one of the era that the server speaks.
+    pub revision: Revision,
+    /// The revisions of the era that the server was seen to speak, oldest first.
+    pub spoken: &'a [Revision],
+    /// Whether the server speaks the other era too.
+    pub dual_era: bool,
+    /// Conversations that are over; they go to the monitors.
+    pub finished: &'a Finished,
+}
+
+/// What holds for all probes of a run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Which tools may be called.
+    pub safety: Safety,
+    /// The seed of every random choice.
+    pub seed: u64,
+}
+
+impl Stage<'_> {
+    /// The era of the conversation.
+    pub fn era(&self) -> Era {
+        self.revision.era()
+    }
+
+    /// The transport of the conversation.
+    pub fn transport(&self) -> Transport {
+        self.talk.transport()
+    }
+
+    /// Sends something that breaks the protocol in itself (its answer is not clean traffic), and waits for the answer.
+    pub async fn breaking(&mut self, outgoing: Outgoing) -> (Ticket, Reply) {
+        let ticket = self.talk.send(outgoing.deliberate(self.name, Taint::Message)).await;
+        let reply = self.talk.reply(&ticket).await;
+        (ticket, reply)
+    }
+
+    /// Sends something valid and waits for the answer.
+    pub async fn valid(&mut self, outgoing: Outgoing) -> (Ticket, Reply) {
+        let ticket = self.talk.send(outgoing).await;
+        let reply = self.talk.reply(&ticket).await;
+        (ticket, reply)
+    }
+
+    /// A valid request, and its answer.
+    pub async fn request(&mut self, method: &str, params: Value) -> (Ticket, Reply) {
+        let outgoing = self.talk.compose(method, params);
+        self.valid(outgoing).await
+    }
+}
+
+impl Solo<'_> {
+    /// Opens a conversation.
+    pub async fn open(&mut self, revision: Option<Revision>) -> Result<Opened, OpenError> {
+        let opened = self.opener.open(self.name, revision).await?;
+        self.judge.about(opened.talk.recorder());
+        Ok(opened)
+    }
+
+    /// Opens a conversation and begins it in a revision; says why it is undecided where that fails.
+    pub async fn begin(&mut self, revision: Revision, ids: &[&'static str]) -> Option<Opened> {
+        match self.open(Some(revision)).await {
+            Ok(mut opened) => {
+                if opened.talk.begin(revision).await.is_ok() {
+                    return Some(opened);
+                }
+                self.close(opened).await;
+            }
+            Err(OpenError::Start(_) | OpenError::Http(_) | OpenError::NoEndpoint { .. }) => {}
+        }
+        for id in ids {
+            self.judge.undecided(id, "no-conversation", "a further conversation could not be opened");
+        }
+        None
+    }
+
+    /// Ends a conversation and hands it to the monitors.
+    pub async fn close(&mut self, opened: Opened) {
+        let closed = opened.close().await;
+        self.finished.push(closed.recorder);
+    }
+}
+
+/// Where something is about a reply: the breach, with what was sent and what came.
+pub fn breach(class: &str, message: impl Into<String>, ticket: &Ticket, reply: &Reply) -> Breach {
+    Breach::new(class, message).reply(reply).sent(ticket.since)
+}
+
+/// Lists the probes of an area; the comment above each one is what `explain` prints.
+macro_rules! probes {
+    ($( $(#[doc = $doc:expr])* $name:ident ($place:ident, $era:ident, $over:ident) decides [$($id:literal),+ $(,)?] ; )*) => {
+        pub(super) static PROBES: &[$crate::probes::Probe] = &[$(
+            $crate::probes::Probe {
+                name: stringify!($name),
+                explain: concat!($($doc, "\n"),*),
+                decides: &[$($id),+],
+                era: probes!(@era $era),
+                over: $crate::probes::Over::$over,
+                place: $crate::probes::Place::$place,
+                run: probes!(@run $place $name),
+            }
+        ),*];
+    };
+    (@era Both) => { None };
+    (@era $era:ident) => { Some($crate::protocol::Era::$era) };
+    (@run Clean $name:ident) => { $crate::probes::Run::Within(|stage| Box::pin($name(stage))) };
+    (@run Breaking $name:ident) => { $crate::probes::Run::Within(|stage| Box::pin($name(stage))) };
+    (@run Alone $name:ident) => { $crate::probes::Run::Alone(|solo| Box::pin($name(solo))) };
+    (@run AloneForEra $name:ident) => { $crate::probes::Run::Alone(|solo| Box::pin($name(solo))) };
+}
+pub(super) use probes;
+
+/// All probes, by area. Within a place they run in this order.
+pub fn all() -> impl Iterator<Item = &'static Probe> {
+    [super::base::PROBES, super::lifecycle::PROBES].into_iter().flatten()
+}
+
+/// The probes that can decide a requirement.
+pub fn deciding(requirement: &str) -> impl Iterator<Item = &'static Probe> {
+    all().filter(move |probe| probe.decides.contains(&requirement))
+}
+
+impl Probe {
+    /// Whether it runs in a unit.
+    pub fn runs(&self, revision: Revision, transport: Transport) -> bool {
+        self.era.is_none_or(|era| era == revision.era()) && self.over.includes(transport)
+    }
+}
