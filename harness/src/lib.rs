@@ -7,3 +7,6 @@
 pub mod protocol;
 pub mod run;
 pub mod wire;
+
+#[cfg(feature = "cli")]
+pub mod report;
