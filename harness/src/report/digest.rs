@@ -3,7 +3,7 @@
 use super::style;
 use crate::protocol::{Revision, Transport};
 use crate::run::{Finding, Footer, Outcome, ResultRow, RunState};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
 /// Where something was seen, and with which outcome.
@@ -68,6 +68,7 @@ impl<'a> Digest<'a> {
     pub(super) fn of(state: &'a RunState) -> Self {
         let rows = state.sorted();
         let mut broken: BTreeMap<&str, Broken<'a>> = BTreeMap::new();
+        let mut known: HashMap<(&str, &str), usize> = HashMap::new();
         let mut restated: BTreeMap<&str, Restated<'a>> = BTreeMap::new();
         let mut undecided: BTreeMap<(&str, &str), Undecided<'a>> = BTreeMap::new();
         for row in rows {
@@ -87,7 +88,8 @@ impl<'a> Digest<'a> {
                         entry.row = row;
                     }
                     for finding in &row.findings {
-                        gather(&mut entry.problems, row, finding);
+                        let at = known.entry((id, &finding.signature)).or_insert(entry.problems.len());
+                        gather(&mut entry.problems, *at, row, finding);
                     }
                 }
                 Outcome::Inconclusive => {
@@ -134,9 +136,10 @@ impl<'a> Digest<'a> {
     }
 }
 
-fn gather<'a>(problems: &mut Vec<Problem<'a>>, row: &'a ResultRow, finding: &'a Finding) {
+/// Adds a finding to the problem at its place, which is one after the last for a new signature.
+fn gather<'a>(problems: &mut Vec<Problem<'a>>, at: usize, row: &'a ResultRow, finding: &'a Finding) {
     let place = (row.transport, row.revision, row.outcome);
-    let Some(known) = problems.iter_mut().find(|known| known.finding.signature == finding.signature) else {
+    let Some(known) = problems.get_mut(at) else {
         problems.push(Problem { row, finding, ids: vec![&finding.id], places: vec![place] });
         return;
     };

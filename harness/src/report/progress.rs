@@ -4,7 +4,7 @@ use super::reporter::Reporter;
 use super::style::{self, BOLD, DIM, paint};
 use super::text::visible;
 use crate::protocol::{Revision, Transport};
-use crate::run::{RunEvent, RunState};
+use crate::run::{RunEvent, Summary};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fmt;
 use std::io::{self, Write};
@@ -16,7 +16,7 @@ const NOTICE: usize = 400;
 
 /// Shows how far a run is.
 pub struct Progress<W> {
-    state: RunState,
+    counts: Vec<((Revision, Transport), Summary)>,
     shown: Shown<W>,
 }
 
@@ -36,7 +36,15 @@ impl<W: Write> Progress<W> {
     /// One line for each unit that starts or ends, and for each remark. Lines carry styles; a writer that strips
     /// them (`anstream::AutoStream`) makes them plain.
     pub fn lines(out: W) -> Self {
-        Self { state: RunState::default(), shown: Shown::Lines(out) }
+        Self { counts: Vec::new(), shown: Shown::Lines(out) }
+    }
+
+    fn count(&mut self, unit: (Revision, Transport)) -> &mut Summary {
+        let at = self.counts.iter().position(|(known, _)| *known == unit).unwrap_or_else(|| {
+            self.counts.push((unit, Summary::default()));
+            self.counts.len() - 1
+        });
+        &mut self.counts[at].1
     }
 
     fn say(&mut self, line: &str) -> io::Result<()> {
@@ -59,7 +67,7 @@ impl Progress<io::Sink> {
     /// Bars on any target.
     pub fn bars_on(target: ProgressDrawTarget) -> Self {
         let all = MultiProgress::with_draw_target(target);
-        Self { state: RunState::default(), shown: Shown::Bars { all, units: Vec::new() } }
+        Self { counts: Vec::new(), shown: Shown::Bars { all, units: Vec::new() } }
     }
 }
 
@@ -75,7 +83,6 @@ fn unit_name(revision: Revision, transport: Transport) -> String {
 
 impl<W: Write> Reporter for Progress<W> {
     fn event(&mut self, event: &RunEvent) -> io::Result<()> {
-        self.state.apply(event);
         match event {
             RunEvent::TargetIdentified(identity) => {
                 let revisions: Vec<_> = identity.revisions.iter().map(|r| r.as_str()).collect();
@@ -112,12 +119,7 @@ impl<W: Write> Reporter for Progress<W> {
                         bar.finish_and_clear();
                     }
                 }
-                let unit = self
-                    .state
-                    .units()
-                    .into_iter()
-                    .find(|unit| (unit.revision, unit.transport) == (*revision, *transport));
-                let counts = unit.map_or_else(String::new, |unit| style::counts(&unit.summary, true));
+                let counts = style::counts(self.count((*revision, *transport)), true);
                 let name = unit_name(*revision, *transport);
                 let time = paint(DIM, format_args!("in {}", style::duration(*millis)));
                 self.say(&format!("  {} {name}  {counts}  {time}", paint(BOLD, "checked ")))
@@ -125,10 +127,11 @@ impl<W: Write> Reporter for Progress<W> {
             RunEvent::Notice { text } => {
                 self.say(&format!("  {} {}", paint(DIM, "note    "), visible(text, NOTICE)))
             }
-            RunEvent::Header(_)
-            | RunEvent::Conversation { .. }
-            | RunEvent::Result(_)
-            | RunEvent::Footer(_) => Ok(()),
+            RunEvent::Result(row) => {
+                self.count((row.revision, row.transport)).add(row.outcome);
+                Ok(())
+            }
+            RunEvent::Header(_) | RunEvent::Conversation { .. } | RunEvent::Footer(_) => Ok(()),
         }
     }
 

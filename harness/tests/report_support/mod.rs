@@ -79,7 +79,7 @@ pub(crate) fn same_id(revision: Revision, transport: Transport, id: u32) -> Resu
         evidence: Evidence {
             sent: Some(sent.into()),
             received: Some(received.into()),
-            mark: Some([21, 24]),
+            mark: Some([22, 25]),
             pointer: Some("/id".into()),
             event: Some(9),
         },
