@@ -12,3 +12,5 @@ pub mod client;
 pub mod monitors;
 pub mod probes;
 pub mod check;
+#[cfg(feature = "cli")]
+pub mod report;

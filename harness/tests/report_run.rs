@@ -123,7 +123,7 @@ fn later_kinds_and_members_are_passed_over() {
         line["of_a_later_version"] = json!({"deep": [1, 2]});
     }
     lines.insert(3, json!({"event": "weather", "degrees": 21}));
-    let input: String = lines.iter().map(|line| format!("{line}\n\n")).collect();
+    let input = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n\n");
     let mut reader = RunReader::new("x", input.as_bytes()).unwrap();
     let read: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
     assert_eq!(read, support::sample());

@@ -79,7 +79,7 @@ pub(crate) fn same_id(revision: Revision, transport: Transport, id: u32) -> Resu
         evidence: Evidence {
             sent: Some(sent.into()),
             received: Some(received.into()),
-            mark: Some([21, 24]),
+            mark: Some([22, 25]),
             pointer: Some("/id".into()),
             event: Some(9),
         },
@@ -228,6 +228,9 @@ pub(crate) fn sample() -> Vec<RunEvent> {
             flaky.requirement = "pagination.cursor.stable".into();
             flaky.title = Some("A page that is asked for twice is the same".into());
             flaky.outcome = Outcome::Flaky;
+            flaky.findings[0].reproduce = flaky.findings[0]
+                .reproduce
+                .replace("tools.call.unknown-tool-is-an-error", "pagination.cursor.stable");
             flaky.reason = Some(Reason::new("rate", "seen in 1 of 3 tries"));
             flaky.findings[0].signature = "5eed5eed".into();
             flaky.findings[0].message = "Two requests with one cursor gave different pages.".into();

@@ -1,0 +1,17 @@
+//! What is drawn from a run, one file per format. Reporters consume run events and nothing else, so that a live run
+//! and one read back look the same.
+
+mod digest;
+mod html;
+mod json;
+mod progress;
+mod reporter;
+mod style;
+mod terminal;
+mod text;
+
+pub use html::{Html, HtmlError, render as render_html};
+pub use json::Json;
+pub use progress::Progress;
+pub use reporter::{DrawError, Reporter, draw};
+pub use terminal::{Terminal, TerminalOptions, render as render_terminal};
