@@ -44,6 +44,9 @@ struct Shared {
     closing: watch::Sender<bool>,
 }
 
+/// Ends every session when the server is dropped.
+struct Shutdown(Arc<Shared>);
+
 impl Drop for Shutdown {
     fn drop(&mut self) {
         let _ = self.0.closing.send(true);
@@ -51,9 +54,6 @@ impl Drop for Shutdown {
         self.0.clients.close_all();
     }
 }
-
-/// Ends every session when the server is dropped.
-struct Shutdown(Arc<Shared>);
 
 /// Serves HTTP on `listener`, at `/mcp` and, for 2024-11-05, at `/sse` and `/messages`. Runs until it is dropped, which
 /// closes all connections and sessions.

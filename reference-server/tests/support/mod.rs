@@ -1,6 +1,7 @@
 //! Clients of our own for the tests: they speak bytes, so that nothing of the server is taken for granted.
 #![allow(
     dead_code,
+    unreachable_pub,
     clippy::unwrap_used,
     reason = "each test file uses its part, and a broken test may panic"
 )]
