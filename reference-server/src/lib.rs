@@ -1,1 +1,18 @@
-//! The reference server of mcprove.
+//! The reference server of mcprove: a strict, complete Model Context Protocol server to learn the protocol from.
+//!
+//! It speaks all five revisions over STDIO, Streamable HTTP and HTTP+SSE. Start with [`Server::new`], then hand the
+//! server to [`serve_stdio`] or [`serve_http`]; `README.md` maps each page of the specification to a file.
+
+mod context;
+mod features;
+mod legacy;
+mod message;
+mod modern;
+mod revision;
+mod schema;
+mod server;
+mod transport;
+
+pub use revision::Revision;
+pub use server::{Config, Server};
+pub use transport::{serve_http, serve_stdio, serve_stream};

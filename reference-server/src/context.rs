@@ -1,0 +1,120 @@
+//! What a handler knows about the request it serves, and how it speaks before it answers.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+
+use crate::features::{Level, ProgressGate};
+use crate::legacy::Session;
+use crate::message::{Id, Reply, Request, RpcError, notification};
+use crate::modern::RequestMeta;
+use crate::revision::Revision;
+use crate::server::Server;
+use crate::transport::EventLog;
+
+/// What a handler returns.
+pub(crate) type Answer = Result<Reply, RpcError>;
+
+/// Where the notifications of one request go.
+#[derive(Clone)]
+pub(crate) enum Sink {
+    /// A queue shared with others (STDIO, HTTP+SSE) or private to the request (modern HTTP).
+    Queue(mpsc::Sender<String>),
+    /// The resumable stream of a legacy HTTP request.
+    Stream(Arc<EventLog>),
+}
+
+impl Sink {
+    /// Waits until there is room. A reader that is gone is no error: its request is being dropped.
+    pub(crate) async fn send(&self, message: String) {
+        match self {
+            Self::Queue(queue) => {
+                let _ = queue.send(message).await;
+            }
+            Self::Stream(log) => log.append(message).await,
+        }
+    }
+}
+
+/// Who sent the request.
+pub(crate) enum Caller {
+    /// A client with a handshake behind it.
+    Session(Arc<Session>),
+    /// A client that says about itself what is needed in the request.
+    Stateless(RequestMeta),
+}
+
+/// One request being served.
+pub(crate) struct RequestContext {
+    pub server: Server,
+    pub revision: Revision,
+    pub id: Id,
+    pub caller: Caller,
+    pub sink: Sink,
+    progress_token: Option<Box<RawValue>>,
+    progress: ProgressGate,
+}
+
+impl RequestContext {
+    pub(crate) fn new(
+        server: Server,
+        revision: Revision,
+        request: &mut Request,
+        caller: Caller,
+        sink: Sink,
+    ) -> Self {
+        Self {
+            server,
+            revision,
+            id: request.id.clone(),
+            caller,
+            sink,
+            progress_token: request.progress_token.take(),
+            progress: ProgressGate::default(),
+        }
+    }
+
+    /// Sends `notifications/progress` if the client asked for it; a value that does not grow is left out.
+    pub(crate) async fn progress(&self, progress: u64, total: u64, message: &str) {
+        #[derive(Serialize)]
+        struct Params<'a> {
+            #[serde(rename = "progressToken")]
+            token: &'a RawValue,
+            progress: u64,
+            total: u64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            message: Option<&'a str>,
+        }
+        let Some(token) = &self.progress_token else {
+            return;
+        };
+        if !self.progress.admits(progress) {
+            return;
+        }
+        let params = Params {
+            token,
+            progress,
+            total,
+            message: (self.revision >= Revision::V2025_03_26).then_some(message),
+        };
+        self.sink
+            .send(notification("notifications/progress", &params))
+            .await;
+    }
+
+    /// Sends `notifications/message` if the client wants that level.
+    pub(crate) async fn log(&self, level: Level, text: &str) {
+        let wanted = match &self.caller {
+            Caller::Session(session) => Some(session.level()),
+            Caller::Stateless(meta) => meta.log_level,
+        };
+        if wanted.is_some_and(|threshold| level >= threshold) {
+            let params = serde_json::json!({"level": level.as_str(), "logger": "tools", "data": {"message": text}});
+            self.sink
+                .send(notification("notifications/message", &params))
+                .await;
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Completion: suggestions for prompt arguments and template variables.
+
+use serde_json::{Value, json};
+
+use crate::features::resources::{LARGEST_ROOT, PEOPLE};
+use crate::features::{expand_template, prompt_arguments};
+use crate::message::{Object, RpcError, optional_object, string};
+
+/// The most values that one answer may hold.
+const LIMIT: usize = 100;
+
+const COUNTRIES: [(&str, &[&str]); 4] = [
+    ("France", &["Lyon", "Paris", "Toulouse"]),
+    ("Germany", &["Berlin", "Bremen", "Hamburg"]),
+    ("Japan", &["Kyoto", "Osaka", "Tokyo"]),
+    ("Portugal", &["Lisbon", "Porto"]),
+];
+
+/// `completion/complete`.
+pub(crate) fn complete(params: &Object) -> Result<Object, RpcError> {
+    let missing =
+        |name: &str| RpcError::invalid_params(format!("Invalid params: {name} is missing"));
+    let reference = optional_object(params, "ref")?.ok_or_else(|| missing("ref"))?;
+    let argument = optional_object(params, "argument")?.ok_or_else(|| missing("argument"))?;
+    let name = string(argument, "name")?;
+    let typed = string(argument, "value")?;
+    let context = optional_object(params, "context")?;
+    let known = context
+        .map(|context| optional_object(context, "arguments"))
+        .transpose()?
+        .flatten();
+    if known.is_some_and(|arguments| arguments.values().any(|value| !value.is_string())) {
+        return Err(RpcError::invalid_params(
+            "Invalid params: context.arguments must hold strings",
+        ));
+    }
+    let unknown_argument = || RpcError::invalid_params("Invalid params: unknown argument");
+    let candidates: Vec<String> = match string(reference, "type")? {
+        "ref/prompt" => {
+            let prompt = string(reference, "name")?;
+            if !prompt_arguments(prompt)?.any(|argument| argument == name) {
+                return Err(unknown_argument());
+            }
+            for_prompt(prompt, name, known)
+        }
+        "ref/resource" => {
+            let variable = expand_template(string(reference, "uri")?).ok_or_else(|| {
+                RpcError::invalid_params("Invalid params: unknown resource template")
+            })?;
+            if variable != name {
+                return Err(unknown_argument());
+            }
+            if variable == "name" {
+                PEOPLE.map(str::to_owned).into()
+            } else {
+                (0..=LARGEST_ROOT)
+                    .map(|number| number.to_string())
+                    .collect()
+            }
+        }
+        _ => {
+            return Err(RpcError::invalid_params(
+                "Invalid params: unknown kind of ref",
+            ));
+        }
+    };
+    let typed = typed.to_lowercase();
+    let matching: Vec<String> = candidates
+        .into_iter()
+        .filter(|candidate| candidate.to_lowercase().starts_with(&typed))
+        .collect();
+    let total = matching.len();
+    let values: Vec<String> = matching.into_iter().take(LIMIT).collect();
+    let mut result = Object::new();
+    result.insert(
+        "completion".into(),
+        json!({"values": values, "total": total, "hasMore": total > LIMIT}),
+    );
+    Ok(result)
+}
+
+fn for_prompt(prompt: &str, argument: &str, known: Option<&Object>) -> Vec<String> {
+    let owned = |names: &[&str]| names.iter().copied().map(str::to_owned).collect();
+    match (prompt, argument) {
+        ("greet", "style") => owned(&["formal", "friendly", "short"]),
+        ("travel", "country") => COUNTRIES
+            .iter()
+            .map(|(country, _)| (*country).to_owned())
+            .collect(),
+        ("travel", "city") => {
+            let country = known
+                .and_then(|known| known.get("country"))
+                .and_then(Value::as_str);
+            COUNTRIES
+                .iter()
+                .filter(|(name, _)| country.is_none_or(|country| country == *name))
+                .flat_map(|(_, cities)| cities.iter().map(|city| (*city).to_owned()))
+                .collect()
+        }
+        ("summarise_note", "uri") => {
+            owned(&["note://settings", "note://unicode", "note://welcome"])
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::complete;
+    use serde_json::json;
+
+    #[test]
+    fn at_most_a_hundred_values_and_the_true_total() {
+        let params = json!({"ref": {"type": "ref/resource", "uri": "note://squares/{number}"}, "argument": {"name": "number", "value": ""}});
+        let result = complete(params.as_object().unwrap()).unwrap();
+        assert_eq!(
+            result["completion"]["values"].as_array().unwrap().len(),
+            100
+        );
+        assert_eq!(result["completion"]["total"], 1000);
+        assert_eq!(result["completion"]["hasMore"], true);
+    }
+
+    #[test]
+    fn arguments_already_known_narrow_the_suggestions() {
+        let mut params = json!({"ref": {"type": "ref/prompt", "name": "travel"}, "argument": {"name": "city", "value": ""}});
+        assert_eq!(
+            complete(params.as_object().unwrap()).unwrap()["completion"]["total"],
+            11
+        );
+        params["context"] = json!({"arguments": {"country": "Japan"}});
+        let result = complete(params.as_object().unwrap()).unwrap();
+        assert_eq!(
+            result["completion"]["values"],
+            json!(["Kyoto", "Osaka", "Tokyo"])
+        );
+    }
+}

@@ -1,0 +1,132 @@
+//! One legacy message in, at most one answer out: which method is which handler.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::context::{Answer, Caller, RequestContext, Sink};
+use crate::features;
+use crate::legacy::{Session, batch, lifecycle};
+use crate::message::{
+    Message, Notification, Object, Payload, Reply, Request, RpcError, error_response,
+    result_response,
+};
+use crate::revision::Revision;
+
+/// What becomes of a payload.
+pub(crate) enum Exchange {
+    /// Taken in; there is nothing to say.
+    Accepted,
+    /// Refused as a whole, with the error to send.
+    Refused(String),
+    /// Being served; ends with the answer, or with none if it was cancelled.
+    Serving(Serving),
+}
+
+/// Work that ends with the text of the answer.
+pub(crate) type Serving = Pin<Box<dyn Future<Output = Option<String>> + Send>>;
+
+/// Takes in one message or, where the revision has them, a batch.
+pub(crate) fn take_in(session: &Arc<Session>, payload: Payload<'_>, sink: Sink) -> Exchange {
+    match payload {
+        Payload::Single(Message::Request(request)) => {
+            Exchange::Serving(Box::pin(answer(Arc::clone(session), request, sink)))
+        }
+        Payload::Single(Message::Notification(notification)) => {
+            notified(session, &notification);
+            Exchange::Accepted
+        }
+        Payload::Single(Message::Response) => Exchange::Accepted,
+        Payload::Batch(elements) if session.revision() == Some(Revision::V2025_03_26) => {
+            batch::take_in(session, &elements, &sink)
+        }
+        Payload::Batch(_) => {
+            let error =
+                RpcError::invalid_request("Invalid request: batches exist only in 2025-03-26");
+            Exchange::Refused(error_response(None, &error, session.error_revision()))
+        }
+    }
+}
+
+/// Serves one request.
+pub(crate) async fn answer(
+    session: Arc<Session>,
+    mut request: Request,
+    sink: Sink,
+) -> Option<String> {
+    let before = session.error_revision();
+    let id = request.id.clone();
+    let answer = if may_wait(&request.method) {
+        match session.in_flight.enter(&id) {
+            Ok(ticket) => ticket.run(waiting(&session, &mut request, sink)).await?,
+            Err(error) => Err(error),
+        }
+    } else {
+        at_once(&session, &request).map(Reply::Object)
+    };
+    Some(match answer {
+        Ok(reply) => result_response(&id, &reply),
+        Err(error) => error_response(Some(&id), &error, before),
+    })
+}
+
+/// Whether a method may take time and can therefore be cancelled.
+fn may_wait(method: &str) -> bool {
+    method == "tools/call"
+}
+
+async fn waiting(session: &Arc<Session>, request: &mut Request, sink: Sink) -> Answer {
+    let revision = lifecycle::require_initialized(session)?;
+    let caller = Caller::Session(Arc::clone(session));
+    let context = RequestContext::new(session.server.clone(), revision, request, caller, sink);
+    features::call_tool(&context, &request.params)
+        .await
+        .map(Reply::Object)
+}
+
+fn at_once(session: &Session, request: &Request) -> Result<Object, RpcError> {
+    type Handler = fn(&Session, Revision, &Object) -> Result<Object, RpcError>;
+    let params = &request.params;
+    let handler: Handler = match request.method.as_str() {
+        "initialize" => return lifecycle::initialize(session, params),
+        "ping" => return Ok(Object::new()),
+        "tools/list" => {
+            |session, revision, params| features::list_tools(&session.server, revision, params)
+        }
+        "resources/list" => {
+            |session, revision, params| features::list_resources(&session.server, revision, params)
+        }
+        "resources/templates/list" => {
+            |session, revision, params| features::list_templates(&session.server, revision, params)
+        }
+        "resources/read" => {
+            |session, revision, params| features::read_resource(&session.server, revision, params)
+        }
+        "resources/subscribe" => |session, revision, params| {
+            features::subscribe(&session.server, session, revision, params)
+        },
+        "resources/unsubscribe" => |session, _, params| features::unsubscribe(session, params),
+        "prompts/list" => {
+            |session, revision, params| features::list_prompts(&session.server, revision, params)
+        }
+        "prompts/get" => {
+            |session, revision, params| features::get_prompt(&session.server, revision, params)
+        }
+        "completion/complete" => |_, _, params| features::complete(params),
+        "logging/setLevel" => |session, _, params| features::set_level(session, params),
+        unknown => return Err(RpcError::method_not_found(unknown)),
+    };
+    handler(session, lifecycle::require_initialized(session)?, params)
+}
+
+/// Takes in a notification; unknown ones are ignored, as are those that make no sense.
+pub(crate) fn notified(session: &Session, notification: &Notification) {
+    match notification.method.as_str() {
+        "notifications/initialized" => session.operate(),
+        "notifications/cancelled" => {
+            if let Some(id) = &notification.request_id {
+                session.in_flight.cancel(id);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,9 @@
+//! The revisions with a handshake: 2024-11-05 to 2025-11-25.
+
+mod batch;
+mod dispatch;
+mod lifecycle;
+mod session;
+
+pub(crate) use dispatch::{Exchange, answer, take_in};
+pub(crate) use session::Session;

@@ -1,0 +1,119 @@
+//! What the server remembers about one client between `initialize` and the end of the session.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+
+use crate::features::{InFlight, Level};
+use crate::message::{INTERNAL_ERROR, RpcError, notification};
+use crate::revision::Revision;
+use crate::server::{Change, Server, lock};
+
+/// The most resources that one session may subscribe to.
+const SUBSCRIPTIONS: usize = 1000;
+
+/// How far the handshake has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Nothing agreed yet.
+    New,
+    /// `initialize` has been answered.
+    Negotiated(Revision),
+    /// `notifications/initialized` has arrived.
+    Operating(Revision),
+}
+
+/// One client with a handshake, on any transport.
+pub(crate) struct Session {
+    pub server: Server,
+    pub in_flight: Arc<InFlight>,
+    phase: Mutex<Phase>,
+    level: AtomicU8,
+    subscriptions: Mutex<BTreeSet<String>>,
+}
+
+impl Session {
+    pub(crate) fn new(server: Server) -> Arc<Self> {
+        let in_flight = InFlight::new(server.config().max_requests_in_flight);
+        Arc::new(Self {
+            server,
+            in_flight,
+            phase: Mutex::new(Phase::New),
+            level: AtomicU8::new(Level::Info as u8),
+            subscriptions: Mutex::default(),
+        })
+    }
+
+    /// The revision agreed on.
+    pub(crate) fn revision(&self) -> Option<Revision> {
+        match *lock(&self.phase) {
+            Phase::New => None,
+            Phase::Negotiated(revision) | Phase::Operating(revision) => Some(revision),
+        }
+    }
+
+    /// The revision whose form errors take, agreed or not.
+    pub(crate) fn error_revision(&self) -> Revision {
+        self.revision().unwrap_or_else(|| self.server.newest())
+    }
+
+    /// Agrees on a revision; false if that has happened before.
+    pub(crate) fn negotiate(&self, revision: Revision) -> bool {
+        let mut phase = lock(&self.phase);
+        let is_new = *phase == Phase::New;
+        if is_new {
+            *phase = Phase::Negotiated(revision);
+        }
+        is_new
+    }
+
+    /// `notifications/initialized`: from now on the server may speak unasked.
+    pub(crate) fn operate(&self) {
+        let mut phase = lock(&self.phase);
+        if let Phase::Negotiated(revision) = *phase {
+            *phase = Phase::Operating(revision);
+        }
+    }
+
+    /// The lowest level of log messages that the client gets; `info` until it says otherwise.
+    pub(crate) fn level(&self) -> Level {
+        Level::ALL[usize::from(self.level.load(Ordering::Relaxed)) % Level::ALL.len()]
+    }
+
+    pub(crate) fn set_level(&self, level: Level) {
+        self.level.store(level as u8, Ordering::Relaxed);
+    }
+
+    pub(crate) fn subscribe(&self, uri: &str) -> Result<(), RpcError> {
+        let mut subscriptions = lock(&self.subscriptions);
+        if subscriptions.len() >= SUBSCRIPTIONS && !subscriptions.contains(uri) {
+            return Err(RpcError::new(INTERNAL_ERROR, "Too many subscriptions"));
+        }
+        subscriptions.insert(uri.to_owned());
+        Ok(())
+    }
+
+    pub(crate) fn unsubscribe(&self, uri: &str) {
+        lock(&self.subscriptions).remove(uri);
+    }
+
+    /// The notification that this client is due for a change, if any.
+    pub(crate) fn notification_for(&self, change: &Change) -> Option<String> {
+        if !matches!(*lock(&self.phase), Phase::Operating(_)) {
+            return None;
+        }
+        let list_changed = |list: &str| {
+            format!("{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/{list}/list_changed\"}}")
+        };
+        match change {
+            Change::Tools => Some(list_changed("tools")),
+            Change::Prompts => Some(list_changed("prompts")),
+            Change::Resources => Some(list_changed("resources")),
+            Change::Resource(uri) => lock(&self.subscriptions)
+                .contains(&**uri)
+                .then(|| notification("notifications/resources/updated", &json!({"uri": &**uri}))),
+        }
+    }
+}

@@ -1,0 +1,582 @@
+//! JSON-RPC 2.0 messages: reading them strictly from text, writing them as text.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::ser::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use crate::revision::Revision;
+
+/// An object of JSON, the shape of every `params` and every `result`.
+pub(crate) type Object = Map<String, Value>;
+
+pub(crate) const PARSE_ERROR: i64 = -32700;
+pub(crate) const INVALID_REQUEST: i64 = -32600;
+pub(crate) const METHOD_NOT_FOUND: i64 = -32601;
+pub(crate) const INVALID_PARAMS: i64 = -32602;
+pub(crate) const INTERNAL_ERROR: i64 = -32603;
+pub(crate) const LEGACY_RESOURCE_NOT_FOUND: i64 = -32002;
+pub(crate) const HEADER_MISMATCH: i64 = -32020;
+pub(crate) const MISSING_CLIENT_CAPABILITY: i64 = -32021;
+pub(crate) const UNSUPPORTED_PROTOCOL_VERSION: i64 = -32022;
+
+/// A JSON-RPC error, and the HTTP status that the modern binding gives it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RpcError {
+    pub code: i64,
+    pub message: String,
+    pub data: Option<Box<Value>>,
+    pub http_status: u16,
+}
+
+impl RpcError {
+    pub(crate) fn new(code: i64, message: impl Into<String>) -> Self {
+        let http_status = match code {
+            METHOD_NOT_FOUND => 404,
+            PARSE_ERROR
+            | INVALID_REQUEST
+            | HEADER_MISMATCH
+            | MISSING_CLIENT_CAPABILITY
+            | UNSUPPORTED_PROTOCOL_VERSION => 400,
+            _ => 200,
+        };
+        Self {
+            code,
+            message: message.into(),
+            data: None,
+            http_status,
+        }
+    }
+
+    pub(crate) fn invalid_request(message: impl Into<String>) -> Self {
+        Self::new(INVALID_REQUEST, message)
+    }
+
+    pub(crate) fn invalid_params(message: impl Into<String>) -> Self {
+        Self::new(INVALID_PARAMS, message)
+    }
+
+    pub(crate) fn method_not_found(method: &str) -> Self {
+        Self::new(
+            METHOD_NOT_FOUND,
+            format!("Method not found: {}", shorten(method)),
+        )
+    }
+
+    pub(crate) fn with_data(mut self, data: Value) -> Self {
+        self.data = Some(Box::new(data));
+        self
+    }
+
+    pub(crate) fn with_status(mut self, http_status: u16) -> Self {
+        self.http_status = http_status;
+        self
+    }
+}
+
+/// The beginning of a text of the client's, for use in an error message.
+pub(crate) fn shorten(text: &str) -> String {
+    const LIMIT: usize = 80;
+    let mut short: String = text
+        .chars()
+        .take(LIMIT)
+        .filter(|c| !c.is_control())
+        .collect();
+    if text.chars().nth(LIMIT).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+/// A request id, kept as the client wrote it so that it can be echoed verbatim.
+#[derive(Clone, Debug)]
+pub(crate) struct Id {
+    raw: Box<RawValue>,
+    key: IdKey,
+}
+
+/// What two ids have in common when they are the same id: `1` and `1.0` are, `1` and `"1"` are not.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum IdKey {
+    Text(Box<str>),
+    Number(Box<str>),
+}
+
+impl Id {
+    /// Reads a string or an integer; `None` for anything else, fractions and lone surrogates included.
+    pub(crate) fn read(raw: &RawValue) -> Option<Self> {
+        let text = raw.get();
+        let key = match text.as_bytes().first()? {
+            b'"' => IdKey::Text(serde_json::from_str::<String>(text).ok()?.into_boxed_str()),
+            b'-' | b'0'..=b'9' => IdKey::Number(integer(text)?.into_boxed_str()),
+            _ => return None,
+        };
+        Some(Self {
+            raw: raw.to_owned(),
+            key,
+        })
+    }
+
+    pub(crate) fn raw(&self) -> &RawValue {
+        &self.raw
+    }
+
+    pub(crate) fn key(&self) -> &IdKey {
+        &self.key
+    }
+}
+
+/// The canonical text of a JSON number that is an integer.
+fn integer(text: &str) -> Option<String> {
+    /// Above this, a number in floating notation is no longer an exact integer.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if text == "-0" {
+        return Some("0".to_owned());
+    }
+    if !text.contains(['.', 'e', 'E']) {
+        return Some(text.to_owned());
+    }
+    let number: f64 = text.parse().ok()?;
+    (number.fract() == 0.0 && number.abs() <= EXACT).then(|| format!("{}", number as i64))
+}
+
+/// A request as it arrived.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub id: Id,
+    pub method: String,
+    pub params: Object,
+    /// `params._meta.progressToken` when it is a string or an integer, verbatim.
+    pub progress_token: Option<Box<RawValue>>,
+}
+
+/// A notification as it arrived.
+#[derive(Debug)]
+pub(crate) struct Notification {
+    pub method: String,
+    pub params: Object,
+    /// `params.requestId`, the subject of `notifications/cancelled`.
+    pub request_id: Option<Id>,
+}
+
+/// One message of the client.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Request(Request),
+    Notification(Notification),
+    /// An answer to a request of ours.
+    Response,
+}
+
+/// What a text holds: one message, or the elements of an array, not yet read.
+#[derive(Debug)]
+pub(crate) enum Payload<'a> {
+    Single(Message),
+    Batch(Vec<&'a RawValue>),
+}
+
+/// Why a text is no message, with the id of the request if that much was readable.
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    pub id: Option<Id>,
+    pub error: RpcError,
+}
+
+impl Unreadable {
+    fn parse(message: &str) -> Self {
+        Self {
+            id: None,
+            error: RpcError::new(PARSE_ERROR, message),
+        }
+    }
+
+    fn invalid(id: Option<Id>, message: &str) -> Self {
+        Self {
+            id,
+            error: RpcError::invalid_request(message),
+        }
+    }
+
+    /// The error as a response, in the form of `revision`.
+    pub(crate) fn response(&self, revision: Revision) -> String {
+        error_response(self.id.as_ref(), &self.error, revision)
+    }
+}
+
+/// Reads what one line or one body holds.
+pub(crate) fn read(bytes: &[u8]) -> Result<Payload<'_>, Unreadable> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| Unreadable::parse("Parse error: the message is not UTF-8"))?;
+    let raw: &RawValue = serde_json::from_str(text)
+        .map_err(|_| Unreadable::parse("Parse error: the message is not JSON"))?;
+    if raw.get().starts_with('[') {
+        let elements = serde_json::from_str(raw.get())
+            .map_err(|_| Unreadable::parse("Parse error: the message is not JSON"))?;
+        return Ok(Payload::Batch(elements));
+    }
+    read_one(raw).map(Payload::Single)
+}
+
+/// Reads one message that is known to be JSON.
+pub(crate) fn read_one(raw: &RawValue) -> Result<Message, Unreadable> {
+    if !raw.get().starts_with('{') {
+        return Err(Unreadable::invalid(
+            None,
+            "Invalid request: a message is an object",
+        ));
+    }
+    let envelope: Envelope = serde_json::from_str(raw.get())
+        .map_err(|_| Unreadable::parse("Parse error: a member name is not Unicode"))?;
+    if envelope.repeated {
+        return Err(Unreadable::invalid(
+            None,
+            "Invalid request: a member occurs twice",
+        ));
+    }
+    let id = envelope.id.and_then(Id::read);
+    let refuse = |message: &str| Err(Unreadable::invalid(id.clone(), message));
+    if envelope.jsonrpc.map(RawValue::get) != Some("\"2.0\"") {
+        return refuse("Invalid request: jsonrpc must be \"2.0\"");
+    }
+    let Some(method) = envelope.method else {
+        return match (envelope.result, envelope.error, &id) {
+            (true, false, Some(_)) => Ok(Message::Response),
+            (false, true, _) if envelope.id.is_none() || id.is_some() => Ok(Message::Response),
+            _ => refuse("Invalid request: method is missing"),
+        };
+    };
+    if envelope.result || envelope.error {
+        return refuse("Invalid request: a message has either a method or a result or an error");
+    }
+    let Ok(method) = serde_json::from_str::<String>(method.get()) else {
+        return refuse("Invalid request: method must be a string");
+    };
+    if envelope.id.is_some() && id.is_none() {
+        return refuse("Invalid request: id must be a string or an integer");
+    }
+    let params_text = envelope.params.map(RawValue::get);
+    if params_text.is_some_and(|text| !text.starts_with('{')) {
+        return refuse("Invalid request: params must be an object");
+    }
+    let params: Object = match params_text.map(serde_json::from_str).transpose() {
+        Ok(params) => params.unwrap_or_default(),
+        Err(_) => return refuse("Invalid request: params nest too deeply or hold unusable values"),
+    };
+    let text = params_text.unwrap_or_default();
+    Ok(match id {
+        Some(id) => Message::Request(Request {
+            id,
+            method,
+            params,
+            progress_token: progress_token(text),
+        }),
+        None => Message::Notification(Notification {
+            request_id: request_id(&method, text),
+            method,
+            params,
+        }),
+    })
+}
+
+/// The progress token, verbatim: a parsed number would lose digits.
+fn progress_token(params: &str) -> Option<Box<RawValue>> {
+    #[derive(serde::Deserialize)]
+    struct Params<'a> {
+        #[serde(borrow, rename = "_meta")]
+        meta: Option<Meta<'a>>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Meta<'a> {
+        #[serde(borrow, rename = "progressToken")]
+        progress_token: Option<&'a RawValue>,
+    }
+    if !params.contains("progressToken") {
+        return None;
+    }
+    let params: Params = serde_json::from_str(params).ok()?;
+    let token = params.meta?.progress_token?;
+    Id::read(token).map(|token| token.raw)
+}
+
+/// The id that a cancellation names, verbatim.
+fn request_id(method: &str, params: &str) -> Option<Id> {
+    #[derive(serde::Deserialize)]
+    struct Params<'a> {
+        #[serde(borrow, rename = "requestId")]
+        request_id: &'a RawValue,
+    }
+    if method != "notifications/cancelled" {
+        return None;
+    }
+    serde_json::from_str::<Params>(params)
+        .ok()
+        .and_then(|params| Id::read(params.request_id))
+}
+
+/// The members of a message, unread.
+#[derive(Default)]
+struct Envelope<'a> {
+    jsonrpc: Option<&'a RawValue>,
+    id: Option<&'a RawValue>,
+    method: Option<&'a RawValue>,
+    params: Option<&'a RawValue>,
+    result: bool,
+    error: bool,
+    repeated: bool,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Member {
+    Jsonrpc,
+    Id,
+    Method,
+    Params,
+    Result,
+    Error,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Envelope<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a JSON-RPC message")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut envelope = Envelope::default();
+                while let Some(member) = map.next_key::<Member>()? {
+                    let repeated = match member {
+                        Member::Jsonrpc => envelope.jsonrpc.replace(map.next_value()?).is_some(),
+                        Member::Id => envelope.id.replace(map.next_value()?).is_some(),
+                        Member::Method => envelope.method.replace(map.next_value()?).is_some(),
+                        Member::Params => envelope.params.replace(map.next_value()?).is_some(),
+                        Member::Result => {
+                            map.next_value::<IgnoredAny>()?;
+                            std::mem::replace(&mut envelope.result, true)
+                        }
+                        Member::Error => {
+                            map.next_value::<IgnoredAny>()?;
+                            std::mem::replace(&mut envelope.error, true)
+                        }
+                        Member::Other => {
+                            map.next_value::<IgnoredAny>()?;
+                            false
+                        }
+                    };
+                    envelope.repeated |= repeated;
+                }
+                Ok(envelope)
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// What a handler answers with.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// The members of the result.
+    Object(Object),
+    /// The result as finished JSON text.
+    Text(String),
+}
+
+/// Writes any of our own values as JSON.
+pub(crate) fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("our values have string keys and cannot fail to serialise")
+}
+
+/// The response that carries a result.
+pub(crate) fn result_response(id: &Id, reply: &Reply) -> String {
+    let result = match reply {
+        Reply::Object(object) => to_json(object),
+        Reply::Text(text) => text.clone(),
+    };
+    let id = id.raw.get();
+    let mut text = String::with_capacity(result.len() + id.len() + 40);
+    text.push_str("{\"jsonrpc\":\"2.0\",\"id\":");
+    text.push_str(id);
+    text.push_str(",\"result\":");
+    text.push_str(&result);
+    text.push('}');
+    text
+}
+
+/// The response that carries an error; without a readable id, the form that `revision` prescribes.
+pub(crate) fn error_response(id: Option<&Id>, error: &RpcError, revision: Revision) -> String {
+    let mut body = json!({"code": error.code, "message": error.message});
+    if let Some(data) = &error.data {
+        body["data"] = Value::clone(data);
+    }
+    match id {
+        Some(id) => format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":{},\"error\":{body}}}",
+            id.raw.get()
+        ),
+        None if revision.omits_unreadable_id() => {
+            format!("{{\"jsonrpc\":\"2.0\",\"error\":{body}}}")
+        }
+        None => format!("{{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{body}}}"),
+    }
+}
+
+/// A notification with these params.
+pub(crate) fn notification(method: &str, params: &impl Serialize) -> String {
+    format!(
+        "{{\"jsonrpc\":\"2.0\",\"method\":\"{method}\",\"params\":{}}}",
+        to_json(params)
+    )
+}
+
+/// A member that must be a string.
+pub(crate) fn string<'a>(params: &'a Object, name: &str) -> Result<&'a str, RpcError> {
+    params
+        .get(name)
+        .and_then(Value::as_str)
+        .ok_or_else(|| RpcError::invalid_params(format!("Invalid params: {name} must be a string")))
+}
+
+/// A member that, when present, must be an object.
+pub(crate) fn optional_object<'a>(
+    params: &'a Object,
+    name: &str,
+) -> Result<Option<&'a Object>, RpcError> {
+    match params.get(name) {
+        None => Ok(None),
+        Some(Value::Object(object)) => Ok(Some(object)),
+        Some(_) => Err(RpcError::invalid_params(format!(
+            "Invalid params: {name} must be an object"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        INVALID_REQUEST, Message, PARSE_ERROR, Payload, Reply, Request, read, result_response,
+    };
+
+    fn request(text: &str) -> Request {
+        match read(text.as_bytes()) {
+            Ok(Payload::Single(Message::Request(request))) => request,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    fn refusal(text: &str) -> (i64, bool) {
+        match read(text.as_bytes()) {
+            Err(unreadable) => (unreadable.error.code, unreadable.id.is_some()),
+            Ok(other) => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn ids_come_back_as_they_were_written() {
+        for id in [
+            "0",
+            "-0",
+            "9007199254740993",
+            "1.0",
+            "123456789012345678901234567890",
+            "\"\\u00e9\"",
+            "\"\"",
+        ] {
+            let request = request(&format!(
+                r#"{{"jsonrpc":"2.0","id": {id} ,"method":"ping"}}"#
+            ));
+            let answer = result_response(&request.id, &Reply::Text("{}".to_owned()));
+            assert_eq!(
+                answer,
+                format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#)
+            );
+        }
+    }
+
+    #[test]
+    fn equal_ids_have_equal_keys() {
+        let key = |id: &str| {
+            request(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#))
+                .id
+                .key()
+                .clone()
+        };
+        assert_eq!(key("1"), key("1.0"));
+        assert_eq!(key("100"), key("1e2"));
+        assert_eq!(key("\"é\""), key("\"\\u00e9\""));
+        assert_ne!(key("1"), key("\"1\""));
+    }
+
+    #[test]
+    fn ids_of_other_kinds_are_refused_without_an_id() {
+        for id in ["null", "1.5", "{}", "[]", "true", "1e400", "\"\\ud800\""] {
+            assert_eq!(
+                refusal(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#)),
+                (INVALID_REQUEST, false),
+                "{id}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_a_parse_error() {
+        for text in ["", "{", "nul", "{} {}", "{\"a\":1,}"] {
+            assert_eq!(refusal(text), (PARSE_ERROR, false), "{text}");
+        }
+        assert!(read(b"\xff\xfe").is_err_and(|u| u.error.code == PARSE_ERROR));
+    }
+
+    #[test]
+    fn json_that_is_no_message_is_an_invalid_request() {
+        for (text, has_id) in [
+            ("1", false),
+            ("null", false),
+            (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, true),
+            (r#"{"id":1,"method":"ping"}"#, true),
+            (r#"{"jsonrpc":"2.0","id":1}"#, true),
+            (r#"{"jsonrpc":"2.0","id":1,"method":1}"#, true),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#,
+                true,
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":null}"#,
+                true,
+            ),
+            (r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#, false),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#,
+                true,
+            ),
+            (r#"{"jsonrpc":"2.0","id":1,"Method":"ping"}"#, true),
+        ] {
+            assert_eq!(refusal(text), (INVALID_REQUEST, has_id), "{text}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_and_the_id_still_answered() {
+        let depth = 100_000;
+        let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"a":{deep}}}}}"#);
+        assert_eq!(refusal(&text), (INVALID_REQUEST, true));
+    }
+
+    #[test]
+    fn a_progress_token_keeps_every_digit() {
+        let request = request(
+            r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"progressToken":123456789012345678901}}}"#,
+        );
+        assert_eq!(
+            request.progress_token.unwrap().get(),
+            "123456789012345678901"
+        );
+    }
+}

@@ -1,0 +1,13 @@
+//! `server/discover`: what a client may learn before anything else.
+
+use crate::message::Object;
+use crate::revision::Revision;
+use crate::server::Server;
+
+pub(crate) fn discover(server: &Server, revision: Revision) -> Object {
+    let mut result = Object::new();
+    result.insert("supportedVersions".into(), server.modern_versions());
+    result.insert("capabilities".into(), Server::capabilities(revision));
+    result.insert("instructions".into(), Server::INSTRUCTIONS.into());
+    result
+}

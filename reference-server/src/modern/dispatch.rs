@@ -1,0 +1,157 @@
+//! One stateless request in, one answer out: checks, handlers, and what every result carries.
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::context::{Answer, Caller, RequestContext, Sink};
+use crate::features;
+use crate::message::{
+    Notification, Object, Reply, Request, RpcError, error_response, result_response,
+};
+use crate::modern::headers::{self, MirrorHeaders};
+use crate::modern::meta::{self, RequestMeta};
+use crate::modern::{discover, subscriptions};
+use crate::revision::Revision;
+use crate::server::Server;
+
+/// Milliseconds that a client may keep a list, a resource, and what `server/discover` says.
+const LIST_TTL: u64 = 60_000;
+const READ_TTL: u64 = 1_000;
+const DISCOVER_TTL: u64 = 600_000;
+
+/// How a request was answered: the HTTP status that fits and the response.
+pub(crate) struct ModernAnswer {
+    pub http_status: u16,
+    pub text: String,
+}
+
+/// Checks everything that must hold before a handler runs; STDIO has no headers to check.
+pub(crate) fn admit<H: MirrorHeaders>(
+    server: &Server,
+    headers: Option<&H>,
+    request: &Request,
+) -> Result<(Revision, RequestMeta), RpcError> {
+    let params = &request.params;
+    if request.method == "initialize" && !meta::is_stateless(params) && !server.serves_legacy() {
+        let requested = params
+            .get("protocolVersion")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        return Err(meta::unsupported_version(server, requested));
+    }
+    if let Some(headers) = headers {
+        // A missing header is told before anything about the body.
+        headers::version(headers)?;
+    }
+    let version = meta::required(params)?;
+    if let Some(headers) = headers {
+        headers::check_version(headers, version)?;
+    }
+    let revision = meta::check_version(server, version)?;
+    if let Some(headers) = headers {
+        headers::check(server, headers, request)?;
+    }
+    Ok((revision, meta::read(params)?))
+}
+
+/// Checks a notification on HTTP, where the version header decides.
+pub(crate) fn admit_notification(
+    server: &Server,
+    headers: &impl MirrorHeaders,
+    notification: &Notification,
+) -> Result<(), RpcError> {
+    let version = headers::version(headers)?;
+    if let Some(named) = meta::named_version(&notification.params) {
+        headers::check_version(headers, named)?;
+    }
+    meta::check_version(server, version).map(|_| ())
+}
+
+/// Whether a method may send notifications or take time.
+pub(crate) fn may_stream(method: &str) -> bool {
+    matches!(method, "tools/call" | "subscriptions/listen")
+}
+
+/// Serves a request that was admitted. Dropping the future cancels the request.
+pub(crate) async fn answer(
+    server: Server,
+    (revision, meta): (Revision, RequestMeta),
+    mut request: Request,
+    sink: Sink,
+    closing: watch::Receiver<bool>,
+) -> ModernAnswer {
+    let context = RequestContext::new(
+        server,
+        revision,
+        &mut request,
+        Caller::Stateless(meta),
+        sink,
+    );
+    let answer = dispatch(&context, &request, closing).await;
+    response(&request, answer)
+}
+
+/// The response of a request, and its status.
+pub(crate) fn response(request: &Request, answer: Answer) -> ModernAnswer {
+    match answer {
+        Ok(reply) => ModernAnswer {
+            http_status: 200,
+            text: result_response(&request.id, &reply),
+        },
+        Err(error) => ModernAnswer {
+            http_status: error.http_status,
+            text: error_response(Some(&request.id), &error, Revision::V2026_07_28),
+        },
+    }
+}
+
+async fn dispatch(
+    context: &RequestContext,
+    request: &Request,
+    closing: watch::Receiver<bool>,
+) -> Answer {
+    let (server, revision, params) = (&context.server, context.revision, &request.params);
+    let (result, ttl) = match request.method.as_str() {
+        "server/discover" => (discover::discover(server, revision), Some(DISCOVER_TTL)),
+        "tools/list" => (
+            features::list_tools(server, revision, params)?,
+            Some(LIST_TTL),
+        ),
+        "tools/call" => (features::call_tool(context, params).await?, None),
+        "resources/list" => (
+            features::list_resources(server, revision, params)?,
+            Some(LIST_TTL),
+        ),
+        "resources/templates/list" => (
+            features::list_templates(server, revision, params)?,
+            Some(LIST_TTL),
+        ),
+        "resources/read" => (
+            features::read_resource(server, revision, params)?,
+            Some(READ_TTL),
+        ),
+        "prompts/list" => (
+            features::list_prompts(server, revision, params)?,
+            Some(LIST_TTL),
+        ),
+        "prompts/get" => (features::get_prompt(server, revision, params)?, None),
+        "completion/complete" => (features::complete(params)?, None),
+        "subscriptions/listen" => return subscriptions::listen(context, params, closing).await,
+        unknown => return Err(RpcError::method_not_found(unknown)),
+    };
+    Ok(Reply::Object(complete(result, revision, ttl)))
+}
+
+/// Adds what every complete result carries.
+fn complete(mut result: Object, revision: Revision, ttl: Option<u64>) -> Object {
+    result.insert("resultType".into(), "complete".into());
+    if let Some(ttl) = ttl {
+        result.insert("ttlMs".into(), ttl.into());
+        result.insert("cacheScope".into(), "public".into());
+    }
+    result.insert(
+        "_meta".into(),
+        json!({"io.modelcontextprotocol/serverInfo": Server::implementation(revision)}),
+    );
+    result
+}

@@ -1,0 +1,73 @@
+//! What every stateless request says about itself in `params._meta`.
+
+use serde_json::{Value, json};
+
+use crate::features::Level;
+use crate::message::{Object, RpcError, UNSUPPORTED_PROTOCOL_VERSION, shorten};
+use crate::revision::Revision;
+use crate::server::Server;
+
+const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+
+/// The metadata of one request, checked.
+pub(crate) struct RequestMeta {
+    /// The lowest level of log messages that the request asks for; without it there are none.
+    pub log_level: Option<Level>,
+}
+
+/// Whether `_meta` has a member that only stateless messages have, of whatever type.
+pub(crate) fn is_stateless(params: &Object) -> bool {
+    let keys = [PROTOCOL_VERSION, CLIENT_CAPABILITIES, CLIENT_INFO];
+    params
+        .get("_meta")
+        .is_some_and(|meta| keys.iter().any(|key| meta.get(key).is_some()))
+}
+
+/// The version that `_meta` names, if it is there.
+pub(crate) fn named_version(params: &Object) -> Option<&str> {
+    params.get("_meta")?.get(PROTOCOL_VERSION)?.as_str()
+}
+
+/// Reads the version and checks that the required members are there; the version may still be unserved.
+pub(crate) fn required(params: &Object) -> Result<&str, RpcError> {
+    let refuse =
+        |what: &str| RpcError::invalid_params(format!("Invalid params: {what}")).with_status(400);
+    let meta = params.get("_meta").and_then(Value::as_object);
+    let meta = meta.ok_or_else(|| refuse("_meta must be an object"))?;
+    let version = meta.get(PROTOCOL_VERSION).and_then(Value::as_str);
+    let version = version.ok_or_else(|| refuse("_meta needs protocolVersion, a string"))?;
+    if !meta.get(CLIENT_CAPABILITIES).is_some_and(Value::is_object) {
+        return Err(refuse("_meta needs clientCapabilities, an object"));
+    }
+    Ok(version)
+}
+
+/// Refuses a version that is not served in this era.
+pub(crate) fn check_version(server: &Server, version: &str) -> Result<Revision, RpcError> {
+    Revision::parse(version)
+        .filter(|revision| revision.is_modern() && server.serves(*revision))
+        .ok_or_else(|| unsupported_version(server, version))
+}
+
+/// The error that names the versions served instead.
+pub(crate) fn unsupported_version(server: &Server, requested: &str) -> RpcError {
+    RpcError::new(UNSUPPORTED_PROTOCOL_VERSION, "Unsupported protocol version")
+        .with_data(json!({"supported": server.modern_versions(), "requested": shorten(requested)}))
+}
+
+/// Reads the optional members.
+pub(crate) fn read(params: &Object) -> Result<RequestMeta, RpcError> {
+    let log_level = match params.get("_meta").and_then(|meta| meta.get(LOG_LEVEL)) {
+        None => None,
+        Some(Value::String(name)) => Some(Level::parse(name)?),
+        Some(_) => {
+            return Err(RpcError::invalid_params(
+                "Invalid params: logLevel must be a string",
+            ));
+        }
+    };
+    Ok(RequestMeta { log_level })
+}

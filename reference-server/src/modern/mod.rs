@@ -1,0 +1,11 @@
+//! The stateless revision 2026-07-28.
+
+mod discover;
+mod dispatch;
+mod headers;
+mod meta;
+mod subscriptions;
+
+pub(crate) use dispatch::{ModernAnswer, admit, admit_notification, answer, may_stream, response};
+pub(crate) use headers::MirrorHeaders;
+pub(crate) use meta::{RequestMeta, is_stateless};

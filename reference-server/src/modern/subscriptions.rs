@@ -1,0 +1,214 @@
+//! `subscriptions/listen`: a request that stays open and carries the changes that the client asked for.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+
+use crate::context::{Answer, RequestContext};
+use crate::message::{Id, Object, Reply, RpcError, notification, to_json};
+use crate::server::{Change, Server};
+
+/// The most resources that one subscription may name.
+const RESOURCES: usize = 1000;
+
+/// What the client wants to hear, which is also what the acknowledgment repeats.
+#[derive(Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Filter {
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tools_list_changed: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    prompts_list_changed: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    resources_list_changed: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    resource_subscriptions: Vec<String>,
+}
+
+impl Filter {
+    fn read(params: &Object) -> Result<Self, RpcError> {
+        let refuse = |what: &str| RpcError::invalid_params(format!("Invalid params: {what}"));
+        let Some(Value::Object(wanted)) = params.get("notifications") else {
+            return Err(refuse("notifications must be an object"));
+        };
+        let flag = |name: &str| match wanted.get(name) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(_) => Err(refuse(&format!("{name} must be a boolean"))),
+        };
+        let uris = match wanted.get("resourceSubscriptions") {
+            None => Vec::new(),
+            Some(Value::Array(uris)) if uris.len() <= RESOURCES => uris
+                .iter()
+                .map(|uri| uri.as_str().map(str::to_owned))
+                .collect::<Option<Vec<String>>>()
+                .ok_or_else(|| refuse("resourceSubscriptions must hold strings"))?,
+            Some(_) => {
+                return Err(refuse(
+                    "resourceSubscriptions must be an array of at most 1000 URIs",
+                ));
+            }
+        };
+        Ok(Self {
+            tools_list_changed: flag("toolsListChanged")?,
+            prompts_list_changed: flag("promptsListChanged")?,
+            resources_list_changed: flag("resourcesListChanged")?,
+            resource_subscriptions: uris,
+        })
+    }
+
+    /// The notification that a change calls for, tagged with the subscription.
+    fn notification(&self, change: &Change, id: &Id) -> Option<String> {
+        let (wanted, method) = match change {
+            Change::Tools => (self.tools_list_changed, "notifications/tools/list_changed"),
+            Change::Prompts => (
+                self.prompts_list_changed,
+                "notifications/prompts/list_changed",
+            ),
+            Change::Resources => (
+                self.resources_list_changed,
+                "notifications/resources/list_changed",
+            ),
+            Change::Resource(uri) => (
+                self.resource_subscriptions
+                    .iter()
+                    .any(|wanted| **wanted == **uri),
+                "notifications/resources/updated",
+            ),
+        };
+        let uri = match change {
+            Change::Resource(uri) => Some(&**uri),
+            _ => None,
+        };
+        wanted.then(|| {
+            notification(
+                method,
+                &Tagged {
+                    meta: Tag::of(id),
+                    uri,
+                    notifications: None,
+                },
+            )
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Tagged<'a> {
+    #[serde(rename = "_meta")]
+    meta: Tag<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uri: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notifications: Option<&'a Filter>,
+}
+
+/// The id of the listen request, which names the subscription, verbatim.
+#[derive(Serialize)]
+struct Tag<'a> {
+    #[serde(rename = "io.modelcontextprotocol/subscriptionId")]
+    subscription_id: &'a RawValue,
+    #[serde(
+        rename = "io.modelcontextprotocol/serverInfo",
+        skip_serializing_if = "Option::is_none"
+    )]
+    server_info: Option<Object>,
+}
+
+impl<'a> Tag<'a> {
+    fn of(id: &'a Id) -> Self {
+        Self {
+            subscription_id: id.raw(),
+            server_info: None,
+        }
+    }
+}
+
+/// Serves one subscription until the client ends it (the work is dropped) or the server closes.
+pub(crate) async fn listen(
+    context: &RequestContext,
+    params: &Object,
+    mut closing: watch::Receiver<bool>,
+) -> Answer {
+    let filter = Filter::read(params)?;
+    // Listening starts before the acknowledgment, so that nothing is missed after it.
+    let mut changes = context.server.changes();
+    let id = &context.id;
+    let acknowledged = Tagged {
+        meta: Tag::of(id),
+        uri: None,
+        notifications: Some(&filter),
+    };
+    context
+        .sink
+        .send(notification(
+            "notifications/subscriptions/acknowledged",
+            &acknowledged,
+        ))
+        .await;
+    loop {
+        tokio::select! {
+            biased;
+            // An error means that the transport is gone, which ends the subscription as well.
+            () = async { let _ = closing.wait_for(|closing| *closing).await; } => break,
+            change = changes.recv() => match change {
+                Ok(change) => {
+                    if let Some(message) = filter.notification(&change, id) {
+                        context.sink.send(message).await;
+                    }
+                }
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => break,
+            },
+        }
+    }
+    let meta = Tag {
+        subscription_id: id.raw(),
+        server_info: Some(Server::implementation(context.revision)),
+    };
+    let result = json!({"resultType": "complete"}).to_string();
+    let members = result.trim_end_matches('}');
+    Ok(Reply::Text(format!(
+        "{members},\"_meta\":{}}}",
+        to_json(&meta)
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Filter;
+    use crate::server::Change;
+    use serde_json::json;
+
+    #[test]
+    fn only_what_was_asked_for_is_acknowledged() {
+        let params = json!({"notifications": {"toolsListChanged": true, "promptsListChanged": false, "other": 1}});
+        let filter = Filter::read(params.as_object().unwrap()).unwrap();
+        assert_eq!(
+            serde_json::to_value(&filter).unwrap(),
+            json!({"toolsListChanged": true})
+        );
+        let id = crate::message::Id::read(&serde_json::value::to_raw_value(&7).unwrap()).unwrap();
+        assert!(
+            filter
+                .notification(&Change::Tools, &id)
+                .unwrap()
+                .contains("\"io.modelcontextprotocol/subscriptionId\":7")
+        );
+        assert_eq!(filter.notification(&Change::Prompts, &id), None);
+    }
+
+    #[test]
+    fn malformed_filters_are_refused() {
+        for bad in [
+            json!({}),
+            json!({"notifications": []}),
+            json!({"notifications": {"toolsListChanged": 1}}),
+            json!({"notifications": {"resourceSubscriptions": [1]}}),
+        ] {
+            assert!(Filter::read(bad.as_object().unwrap()).is_err(), "{bad}");
+        }
+    }
+}

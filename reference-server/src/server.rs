@@ -1,0 +1,216 @@
+//! The server: its configuration and what all connections share.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+use tokio::sync::broadcast;
+
+use crate::features::{CursorKey, ToolSet};
+use crate::message::Object;
+use crate::revision::Revision;
+
+/// How many changes a slow listener may fall behind before it misses some.
+const CHANGES_KEPT: usize = 256;
+
+/// How the server behaves. [`Config::default`] is the honest, complete server.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Items on one page of a list; at least 1.
+    pub page_size: usize,
+    /// The revisions served, in any order; only modern or only legacy ones make a server of that era.
+    pub revisions: Vec<Revision>,
+    /// Host names that HTTP requests may name besides the loopback ones, without a port.
+    pub allowed_hosts: Vec<String>,
+    /// Origins that browsers may call from besides loopback ones, such as `https://app.example`.
+    pub allowed_origins: Vec<String>,
+    /// Largest HTTP body in bytes.
+    pub max_body_bytes: usize,
+    /// Longest STDIO line in bytes.
+    pub max_line_bytes: usize,
+    /// HTTP sessions kept at once; the one idle for longest makes room.
+    pub max_sessions: usize,
+    /// Seconds after which an idle HTTP session ends.
+    pub session_idle_seconds: u64,
+    /// HTTP connections served at once; further ones wait.
+    pub max_connections: usize,
+    /// Requests in progress at once in one session or on one STDIO connection; further ones are refused.
+    pub max_requests_in_flight: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            page_size: 5,
+            revisions: Revision::ALL.to_vec(),
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            max_body_bytes: 4 << 20,
+            max_line_bytes: 16 << 20,
+            max_sessions: 10_000,
+            session_idle_seconds: 30 * 60,
+            max_connections: 4096,
+            max_requests_in_flight: 1024,
+        }
+    }
+}
+
+/// Something a client may want to be told about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Tools,
+    Prompts,
+    Resources,
+    Resource(Arc<str>),
+}
+
+/// A Model Context Protocol server; clones share everything.
+#[derive(Clone)]
+pub struct Server {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    tools: ToolSet,
+    cursor_key: CursorKey,
+    changes: broadcast::Sender<Change>,
+    extra_tool: AtomicBool,
+    touches: AtomicU64,
+}
+
+impl Server {
+    /// A server that shares nothing with any other.
+    pub fn new(mut config: Config) -> Self {
+        config.page_size = config.page_size.max(1);
+        config.revisions.sort_unstable();
+        config.revisions.dedup();
+        Self {
+            inner: Arc::new(Inner {
+                config,
+                tools: ToolSet::new(),
+                cursor_key: CursorKey::random(),
+                changes: broadcast::channel(CHANGES_KEPT).0,
+                extra_tool: AtomicBool::new(false),
+                touches: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    pub(crate) fn tools(&self) -> &ToolSet {
+        &self.inner.tools
+    }
+
+    pub(crate) fn cursor_key(&self) -> &CursorKey {
+        &self.inner.cursor_key
+    }
+
+    /// Whether `revision` is served.
+    pub(crate) fn serves(&self, revision: Revision) -> bool {
+        self.inner.config.revisions.contains(&revision)
+    }
+
+    /// The newest revision served that has a handshake.
+    pub(crate) fn newest_legacy(&self) -> Option<Revision> {
+        let revisions = &self.inner.config.revisions;
+        revisions
+            .iter()
+            .rev()
+            .copied()
+            .find(|revision| !revision.is_modern())
+    }
+
+    pub(crate) fn serves_legacy(&self) -> bool {
+        self.newest_legacy().is_some()
+    }
+
+    pub(crate) fn serves_modern(&self) -> bool {
+        self.serves(Revision::V2026_07_28)
+    }
+
+    /// The stateless revisions, as `supported` and `supportedVersions` name them.
+    pub(crate) fn modern_versions(&self) -> Value {
+        let revisions = self.inner.config.revisions.iter();
+        revisions
+            .filter(|r| r.is_modern())
+            .map(|r| r.as_str())
+            .collect()
+    }
+
+    /// The revision whose error form is used where none has been agreed.
+    pub(crate) fn newest(&self) -> Revision {
+        let newest = self.inner.config.revisions.last();
+        newest.copied().unwrap_or(Revision::V2026_07_28)
+    }
+
+    /// Tells every listener about a change.
+    pub(crate) fn announce(&self, change: Change) {
+        // Without a listener there is nobody to tell.
+        let _ = self.inner.changes.send(change);
+    }
+
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Change> {
+        self.inner.changes.subscribe()
+    }
+
+    pub(crate) fn extra_tool_listed(&self) -> bool {
+        self.inner.extra_tool.load(Ordering::Relaxed)
+    }
+
+    /// Lists the extra tool if it was not listed, and the reverse; says what holds now.
+    pub(crate) fn toggle_extra_tool(&self) -> bool {
+        !self.inner.extra_tool.fetch_xor(true, Ordering::Relaxed)
+    }
+
+    pub(crate) fn touches(&self) -> u64 {
+        self.inner.touches.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn touch(&self) -> u64 {
+        self.inner.touches.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// `serverInfo` with the members that `revision` knows.
+    pub(crate) fn implementation(revision: Revision) -> Object {
+        let mut info = Object::new();
+        info.insert("name".into(), "mcprove-reference-server".into());
+        info.insert("version".into(), env!("CARGO_PKG_VERSION").into());
+        if revision.has_titles() {
+            info.insert("title".into(), "mcprove reference server".into());
+        }
+        if revision >= Revision::V2025_11_25 {
+            info.insert(
+                "description".into(),
+                "A strict, complete server to test clients and harnesses with".into(),
+            );
+        }
+        info
+    }
+
+    /// What is served, in the form of `revision`.
+    pub(crate) fn capabilities(revision: Revision) -> Value {
+        let mut capabilities = json!({
+            "tools": {"listChanged": true},
+            "resources": {"listChanged": true, "subscribe": true},
+            "prompts": {"listChanged": true},
+            "logging": {},
+        });
+        if revision >= Revision::V2025_03_26 {
+            capabilities["completions"] = json!({});
+        }
+        capabilities
+    }
+
+    /// Hints for a model, the same in every revision.
+    pub(crate) const INSTRUCTIONS: &'static str = "Use the note:// resources as sample data. Lists come in pages: follow nextCursor. Tools that wait can be cancelled.";
+}
+
+/// Takes a lock whose holders never leave the data half changed.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

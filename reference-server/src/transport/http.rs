@@ -1,0 +1,474 @@
+//! The HTTP server: who may call, what is routed where, and how a POST finds its era.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::legacy::{Session, answer};
+use crate::message::{self, INVALID_REQUEST, Message, Object, Payload, RpcError};
+use crate::message::{METHOD_NOT_FOUND, PARSE_ERROR};
+use crate::modern;
+use crate::revision::Revision;
+use crate::server::Server;
+use crate::transport::http_legacy_sse::{self, SseClients, accepts_events};
+use crate::transport::http_reply::{Reply, empty, error, json, not_allowed};
+use crate::transport::http_session::{HttpSession, Sessions};
+use crate::transport::{connection::poll_once, http_modern};
+
+/// How long a client may take to send its headers, and its body.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often idle sessions are looked for.
+const SWEEP: Duration = Duration::from_secs(30);
+
+const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// What all connections of one listener share.
+struct Shared {
+    server: Server,
+    sessions: Sessions,
+    clients: Arc<SseClients>,
+    closing: watch::Sender<bool>,
+}
+
+/// Ends every session when the server is dropped.
+struct Shutdown(Arc<Shared>);
+
+impl Drop for Shutdown {
+    fn drop(&mut self) {
+        let _ = self.0.closing.send(true);
+        self.0.sessions.close_all();
+        self.0.clients.close_all();
+    }
+}
+
+/// Serves HTTP on `listener`, at `/mcp` and, for 2024-11-05, at `/sse` and `/messages`. Runs until it is dropped, which
+/// closes all connections and sessions.
+///
+/// # Errors
+/// None at present: failures of single connections, and of accepting them, are overcome.
+pub async fn serve_http(server: Server, listener: TcpListener) -> std::io::Result<()> {
+    let room = Arc::new(Semaphore::new(server.config().max_connections.max(1)));
+    let shared = Arc::new(Shared {
+        sessions: Sessions::new(server.clone()),
+        clients: SseClients::new(),
+        closing: watch::Sender::new(false),
+        server,
+    });
+    let _shutdown = Shutdown(Arc::clone(&shared));
+    let mut connections = JoinSet::new();
+    let mut sweep = tokio::time::interval(SWEEP);
+    loop {
+        tokio::select! {
+            (permit, accepted) = async {
+                let permit = Arc::clone(&room).acquire_owned().await;
+                (permit, listener.accept().await)
+            } => {
+                let Ok((stream, _)) = accepted else {
+                    // Out of descriptors, most likely: others have to close first.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                };
+                let _ = stream.set_nodelay(true);
+                let shared = Arc::clone(&shared);
+                connections.spawn(async move {
+                    let service = service_fn(|request| handle(Arc::clone(&shared), request));
+                    let _ = http1::Builder::new()
+                        .timer(TokioTimer::new())
+                        .header_read_timeout(READ_TIMEOUT)
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                    drop(permit);
+                });
+            }
+            Some(_) = connections.join_next() => {}
+            _ = sweep.tick() => shared.sessions.sweep(),
+        }
+    }
+}
+
+async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+    let server = &shared.server;
+    let (parts, body) = request.into_parts();
+    if let Err(refusal) = check_caller(server, &parts.uri, &parts.headers) {
+        return Ok(error(403, None, &refusal, server.newest()));
+    }
+    let has_sse = server.serves(Revision::V2024_11_05);
+    let legacy = server.serves_legacy();
+    Ok(match (parts.uri.path(), &parts.method) {
+        ("/mcp", &Method::POST) => match read_body(server, &parts.headers, body).await {
+            Ok(body) => post(&shared, &parts.headers, &body).await,
+            Err(refusal) => refusal,
+        },
+        ("/mcp", &Method::GET) if legacy => match find_session(&shared, &parts.headers) {
+            Ok(_) if !accepts_events(&parts.headers) => empty(StatusCode::NOT_ACCEPTABLE),
+            Ok(session) => {
+                let last = parts
+                    .headers
+                    .get(LAST_EVENT_ID)
+                    .map(|id| id.to_str().unwrap_or_default());
+                session.get(last).unwrap_or_else(|refusal| {
+                    error(400, None, &refusal, session.core.error_revision())
+                })
+            }
+            Err(refusal) => refusal.reply(server),
+        },
+        ("/mcp", &Method::DELETE) if legacy => match find_session(&shared, &parts.headers) {
+            Ok(_) => {
+                let id = parts
+                    .headers
+                    .get(SESSION_ID)
+                    .and_then(|id| id.to_str().ok());
+                let deleted = id.is_some_and(|id| shared.sessions.delete(id));
+                empty(if deleted {
+                    StatusCode::NO_CONTENT
+                } else {
+                    StatusCode::NOT_FOUND
+                })
+            }
+            Err(refusal) => refusal.reply(server),
+        },
+        ("/mcp", _) if legacy => not_allowed("GET, POST, DELETE"),
+        ("/mcp", _) => not_allowed("POST"),
+        ("/sse", &Method::GET) if has_sse => http_legacy_sse::open(server, &shared.clients),
+        ("/sse", _) if has_sse => not_allowed("GET"),
+        ("/messages", &Method::POST) if has_sse => {
+            match read_body(server, &parts.headers, body).await {
+                Ok(body) => http_legacy_sse::post(&shared.clients, parts.uri.query(), &body).await,
+                Err(refusal) => refusal,
+            }
+        }
+        ("/messages", _) if has_sse => not_allowed("POST"),
+        _ => empty(StatusCode::NOT_FOUND),
+    })
+}
+
+/// Refuses what a page in a browser may have been tricked into sending: foreign origins, and hosts that are not ours.
+fn check_caller(server: &Server, uri: &Uri, headers: &HeaderMap) -> Result<(), RpcError> {
+    let refuse = |what: &str| Err(RpcError::invalid_request(format!("Forbidden: {what}")));
+    let config = server.config();
+    let mut hosts = headers.get_all(HOST).into_iter();
+    let host = hosts
+        .next()
+        .and_then(|host| host.to_str().ok())
+        .and_then(host_name);
+    let allowed = |host: &str| {
+        is_loopback(host)
+            || config
+                .allowed_hosts
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(host))
+    };
+    if hosts.next().is_some() || !host.is_some_and(allowed) {
+        return refuse("Host names another server");
+    }
+    if uri.host().is_some_and(|host| !allowed(host)) {
+        return refuse("the URI names another server");
+    }
+    for origin in headers.get_all(ORIGIN) {
+        let origin = origin.to_str().unwrap_or_default();
+        let authority = origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"));
+        let local = authority.and_then(host_name).is_some_and(is_loopback);
+        if !local
+            && !config
+                .allowed_origins
+                .iter()
+                .any(|allowed| allowed == origin)
+        {
+            return refuse("Origin is not allowed");
+        }
+    }
+    Ok(())
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || matches!(host, "127.0.0.1" | "[::1]")
+}
+
+/// The host of `host[:port]`; none if the port is no number.
+fn host_name(authority: &str) -> Option<&str> {
+    let end = if authority.starts_with('[') {
+        authority.find(']')? + 1
+    } else {
+        authority.find(':').unwrap_or(authority.len())
+    };
+    let (host, port) = authority.split_at(end);
+    let digits = port.strip_prefix(':').unwrap_or(port);
+    let valid = (port.is_empty() || port.starts_with(':'))
+        && digits.bytes().all(|byte| byte.is_ascii_digit());
+    valid.then_some(host)
+}
+
+/// Reads the body of a POST within the limits.
+async fn read_body(server: &Server, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Reply> {
+    let limit = server.config().max_body_bytes;
+    let media = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    if !media
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .eq_ignore_ascii_case("application/json")
+    {
+        return Err(empty(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    if announced
+        .and_then(|length| length.parse::<usize>().ok())
+        .is_some_and(|length| length > limit)
+    {
+        return Err(empty(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+    match tokio::time::timeout(READ_TIMEOUT, Limited::new(body, limit).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(failure)) if failure.is::<LengthLimitError>() => {
+            Err(empty(StatusCode::PAYLOAD_TOO_LARGE))
+        }
+        Ok(Err(_)) => {
+            let failure = RpcError::new(PARSE_ERROR, "Parse error: the body is incomplete");
+            Err(error(400, None, &failure, server.newest()))
+        }
+        Err(_) => Err(empty(StatusCode::REQUEST_TIMEOUT)),
+    }
+}
+
+/// Why a request does not reach its session.
+struct NoSession {
+    status: u16,
+    message: &'static str,
+}
+
+impl NoSession {
+    fn reply(&self, server: &Server) -> Reply {
+        error(
+            self.status,
+            None,
+            &RpcError::invalid_request(self.message),
+            server.newest(),
+        )
+    }
+}
+
+/// The session that the headers name, if the protocol version is one that a session can have.
+fn find_session(shared: &Shared, headers: &HeaderMap) -> Result<Arc<HttpSession>, NoSession> {
+    let refuse = |status, message| Err(NoSession { status, message });
+    for version in headers.get_all(PROTOCOL_VERSION) {
+        let known = version
+            .to_str()
+            .ok()
+            .and_then(|version| Revision::parse(version.trim()));
+        if !known.is_some_and(|revision| !revision.is_modern() && shared.server.serves(revision)) {
+            return refuse(
+                400,
+                "Invalid request: MCP-Protocol-Version is not supported",
+            );
+        }
+    }
+    let mut ids = headers.get_all(SESSION_ID).into_iter();
+    let Some(id) = ids.next() else {
+        return refuse(
+            400,
+            "Invalid request: Mcp-Session-Id is missing, initialize first",
+        );
+    };
+    if ids.any(|other| other != id) {
+        return refuse(400, "Invalid request: Mcp-Session-Id has two values");
+    }
+    match id.to_str().ok().and_then(|id| shared.sessions.find(id)) {
+        Some(session) => Ok(session),
+        None => refuse(404, "Session not found: initialize again"),
+    }
+}
+
+/// Whether a message belongs to the modern era: by its metadata, else by the version header.
+fn is_modern(server: &Server, headers: &HeaderMap, params: &Object) -> bool {
+    if !server.serves_modern() {
+        return false;
+    }
+    if !server.serves_legacy() || modern::is_stateless(params) {
+        return true;
+    }
+    let version = headers
+        .get(PROTOCOL_VERSION)
+        .map(|value| value.to_str().unwrap_or_default().trim());
+    match version.map(Revision::parse) {
+        None => false,
+        Some(Some(revision)) => revision.is_modern(),
+        Some(None) => !headers.contains_key(SESSION_ID),
+    }
+}
+
+async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
+    let server = &shared.server;
+    let none = Object::new();
+    let payload = match message::read(body) {
+        Ok(payload) => payload,
+        Err(unreadable) => {
+            let session = find_session(shared, headers).ok();
+            let revision = session.map_or(server.newest(), |session| session.core.error_revision());
+            return json(400, unreadable.response(revision));
+        }
+    };
+    let payload = match payload {
+        Payload::Single(Message::Request(request))
+            if is_modern(server, headers, &request.params) =>
+        {
+            return http_modern::post(server, headers, request, shared.closing.subscribe()).await;
+        }
+        Payload::Single(Message::Notification(note))
+            if is_modern(server, headers, &note.params) =>
+        {
+            return http_modern::notified(server, headers, &note);
+        }
+        Payload::Single(Message::Response) if is_modern(server, headers, &none) => {
+            return http_modern::refused("a server of this revision asks nothing");
+        }
+        Payload::Batch(_) if is_modern(server, headers, &none) => {
+            return http_modern::refused("this revision has no batches");
+        }
+        Payload::Single(Message::Request(request))
+            if request.method == "initialize" && !headers.contains_key(SESSION_ID) =>
+        {
+            return initialize(shared, request).await;
+        }
+        other => other,
+    };
+    match find_session(shared, headers) {
+        Ok(session) => session.post(payload).await,
+        Err(refusal) => {
+            let (id, code) = match &payload {
+                Payload::Single(Message::Request(request)) => {
+                    let unknown = request.method == "server/discover";
+                    (
+                        Some(&request.id),
+                        if unknown {
+                            METHOD_NOT_FOUND
+                        } else {
+                            INVALID_REQUEST
+                        },
+                    )
+                }
+                _ => (None, INVALID_REQUEST),
+            };
+            error(
+                refusal.status,
+                id,
+                &RpcError::new(code, refusal.message),
+                server.newest(),
+            )
+        }
+    }
+}
+
+/// Begins a session; only a handshake that succeeds gets an id.
+async fn initialize(shared: &Shared, request: message::Request) -> Reply {
+    let core = Session::new(shared.server.clone());
+    let id = request.id.clone();
+    // The handshake takes no time and says nothing before its answer.
+    let (sender, _receiver) = tokio::sync::mpsc::channel(1);
+    let sink = crate::context::Sink::Queue(sender);
+    let mut handshake = Box::pin(answer(Arc::clone(&core), request, sink));
+    let text = match poll_once(&mut handshake).await {
+        std::task::Poll::Ready(text) => text.unwrap_or_default(),
+        std::task::Poll::Pending => handshake.await.unwrap_or_default(),
+    };
+    if core.revision().is_none() {
+        return json(400, text);
+    }
+    let session_id = match shared.sessions.open(Arc::clone(&core)) {
+        Ok(session_id) => session_id,
+        Err(refusal) => return error(500, Some(&id), &refusal, core.error_revision()),
+    };
+    let mut reply = json(200, text);
+    if let Ok(value) = HeaderValue::from_str(&session_id) {
+        reply.headers_mut().insert(SESSION_ID, value);
+    }
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_caller, host_name};
+    use crate::server::{Config, Server};
+    use hyper::HeaderMap;
+    use hyper::header::{HOST, ORIGIN};
+
+    fn allowed(host: Option<&str>, origin: Option<&str>) -> bool {
+        let mut headers = HeaderMap::new();
+        host.map(|host| headers.insert(HOST, host.parse().unwrap()));
+        origin.map(|origin| headers.insert(ORIGIN, origin.parse().unwrap()));
+        let config = Config {
+            allowed_hosts: vec!["mcp.example".to_owned()],
+            ..Config::default()
+        };
+        check_caller(&Server::new(config), &"/mcp".parse().unwrap(), &headers).is_ok()
+    }
+
+    #[test]
+    fn only_our_own_hosts_are_served() {
+        for host in [
+            "localhost",
+            "LOCALHOST:80",
+            "127.0.0.1:8080",
+            "[::1]:1",
+            "[::1]",
+            "mcp.example",
+        ] {
+            assert!(allowed(Some(host), None), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "localhost:80@evil",
+            "",
+            "[::1]x",
+        ] {
+            assert!(!allowed(Some(host), None), "{host}");
+        }
+        assert!(!allowed(None, None));
+    }
+
+    #[test]
+    fn only_local_origins_are_served() {
+        for origin in [
+            "http://localhost",
+            "https://localhost:3000",
+            "http://127.0.0.1:1",
+            "http://[::1]:5",
+        ] {
+            assert!(allowed(Some("localhost"), Some(origin)), "{origin}");
+        }
+        for origin in [
+            "null",
+            "http://evil.example",
+            "http://localhost.evil.example",
+            "file://localhost",
+            "http://localhost:x",
+            "",
+        ] {
+            assert!(!allowed(Some("localhost"), Some(origin)), "{origin}");
+        }
+        assert_eq!(host_name("a:1:2"), None);
+    }
+}

@@ -1,0 +1,152 @@
+//! HTTP+SSE of 2024-11-05: a GET stream for everything the server says, a POST endpoint for the client.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use hyper::{HeaderMap, StatusCode};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+
+use crate::legacy::Session;
+use crate::message::RpcError;
+use crate::revision::Revision;
+use crate::server::{Server, lock};
+use crate::transport::connection::Connection;
+use crate::transport::http_reply::{Reply, empty, error, events, json};
+use crate::transport::http_session::random_id;
+use crate::transport::sse::{COMMENT, FedBody, KEEP_ALIVE, event};
+
+/// Messages that wait for the client to read before handlers have to wait.
+const QUEUE: usize = 256;
+
+/// The clients that have a stream open.
+pub(crate) struct SseClients {
+    table: Mutex<HashMap<String, Arc<Connection>>>,
+}
+
+impl SseClients {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            table: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn close_all(&self) {
+        for (_, connection) in lock(&self.table).drain() {
+            connection.session.in_flight.cancel_all();
+        }
+    }
+}
+
+/// Ends the session together with its stream.
+struct Registration {
+    clients: Arc<SseClients>,
+    id: String,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        if let Some(connection) = lock(&self.clients.table).remove(&self.id) {
+            connection.session.in_flight.cancel_all();
+        }
+    }
+}
+
+/// GET `/sse`: opens the stream and names the POST endpoint in its first event.
+pub(crate) fn open(server: &Server, clients: &Arc<SseClients>) -> Reply {
+    let id = match random_id() {
+        Ok(id) => id,
+        Err(refusal) => return error(500, None, &refusal, Revision::V2024_11_05),
+    };
+    let (sender, mut messages) = mpsc::channel(QUEUE);
+    let connection = Arc::new(Connection::new(Session::new(server.clone()), sender, false));
+    let session = Arc::clone(&connection.session);
+    {
+        let mut table = lock(&clients.table);
+        if table.len() >= server.config().max_sessions {
+            return empty(StatusCode::SERVICE_UNAVAILABLE);
+        }
+        table.insert(id.clone(), connection);
+    }
+    let mut changes = server.changes();
+    let registration = Registration {
+        clients: Arc::clone(clients),
+        id,
+    };
+    events(FedBody::new(|out| async move {
+        let endpoint = format!(
+            "event: endpoint\ndata: /messages?sessionId={}\n\n",
+            registration.id
+        );
+        let _ = out.send(endpoint.into()).await;
+        loop {
+            let bytes: Option<Bytes> = tokio::select! {
+                message = messages.recv() => match message {
+                    Some(message) => Some(event(None, &message)),
+                    None => return,
+                },
+                change = changes.recv() => match change {
+                    Ok(change) => session.notification_for(&change).map(|message| event(None, &message)),
+                    Err(RecvError::Lagged(_)) => None,
+                    Err(RecvError::Closed) => return,
+                },
+                () = tokio::time::sleep(KEEP_ALIVE) => Some(COMMENT),
+            };
+            if let Some(bytes) = bytes
+                && out.send(bytes).await.is_err()
+            {
+                return;
+            }
+        }
+    }))
+}
+
+/// POST `/messages?sessionId=...`: takes in a message, whose answer goes out on the stream.
+pub(crate) async fn post(clients: &SseClients, query: Option<&str>, body: &[u8]) -> Reply {
+    let mut pairs = query.unwrap_or_default().split('&');
+    let refuse = |status, message: &str| {
+        error(
+            status,
+            None,
+            &RpcError::invalid_request(message),
+            Revision::V2024_11_05,
+        )
+    };
+    let Some(id) = pairs.find_map(|pair| pair.strip_prefix("sessionId=")) else {
+        return refuse(400, "Invalid request: sessionId is missing");
+    };
+    let Some(connection) = lock(&clients.table).get(id).cloned() else {
+        return refuse(404, "Invalid request: there is no such session");
+    };
+    match connection.receive(body).await {
+        Ok(()) => empty(StatusCode::ACCEPTED),
+        Err(unreadable) => json(
+            400,
+            unreadable.response(connection.session.error_revision()),
+        ),
+    }
+}
+
+/// Whether a client accepts a stream of events.
+pub(crate) fn accepts_events(headers: &HeaderMap) -> bool {
+    let mut values = headers
+        .get_all(hyper::header::ACCEPT)
+        .into_iter()
+        .peekable();
+    if values.peek().is_none() {
+        return true;
+    }
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|range| {
+            let media = range
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_ascii_lowercase();
+            matches!(media.as_str(), "text/event-stream" | "text/*" | "*/*")
+        })
+}

@@ -1,0 +1,115 @@
+//! Streamable HTTP of 2026-07-28: one POST, one answer, no session.
+
+use hyper::HeaderMap;
+use hyper::StatusCode;
+use tokio::sync::{mpsc, watch};
+
+use crate::context::Sink;
+use crate::message::{Notification, Request, RpcError};
+use crate::modern::{self, MirrorHeaders, ModernAnswer};
+use crate::revision::Revision;
+use crate::server::Server;
+use crate::transport::http_reply::{Reply, empty, error, events, json};
+use crate::transport::sse::{COMMENT, FedBody, KEEP_ALIVE, event};
+
+/// Notifications that wait for the client to read before the handler has to wait.
+const QUEUE: usize = 64;
+
+impl MirrorHeaders for HeaderMap {
+    fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.get_all(name)
+            .into_iter()
+            .map(hyper::header::HeaderValue::as_bytes)
+    }
+}
+
+/// Answers a request: JSON, or a stream once the handler says something before it answers.
+///
+/// Nothing is spawned: when the client goes away, this future or the body is dropped, and with it the request.
+pub(crate) async fn post(
+    server: &Server,
+    headers: &HeaderMap,
+    request: Request,
+    closing: watch::Receiver<bool>,
+) -> Reply {
+    let admitted = match modern::admit(server, Some(headers), &request) {
+        Ok(admitted) => admitted,
+        Err(error) => return plain(modern::response(&request, Err(error))),
+    };
+    let (sender, mut messages) = mpsc::channel(if modern::may_stream(&request.method) {
+        QUEUE
+    } else {
+        1
+    });
+    let mut work = Box::pin(modern::answer(
+        server.clone(),
+        admitted,
+        request,
+        Sink::Queue(sender),
+        closing,
+    ));
+    let first = tokio::select! {
+        biased;
+        Some(message) = messages.recv() => message,
+        answer = &mut work => match messages.try_recv() {
+            Ok(message) => return events(FedBody::new(|out| finished(message, messages, answer, out))),
+            Err(_) => return plain(answer),
+        },
+    };
+    events(FedBody::new(|out| async move {
+        let _ = out.send(event(None, &first)).await;
+        let answer = loop {
+            tokio::select! {
+                biased;
+                Some(message) = messages.recv() => {
+                    let _ = out.send(event(None, &message)).await;
+                }
+                answer = &mut work => break answer,
+                () = tokio::time::sleep(KEEP_ALIVE) => {
+                    let _ = out.send(COMMENT).await;
+                }
+            }
+        };
+        drain(messages, answer, &out).await;
+    }))
+}
+
+/// A handler that ended before the stream was opened, but after it had spoken.
+async fn finished(
+    first: String,
+    messages: mpsc::Receiver<String>,
+    answer: ModernAnswer,
+    out: mpsc::Sender<bytes::Bytes>,
+) {
+    let _ = out.send(event(None, &first)).await;
+    drain(messages, answer, &out).await;
+}
+
+async fn drain(
+    mut messages: mpsc::Receiver<String>,
+    answer: ModernAnswer,
+    out: &mpsc::Sender<bytes::Bytes>,
+) {
+    while let Ok(message) = messages.try_recv() {
+        let _ = out.send(event(None, &message)).await;
+    }
+    let _ = out.send(event(None, &answer.text)).await;
+}
+
+fn plain(answer: ModernAnswer) -> Reply {
+    json(answer.http_status, answer.text)
+}
+
+/// Takes in a notification. None has an effect here: a request is cancelled by closing its response.
+pub(crate) fn notified(server: &Server, headers: &HeaderMap, notification: &Notification) -> Reply {
+    match modern::admit_notification(server, headers, notification) {
+        Ok(()) => empty(StatusCode::ACCEPTED),
+        Err(refusal) => error(400, None, &refusal, Revision::V2026_07_28),
+    }
+}
+
+/// Refuses what no client of this revision sends.
+pub(crate) fn refused(what: &str) -> Reply {
+    let refusal = RpcError::invalid_request(format!("Invalid request: {what}"));
+    error(400, None, &refusal, Revision::V2026_07_28)
+}

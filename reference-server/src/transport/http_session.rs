@@ -1,0 +1,300 @@
+//! Streamable HTTP of the revisions with a session: session ids, the GET stream, resumption.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use hyper::StatusCode;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, broadcast};
+
+use crate::context::Sink;
+use crate::legacy::{Exchange, Session, take_in};
+use crate::message::{INTERNAL_ERROR, Payload, RpcError};
+use crate::revision::Revision;
+use crate::server::{Change, Server, lock};
+use crate::transport::connection::poll_once;
+use crate::transport::http_reply::{Reply, empty, events, json};
+use crate::transport::sse::{EventLog, FedBody, Opening, Reader};
+
+/// Streams of a session that can be resumed.
+const STREAMS: usize = 16;
+/// Bytes that ended streams of a session may hold for replay.
+const REPLAY_BYTES: usize = 1 << 20;
+/// After this time a request gets its stream, even if there is nothing to say yet.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// A session and its streams.
+pub(crate) struct HttpSession {
+    pub core: Arc<Session>,
+    streams: Mutex<Streams>,
+    /// Changes since `initialize`, until the first GET stream takes them.
+    changes: Mutex<Option<broadcast::Receiver<Change>>>,
+    last_used: AtomicU64,
+    closed: AtomicBool,
+    closing: Notify,
+}
+
+#[derive(Default)]
+struct Streams {
+    next: u64,
+    resumable: VecDeque<Arc<EventLog>>,
+    /// GET streams, newest last.
+    general: Vec<Arc<EventLog>>,
+}
+
+impl HttpSession {
+    fn new(core: Arc<Session>, now: u64) -> Arc<Self> {
+        let changes = core.server.changes();
+        Arc::new(Self {
+            core,
+            streams: Mutex::default(),
+            changes: Mutex::new(Some(changes)),
+            last_used: AtomicU64::new(now),
+            closed: AtomicBool::new(false),
+            closing: Notify::new(),
+        })
+    }
+
+    fn revision(&self) -> Revision {
+        self.core.error_revision()
+    }
+
+    fn new_log(&self) -> Arc<EventLog> {
+        let mut streams = lock(&self.streams);
+        streams.next += 1;
+        EventLog::new(streams.next)
+    }
+
+    /// Keeps a stream for resumption; the oldest make room.
+    fn keep(&self, log: &Arc<EventLog>) {
+        let mut streams = lock(&self.streams);
+        streams.resumable.push_back(Arc::clone(log));
+        while streams.resumable.len() > STREAMS {
+            streams.resumable.pop_front();
+        }
+        let held = |streams: &Streams| -> usize {
+            streams
+                .resumable
+                .iter()
+                .filter(|log| log.has_ended())
+                .map(|log| log.bytes())
+                .sum()
+        };
+        while held(&streams) > REPLAY_BYTES {
+            let Some(oldest) = streams.resumable.iter().position(|log| log.has_ended()) else {
+                break;
+            };
+            streams.resumable.remove(oldest);
+        }
+    }
+
+    /// Answers a POST.
+    pub(crate) async fn post(self: &Arc<Self>, payload: Payload<'_>) -> Reply {
+        let log = self.new_log();
+        let reader = log.attach(0);
+        let mut work = match take_in(&self.core, payload, Sink::Stream(Arc::clone(&log))) {
+            Exchange::Accepted => return empty(StatusCode::ACCEPTED),
+            Exchange::Refused(error) => return json(400, error),
+            Exchange::Serving(work) => work,
+        };
+        match poll_once(&mut work).await {
+            Poll::Ready(answer) => log.end(answer),
+            Poll::Pending => {
+                // A lost connection is no cancellation, so the work must not depend on it.
+                tokio::spawn(async move { log.end(work.await) });
+            }
+        }
+        match tokio::time::timeout(PATIENCE, reader.opening()).await {
+            Ok(Opening::Answer(Some(answer))) => json(200, answer),
+            Ok(Opening::Answer(None)) => empty(StatusCode::ACCEPTED),
+            Ok(Opening::Messages) | Err(_) => {
+                self.keep(reader.log());
+                self.stream(reader, true)
+            }
+        }
+    }
+
+    /// An event stream; from 2025-11-25 on its first event gives the client an id to resume from.
+    fn stream(self: &Arc<Self>, reader: Reader, is_new: bool) -> Reply {
+        let prime = is_new && self.revision() >= Revision::V2025_11_25;
+        let session = Arc::clone(self);
+        events(FedBody::new(|out| async move {
+            let closing = session.closing.notified();
+            tokio::pin!(closing);
+            closing.as_mut().enable();
+            if session.closed.load(Ordering::SeqCst) {
+                return;
+            }
+            tokio::select! {
+                () = reader.write(prime, out) => {}
+                () = closing => {}
+            }
+        }))
+    }
+
+    /// Opens the GET stream, or resumes the stream of the event that the client saw last.
+    pub(crate) fn get(self: &Arc<Self>, last_event_id: Option<&str>) -> Result<Reply, RpcError> {
+        if let Some(id) = last_event_id {
+            let unknown = || {
+                RpcError::invalid_request(
+                    "Invalid request: Last-Event-ID names no stream of this session",
+                )
+            };
+            let (stream, sequence) = id.split_once('-').ok_or_else(unknown)?;
+            let stream: u64 = stream.parse().map_err(|_| unknown())?;
+            let sequence: u64 = sequence.parse().map_err(|_| unknown())?;
+            let log = lock(&self.streams)
+                .resumable
+                .iter()
+                .find(|log| log.stream() == stream)
+                .cloned();
+            let reader = log.ok_or_else(unknown)?.attach(sequence);
+            return Ok(self.stream(reader, false));
+        }
+        let log = self.new_log();
+        let reader = log.attach(0);
+        self.keep(&log);
+        let mut streams = lock(&self.streams);
+        if streams.general.len() >= STREAMS {
+            streams.general.remove(0).end(None);
+        }
+        streams.general.push(log);
+        drop(streams);
+        if let Some(changes) = lock(&self.changes).take() {
+            tokio::spawn(Arc::clone(self).pump(changes));
+        }
+        Ok(self.stream(reader, true))
+    }
+
+    /// Puts changes on one GET stream: the newest that is being read, else the newest.
+    async fn pump(self: Arc<Self>, mut changes: broadcast::Receiver<Change>) {
+        loop {
+            let closing = self.closing.notified();
+            tokio::pin!(closing);
+            closing.as_mut().enable();
+            if self.closed.load(Ordering::SeqCst) {
+                return;
+            }
+            let change = tokio::select! {
+                () = closing => return,
+                change = changes.recv() => match change {
+                    Ok(change) => change,
+                    Err(RecvError::Lagged(_)) => continue,
+                    Err(RecvError::Closed) => return,
+                },
+            };
+            let Some(message) = self.core.notification_for(&change) else {
+                continue;
+            };
+            let mut streams = lock(&self.streams);
+            if let Some(newest) = streams.general.last().cloned() {
+                let kept: Vec<u64> = streams.resumable.iter().map(|log| log.stream()).collect();
+                streams
+                    .general
+                    .retain(|log| log.is_attached() || kept.contains(&log.stream()));
+                let read = streams.general.iter().rev().find(|log| log.is_attached());
+                read.unwrap_or(&newest).append_now(message);
+            }
+        }
+    }
+
+    /// Ends the session: its requests are cancelled, its streams close.
+    fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.core.in_flight.cancel_all();
+        self.closing.notify_waiters();
+    }
+
+    fn is_busy(&self) -> bool {
+        let streams = lock(&self.streams);
+        !self.core.in_flight.is_empty() || streams.resumable.iter().any(|log| log.is_attached())
+    }
+}
+
+/// All sessions of one HTTP server.
+pub(crate) struct Sessions {
+    server: Server,
+    table: Mutex<HashMap<String, Arc<HttpSession>>>,
+    started: Instant,
+}
+
+impl Sessions {
+    pub(crate) fn new(server: Server) -> Self {
+        Self {
+            server,
+            table: Mutex::default(),
+            started: Instant::now(),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.started.elapsed().as_secs()
+    }
+
+    /// Registers a session whose handshake has begun; returns its id.
+    pub(crate) fn open(&self, core: Arc<Session>) -> Result<String, RpcError> {
+        let id = random_id()?;
+        let session = HttpSession::new(core, self.now());
+        let mut table = lock(&self.table);
+        if table.len() >= self.server.config().max_sessions {
+            let age = |session: &HttpSession| {
+                (session.is_busy(), session.last_used.load(Ordering::Relaxed))
+            };
+            let oldest = table
+                .iter()
+                .min_by_key(|(_, session)| age(session))
+                .map(|(id, _)| id.clone());
+            if let Some(evicted) = oldest.and_then(|oldest| table.remove(&oldest)) {
+                evicted.close();
+            }
+        }
+        table.insert(id.clone(), session);
+        Ok(id)
+    }
+
+    pub(crate) fn find(&self, id: &str) -> Option<Arc<HttpSession>> {
+        let session = lock(&self.table).get(id).cloned()?;
+        session.last_used.store(self.now(), Ordering::Relaxed);
+        Some(session)
+    }
+
+    /// Ends a session; false if there is none with this id.
+    pub(crate) fn delete(&self, id: &str) -> bool {
+        let session = lock(&self.table).remove(id);
+        session.is_some_and(|session| {
+            session.close();
+            true
+        })
+    }
+
+    /// Ends the sessions that have been idle for too long.
+    pub(crate) fn sweep(&self) {
+        let oldest = self
+            .now()
+            .saturating_sub(self.server.config().session_idle_seconds);
+        lock(&self.table).retain(|_, session| {
+            let keep = session.last_used.load(Ordering::Relaxed) >= oldest || session.is_busy();
+            if !keep {
+                session.close();
+            }
+            keep
+        });
+    }
+
+    pub(crate) fn close_all(&self) {
+        for (_, session) in lock(&self.table).drain() {
+            session.close();
+        }
+    }
+}
+
+/// 128 random bits as hexadecimal digits.
+pub(crate) fn random_id() -> Result<String, RpcError> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|_| RpcError::new(INTERNAL_ERROR, "No session id can be made"))?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+}

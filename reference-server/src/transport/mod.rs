@@ -1,0 +1,15 @@
+//! The transports: STDIO, Streamable HTTP of both eras, and HTTP+SSE.
+
+mod connection;
+mod http;
+mod http_legacy_sse;
+mod http_modern;
+mod http_reply;
+mod http_session;
+mod sse;
+mod stdio;
+
+pub use http::serve_http;
+pub use stdio::{serve_stdio, serve_stream};
+
+pub(crate) use sse::EventLog;
