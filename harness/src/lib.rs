@@ -4,6 +4,7 @@
 //! The modules are layers; each may use those above it in this list and none below
 //! (`harness/tests/layers.rs` holds this).
 
+pub mod generate;
 pub mod protocol;
 pub mod wire;
 pub mod transcript;

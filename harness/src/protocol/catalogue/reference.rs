@@ -82,7 +82,7 @@ impl Requirement {
         self.level(revision)?;
         match self.outside(revision) {
             Some(external) => external_url(external),
-            None => page_url(self.place(revision)?, revision),
+            None => self.place(revision).map(|place| page_url(place, revision)),
         }
     }
 
@@ -106,7 +106,7 @@ impl Requirement {
     }
 }
 
-fn page_url(place: &str, revision: Revision) -> Option<String> {
+fn page_url(place: &str, revision: Revision) -> String {
     let (page, heading) = match place.split_once('#') {
         Some((page, heading)) => (page, Some(heading)),
         None => (place, None),
@@ -114,7 +114,7 @@ fn page_url(place: &str, revision: Revision) -> Option<String> {
     let fragment = heading.map(|heading| format!("#{heading}")).unwrap_or_default();
     // The two oldest revisions have no schema page on the site.
     let schema_page = revision >= Revision::V2025_06_18;
-    Some(match page {
+    match page {
         "schema.ts" | "schema" if schema_page => {
             format!("{SITE}/specification/{revision}/schema{}", fragment.to_ascii_lowercase())
         }
@@ -133,7 +133,7 @@ fn page_url(place: &str, revision: Revision) -> Option<String> {
                 format!("{SITE}/specification/{revision}/{page}{fragment}")
             }
         }
-    })
+    }
 }
 
 fn external_url(place: &str) -> Option<String> {
@@ -201,18 +201,16 @@ mod tests {
         );
         assert_eq!(url("robustness.numbers", V2025_11_25), None);
         assert_eq!(
-            page_url("schema.ts#Tool", V2025_11_25).as_deref(),
-            Some("https://modelcontextprotocol.io/specification/2025-11-25/schema#tool")
+            page_url("schema.ts#Tool", V2025_11_25),
+            "https://modelcontextprotocol.io/specification/2025-11-25/schema#tool"
         );
         assert_eq!(
-            page_url("schema.ts#Tool", V2025_03_26).as_deref(),
-            Some(
-                "https://github.com/modelcontextprotocol/modelcontextprotocol/blob/main/schema/2025-03-26/schema.ts"
-            )
+            page_url("schema.ts#Tool", V2025_03_26),
+            "https://github.com/modelcontextprotocol/modelcontextprotocol/blob/main/schema/2025-03-26/schema.ts"
         );
         assert_eq!(
-            page_url("basic/index#messages", V2025_11_25).as_deref(),
-            Some("https://modelcontextprotocol.io/specification/2025-11-25/basic#messages")
+            page_url("basic/index#messages", V2025_11_25),
+            "https://modelcontextprotocol.io/specification/2025-11-25/basic#messages"
         );
         assert_eq!(
             external_url("RFC9110-15.5.6").as_deref(),
