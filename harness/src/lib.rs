@@ -15,3 +15,5 @@ pub mod probes;
 pub mod check;
 #[cfg(feature = "cli")]
 pub mod report;
+#[cfg(feature = "cli")]
+pub mod cli;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The command line of mcprove.
+
+fn main() -> std::process::ExitCode {
+    mcprove::cli::main()
+}
