@@ -189,7 +189,7 @@ fn hostile_schemas_end_soon() {
             Err(error) => outcome = error.to_string(),
         }
         let took = begin.elapsed();
-        assert!(took < Duration::from_secs(10), "{took:?} {shown}: {outcome}");
+        assert!(took < Duration::from_secs(20), "{took:?} {shown}: {outcome}");
         println!("{took:?} {outcome}: {shown}");
     }
 }

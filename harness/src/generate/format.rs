@@ -153,7 +153,7 @@ mod tests {
         }
         for text in [
             "mcprove",
-            "file:///tmp/x",
+            "file:///srv/x",
             "http://localhost:3000/",
             "https://a.example/",
             "http://[::1]/",

@@ -19,7 +19,7 @@ const MAX_IN_PLACE: usize = 48;
 /// The most schemas in a row from the root, references followed.
 const MAX_PATH: usize = 400;
 /// The most steps of one check of a value.
-const MAX_STEPS: u32 = 200_000;
+const MAX_STEPS: u32 = 50_000;
 /// What matching one pattern counts as.
 const PATTERN_STEPS: u32 = 100;
 

@@ -16,7 +16,7 @@ const WITHOUT_FORMATS: u32 = 36;
 /// How many steps one attempt may take.
 const FUEL: u64 = 60_000;
 /// How many attempts may use up their steps.
-const MAX_SPENT: u32 = 4;
+const MAX_SPENT: u32 = 3;
 /// What values are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Mode {

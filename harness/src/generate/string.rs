@@ -116,11 +116,13 @@ fn by_pattern(
     {
         return Some(text);
     }
-    // What looks like a URL is taken from the list, where the hosts are known.
-    if pattern.contains("//")
-        && let Some(text) = COMMON.iter().find(|text| text.contains("//") && good(text))
-    {
-        return Some((*text).to_owned());
+    // What looks like a URL or an address is taken from the list, where the hosts are known.
+    for mark in ["//", "@"] {
+        if pattern.contains(mark)
+            && let Some(text) = COMMON.iter().find(|text| text.contains(mark) && good(text))
+        {
+            return Some((*text).to_owned());
+        }
     }
     if let Some(parsed) = &known.parsed {
         for attempt in 0..ATTEMPTS {
@@ -235,6 +237,8 @@ mod tests {
             assert!((20..=22).contains(&text.len()), "{text}");
             let url = make(json!({"pattern": "^https?://.+"}), "x", Mode::Varied, seed).unwrap();
             assert!(format::names_no_real_host(&url), "{url}");
+            let mail = make(json!({"pattern": "^\\S+@\\S+\\.\\S+$"}), "x", Mode::Varied, seed);
+            assert_eq!(mail.as_deref(), Some("mcprove@mcprove.example"));
             let ahead = make(json!({"pattern": "^(?=.*[0-9])(?=.*[A-Z]).{8,}$"}), "x", Mode::Varied, seed);
             assert!(ahead.is_some());
         }
