@@ -4,12 +4,12 @@
 //! The modules are layers; each may use those above it in this list and none below
 //! (`harness/tests/layers.rs` holds this).
 
-pub mod generate;
 pub mod protocol;
 pub mod wire;
 pub mod transcript;
 pub mod run;
 pub mod client;
+pub mod generate;
 pub mod monitors;
 pub mod probes;
 pub mod check;

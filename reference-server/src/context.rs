@@ -99,9 +99,7 @@ impl RequestContext {
             total,
             message: (self.revision >= Revision::V2025_03_26).then_some(message),
         };
-        self.sink
-            .send(notification("notifications/progress", &params))
-            .await;
+        self.sink.send(notification("notifications/progress", &params)).await;
     }
 
     /// Sends `notifications/message` if the client wants that level.
@@ -111,10 +109,9 @@ impl RequestContext {
             Caller::Stateless(meta) => meta.log_level,
         };
         if wanted.is_some_and(|threshold| level >= threshold) {
-            let params = serde_json::json!({"level": level.as_str(), "logger": "tools", "data": {"message": text}});
-            self.sink
-                .send(notification("notifications/message", &params))
-                .await;
+            let params =
+                serde_json::json!({"level": level.as_str(), "logger": "tools", "data": {"message": text}});
+            self.sink.send(notification("notifications/message", &params)).await;
         }
     }
 }

@@ -42,12 +42,7 @@ impl RpcError {
             | UNSUPPORTED_PROTOCOL_VERSION => 400,
             _ => 200,
         };
-        Self {
-            code,
-            message: message.into(),
-            data: None,
-            http_status,
-        }
+        Self { code, message: message.into(), data: None, http_status }
     }
 
     pub(crate) fn invalid_request(message: impl Into<String>) -> Self {
@@ -59,10 +54,7 @@ impl RpcError {
     }
 
     pub(crate) fn method_not_found(method: &str) -> Self {
-        Self::new(
-            METHOD_NOT_FOUND,
-            format!("Method not found: {}", shorten(method)),
-        )
+        Self::new(METHOD_NOT_FOUND, format!("Method not found: {}", shorten(method)))
     }
 
     pub(crate) fn with_data(mut self, data: Value) -> Self {
@@ -79,11 +71,7 @@ impl RpcError {
 /// The beginning of a text of the client's, for use in an error message.
 pub(crate) fn shorten(text: &str) -> String {
     const LIMIT: usize = 80;
-    let mut short: String = text
-        .chars()
-        .take(LIMIT)
-        .filter(|c| !c.is_control())
-        .collect();
+    let mut short: String = text.chars().take(LIMIT).filter(|c| !c.is_control()).collect();
     if text.chars().nth(LIMIT).is_some() {
         short.push('…');
     }
@@ -113,10 +101,7 @@ impl Id {
             b'-' | b'0'..=b'9' => IdKey::Number(integer(text)?.into_boxed_str()),
             _ => return None,
         };
-        Some(Self {
-            raw: raw.to_owned(),
-            key,
-        })
+        Some(Self { raw: raw.to_owned(), key })
     }
 
     pub(crate) fn raw(&self) -> &RawValue {
@@ -186,17 +171,11 @@ pub(crate) struct Unreadable {
 
 impl Unreadable {
     fn parse(message: &str) -> Self {
-        Self {
-            id: None,
-            error: RpcError::new(PARSE_ERROR, message),
-        }
+        Self { id: None, error: RpcError::new(PARSE_ERROR, message) }
     }
 
     fn invalid(id: Option<Id>, message: &str) -> Self {
-        Self {
-            id,
-            error: RpcError::invalid_request(message),
-        }
+        Self { id, error: RpcError::invalid_request(message) }
     }
 
     /// The error as a response, in the form of `revision`.
@@ -207,10 +186,10 @@ impl Unreadable {
 
 /// Reads what one line or one body holds.
 pub(crate) fn read(bytes: &[u8]) -> Result<Payload<'_>, Unreadable> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|_| Unreadable::parse("Parse error: the message is not UTF-8"))?;
-    let raw: &RawValue = serde_json::from_str(text)
-        .map_err(|_| Unreadable::parse("Parse error: the message is not JSON"))?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| Unreadable::parse("Parse error: the message is not UTF-8"))?;
+    let raw: &RawValue =
+        serde_json::from_str(text).map_err(|_| Unreadable::parse("Parse error: the message is not JSON"))?;
     if raw.get().starts_with('[') {
         let elements = serde_json::from_str(raw.get())
             .map_err(|_| Unreadable::parse("Parse error: the message is not JSON"))?;
@@ -222,18 +201,12 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Payload<'_>, Unreadable> {
 /// Reads one message that is known to be JSON.
 pub(crate) fn read_one(raw: &RawValue) -> Result<Message, Unreadable> {
     if !raw.get().starts_with('{') {
-        return Err(Unreadable::invalid(
-            None,
-            "Invalid request: a message is an object",
-        ));
+        return Err(Unreadable::invalid(None, "Invalid request: a message is an object"));
     }
     let envelope: Envelope = serde_json::from_str(raw.get())
         .map_err(|_| Unreadable::parse("Parse error: a member name is not Unicode"))?;
     if envelope.repeated {
-        return Err(Unreadable::invalid(
-            None,
-            "Invalid request: a member occurs twice",
-        ));
+        return Err(Unreadable::invalid(None, "Invalid request: a member occurs twice"));
     }
     let id = envelope.id.and_then(Id::read);
     let refuse = |message: &str| Err(Unreadable::invalid(id.clone(), message));
@@ -266,17 +239,8 @@ pub(crate) fn read_one(raw: &RawValue) -> Result<Message, Unreadable> {
     };
     let text = params_text.unwrap_or_default();
     Ok(match id {
-        Some(id) => Message::Request(Request {
-            id,
-            method,
-            params,
-            progress_token: progress_token(text),
-        }),
-        None => Message::Notification(Notification {
-            request_id: request_id(&method, text),
-            method,
-            params,
-        }),
+        Some(id) => Message::Request(Request { id, method, params, progress_token: progress_token(text) }),
+        None => Message::Notification(Notification { request_id: request_id(&method, text), method, params }),
     })
 }
 
@@ -310,9 +274,7 @@ fn request_id(method: &str, params: &str) -> Option<Id> {
     if method != "notifications/cancelled" {
         return None;
     }
-    serde_json::from_str::<Params>(params)
-        .ok()
-        .and_then(|params| Id::read(params.request_id))
+    serde_json::from_str::<Params>(params).ok().and_then(|params| Id::read(params.request_id))
 }
 
 /// The members of a message, unread.
@@ -417,10 +379,7 @@ pub(crate) fn error_response(id: Option<&Id>, error: &RpcError, revision: Revisi
         body["data"] = Value::clone(data);
     }
     match id {
-        Some(id) => format!(
-            "{{\"jsonrpc\":\"2.0\",\"id\":{},\"error\":{body}}}",
-            id.raw.get()
-        ),
+        Some(id) => format!("{{\"jsonrpc\":\"2.0\",\"id\":{},\"error\":{body}}}", id.raw.get()),
         None if revision.omits_unreadable_id() => {
             format!("{{\"jsonrpc\":\"2.0\",\"error\":{body}}}")
         }
@@ -430,10 +389,7 @@ pub(crate) fn error_response(id: Option<&Id>, error: &RpcError, revision: Revisi
 
 /// A notification with these params.
 pub(crate) fn notification(method: &str, params: &impl Serialize) -> String {
-    format!(
-        "{{\"jsonrpc\":\"2.0\",\"method\":\"{method}\",\"params\":{}}}",
-        to_json(params)
-    )
+    format!("{{\"jsonrpc\":\"2.0\",\"method\":\"{method}\",\"params\":{}}}", to_json(params))
 }
 
 /// A member that must be a string.
@@ -445,24 +401,17 @@ pub(crate) fn string<'a>(params: &'a Object, name: &str) -> Result<&'a str, RpcE
 }
 
 /// A member that, when present, must be an object.
-pub(crate) fn optional_object<'a>(
-    params: &'a Object,
-    name: &str,
-) -> Result<Option<&'a Object>, RpcError> {
+pub(crate) fn optional_object<'a>(params: &'a Object, name: &str) -> Result<Option<&'a Object>, RpcError> {
     match params.get(name) {
         None => Ok(None),
         Some(Value::Object(object)) => Ok(Some(object)),
-        Some(_) => Err(RpcError::invalid_params(format!(
-            "Invalid params: {name} must be an object"
-        ))),
+        Some(_) => Err(RpcError::invalid_params(format!("Invalid params: {name} must be an object"))),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        INVALID_REQUEST, Message, PARSE_ERROR, Payload, Reply, Request, read, result_response,
-    };
+    use super::{INVALID_REQUEST, Message, PARSE_ERROR, Payload, Reply, Request, read, result_response};
 
     fn request(text: &str) -> Request {
         match read(text.as_bytes()) {
@@ -480,34 +429,19 @@ mod tests {
 
     #[test]
     fn ids_come_back_as_they_were_written() {
-        for id in [
-            "0",
-            "-0",
-            "9007199254740993",
-            "1.0",
-            "123456789012345678901234567890",
-            "\"\\u00e9\"",
-            "\"\"",
-        ] {
-            let request = request(&format!(
-                r#"{{"jsonrpc":"2.0","id": {id} ,"method":"ping"}}"#
-            ));
+        for id in
+            ["0", "-0", "9007199254740993", "1.0", "123456789012345678901234567890", "\"\\u00e9\"", "\"\""]
+        {
+            let request = request(&format!(r#"{{"jsonrpc":"2.0","id": {id} ,"method":"ping"}}"#));
             let answer = result_response(&request.id, &Reply::Text("{}".to_owned()));
-            assert_eq!(
-                answer,
-                format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#)
-            );
+            assert_eq!(answer, format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
         }
     }
 
     #[test]
     fn equal_ids_have_equal_keys() {
-        let key = |id: &str| {
-            request(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#))
-                .id
-                .key()
-                .clone()
-        };
+        let key =
+            |id: &str| request(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#)).id.key().clone();
         assert_eq!(key("1"), key("1.0"));
         assert_eq!(key("100"), key("1e2"));
         assert_eq!(key("\"é\""), key("\"\\u00e9\""));
@@ -542,19 +476,10 @@ mod tests {
             (r#"{"id":1,"method":"ping"}"#, true),
             (r#"{"jsonrpc":"2.0","id":1}"#, true),
             (r#"{"jsonrpc":"2.0","id":1,"method":1}"#, true),
-            (
-                r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#,
-                true,
-            ),
-            (
-                r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":null}"#,
-                true,
-            ),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#, true),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":null}"#, true),
             (r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#, false),
-            (
-                r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#,
-                true,
-            ),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#, true),
             (r#"{"jsonrpc":"2.0","id":1,"Method":"ping"}"#, true),
         ] {
             assert_eq!(refusal(text), (INVALID_REQUEST, has_id), "{text}");
@@ -574,9 +499,6 @@ mod tests {
         let request = request(
             r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"progressToken":123456789012345678901}}}"#,
         );
-        assert_eq!(
-            request.progress_token.unwrap().get(),
-            "123456789012345678901"
-        );
+        assert_eq!(request.progress_token.unwrap().get(), "123456789012345678901");
     }
 }

@@ -23,15 +23,9 @@ fn validate(schema: &Value, value: &Value, path: &str) -> Result<(), String> {
         _ => true,
     };
     if !matches {
-        return wrong(&format!(
-            "must be of type {}",
-            schema["type"].as_str().unwrap_or_default()
-        ));
+        return wrong(&format!("must be of type {}", schema["type"].as_str().unwrap_or_default()));
     }
-    if schema["enum"]
-        .as_array()
-        .is_some_and(|allowed| !allowed.contains(value))
-    {
+    if schema["enum"].as_array().is_some_and(|allowed| !allowed.contains(value)) {
         return wrong("is none of the allowed values");
     }
     match value {
@@ -45,22 +39,13 @@ fn validate(schema: &Value, value: &Value, path: &str) -> Result<(), String> {
 
 fn string(schema: &Value, text: &str) -> Result<(), &'static str> {
     let length = text.chars().count() as u64;
-    if schema["minLength"]
-        .as_u64()
-        .is_some_and(|minimum| length < minimum)
-    {
+    if schema["minLength"].as_u64().is_some_and(|minimum| length < minimum) {
         return Err("is too short");
     }
-    if schema["maxLength"]
-        .as_u64()
-        .is_some_and(|maximum| length > maximum)
-    {
+    if schema["maxLength"].as_u64().is_some_and(|maximum| length > maximum) {
         return Err("is too long");
     }
-    if schema["pattern"]
-        .as_str()
-        .is_some_and(|pattern| !matches_pattern(pattern, text))
-    {
+    if schema["pattern"].as_str().is_some_and(|pattern| !matches_pattern(pattern, text)) {
         return Err("does not match the pattern");
     }
     if schema["format"] == "date" && !is_date(text) {
@@ -87,25 +72,14 @@ fn number(schema: &Value, number: f64) -> Result<(), &'static str> {
 
 fn array(schema: &Value, items: &[Value], path: &str) -> Result<(), String> {
     let length = items.len() as u64;
-    if schema["minItems"]
-        .as_u64()
-        .is_some_and(|minimum| length < minimum)
-    {
+    if schema["minItems"].as_u64().is_some_and(|minimum| length < minimum) {
         return Err(format!("{path} has too few items"));
     }
-    if schema["maxItems"]
-        .as_u64()
-        .is_some_and(|maximum| length > maximum)
-    {
+    if schema["maxItems"].as_u64().is_some_and(|maximum| length > maximum) {
         return Err(format!("{path} has too many items"));
     }
     // Arrays with uniqueItems have a maxItems too, so this stays cheap.
-    if schema["uniqueItems"] == true
-        && items
-            .iter()
-            .enumerate()
-            .any(|(n, item)| items[..n].contains(item))
-    {
+    if schema["uniqueItems"] == true && items.iter().enumerate().any(|(n, item)| items[..n].contains(item)) {
         return Err(format!("{path} has an item twice"));
     }
     if schema.get("items").is_none() {
@@ -118,11 +92,7 @@ fn array(schema: &Value, items: &[Value], path: &str) -> Result<(), String> {
 }
 
 fn object_members(schema: &Value, object: &Object, path: &str) -> Result<(), String> {
-    let required = schema["required"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str);
+    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
     for name in required {
         if !object.contains_key(name) {
             return Err(format!("{path}.{name} is missing"));
@@ -145,10 +115,7 @@ fn matches_pattern(pattern: &str, text: &str) -> bool {
     };
     let mut text = text.chars();
     while let Some((class, after)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        let (times, after) = match after
-            .strip_prefix('{')
-            .and_then(|after| after.split_once('}'))
-        {
+        let (times, after) = match after.strip_prefix('{').and_then(|after| after.split_once('}')) {
             Some((times, after)) => (times.parse().unwrap_or(0), after),
             None => (1, after),
         };
@@ -213,10 +180,7 @@ mod tests {
             (json!({"maxItems": 1}), json!([1, 2])),
             (json!({"uniqueItems": true}), json!([1, 2, 1])),
             (json!({"items": {"type": "string"}}), json!(["a", 1])),
-            (
-                json!({"properties": {"a": {"type": "string"}}}),
-                json!({"a": null}),
-            ),
+            (json!({"properties": {"a": {"type": "string"}}}), json!({"a": null})),
             (json!({"required": ["a"]}), json!({})),
             (json!({"additionalProperties": false}), json!({"a": 1})),
             (json!({"format": "date"}), json!("2026-02-29")),
@@ -225,14 +189,8 @@ mod tests {
         for (schema, value) in bad {
             assert!(validate(&schema, &value, "x").is_err(), "{schema} {value}");
         }
-        assert_eq!(
-            validate(&json!({"type": "integer", "minimum": 1}), &json!(1.0), "x"),
-            Ok(())
-        );
-        assert_eq!(
-            validate(&json!({"minLength": 1, "maxLength": 1}), &json!("🐸"), "x"),
-            Ok(())
-        );
+        assert_eq!(validate(&json!({"type": "integer", "minimum": 1}), &json!(1.0), "x"), Ok(()));
+        assert_eq!(validate(&json!({"minLength": 1, "maxLength": 1}), &json!("🐸"), "x"), Ok(()));
     }
 
     #[test]
@@ -282,16 +240,9 @@ mod tests {
                 }
             }
         }
-        let server = Server::new(Config {
-            page_size: 100,
-            ..Config::default()
-        });
+        let server = Server::new(Config { page_size: 100, ..Config::default() });
         let listed = list_tools(&server, Revision::V2026_07_28, &Object::new()).unwrap();
-        listed["tools"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .for_each(|tool| check(&tool["inputSchema"]));
+        listed["tools"].as_array().unwrap().iter().for_each(|tool| check(&tool["inputSchema"]));
         assert!(validate_object(&json!({"required": ["a"]}), &Object::new()).is_err());
     }
 }

@@ -118,11 +118,7 @@ impl Server {
     /// The newest revision served that has a handshake.
     pub(crate) fn newest_legacy(&self) -> Option<Revision> {
         let revisions = &self.inner.config.revisions;
-        revisions
-            .iter()
-            .rev()
-            .copied()
-            .find(|revision| !revision.is_modern())
+        revisions.iter().rev().copied().find(|revision| !revision.is_modern())
     }
 
     pub(crate) fn serves_legacy(&self) -> bool {
@@ -136,10 +132,7 @@ impl Server {
     /// The stateless revisions, as `supported` and `supportedVersions` name them.
     pub(crate) fn modern_versions(&self) -> Value {
         let revisions = self.inner.config.revisions.iter();
-        revisions
-            .filter(|r| r.is_modern())
-            .map(|r| r.as_str())
-            .collect()
+        revisions.filter(|r| r.is_modern()).map(|r| r.as_str()).collect()
     }
 
     /// The revision whose error form is used where none has been agreed.

@@ -140,6 +140,9 @@ pub(super) fn active_probe(breach: &Breach) -> Option<&'static str> {
         .last();
     // A conversation of a probe of its own bears the name of the probe.
     let name = noted.unwrap_or_else(|| recorder.about().purpose.clone());
-    probes::all().find(|probe| probe.name == name && !matches!((&probe.run, probe.place), (Run::Within(_), Place::Clean)))
+    probes::all()
+        .find(|probe| {
+            probe.name == name && !matches!((&probe.run, probe.place), (Run::Within(_), Place::Clean))
+        })
         .map(|probe| probe.name)
 }

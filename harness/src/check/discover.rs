@@ -48,9 +48,7 @@ async fn attempt(opener: &Opener, revision: Revision, purpose: &str) -> (Attempt
         Err(error) => Attempt::Failed { opened: None, why: Failure::Open(error) },
         Ok(mut opened) => match opened.talk.begin(revision).await {
             Ok(()) => Attempt::Begun(opened),
-            Err(failure) => {
-                Attempt::Failed { opened: Some(opened), why: Failure::Handshake(failure) }
-            }
+            Err(failure) => Attempt::Failed { opened: Some(opened), why: Failure::Handshake(failure) },
         },
     };
     (outcome, start.elapsed())
@@ -121,12 +119,8 @@ async fn sort_out(
     let mut found = Found { begun: Vec::new(), offered: None, refused: None, startup: Duration::MAX };
     let mut reasons = Vec::new();
     let mut spoke = false;
-    for (tried, revision) in [
-        modern.map(|tried| (tried, Some(Revision::V2026_07_28))),
-        legacy,
-    ]
-    .into_iter()
-    .flatten()
+    for (tried, revision) in
+        [modern.map(|tried| (tried, Some(Revision::V2026_07_28))), legacy].into_iter().flatten()
     {
         let ((attempt, took), Some(revision)) = (tried, revision) else { continue };
         match attempt {

@@ -278,11 +278,7 @@ impl Transporting {
     }
 
     fn clone_for(&self, _revision: Revision) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-            bench: Arc::clone(&self.bench),
-            transport: self.transport,
-        }
+        Self { shared: Arc::clone(&self.shared), bench: Arc::clone(&self.bench), transport: self.transport }
     }
 
     /// The main conversation of a revision, and its confirmation; `None` where the revision is not spoken.
@@ -312,8 +308,7 @@ impl Transporting {
                 doing: doing.to_owned(),
             });
         };
-        let mut outcome =
-            self.bench.main_conversation(opened, revision, &Choice::Selected, &progress).await;
+        let mut outcome = self.bench.main_conversation(opened, revision, &Choice::Selected, &progress).await;
         let era_alone = self.stop().wanted().is_none();
         let confirmations = if era_alone {
             self.bench.confirm(&outcome.judge, revision, Scope::Main).await
@@ -321,7 +316,10 @@ impl Transporting {
             Confirmations::new()
         };
         for (name, reason) in outcome.offer.not_called.drain(..) {
-            self.shared.notice(format!("{revision} over {}: tool `{name}` was not called: {}", self.transport, reason.text));
+            self.shared.notice(format!(
+                "{revision} over {}: tool `{name}` was not called: {}",
+                self.transport, reason.text
+            ));
         }
         Some(Finished { revision, outcome, confirmations, since })
     }
@@ -339,8 +337,7 @@ impl Transporting {
         let eras = newest.values().map(|(revision, offer)| async move {
             let spoken: Vec<Revision> =
                 spoken.iter().copied().filter(|other| other.era() == revision.era()).collect();
-            let found =
-                self.alone(Place::AloneForEra, *revision, &spoken, dual_era, offer).await;
+            let found = self.alone(Place::AloneForEra, *revision, &spoken, dual_era, offer).await;
             (revision.era(), found)
         });
         let units = done.iter().map(|finished| async {
@@ -371,8 +368,7 @@ impl Transporting {
         dual_era: bool,
         offer: &Offer,
     ) -> (Judge, Confirmations) {
-        let outcome =
-            self.bench.alone(place, revision, spoken, dual_era, offer, &Choice::Selected).await;
+        let outcome = self.bench.alone(place, revision, spoken, dual_era, offer, &Choice::Selected).await;
         let scope = Scope::Alone { place, spoken, dual_era, offer };
         let confirmations = self.bench.confirm(&outcome.judge, revision, scope).await;
         (outcome.judge, confirmations)

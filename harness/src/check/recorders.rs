@@ -50,14 +50,15 @@ impl RecorderSource for Recorders {
             let transport = about.transport.as_str().replace('+', "-");
             folder.join(format!("{number:03}-{transport}-{revision}.transcript.jsonl"))
         });
-        let event = path.as_deref().and_then(transcript_path).zip(about.revision).map(|(transcript, revision)| {
-            RunEvent::Conversation {
-                transcript,
-                revision,
-                transport: about.transport,
-                purpose: about.purpose.clone(),
-            }
-        });
+        let event =
+            path.as_deref().and_then(transcript_path).zip(about.revision).map(|(transcript, revision)| {
+                RunEvent::Conversation {
+                    transcript,
+                    revision,
+                    transport: about.transport,
+                    purpose: about.purpose.clone(),
+                }
+            });
         let recorder = Arc::new(Recorder::new(
             about,
             path.as_deref(),

@@ -81,7 +81,9 @@ impl Rows<'_> {
             return Reason::new("no-check", "no monitor and no probe decides this requirement yet");
         }
         match &requirement.needs {
-            Some(needs) => Reason::new("not-seen", format!("nothing that decides it was seen; it needs: {needs}")),
+            Some(needs) => {
+                Reason::new("not-seen", format!("nothing that decides it was seen; it needs: {needs}"))
+            }
             None => Reason::new("not-seen", "nothing that decides it was seen in these conversations"),
         }
     }
@@ -173,11 +175,12 @@ fn evidence(breach: &Breach) -> Evidence {
     let mut evidence =
         Evidence { pointer: breach.pointer.clone(), event: breach.event, ..Evidence::default() };
     if let Some(since) = breach.sent {
-        let sent = records.iter().filter(|record| record.seq >= since).find_map(|record| match &record.event {
-            Event::Sent { payload, .. } => Some(String::from_utf8_lossy(payload.bytes()).into_owned()),
-            Event::RequestHead { method, url, .. } if method != "POST" => Some(format!("{method} {url}")),
-            _ => None,
-        });
+        let sent =
+            records.iter().filter(|record| record.seq >= since).find_map(|record| match &record.event {
+                Event::Sent { payload, .. } => Some(String::from_utf8_lossy(payload.bytes()).into_owned()),
+                Event::RequestHead { method, url, .. } if method != "POST" => Some(format!("{method} {url}")),
+                _ => None,
+            });
         evidence.sent = sent.map(|text| shorten(&recorder.redact(&text), 0).0);
     }
     let decisive = breach.event.and_then(|seq| {

@@ -1,7 +1,7 @@
 //! A server that the harness starts and then reaches over HTTP.
 
-use crate::transcript::{About, Budget, Recorder, Redactor};
 use crate::protocol::Transport;
+use crate::transcript::{About, Budget, Recorder, Redactor};
 use crate::wire::{CommandLine, Event, Limits, Observer, Process, StartError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +49,8 @@ impl Served {
         let deadline = Instant::now() + wait;
         let failed = |what: &str, recorder: &Recorder| {
             let text = stderr(recorder);
-            let stderr = if text.is_empty() { String::new() } else { format!("; its standard error said:\n{text}") };
+            let stderr =
+                if text.is_empty() { String::new() } else { format!("; its standard error said:\n{text}") };
             ServeError::NotListening { what: what.to_owned(), waited: wait, stderr }
         };
         loop {

@@ -143,10 +143,13 @@ impl Bench {
             Reply::Gone(Gone::Exited { .. }) => {}
             reply => judge.broke(
                 ID,
-                Breach::new(probe.name, "after malformed input, a valid request was not answered with its result")
-                    .expected(&["the result of the valid request that followed"])
-                    .reply(&reply)
-                    .sent(since),
+                Breach::new(
+                    probe.name,
+                    "after malformed input, a valid request was not answered with its result",
+                )
+                .expected(&["the result of the valid request that followed"])
+                .reply(&reply)
+                .sent(since),
             ),
         }
     }

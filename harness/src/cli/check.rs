@@ -85,10 +85,8 @@ async fn run(args: CheckArgs) -> anyhow::Result<u8> {
     if shared.output_format == OutputFormat::Json {
         reporters.push(Box::new(Json::new(std::io::stdout())));
     } else {
-        let options = TerminalOptions {
-            width: None,
-            report: Some(out.join("index.html").display().to_string()),
-        };
+        let options =
+            TerminalOptions { width: None, report: Some(out.join("index.html").display().to_string()) };
         reporters.push(Box::new(Terminal::new(anstream::AutoStream::auto(std::io::stdout()), options)));
     }
     reporters.push(if std::io::stderr().is_terminal() {

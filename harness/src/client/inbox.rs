@@ -69,7 +69,8 @@ impl Inbox {
             }
             Event::SseOther(sse) => self.sse(channel, sse.id.as_ref(), sse.retry),
             Event::ResponseHead { status, headers } => {
-                self.exchange_mut(channel).head = Some(HttpHead { status: *status, headers: headers.clone() });
+                self.exchange_mut(channel).head =
+                    Some(HttpHead { status: *status, headers: headers.clone() });
             }
             Event::ResponseEnded(end) => self.exchange_mut(channel).end = Some(end.clone()),
             Event::ConnectFailed(error) => {

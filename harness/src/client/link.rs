@@ -216,7 +216,9 @@ impl HttpLink {
         for gone in &edits.remove {
             request = request.without_header(gone);
         }
-        request.headers.extend(edits.add.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())));
+        request
+            .headers
+            .extend(edits.add.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())));
         request.deliberate.clone_from(&outgoing.deliberate);
         request.fresh_connection = edits.fresh_connection;
         request.response = limits;
@@ -262,7 +264,8 @@ fn modern_headers(outgoing: &Outgoing) -> Vec<(String, String)> {
     if let Some(name) = &outgoing.name {
         add("Mcp-Name".to_owned(), name);
     }
-    headers.extend(outgoing.mirrored.iter().map(|(name, value)| (format!("Mcp-Param-{name}"), value.clone())));
+    headers
+        .extend(outgoing.mirrored.iter().map(|(name, value)| (format!("Mcp-Param-{name}"), value.clone())));
     headers
 }
 
@@ -271,4 +274,3 @@ impl Drop for HttpLink {
         self.exchanges.values().for_each(JoinHandle::abort);
     }
 }
-

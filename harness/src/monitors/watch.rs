@@ -73,14 +73,14 @@ impl Watch {
             (record.channel != Channel::PROCESS).then(|| state.exchanges.get(&record.channel)).flatten();
         let tainted_exchange = exchange.is_some_and(super::state::HttpExchange::is_tainted);
         let message = message.map(|(message, in_batch)| {
-            let answers =
-                message.is_response().then(|| state.answered_by(message)).flatten();
+            let answers = message.is_response().then(|| state.answered_by(message)).flatten();
             let tainted = state.tainted_since.is_some()
                 || tainted_exchange
                 || answers.is_some_and(super::state::Asked::is_tainted);
             Heard { message, answers, exchange, in_batch, tainted }
         });
-        let tainted = message.map_or(state.tainted_since.is_some() || tainted_exchange, |heard| heard.tainted);
+        let tainted =
+            message.map_or(state.tainted_since.is_some() || tainted_exchange, |heard| heard.tainted);
         let moment = Moment { record, message, state };
         for monitor in rule::all() {
             if monitor.validity == Validity::AnyTraffic || !tainted {

@@ -28,10 +28,9 @@ async fn unknown_method_is_not_found(stage: &mut Stage<'_>) {
             ID,
             breach("other-code", message, &ticket, &reply).expected(&expected).pointer("/error/code"),
         ),
-        Reply::Result(_) => stage.judge.broke(
-            ID,
-            breach("result", message, &ticket, &reply).expected(&expected).pointer("/result"),
-        ),
+        Reply::Result(_) => stage
+            .judge
+            .broke(ID, breach("result", message, &ticket, &reply).expected(&expected).pointer("/result")),
         // An answer without the id, a refusal by a gateway, silence and death are judged by their own rows.
         _ => stage.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe())),
     }

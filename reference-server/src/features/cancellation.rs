@@ -17,32 +17,20 @@ pub(crate) struct InFlight {
 
 impl InFlight {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self {
-            requests: Mutex::default(),
-            limit,
-        })
+        Arc::new(Self { requests: Mutex::default(), limit })
     }
 
     /// Enters a request, for as long as the ticket lives.
     pub(crate) fn enter(self: &Arc<Self>, id: &Id) -> Result<Ticket, RpcError> {
         let mut requests = lock(&self.requests);
         if requests.len() >= self.limit {
-            return Err(RpcError::new(
-                INTERNAL_ERROR,
-                "Too many requests in progress",
-            ));
+            return Err(RpcError::new(INTERNAL_ERROR, "Too many requests in progress"));
         }
         let Entry::Vacant(entry) = requests.entry(id.key().clone()) else {
-            return Err(RpcError::invalid_request(
-                "Invalid request: id belongs to a request in progress",
-            ));
+            return Err(RpcError::invalid_request("Invalid request: id belongs to a request in progress"));
         };
         let cancelled = Arc::clone(entry.insert(Arc::default()));
-        Ok(Ticket {
-            in_flight: Arc::clone(self),
-            key: id.key().clone(),
-            cancelled,
-        })
+        Ok(Ticket { in_flight: Arc::clone(self), key: id.key().clone(), cancelled })
     }
 
     /// Cancels the request with this id; an unknown id is ignored, as it may just have been answered.

@@ -18,21 +18,15 @@ const COUNTRIES: [(&str, &[&str]); 4] = [
 
 /// `completion/complete`.
 pub(crate) fn complete(params: &Object) -> Result<Object, RpcError> {
-    let missing =
-        |name: &str| RpcError::invalid_params(format!("Invalid params: {name} is missing"));
+    let missing = |name: &str| RpcError::invalid_params(format!("Invalid params: {name} is missing"));
     let reference = optional_object(params, "ref")?.ok_or_else(|| missing("ref"))?;
     let argument = optional_object(params, "argument")?.ok_or_else(|| missing("argument"))?;
     let name = string(argument, "name")?;
     let typed = string(argument, "value")?;
     let context = optional_object(params, "context")?;
-    let known = context
-        .map(|context| optional_object(context, "arguments"))
-        .transpose()?
-        .flatten();
+    let known = context.map(|context| optional_object(context, "arguments")).transpose()?.flatten();
     if known.is_some_and(|arguments| arguments.values().any(|value| !value.is_string())) {
-        return Err(RpcError::invalid_params(
-            "Invalid params: context.arguments must hold strings",
-        ));
+        return Err(RpcError::invalid_params("Invalid params: context.arguments must hold strings"));
     }
     let unknown_argument = || RpcError::invalid_params("Invalid params: unknown argument");
     let candidates: Vec<String> = match string(reference, "type")? {
@@ -44,38 +38,28 @@ pub(crate) fn complete(params: &Object) -> Result<Object, RpcError> {
             for_prompt(prompt, name, known)
         }
         "ref/resource" => {
-            let variable = expand_template(string(reference, "uri")?).ok_or_else(|| {
-                RpcError::invalid_params("Invalid params: unknown resource template")
-            })?;
+            let variable = expand_template(string(reference, "uri")?)
+                .ok_or_else(|| RpcError::invalid_params("Invalid params: unknown resource template"))?;
             if variable != name {
                 return Err(unknown_argument());
             }
             if variable == "name" {
                 PEOPLE.map(str::to_owned).into()
             } else {
-                (0..=LARGEST_ROOT)
-                    .map(|number| number.to_string())
-                    .collect()
+                (0..=LARGEST_ROOT).map(|number| number.to_string()).collect()
             }
         }
         _ => {
-            return Err(RpcError::invalid_params(
-                "Invalid params: unknown kind of ref",
-            ));
+            return Err(RpcError::invalid_params("Invalid params: unknown kind of ref"));
         }
     };
     let typed = typed.to_lowercase();
-    let matching: Vec<String> = candidates
-        .into_iter()
-        .filter(|candidate| candidate.to_lowercase().starts_with(&typed))
-        .collect();
+    let matching: Vec<String> =
+        candidates.into_iter().filter(|candidate| candidate.to_lowercase().starts_with(&typed)).collect();
     let total = matching.len();
     let values: Vec<String> = matching.into_iter().take(LIMIT).collect();
     let mut result = Object::new();
-    result.insert(
-        "completion".into(),
-        json!({"values": values, "total": total, "hasMore": total > LIMIT}),
-    );
+    result.insert("completion".into(), json!({"values": values, "total": total, "hasMore": total > LIMIT}));
     Ok(result)
 }
 
@@ -83,23 +67,16 @@ fn for_prompt(prompt: &str, argument: &str, known: Option<&Object>) -> Vec<Strin
     let owned = |names: &[&str]| names.iter().copied().map(str::to_owned).collect();
     match (prompt, argument) {
         ("greet", "style") => owned(&["formal", "friendly", "short"]),
-        ("travel", "country") => COUNTRIES
-            .iter()
-            .map(|(country, _)| (*country).to_owned())
-            .collect(),
+        ("travel", "country") => COUNTRIES.iter().map(|(country, _)| (*country).to_owned()).collect(),
         ("travel", "city") => {
-            let country = known
-                .and_then(|known| known.get("country"))
-                .and_then(Value::as_str);
+            let country = known.and_then(|known| known.get("country")).and_then(Value::as_str);
             COUNTRIES
                 .iter()
                 .filter(|(name, _)| country.is_none_or(|country| country == *name))
                 .flat_map(|(_, cities)| cities.iter().map(|city| (*city).to_owned()))
                 .collect()
         }
-        ("summarise_note", "uri") => {
-            owned(&["note://settings", "note://unicode", "note://welcome"])
-        }
+        ("summarise_note", "uri") => owned(&["note://settings", "note://unicode", "note://welcome"]),
         _ => Vec::new(),
     }
 }
@@ -113,10 +90,7 @@ mod tests {
     fn at_most_a_hundred_values_and_the_true_total() {
         let params = json!({"ref": {"type": "ref/resource", "uri": "note://squares/{number}"}, "argument": {"name": "number", "value": ""}});
         let result = complete(params.as_object().unwrap()).unwrap();
-        assert_eq!(
-            result["completion"]["values"].as_array().unwrap().len(),
-            100
-        );
+        assert_eq!(result["completion"]["values"].as_array().unwrap().len(), 100);
         assert_eq!(result["completion"]["total"], 1000);
         assert_eq!(result["completion"]["hasMore"], true);
     }
@@ -124,15 +98,9 @@ mod tests {
     #[test]
     fn arguments_already_known_narrow_the_suggestions() {
         let mut params = json!({"ref": {"type": "ref/prompt", "name": "travel"}, "argument": {"name": "city", "value": ""}});
-        assert_eq!(
-            complete(params.as_object().unwrap()).unwrap()["completion"]["total"],
-            11
-        );
+        assert_eq!(complete(params.as_object().unwrap()).unwrap()["completion"]["total"], 11);
         params["context"] = json!({"arguments": {"country": "Japan"}});
         let result = complete(params.as_object().unwrap()).unwrap();
-        assert_eq!(
-            result["completion"]["values"],
-            json!(["Kyoto", "Osaka", "Tokyo"])
-        );
+        assert_eq!(result["completion"]["values"], json!(["Kyoto", "Osaka", "Tokyo"]));
     }
 }

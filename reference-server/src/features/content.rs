@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::revision::Revision;
 
 /// A picture of one pixel.
-pub(crate) const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==";
+pub(crate) const PNG: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==";
 
 /// One block of content.
 pub(crate) enum Content {
@@ -40,12 +41,7 @@ impl Content {
             }
             Self::Audio => json!({"type": "text", "text": "A short tone."}),
             Self::Embedded(contents) => json!({"type": "resource", "resource": contents}),
-            Self::Link {
-                uri,
-                name,
-                title,
-                mime_type,
-            } if revision.has_titles() => json!({
+            Self::Link { uri, name, title, mime_type } if revision.has_titles() => json!({
                 "type": "resource_link", "uri": uri, "name": name, "title": title, "mimeType": mime_type,
             }),
             Self::Link { uri, title, .. } => {

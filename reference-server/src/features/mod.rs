@@ -19,7 +19,6 @@ pub(crate) use pagination::{CursorKey, ListKind, page};
 pub(crate) use progress::ProgressGate;
 pub(crate) use prompts::{get_prompt, list_prompts, prompt_arguments};
 pub(crate) use resources::{
-    expand_template, list_resources, list_templates, read_resource, resource_exists, subscribe,
-    unsubscribe,
+    expand_template, list_resources, list_templates, read_resource, resource_exists, subscribe, unsubscribe,
 };
 pub(crate) use tools::{ToolSet, call_tool, list_tools};

@@ -39,15 +39,8 @@ impl CursorKey {
             }
             block
         };
-        let inner = Sha256::new()
-            .chain_update(pad(0x36))
-            .chain_update(message)
-            .finalize();
-        Sha256::new()
-            .chain_update(pad(0x5c))
-            .chain_update(inner)
-            .finalize()
-            .into()
+        let inner = Sha256::new().chain_update(pad(0x36)).chain_update(message).finalize();
+        Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().into()
     }
 
     fn issue(&self, kind: ListKind, offset: u32) -> String {
@@ -63,10 +56,7 @@ impl CursorKey {
         let (message, code) = bytes.split_at_checked(5)?;
         let expected = self.code(message);
         // Every byte is compared, so that the time taken says nothing about the place of the difference.
-        let differences = code
-            .iter()
-            .zip(&expected[..CODE_LENGTH])
-            .fold(0, |sum, (a, b)| sum | (a ^ b));
+        let differences = code.iter().zip(&expected[..CODE_LENGTH]).fold(0, |sum, (a, b)| sum | (a ^ b));
         if code.len() != CODE_LENGTH || differences != 0 || message[0] != kind as u8 {
             return None;
         }
@@ -88,8 +78,7 @@ pub(crate) fn page<'a>(
         Some(Value::String(cursor)) => key.open(kind, cursor),
         Some(_) => None,
     };
-    let start =
-        start.ok_or_else(|| RpcError::invalid_params("Invalid params: unknown cursor"))? as usize;
+    let start = start.ok_or_else(|| RpcError::invalid_params("Invalid params: unknown cursor"))? as usize;
     let mut rest = items.skip(start);
     let items: Vec<Value> = rest.by_ref().take(page_size).cloned().collect();
     let mut result = Object::new();
@@ -145,9 +134,7 @@ mod tests {
         let mut params = Object::new();
         loop {
             let mut result = page(&key, ListKind::Tools, 5, &params, "tools", all.iter()).unwrap();
-            let Some(Value::Array(items)) = result.remove("tools") else {
-                panic!()
-            };
+            let Some(Value::Array(items)) = result.remove("tools") else { panic!() };
             seen.extend(items);
             let Some(next) = result.remove("nextCursor") else {
                 break;

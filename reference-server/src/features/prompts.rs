@@ -33,12 +33,7 @@ const PROMPTS: [Prompt; 6] = [
         title: "Greeting",
         description: "Greets somebody in a style",
         arguments: &[
-            Argument {
-                name: "name",
-                title: "Name",
-                description: "Whom to greet",
-                required: true,
-            },
+            Argument { name: "name", title: "Name", description: "Whom to greet", required: true },
             Argument {
                 name: "style",
                 title: "Style",
@@ -52,18 +47,8 @@ const PROMPTS: [Prompt; 6] = [
         title: "Travel advice",
         description: "Asks for advice on a city",
         arguments: &[
-            Argument {
-                name: "country",
-                title: "Country",
-                description: "The country",
-                required: true,
-            },
-            Argument {
-                name: "city",
-                title: "City",
-                description: "A city in it",
-                required: true,
-            },
+            Argument { name: "country", title: "Country", description: "The country", required: true },
+            Argument { name: "city", title: "City", description: "A city in it", required: true },
         ],
     },
     Prompt {
@@ -135,47 +120,25 @@ pub(crate) fn prompt_arguments(name: &str) -> Result<impl Iterator<Item = &'stat
 }
 
 /// `prompts/list`.
-pub(crate) fn list_prompts(
-    server: &Server,
-    revision: Revision,
-    params: &Object,
-) -> Result<Object, RpcError> {
-    let definitions: Vec<Value> = PROMPTS
-        .iter()
-        .map(|prompt| prompt.definition(revision))
-        .collect();
+pub(crate) fn list_prompts(server: &Server, revision: Revision, params: &Object) -> Result<Object, RpcError> {
+    let definitions: Vec<Value> = PROMPTS.iter().map(|prompt| prompt.definition(revision)).collect();
     let size = server.config().page_size;
-    page(
-        server.cursor_key(),
-        ListKind::Prompts,
-        size,
-        params,
-        "prompts",
-        definitions.iter(),
-    )
+    page(server.cursor_key(), ListKind::Prompts, size, params, "prompts", definitions.iter())
 }
 
 /// `prompts/get`.
-pub(crate) fn get_prompt(
-    server: &Server,
-    revision: Revision,
-    params: &Object,
-) -> Result<Object, RpcError> {
+pub(crate) fn get_prompt(server: &Server, revision: Revision, params: &Object) -> Result<Object, RpcError> {
     let prompt = find(string(params, "name")?)?;
     let empty = Object::new();
     let given = optional_object(params, "arguments")?.unwrap_or(&empty);
     if given.values().any(|value| !value.is_string()) {
-        return Err(RpcError::invalid_params(
-            "Invalid params: prompt arguments must be strings",
-        ));
+        return Err(RpcError::invalid_params("Invalid params: prompt arguments must be strings"));
     }
     let argument = |name: &str| given.get(name).and_then(Value::as_str);
     for known in prompt.arguments.iter().filter(|known| known.required) {
         if argument(known.name).is_none() {
             let name = known.name;
-            return Err(RpcError::invalid_params(format!(
-                "Invalid params: argument {name} is missing"
-            )));
+            return Err(RpcError::invalid_params(format!("Invalid params: argument {name} is missing")));
         }
     }
     let text = |role: &'static str, text: String| (role, Content::Text(text));
@@ -184,19 +147,11 @@ pub(crate) fn get_prompt(
         "simple" => vec![text("user", "Say hello.".to_owned())],
         "greet" => {
             let style = argument("style").unwrap_or("friendly");
-            vec![text(
-                "user",
-                format!("Greet {} in a {style} style.", required("name")),
-            )]
+            vec![text("user", format!("Greet {} in a {style} style.", required("name")))]
         }
-        "travel" => vec![text(
-            "user",
-            format!(
-                "What should I see in {}, {}?",
-                required("city"),
-                required("country")
-            ),
-        )],
+        "travel" => {
+            vec![text("user", format!("What should I see in {}, {}?", required("city"), required("country")))]
+        }
         "summarise_note" => {
             let resource = read_resource(server, revision, given)
                 .map_err(|_| RpcError::invalid_params("Invalid params: uri names no resource"))?;
@@ -205,10 +160,7 @@ pub(crate) fn get_prompt(
                 text("user", "Summarise the note above.".to_owned()),
             ]
         }
-        "describe_image" => vec![
-            ("user", Content::Image),
-            text("user", "What is on this image?".to_owned()),
-        ],
+        "describe_image" => vec![("user", Content::Image), text("user", "What is on this image?".to_owned())],
         _ => {
             let topic = argument("topic").unwrap_or("the weather");
             vec![

@@ -153,19 +153,9 @@ pub(crate) fn list_resources(
     revision: Revision,
     params: &Object,
 ) -> Result<Object, RpcError> {
-    let definitions: Vec<Value> = RESOURCES
-        .iter()
-        .map(|r| r.definition(server, revision))
-        .collect();
+    let definitions: Vec<Value> = RESOURCES.iter().map(|r| r.definition(server, revision)).collect();
     let size = server.config().page_size;
-    page(
-        server.cursor_key(),
-        ListKind::Resources,
-        size,
-        params,
-        "resources",
-        definitions.iter(),
-    )
+    page(server.cursor_key(), ListKind::Resources, size, params, "resources", definitions.iter())
 }
 
 /// `resources/templates/list`.
@@ -189,14 +179,7 @@ pub(crate) fn list_templates(
         templates[1]["title"] = "Squares".into();
     }
     let size = server.config().page_size;
-    page(
-        server.cursor_key(),
-        ListKind::Templates,
-        size,
-        params,
-        "resourceTemplates",
-        templates.iter(),
-    )
+    page(server.cursor_key(), ListKind::Templates, size, params, "resourceTemplates", templates.iter())
 }
 
 /// What `uri` names, if it names anything: the object inside `contents`.
@@ -205,19 +188,16 @@ fn find(server: &Server, uri: &str) -> Option<Value> {
         return Some(resource.contents(server));
     }
     if let Some(name) = uri.strip_prefix("note://people/") {
-        return PEOPLE.contains(&name).then(|| {
-            json!({"uri": uri, "mimeType": "text/plain", "text": format!("{name} wrote programs.")})
-        });
+        return PEOPLE.contains(&name).then(
+            || json!({"uri": uri, "mimeType": "text/plain", "text": format!("{name} wrote programs.")}),
+        );
     }
     let digits = uri.strip_prefix("note://squares/")?;
     let canonical = digits == "0" || !digits.starts_with('0');
     if !canonical || digits.len() > 3 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let number: u32 = digits
-        .parse()
-        .ok()
-        .filter(|number| *number <= LARGEST_ROOT)?;
+    let number: u32 = digits.parse().ok().filter(|number| *number <= LARGEST_ROOT)?;
     let square = json!({"number": number, "square": number * number});
     Some(json!({"uri": uri, "mimeType": "application/json", "text": square.to_string()}))
 }
@@ -237,11 +217,7 @@ pub(crate) fn expand_template(uri_template: &str) -> Option<&'static str> {
 
 /// The error for a URI that names nothing.
 fn not_found(revision: Revision, uri: &str) -> RpcError {
-    let code = if revision.is_modern() {
-        INVALID_PARAMS
-    } else {
-        LEGACY_RESOURCE_NOT_FOUND
-    };
+    let code = if revision.is_modern() { INVALID_PARAMS } else { LEGACY_RESOURCE_NOT_FOUND };
     RpcError::new(code, "Resource not found").with_data(json!({"uri": uri}))
 }
 
@@ -288,10 +264,7 @@ mod tests {
 
     #[test]
     fn every_listed_resource_can_be_read_and_has_its_size() {
-        let server = Server::new(Config {
-            page_size: 100,
-            ..Config::default()
-        });
+        let server = Server::new(Config { page_size: 100, ..Config::default() });
         let listed = list_resources(&server, Revision::V2026_07_28, &Object::new()).unwrap();
         for resource in listed["resources"].as_array().unwrap() {
             let contents = find(&server, resource["uri"].as_str().unwrap()).unwrap();
@@ -305,11 +278,7 @@ mod tests {
     #[test]
     fn templates_accept_only_what_they_name() {
         let server = Server::new(Config::default());
-        for uri in [
-            "note://people/ada",
-            "note://squares/0",
-            "note://squares/999",
-        ] {
+        for uri in ["note://people/ada", "note://squares/0", "note://squares/999"] {
             assert!(find(&server, uri).is_some(), "{uri}");
         }
         for uri in [

@@ -11,14 +11,8 @@ use crate::message::Object;
 use crate::revision::Revision;
 use crate::server::Change;
 
-const READ_ONLY: Hints = Hints {
-    read_only: true,
-    idempotent: true,
-};
-const CHANGING: Hints = Hints {
-    read_only: false,
-    idempotent: false,
-};
+const READ_ONLY: Hints = Hints { read_only: true, idempotent: true };
+const CHANGING: Hints = Hints { read_only: false, idempotent: false };
 const ALWAYS: Listed = Listed::Since(Revision::V2024_11_05);
 
 pub(crate) const TOOLS: [Tool; 16] = [
@@ -26,12 +20,7 @@ pub(crate) const TOOLS: [Tool; 16] = [
         name: "echo",
         title: "Echo",
         description: "Returns the text it is given",
-        input: || {
-            object(
-                json!({"text": {"type": "string", "description": "What to return"}}),
-                &["text"],
-            )
-        },
+        input: || object(json!({"text": {"type": "string", "description": "What to return"}}), &["text"]),
         output: None,
         hints: READ_ONLY,
         listed: ALWAYS,
@@ -41,12 +30,7 @@ pub(crate) const TOOLS: [Tool; 16] = [
         name: "add",
         title: "Add",
         description: "Adds two numbers",
-        input: || {
-            object(
-                json!({"a": {"type": "number"}, "b": {"type": "number"}}),
-                &["a", "b"],
-            )
-        },
+        input: || object(json!({"a": {"type": "number"}, "b": {"type": "number"}}), &["a", "b"]),
         output: Some(|| object(json!({"sum": {"type": "number"}}), &["sum"])),
         hints: READ_ONLY,
         listed: ALWAYS,
@@ -113,10 +97,7 @@ pub(crate) const TOOLS: [Tool; 16] = [
         run: Run::Now(|_, _| {
             ToolResult::content(vec![
                 Content::Text("古池や\n蛙飛びこむ\n水の音\n".to_owned()),
-                Content::NoteToUser(
-                    "Ein Frosch springt: „plumps“ 🐸\r\n\t\\ \u{2028}".to_owned(),
-                    0.8,
-                ),
+                Content::NoteToUser("Ein Frosch springt: „plumps“ 🐸\r\n\t\\ \u{2028}".to_owned(), 0.8),
             ])
         }),
     },
@@ -145,10 +126,7 @@ pub(crate) const TOOLS: [Tool; 16] = [
         title: "Embed a note",
         description: "Returns a resource of this server inside the result",
         input: || {
-            object(
-                json!({"uri": {"type": "string", "format": "uri", "default": "note://welcome"}}),
-                &[],
-            )
+            object(json!({"uri": {"type": "string", "format": "uri", "default": "note://welcome"}}), &[])
         },
         output: None,
         hints: READ_ONLY,
@@ -180,9 +158,7 @@ pub(crate) const TOOLS: [Tool; 16] = [
         output: None,
         hints: READ_ONLY,
         listed: ALWAYS,
-        run: Run::Now(|_, arguments| {
-            ToolResult::text(Value::Object(arguments.clone()).to_string())
-        }),
+        run: Run::Now(|_, arguments| ToolResult::text(Value::Object(arguments.clone()).to_string())),
     },
     Tool {
         name: "log_levels",
@@ -199,10 +175,7 @@ pub(crate) const TOOLS: [Tool; 16] = [
         title: "Touch a resource",
         description: "Tells subscribers that a resource has changed; note://touches really changes",
         input: || {
-            object(
-                json!({"uri": {"type": "string", "format": "uri", "default": "note://touches"}}),
-                &[],
-            )
+            object(json!({"uri": {"type": "string", "format": "uri", "default": "note://touches"}}), &[])
         },
         output: None,
         hints: CHANGING,
@@ -214,10 +187,7 @@ pub(crate) const TOOLS: [Tool; 16] = [
         title: "Announce a changed list",
         description: "Tells listeners to fetch a list again",
         input: || {
-            object(
-                json!({"list": {"type": "string", "enum": ["tools", "prompts", "resources"]}}),
-                &["list"],
-            )
+            object(json!({"list": {"type": "string", "enum": ["tools", "prompts", "resources"]}}), &["list"])
         },
         output: None,
         hints: CHANGING,
@@ -243,11 +213,7 @@ pub(crate) const TOOLS: [Tool; 16] = [
         run: Run::Now(|context, _| {
             let listed = context.server.toggle_extra_tool();
             context.server.announce(Change::Tools);
-            ToolResult::text(if listed {
-                "extra is listed now."
-            } else {
-                "extra is no longer listed."
-            })
+            ToolResult::text(if listed { "extra is listed now." } else { "extra is no longer listed." })
         }),
     },
     Tool {
@@ -264,8 +230,7 @@ pub(crate) const TOOLS: [Tool; 16] = [
 
 /// A closed object schema.
 fn object(properties: Value, required: &[&str]) -> Value {
-    let mut schema =
-        json!({"type": "object", "properties": properties, "additionalProperties": false});
+    let mut schema = json!({"type": "object", "properties": properties, "additionalProperties": false});
     if !required.is_empty() {
         schema["required"] = required.into();
     }
@@ -317,10 +282,7 @@ fn region_schema() -> Value {
 
 /// A string argument that the schema has already asked for.
 fn text<'a>(arguments: &'a Object, name: &str) -> &'a str {
-    arguments
-        .get(name)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    arguments.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// An integer from 0 up, which JSON may also write as `3.0`.
@@ -328,24 +290,15 @@ fn whole(value: &Value) -> u64 {
     value
         .as_u64()
         .or_else(|| {
-            value
-                .as_f64()
-                .map(|number| Duration::try_from_secs_f64(number).map_or(0, |d| d.as_secs()))
+            value.as_f64().map(|number| Duration::try_from_secs_f64(number).map_or(0, |d| d.as_secs()))
         })
         .unwrap_or_default()
 }
 
 fn add(_: &RequestContext, arguments: &Object) -> ToolResult {
-    let number = |name: &str| {
-        arguments
-            .get(name)
-            .and_then(Value::as_f64)
-            .unwrap_or_default()
-    };
+    let number = |name: &str| arguments.get(name).and_then(Value::as_f64).unwrap_or_default();
     let integer = |name: &str| arguments.get(name).and_then(Value::as_i64);
-    let exact = integer("a")
-        .zip(integer("b"))
-        .and_then(|(a, b)| a.checked_add(b));
+    let exact = integer("a").zip(integer("b")).and_then(|(a, b)| a.checked_add(b));
     let sum = match exact {
         Some(sum) => Value::from(sum),
         None => Value::from(number("a") + number("b")),
@@ -364,12 +317,8 @@ fn countdown<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolFutu
         context.log(Level::Info, "Countdown started").await;
         for done in 1..=from {
             tokio::time::sleep(interval).await;
-            context
-                .progress(done, from, &format!("{} to go", from - done))
-                .await;
-            context
-                .log(Level::Debug, &format!("{} to go", from - done))
-                .await;
+            context.progress(done, from, &format!("{} to go", from - done)).await;
+            context.log(Level::Debug, &format!("{} to go", from - done)).await;
         }
         context.log(Level::Info, "Countdown finished").await;
         Ok(ToolResult::text(format!("Counted down from {from}.")))
@@ -379,23 +328,15 @@ fn countdown<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolFutu
 fn log_levels<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> {
     Box::pin(async move {
         for level in Level::ALL {
-            context
-                .log(level, &format!("A message of level {}", level.as_str()))
-                .await;
+            context.log(level, &format!("A message of level {}", level.as_str())).await;
         }
         Ok(ToolResult::text("Logged at every level."))
     })
 }
 
 fn plan_trip(_: &RequestContext, arguments: &Object) -> ToolResult {
-    let class = arguments
-        .get("class")
-        .and_then(Value::as_str)
-        .unwrap_or("economy");
-    let travellers = arguments
-        .get("travellers")
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len);
+    let class = arguments.get("class").and_then(Value::as_str).unwrap_or("economy");
+    let travellers = arguments.get("travellers").and_then(Value::as_array).map_or(0, Vec::len);
     ToolResult::structured(json!({
         "destination": text(arguments, "destination"),
         "travellers": travellers,
@@ -405,22 +346,15 @@ fn plan_trip(_: &RequestContext, arguments: &Object) -> ToolResult {
 
 fn embed_note(context: &RequestContext, arguments: &Object) -> ToolResult {
     let mut params = arguments.clone();
-    params
-        .entry("uri")
-        .or_insert_with(|| "note://welcome".into());
+    params.entry("uri").or_insert_with(|| "note://welcome".into());
     match read_resource(&context.server, context.revision, &params) {
-        Ok(resource) => {
-            ToolResult::content(vec![Content::Embedded(resource["contents"][0].clone())])
-        }
+        Ok(resource) => ToolResult::content(vec![Content::Embedded(resource["contents"][0].clone())]),
         Err(error) => ToolResult::error(error.message),
     }
 }
 
 fn touch_resource(context: &RequestContext, arguments: &Object) -> ToolResult {
-    let uri = arguments
-        .get("uri")
-        .and_then(Value::as_str)
-        .unwrap_or("note://touches");
+    let uri = arguments.get("uri").and_then(Value::as_str).unwrap_or("note://touches");
     if !resource_exists(&context.server, uri) {
         return ToolResult::error("Resource not found");
     }

@@ -25,35 +25,21 @@ impl ToolResult {
     }
 
     pub(crate) fn content(content: Vec<Content>) -> Self {
-        Self {
-            content,
-            structured: None,
-            is_error: false,
-        }
+        Self { content, structured: None, is_error: false }
     }
 
     /// A failure inside the tool, which the model may read and mend.
     pub(crate) fn error(text: impl Into<String>) -> Self {
-        Self {
-            is_error: true,
-            ..Self::text(text)
-        }
+        Self { is_error: true, ..Self::text(text) }
     }
 
     /// Structured output, with its JSON repeated as text for clients that read only that.
     pub(crate) fn structured(value: Value) -> Self {
-        Self {
-            structured: Some(value.clone()),
-            ..Self::text(value.to_string())
-        }
+        Self { structured: Some(value.clone()), ..Self::text(value.to_string()) }
     }
 
     fn into_object(self, revision: Revision) -> Object {
-        let content: Vec<Value> = self
-            .content
-            .iter()
-            .map(|block| block.to_value(revision))
-            .collect();
+        let content: Vec<Value> = self.content.iter().map(|block| block.to_value(revision)).collect();
         let mut result = Object::new();
         result.insert("content".into(), content.into());
         if let Some(structured) = self.structured.filter(|_| revision.has_titles()) {
@@ -160,10 +146,7 @@ pub(crate) struct MirroredArgument {
 fn mirrored(schema: &Value, path: &mut Vec<String>, found: &mut Vec<MirroredArgument>) {
     if let Some(name) = schema["x-mcp-header"].as_str() {
         let header = format!("mcp-param-{}", name.to_ascii_lowercase());
-        found.push(MirroredArgument {
-            header,
-            path: path.clone(),
-        });
+        found.push(MirroredArgument { header, path: path.clone() });
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         path.push(name.clone());
@@ -207,32 +190,18 @@ impl ToolSet {
 }
 
 /// `tools/list`.
-pub(crate) fn list_tools(
-    server: &Server,
-    revision: Revision,
-    params: &Object,
-) -> Result<Object, RpcError> {
+pub(crate) fn list_tools(server: &Server, revision: Revision, params: &Object) -> Result<Object, RpcError> {
     let extra = server.extra_tool_listed();
     let definitions = TOOLS
         .iter()
         .zip(&server.tools().definitions)
         .filter(|(tool, _)| tool.is_listed(revision, extra))
         .map(|(_, definitions)| &definitions[revision.index()]);
-    page(
-        server.cursor_key(),
-        ListKind::Tools,
-        server.config().page_size,
-        params,
-        "tools",
-        definitions,
-    )
+    page(server.cursor_key(), ListKind::Tools, server.config().page_size, params, "tools", definitions)
 }
 
 /// `tools/call`.
-pub(crate) async fn call_tool(
-    context: &RequestContext,
-    params: &Object,
-) -> Result<Object, RpcError> {
+pub(crate) async fn call_tool(context: &RequestContext, params: &Object) -> Result<Object, RpcError> {
     let revision = context.revision;
     let name = string(params, "name")?;
     let extra = context.server.extra_tool_listed();
@@ -243,17 +212,11 @@ pub(crate) async fn call_tool(
         .ok_or_else(|| RpcError::invalid_params("Invalid params: unknown tool"))?;
     let empty = Object::new();
     let arguments = optional_object(params, "arguments")?.unwrap_or(&empty);
-    if let Err(reason) =
-        schema::validate_object(&context.server.tools().inputs[position], arguments)
-    {
+    if let Err(reason) = schema::validate_object(&context.server.tools().inputs[position], arguments) {
         if revision.reports_bad_arguments_in_result() {
-            return Ok(
-                ToolResult::error(format!("Invalid arguments: {reason}")).into_object(revision)
-            );
+            return Ok(ToolResult::error(format!("Invalid arguments: {reason}")).into_object(revision));
         }
-        return Err(RpcError::invalid_params(format!(
-            "Invalid params: {reason}"
-        )));
+        return Err(RpcError::invalid_params(format!("Invalid params: {reason}")));
     }
     let outcome = match tool.run {
         Run::Now(run) => Ok(run(context, arguments)),
@@ -271,10 +234,7 @@ mod tests {
 
     #[test]
     fn a_revision_sees_no_member_that_it_lacks() {
-        let server = Server::new(Config {
-            page_size: 100,
-            ..Config::default()
-        });
+        let server = Server::new(Config { page_size: 100, ..Config::default() });
         for revision in Revision::ALL {
             let result = list_tools(&server, revision, &Object::new()).unwrap();
             for tool in result["tools"].as_array().unwrap() {
@@ -289,20 +249,15 @@ mod tests {
 
     #[test]
     fn the_extra_tool_is_listed_last_so_that_pages_do_not_shift() {
-        let first_hidden = TOOLS
-            .iter()
-            .position(|tool| tool.listed == Listed::WhenToggled);
+        let first_hidden = TOOLS.iter().position(|tool| tool.listed == Listed::WhenToggled);
         assert_eq!(first_hidden, Some(TOOLS.len() - 1));
     }
 
     #[test]
     fn nested_arguments_are_mirrored_too() {
         let set = ToolSet::new();
-        let paths: Vec<_> = set
-            .mirrored("search_region")
-            .iter()
-            .map(|m| (m.header.as_str(), m.path.join(".")))
-            .collect();
+        let paths: Vec<_> =
+            set.mirrored("search_region").iter().map(|m| (m.header.as_str(), m.path.join("."))).collect();
         assert!(paths.contains(&("mcp-param-region", "region".to_owned())));
         assert!(paths.contains(&("mcp-param-tenant", "options.tenant".to_owned())));
         assert!(set.mirrored("echo").is_empty());

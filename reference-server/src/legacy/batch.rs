@@ -17,9 +17,7 @@ const LIMIT: usize = 1000;
 pub(crate) fn take_in(session: &Arc<Session>, elements: &[&RawValue], sink: &Sink) -> Exchange {
     let revision = session.error_revision();
     if elements.is_empty() || elements.len() > LIMIT {
-        let error = RpcError::invalid_request(format!(
-            "Invalid request: a batch has 1 to {LIMIT} messages"
-        ));
+        let error = RpcError::invalid_request(format!("Invalid request: a batch has 1 to {LIMIT} messages"));
         return Exchange::Refused(error_response(None, &error, revision));
     }
     let mut answers: Vec<Option<String>> = Vec::new();
@@ -27,9 +25,8 @@ pub(crate) fn take_in(session: &Arc<Session>, elements: &[&RawValue], sink: &Sin
     for element in elements {
         match read_one(element) {
             Ok(Message::Request(request)) if request.method == "initialize" => {
-                let error = RpcError::invalid_request(
-                    "Invalid request: initialize must not be part of a batch",
-                );
+                let error =
+                    RpcError::invalid_request("Invalid request: initialize must not be part of a batch");
                 answers.push(Some(error_response(Some(&request.id), &error, revision)));
             }
             Ok(Message::Request(request)) => {

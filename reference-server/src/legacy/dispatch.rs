@@ -7,8 +7,7 @@ use crate::context::{Answer, Caller, RequestContext, Sink};
 use crate::features;
 use crate::legacy::{Session, batch, lifecycle};
 use crate::message::{
-    Message, Notification, Object, Payload, Reply, Request, RpcError, error_response,
-    result_response,
+    Message, Notification, Object, Payload, Reply, Request, RpcError, error_response, result_response,
 };
 use crate::revision::Revision;
 
@@ -40,19 +39,14 @@ pub(crate) fn take_in(session: &Arc<Session>, payload: Payload<'_>, sink: Sink) 
             batch::take_in(session, &elements, &sink)
         }
         Payload::Batch(_) => {
-            let error =
-                RpcError::invalid_request("Invalid request: batches exist only in 2025-03-26");
+            let error = RpcError::invalid_request("Invalid request: batches exist only in 2025-03-26");
             Exchange::Refused(error_response(None, &error, session.error_revision()))
         }
     }
 }
 
 /// Serves one request.
-pub(crate) async fn answer(
-    session: Arc<Session>,
-    mut request: Request,
-    sink: Sink,
-) -> Option<String> {
+pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Sink) -> Option<String> {
     let before = session.error_revision();
     let id = request.id.clone();
     let answer = if may_wait(&request.method) {
@@ -78,9 +72,7 @@ async fn waiting(session: &Arc<Session>, request: &mut Request, sink: Sink) -> A
     let revision = lifecycle::require_initialized(session)?;
     let caller = Caller::Session(Arc::clone(session));
     let context = RequestContext::new(session.server.clone(), revision, request, caller, sink);
-    features::call_tool(&context, &request.params)
-        .await
-        .map(Reply::Object)
+    features::call_tool(&context, &request.params).await.map(Reply::Object)
 }
 
 fn at_once(session: &Session, request: &Request) -> Result<Object, RpcError> {
@@ -89,9 +81,7 @@ fn at_once(session: &Session, request: &Request) -> Result<Object, RpcError> {
     let handler: Handler = match request.method.as_str() {
         "initialize" => return lifecycle::initialize(session, params),
         "ping" => return Ok(Object::new()),
-        "tools/list" => {
-            |session, revision, params| features::list_tools(&session.server, revision, params)
-        }
+        "tools/list" => |session, revision, params| features::list_tools(&session.server, revision, params),
         "resources/list" => {
             |session, revision, params| features::list_resources(&session.server, revision, params)
         }
@@ -101,16 +91,14 @@ fn at_once(session: &Session, request: &Request) -> Result<Object, RpcError> {
         "resources/read" => {
             |session, revision, params| features::read_resource(&session.server, revision, params)
         }
-        "resources/subscribe" => |session, revision, params| {
-            features::subscribe(&session.server, session, revision, params)
-        },
+        "resources/subscribe" => {
+            |session, revision, params| features::subscribe(&session.server, session, revision, params)
+        }
         "resources/unsubscribe" => |session, _, params| features::unsubscribe(session, params),
         "prompts/list" => {
             |session, revision, params| features::list_prompts(&session.server, revision, params)
         }
-        "prompts/get" => {
-            |session, revision, params| features::get_prompt(&session.server, revision, params)
-        }
+        "prompts/get" => |session, revision, params| features::get_prompt(&session.server, revision, params),
         "completion/complete" => |_, _, params| features::complete(params),
         "logging/setLevel" => |session, _, params| features::set_level(session, params),
         unknown => return Err(RpcError::method_not_found(unknown)),

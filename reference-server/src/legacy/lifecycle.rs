@@ -10,12 +10,9 @@ use crate::server::Server;
 /// `initialize`: agrees on the revision asked for if it is served, else offers the newest that has a handshake.
 pub(crate) fn initialize(session: &Session, params: &Object) -> Result<Object, RpcError> {
     if session.revision().is_some() {
-        return Err(RpcError::invalid_request(
-            "Invalid request: the session is already initialized",
-        ));
+        return Err(RpcError::invalid_request("Invalid request: the session is already initialized"));
     }
-    let missing =
-        |name: &str| RpcError::invalid_params(format!("Invalid params: {name} is missing"));
+    let missing = |name: &str| RpcError::invalid_params(format!("Invalid params: {name} is missing"));
     let requested = string(params, "protocolVersion")?;
     optional_object(params, "capabilities")?.ok_or_else(|| missing("capabilities"))?;
     let client = optional_object(params, "clientInfo")?.ok_or_else(|| missing("clientInfo"))?;
@@ -26,24 +23,17 @@ pub(crate) fn initialize(session: &Session, params: &Object) -> Result<Object, R
         .or_else(|| session.server.newest_legacy())
         .ok_or_else(|| RpcError::method_not_found("initialize"))?;
     if !session.negotiate(revision) {
-        return Err(RpcError::invalid_request(
-            "Invalid request: the session is already initialized",
-        ));
+        return Err(RpcError::invalid_request("Invalid request: the session is already initialized"));
     }
     let mut result = Object::new();
     result.insert("protocolVersion".into(), revision.as_str().into());
     result.insert("capabilities".into(), Server::capabilities(revision));
-    result.insert(
-        "serverInfo".into(),
-        Value::Object(Server::implementation(revision)),
-    );
+    result.insert("serverInfo".into(), Value::Object(Server::implementation(revision)));
     result.insert("instructions".into(), Server::INSTRUCTIONS.into());
     Ok(result)
 }
 
 /// The revision agreed on, or the refusal of a request that comes too early.
 pub(crate) fn require_initialized(session: &Session) -> Result<Revision, RpcError> {
-    session
-        .revision()
-        .ok_or_else(|| RpcError::invalid_request("Invalid request: initialize comes first"))
+    session.revision().ok_or_else(|| RpcError::invalid_request("Invalid request: initialize comes first"))
 }

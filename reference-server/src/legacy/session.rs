@@ -104,9 +104,8 @@ impl Session {
         if !matches!(*lock(&self.phase), Phase::Operating(_)) {
             return None;
         }
-        let list_changed = |list: &str| {
-            format!("{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/{list}/list_changed\"}}")
-        };
+        let list_changed =
+            |list: &str| format!("{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/{list}/list_changed\"}}");
         match change {
             Change::Tools => Some(list_changed("tools")),
             Change::Prompts => Some(list_changed("prompts")),

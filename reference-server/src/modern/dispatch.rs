@@ -5,9 +5,7 @@ use tokio::sync::watch;
 
 use crate::context::{Answer, Caller, RequestContext, Sink};
 use crate::features;
-use crate::message::{
-    Notification, Object, Reply, Request, RpcError, error_response, result_response,
-};
+use crate::message::{Notification, Object, Reply, Request, RpcError, error_response, result_response};
 use crate::modern::headers::{self, MirrorHeaders};
 use crate::modern::meta::{self, RequestMeta};
 use crate::modern::{discover, subscriptions};
@@ -33,10 +31,7 @@ pub(crate) fn admit<H: MirrorHeaders>(
 ) -> Result<(Revision, RequestMeta), RpcError> {
     let params = &request.params;
     if request.method == "initialize" && !meta::is_stateless(params) && !server.serves_legacy() {
-        let requested = params
-            .get("protocolVersion")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let requested = params.get("protocolVersion").and_then(Value::as_str).unwrap_or_default();
         return Err(meta::unsupported_version(server, requested));
     }
     if let Some(headers) = headers {
@@ -80,13 +75,7 @@ pub(crate) async fn answer(
     sink: Sink,
     closing: watch::Receiver<bool>,
 ) -> ModernAnswer {
-    let context = RequestContext::new(
-        server,
-        revision,
-        &mut request,
-        Caller::Stateless(meta),
-        sink,
-    );
+    let context = RequestContext::new(server, revision, &mut request, Caller::Stateless(meta), sink);
     let answer = dispatch(&context, &request, closing).await;
     response(&request, answer)
 }
@@ -94,10 +83,7 @@ pub(crate) async fn answer(
 /// The response of a request, and its status.
 pub(crate) fn response(request: &Request, answer: Answer) -> ModernAnswer {
     match answer {
-        Ok(reply) => ModernAnswer {
-            http_status: 200,
-            text: result_response(&request.id, &reply),
-        },
+        Ok(reply) => ModernAnswer { http_status: 200, text: result_response(&request.id, &reply) },
         Err(error) => ModernAnswer {
             http_status: error.http_status,
             text: error_response(Some(&request.id), &error, Revision::V2026_07_28),
@@ -105,35 +91,16 @@ pub(crate) fn response(request: &Request, answer: Answer) -> ModernAnswer {
     }
 }
 
-async fn dispatch(
-    context: &RequestContext,
-    request: &Request,
-    closing: watch::Receiver<bool>,
-) -> Answer {
+async fn dispatch(context: &RequestContext, request: &Request, closing: watch::Receiver<bool>) -> Answer {
     let (server, revision, params) = (&context.server, context.revision, &request.params);
     let (result, ttl) = match request.method.as_str() {
         "server/discover" => (discover::discover(server, revision), Some(DISCOVER_TTL)),
-        "tools/list" => (
-            features::list_tools(server, revision, params)?,
-            Some(LIST_TTL),
-        ),
+        "tools/list" => (features::list_tools(server, revision, params)?, Some(LIST_TTL)),
         "tools/call" => (features::call_tool(context, params).await?, None),
-        "resources/list" => (
-            features::list_resources(server, revision, params)?,
-            Some(LIST_TTL),
-        ),
-        "resources/templates/list" => (
-            features::list_templates(server, revision, params)?,
-            Some(LIST_TTL),
-        ),
-        "resources/read" => (
-            features::read_resource(server, revision, params)?,
-            Some(READ_TTL),
-        ),
-        "prompts/list" => (
-            features::list_prompts(server, revision, params)?,
-            Some(LIST_TTL),
-        ),
+        "resources/list" => (features::list_resources(server, revision, params)?, Some(LIST_TTL)),
+        "resources/templates/list" => (features::list_templates(server, revision, params)?, Some(LIST_TTL)),
+        "resources/read" => (features::read_resource(server, revision, params)?, Some(READ_TTL)),
+        "prompts/list" => (features::list_prompts(server, revision, params)?, Some(LIST_TTL)),
         "prompts/get" => (features::get_prompt(server, revision, params)?, None),
         "completion/complete" => (features::complete(params)?, None),
         "subscriptions/listen" => return subscriptions::listen(context, params, closing).await,

@@ -26,9 +26,7 @@ fn single<'a>(headers: &'a impl MirrorHeaders, name: &str) -> Result<Option<&'a 
             .map(|value| value.trim_matches([' ', '\t']))
             .filter(|value| value.bytes().all(|byte| (0x20..=0x7e).contains(&byte)))
             .ok_or_else(|| {
-                mismatch(format!(
-                    "Header mismatch: {name} has characters that no header may have"
-                ))
+                mismatch(format!("Header mismatch: {name} has characters that no header may have"))
             })?;
         if found.is_some_and(|earlier| earlier != value) {
             return Err(mismatch(format!("Header mismatch: {name} has two values")));
@@ -40,10 +38,7 @@ fn single<'a>(headers: &'a impl MirrorHeaders, name: &str) -> Result<Option<&'a 
 
 /// Undoes the encoding of values that do not fit into a header as they are.
 fn decode(value: &str) -> Option<String> {
-    let Some(encoded) = value
-        .strip_prefix("=?base64?")
-        .and_then(|rest| rest.strip_suffix("?="))
-    else {
+    let Some(encoded) = value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) else {
         return Some(value.to_owned());
     };
     String::from_utf8(STANDARD.decode(encoded).ok()?).ok()
@@ -60,9 +55,7 @@ pub(crate) fn check_version(headers: &impl MirrorHeaders, version: &str) -> Resu
     if self::version(headers)? == version {
         return Ok(());
     }
-    Err(mismatch(
-        "Header mismatch: MCP-Protocol-Version differs from _meta".to_owned(),
-    ))
+    Err(mismatch("Header mismatch: MCP-Protocol-Version differs from _meta".to_owned()))
 }
 
 /// Compares all other headers with the body.
@@ -74,14 +67,10 @@ pub(crate) fn check(
     match single(headers, "mcp-method")? {
         Some(method) if method == request.method => {}
         Some(_) => {
-            return Err(mismatch(
-                "Header mismatch: Mcp-Method differs from method".to_owned(),
-            ));
+            return Err(mismatch("Header mismatch: Mcp-Method differs from method".to_owned()));
         }
         None => {
-            return Err(mismatch(
-                "Header mismatch: Mcp-Method is missing".to_owned(),
-            ));
+            return Err(mismatch("Header mismatch: Mcp-Method is missing".to_owned()));
         }
     }
     let member = match request.method.as_str() {
@@ -95,9 +84,7 @@ pub(crate) fn check(
         (None, None) => {}
         (None, _) => return Err(mismatch("Header mismatch: Mcp-Name is missing".to_owned())),
         (Some(_), _) => {
-            return Err(mismatch(format!(
-                "Header mismatch: Mcp-Name differs from params.{member}"
-            )));
+            return Err(mismatch(format!("Header mismatch: Mcp-Name differs from params.{member}")));
         }
     }
     if request.method == "tools/call" {
@@ -133,14 +120,10 @@ fn check_arguments(
                 return Err(mismatch(format!("Header mismatch: {header} is missing")));
             }
             (Some(_), None) => {
-                return Err(mismatch(format!(
-                    "Header mismatch: {header} repeats no argument"
-                )));
+                return Err(mismatch(format!("Header mismatch: {header} repeats no argument")));
             }
             (Some(_), Some(_)) => {
-                return Err(mismatch(format!(
-                    "Header mismatch: {header} differs from its argument"
-                )));
+                return Err(mismatch(format!("Header mismatch: {header} differs from its argument")));
             }
         }
     }
@@ -155,10 +138,7 @@ fn same(given: &str, expected: &str, value: &Value) -> bool {
     if decoded == expected {
         return true;
     }
-    let plain = |text: &str| {
-        text.bytes()
-            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'))
-    };
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
     value.is_number() && plain(&decoded) && decoded.parse::<f64>().ok() == value.as_f64()
 }
 

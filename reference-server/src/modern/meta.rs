@@ -21,9 +21,7 @@ pub(crate) struct RequestMeta {
 /// Whether `_meta` has a member that only stateless messages have, of whatever type.
 pub(crate) fn is_stateless(params: &Object) -> bool {
     let keys = [PROTOCOL_VERSION, CLIENT_CAPABILITIES, CLIENT_INFO];
-    params
-        .get("_meta")
-        .is_some_and(|meta| keys.iter().any(|key| meta.get(key).is_some()))
+    params.get("_meta").is_some_and(|meta| keys.iter().any(|key| meta.get(key).is_some()))
 }
 
 /// The version that `_meta` names, if it is there.
@@ -33,8 +31,7 @@ pub(crate) fn named_version(params: &Object) -> Option<&str> {
 
 /// Reads the version and checks that the required members are there; the version may still be unserved.
 pub(crate) fn required(params: &Object) -> Result<&str, RpcError> {
-    let refuse =
-        |what: &str| RpcError::invalid_params(format!("Invalid params: {what}")).with_status(400);
+    let refuse = |what: &str| RpcError::invalid_params(format!("Invalid params: {what}")).with_status(400);
     let meta = params.get("_meta").and_then(Value::as_object);
     let meta = meta.ok_or_else(|| refuse("_meta must be an object"))?;
     let version = meta.get(PROTOCOL_VERSION).and_then(Value::as_str);
@@ -64,9 +61,7 @@ pub(crate) fn read(params: &Object) -> Result<RequestMeta, RpcError> {
         None => None,
         Some(Value::String(name)) => Some(Level::parse(name)?),
         Some(_) => {
-            return Err(RpcError::invalid_params(
-                "Invalid params: logLevel must be a string",
-            ));
+            return Err(RpcError::invalid_params("Invalid params: logLevel must be a string"));
         }
     };
     Ok(RequestMeta { log_level })

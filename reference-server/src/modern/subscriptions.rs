@@ -46,9 +46,7 @@ impl Filter {
                 .collect::<Option<Vec<String>>>()
                 .ok_or_else(|| refuse("resourceSubscriptions must hold strings"))?,
             Some(_) => {
-                return Err(refuse(
-                    "resourceSubscriptions must be an array of at most 1000 URIs",
-                ));
+                return Err(refuse("resourceSubscriptions must be an array of at most 1000 URIs"));
             }
         };
         Ok(Self {
@@ -63,18 +61,10 @@ impl Filter {
     fn notification(&self, change: &Change, id: &Id) -> Option<String> {
         let (wanted, method) = match change {
             Change::Tools => (self.tools_list_changed, "notifications/tools/list_changed"),
-            Change::Prompts => (
-                self.prompts_list_changed,
-                "notifications/prompts/list_changed",
-            ),
-            Change::Resources => (
-                self.resources_list_changed,
-                "notifications/resources/list_changed",
-            ),
+            Change::Prompts => (self.prompts_list_changed, "notifications/prompts/list_changed"),
+            Change::Resources => (self.resources_list_changed, "notifications/resources/list_changed"),
             Change::Resource(uri) => (
-                self.resource_subscriptions
-                    .iter()
-                    .any(|wanted| **wanted == **uri),
+                self.resource_subscriptions.iter().any(|wanted| **wanted == **uri),
                 "notifications/resources/updated",
             ),
         };
@@ -82,16 +72,7 @@ impl Filter {
             Change::Resource(uri) => Some(&**uri),
             _ => None,
         };
-        wanted.then(|| {
-            notification(
-                method,
-                &Tagged {
-                    meta: Tag::of(id),
-                    uri,
-                    notifications: None,
-                },
-            )
-        })
+        wanted.then(|| notification(method, &Tagged { meta: Tag::of(id), uri, notifications: None }))
     }
 }
 
@@ -110,19 +91,13 @@ struct Tagged<'a> {
 struct Tag<'a> {
     #[serde(rename = "io.modelcontextprotocol/subscriptionId")]
     subscription_id: &'a RawValue,
-    #[serde(
-        rename = "io.modelcontextprotocol/serverInfo",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "io.modelcontextprotocol/serverInfo", skip_serializing_if = "Option::is_none")]
     server_info: Option<Object>,
 }
 
 impl<'a> Tag<'a> {
     fn of(id: &'a Id) -> Self {
-        Self {
-            subscription_id: id.raw(),
-            server_info: None,
-        }
+        Self { subscription_id: id.raw(), server_info: None }
     }
 }
 
@@ -136,18 +111,8 @@ pub(crate) async fn listen(
     // Listening starts before the acknowledgment, so that nothing is missed after it.
     let mut changes = context.server.changes();
     let id = &context.id;
-    let acknowledged = Tagged {
-        meta: Tag::of(id),
-        uri: None,
-        notifications: Some(&filter),
-    };
-    context
-        .sink
-        .send(notification(
-            "notifications/subscriptions/acknowledged",
-            &acknowledged,
-        ))
-        .await;
+    let acknowledged = Tagged { meta: Tag::of(id), uri: None, notifications: Some(&filter) };
+    context.sink.send(notification("notifications/subscriptions/acknowledged", &acknowledged)).await;
     loop {
         tokio::select! {
             biased;
@@ -164,16 +129,10 @@ pub(crate) async fn listen(
             },
         }
     }
-    let meta = Tag {
-        subscription_id: id.raw(),
-        server_info: Some(Server::implementation(context.revision)),
-    };
+    let meta = Tag { subscription_id: id.raw(), server_info: Some(Server::implementation(context.revision)) };
     let result = json!({"resultType": "complete"}).to_string();
     let members = result.trim_end_matches('}');
-    Ok(Reply::Text(format!(
-        "{members},\"_meta\":{}}}",
-        to_json(&meta)
-    )))
+    Ok(Reply::Text(format!("{members},\"_meta\":{}}}", to_json(&meta))))
 }
 
 #[cfg(test)]
@@ -184,12 +143,10 @@ mod tests {
 
     #[test]
     fn only_what_was_asked_for_is_acknowledged() {
-        let params = json!({"notifications": {"toolsListChanged": true, "promptsListChanged": false, "other": 1}});
+        let params =
+            json!({"notifications": {"toolsListChanged": true, "promptsListChanged": false, "other": 1}});
         let filter = Filter::read(params.as_object().unwrap()).unwrap();
-        assert_eq!(
-            serde_json::to_value(&filter).unwrap(),
-            json!({"toolsListChanged": true})
-        );
+        assert_eq!(serde_json::to_value(&filter).unwrap(), json!({"toolsListChanged": true}));
         let id = crate::message::Id::read(&serde_json::value::to_raw_value(&7).unwrap()).unwrap();
         assert!(
             filter

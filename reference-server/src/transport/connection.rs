@@ -38,18 +38,9 @@ impl MirrorHeaders for NoHeaders {
 
 impl Connection {
     /// `stateless_allowed`: whether requests of the modern era are served here too.
-    pub(crate) fn new(
-        session: Arc<Session>,
-        out: mpsc::Sender<String>,
-        stateless_allowed: bool,
-    ) -> Self {
-        let room = Arc::new(Semaphore::new(
-            session
-                .server
-                .config()
-                .max_requests_in_flight
-                .saturating_add(16),
-        ));
+    pub(crate) fn new(session: Arc<Session>, out: mpsc::Sender<String>, stateless_allowed: bool) -> Self {
+        let room =
+            Arc::new(Semaphore::new(session.server.config().max_requests_in_flight.saturating_add(16)));
         Self {
             session,
             out,
@@ -83,10 +74,7 @@ impl Connection {
 
     /// Decided per request: a process serves both eras side by side.
     fn is_stateless(&self, request: &Request) -> bool {
-        let modern_method = matches!(
-            request.method.as_str(),
-            "server/discover" | "subscriptions/listen"
-        );
+        let modern_method = matches!(request.method.as_str(), "server/discover" | "subscriptions/listen");
         self.stateless_allowed
             && (!self.session.server.serves_legacy()
                 || modern::is_stateless(&request.params)
@@ -107,13 +95,7 @@ impl Connection {
         } else {
             None
         };
-        let answer = modern::answer(
-            server.clone(),
-            admitted,
-            request,
-            sink,
-            self.closing.subscribe(),
-        );
+        let answer = modern::answer(server.clone(), admitted, request, sink, self.closing.subscribe());
         self.serve(Box::pin(async move {
             let answer = match ticket {
                 Some(ticket) => ticket.run(answer).await,
@@ -150,8 +132,7 @@ impl Connection {
     pub(crate) async fn finish(self) {
         let _ = self.closing.send(true);
         let mut tasks = std::mem::take(&mut *lock(&self.tasks));
-        let _ =
-            tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await;
+        let _ = tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await;
     }
 }
 

@@ -116,28 +116,18 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply
         ("/mcp", &Method::GET) if legacy => match find_session(&shared, &parts.headers) {
             Ok(_) if !accepts_events(&parts.headers) => empty(StatusCode::NOT_ACCEPTABLE),
             Ok(session) => {
-                let last = parts
-                    .headers
-                    .get(LAST_EVENT_ID)
-                    .map(|id| id.to_str().unwrap_or_default());
-                session.get(last).unwrap_or_else(|refusal| {
-                    error(400, None, &refusal, session.core.error_revision())
-                })
+                let last = parts.headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or_default());
+                session
+                    .get(last)
+                    .unwrap_or_else(|refusal| error(400, None, &refusal, session.core.error_revision()))
             }
             Err(refusal) => refusal.reply(server),
         },
         ("/mcp", &Method::DELETE) if legacy => match find_session(&shared, &parts.headers) {
             Ok(_) => {
-                let id = parts
-                    .headers
-                    .get(SESSION_ID)
-                    .and_then(|id| id.to_str().ok());
+                let id = parts.headers.get(SESSION_ID).and_then(|id| id.to_str().ok());
                 let deleted = id.is_some_and(|id| shared.sessions.delete(id));
-                empty(if deleted {
-                    StatusCode::NO_CONTENT
-                } else {
-                    StatusCode::NOT_FOUND
-                })
+                empty(if deleted { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
             }
             Err(refusal) => refusal.reply(server),
         },
@@ -145,12 +135,10 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply
         ("/mcp", _) => not_allowed("POST"),
         ("/sse", &Method::GET) if has_sse => http_legacy_sse::open(server, &shared.clients),
         ("/sse", _) if has_sse => not_allowed("GET"),
-        ("/messages", &Method::POST) if has_sse => {
-            match read_body(server, &parts.headers, body).await {
-                Ok(body) => http_legacy_sse::post(&shared.clients, parts.uri.query(), &body).await,
-                Err(refusal) => refusal,
-            }
-        }
+        ("/messages", &Method::POST) if has_sse => match read_body(server, &parts.headers, body).await {
+            Ok(body) => http_legacy_sse::post(&shared.clients, parts.uri.query(), &body).await,
+            Err(refusal) => refusal,
+        },
         ("/messages", _) if has_sse => not_allowed("POST"),
         _ => empty(StatusCode::NOT_FOUND),
     })
@@ -161,16 +149,9 @@ fn check_caller(server: &Server, uri: &Uri, headers: &HeaderMap) -> Result<(), R
     let refuse = |what: &str| Err(RpcError::invalid_request(format!("Forbidden: {what}")));
     let config = server.config();
     let mut hosts = headers.get_all(HOST).into_iter();
-    let host = hosts
-        .next()
-        .and_then(|host| host.to_str().ok())
-        .and_then(host_name);
+    let host = hosts.next().and_then(|host| host.to_str().ok()).and_then(host_name);
     let allowed = |host: &str| {
-        is_loopback(host)
-            || config
-                .allowed_hosts
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(host))
+        is_loopback(host) || config.allowed_hosts.iter().any(|name| name.eq_ignore_ascii_case(host))
     };
     if hosts.next().is_some() || !host.is_some_and(allowed) {
         return refuse("Host names another server");
@@ -180,16 +161,9 @@ fn check_caller(server: &Server, uri: &Uri, headers: &HeaderMap) -> Result<(), R
     }
     for origin in headers.get_all(ORIGIN) {
         let origin = origin.to_str().unwrap_or_default();
-        let authority = origin
-            .strip_prefix("http://")
-            .or_else(|| origin.strip_prefix("https://"));
+        let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
         let local = authority.and_then(host_name).is_some_and(is_loopback);
-        if !local
-            && !config
-                .allowed_origins
-                .iter()
-                .any(|allowed| allowed == origin)
-        {
+        if !local && !config.allowed_origins.iter().any(|allowed| allowed == origin) {
             return refuse("Origin is not allowed");
         }
     }
@@ -209,41 +183,25 @@ fn host_name(authority: &str) -> Option<&str> {
     };
     let (host, port) = authority.split_at(end);
     let digits = port.strip_prefix(':').unwrap_or(port);
-    let valid = (port.is_empty() || port.starts_with(':'))
-        && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let valid =
+        (port.is_empty() || port.starts_with(':')) && digits.bytes().all(|byte| byte.is_ascii_digit());
     valid.then_some(host)
 }
 
 /// Reads the body of a POST within the limits.
 async fn read_body(server: &Server, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Reply> {
     let limit = server.config().max_body_bytes;
-    let media = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    if !media
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .eq_ignore_ascii_case("application/json")
-    {
+    let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !media.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
         return Err(empty(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok());
-    if announced
-        .and_then(|length| length.parse::<usize>().ok())
-        .is_some_and(|length| length > limit)
-    {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if announced.and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| length > limit) {
         return Err(empty(StatusCode::PAYLOAD_TOO_LARGE));
     }
     match tokio::time::timeout(READ_TIMEOUT, Limited::new(body, limit).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(failure)) if failure.is::<LengthLimitError>() => {
-            Err(empty(StatusCode::PAYLOAD_TOO_LARGE))
-        }
+        Ok(Err(failure)) if failure.is::<LengthLimitError>() => Err(empty(StatusCode::PAYLOAD_TOO_LARGE)),
         Ok(Err(_)) => {
             let failure = RpcError::new(PARSE_ERROR, "Parse error: the body is incomplete");
             Err(error(400, None, &failure, server.newest()))
@@ -260,12 +218,7 @@ struct NoSession {
 
 impl NoSession {
     fn reply(&self, server: &Server) -> Reply {
-        error(
-            self.status,
-            None,
-            &RpcError::invalid_request(self.message),
-            server.newest(),
-        )
+        error(self.status, None, &RpcError::invalid_request(self.message), server.newest())
     }
 }
 
@@ -273,23 +226,14 @@ impl NoSession {
 fn find_session(shared: &Shared, headers: &HeaderMap) -> Result<Arc<HttpSession>, NoSession> {
     let refuse = |status, message| Err(NoSession { status, message });
     for version in headers.get_all(PROTOCOL_VERSION) {
-        let known = version
-            .to_str()
-            .ok()
-            .and_then(|version| Revision::parse(version.trim()));
+        let known = version.to_str().ok().and_then(|version| Revision::parse(version.trim()));
         if !known.is_some_and(|revision| !revision.is_modern() && shared.server.serves(revision)) {
-            return refuse(
-                400,
-                "Invalid request: MCP-Protocol-Version is not supported",
-            );
+            return refuse(400, "Invalid request: MCP-Protocol-Version is not supported");
         }
     }
     let mut ids = headers.get_all(SESSION_ID).into_iter();
     let Some(id) = ids.next() else {
-        return refuse(
-            400,
-            "Invalid request: Mcp-Session-Id is missing, initialize first",
-        );
+        return refuse(400, "Invalid request: Mcp-Session-Id is missing, initialize first");
     };
     if ids.any(|other| other != id) {
         return refuse(400, "Invalid request: Mcp-Session-Id has two values");
@@ -308,9 +252,7 @@ fn is_modern(server: &Server, headers: &HeaderMap, params: &Object) -> bool {
     if !server.serves_legacy() || modern::is_stateless(params) {
         return true;
     }
-    let version = headers
-        .get(PROTOCOL_VERSION)
-        .map(|value| value.to_str().unwrap_or_default().trim());
+    let version = headers.get(PROTOCOL_VERSION).map(|value| value.to_str().unwrap_or_default().trim());
     match version.map(Revision::parse) {
         None => false,
         Some(Some(revision)) => revision.is_modern(),
@@ -330,14 +272,10 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
         }
     };
     let payload = match payload {
-        Payload::Single(Message::Request(request))
-            if is_modern(server, headers, &request.params) =>
-        {
+        Payload::Single(Message::Request(request)) if is_modern(server, headers, &request.params) => {
             return http_modern::post(server, headers, request, shared.closing.subscribe()).await;
         }
-        Payload::Single(Message::Notification(note))
-            if is_modern(server, headers, &note.params) =>
-        {
+        Payload::Single(Message::Notification(note)) if is_modern(server, headers, &note.params) => {
             return http_modern::notified(server, headers, &note);
         }
         Payload::Single(Message::Response) if is_modern(server, headers, &none) => {
@@ -359,23 +297,11 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
             let (id, code) = match &payload {
                 Payload::Single(Message::Request(request)) => {
                     let unknown = request.method == "server/discover";
-                    (
-                        Some(&request.id),
-                        if unknown {
-                            METHOD_NOT_FOUND
-                        } else {
-                            INVALID_REQUEST
-                        },
-                    )
+                    (Some(&request.id), if unknown { METHOD_NOT_FOUND } else { INVALID_REQUEST })
                 }
                 _ => (None, INVALID_REQUEST),
             };
-            error(
-                refusal.status,
-                id,
-                &RpcError::new(code, refusal.message),
-                server.newest(),
-            )
+            error(refusal.status, id, &RpcError::new(code, refusal.message), server.newest())
         }
     }
 }
@@ -417,23 +343,13 @@ mod tests {
         let mut headers = HeaderMap::new();
         host.map(|host| headers.insert(HOST, host.parse().unwrap()));
         origin.map(|origin| headers.insert(ORIGIN, origin.parse().unwrap()));
-        let config = Config {
-            allowed_hosts: vec!["mcp.example".to_owned()],
-            ..Config::default()
-        };
+        let config = Config { allowed_hosts: vec!["mcp.example".to_owned()], ..Config::default() };
         check_caller(&Server::new(config), &"/mcp".parse().unwrap(), &headers).is_ok()
     }
 
     #[test]
     fn only_our_own_hosts_are_served() {
-        for host in [
-            "localhost",
-            "LOCALHOST:80",
-            "127.0.0.1:8080",
-            "[::1]:1",
-            "[::1]",
-            "mcp.example",
-        ] {
+        for host in ["localhost", "LOCALHOST:80", "127.0.0.1:8080", "[::1]:1", "[::1]", "mcp.example"] {
             assert!(allowed(Some(host), None), "{host}");
         }
         for host in [
@@ -451,12 +367,7 @@ mod tests {
 
     #[test]
     fn only_local_origins_are_served() {
-        for origin in [
-            "http://localhost",
-            "https://localhost:3000",
-            "http://127.0.0.1:1",
-            "http://[::1]:5",
-        ] {
+        for origin in ["http://localhost", "https://localhost:3000", "http://127.0.0.1:1", "http://[::1]:5"] {
             assert!(allowed(Some("localhost"), Some(origin)), "{origin}");
         }
         for origin in [

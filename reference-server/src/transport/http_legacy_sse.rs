@@ -27,9 +27,7 @@ pub(crate) struct SseClients {
 
 impl SseClients {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            table: Mutex::default(),
-        })
+        Arc::new(Self { table: Mutex::default() })
     }
 
     pub(crate) fn close_all(&self) {
@@ -70,15 +68,9 @@ pub(crate) fn open(server: &Server, clients: &Arc<SseClients>) -> Reply {
         table.insert(id.clone(), connection);
     }
     let mut changes = server.changes();
-    let registration = Registration {
-        clients: Arc::clone(clients),
-        id,
-    };
+    let registration = Registration { clients: Arc::clone(clients), id };
     events(FedBody::new(|out| async move {
-        let endpoint = format!(
-            "event: endpoint\ndata: /messages?sessionId={}\n\n",
-            registration.id
-        );
+        let endpoint = format!("event: endpoint\ndata: /messages?sessionId={}\n\n", registration.id);
         let _ = out.send(endpoint.into()).await;
         loop {
             let bytes: Option<Bytes> = tokio::select! {
@@ -106,12 +98,7 @@ pub(crate) fn open(server: &Server, clients: &Arc<SseClients>) -> Reply {
 pub(crate) async fn post(clients: &SseClients, query: Option<&str>, body: &[u8]) -> Reply {
     let mut pairs = query.unwrap_or_default().split('&');
     let refuse = |status, message: &str| {
-        error(
-            status,
-            None,
-            &RpcError::invalid_request(message),
-            Revision::V2024_11_05,
-        )
+        error(status, None, &RpcError::invalid_request(message), Revision::V2024_11_05)
     };
     let Some(id) = pairs.find_map(|pair| pair.strip_prefix("sessionId=")) else {
         return refuse(400, "Invalid request: sessionId is missing");
@@ -121,32 +108,18 @@ pub(crate) async fn post(clients: &SseClients, query: Option<&str>, body: &[u8])
     };
     match connection.receive(body).await {
         Ok(()) => empty(StatusCode::ACCEPTED),
-        Err(unreadable) => json(
-            400,
-            unreadable.response(connection.session.error_revision()),
-        ),
+        Err(unreadable) => json(400, unreadable.response(connection.session.error_revision())),
     }
 }
 
 /// Whether a client accepts a stream of events.
 pub(crate) fn accepts_events(headers: &HeaderMap) -> bool {
-    let mut values = headers
-        .get_all(hyper::header::ACCEPT)
-        .into_iter()
-        .peekable();
+    let mut values = headers.get_all(hyper::header::ACCEPT).into_iter().peekable();
     if values.peek().is_none() {
         return true;
     }
-    values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|range| {
-            let media = range
-                .split(';')
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_ascii_lowercase();
-            matches!(media.as_str(), "text/event-stream" | "text/*" | "*/*")
-        })
+    values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|range| {
+        let media = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        matches!(media.as_str(), "text/event-stream" | "text/*" | "*/*")
+    })
 }

@@ -17,9 +17,7 @@ const QUEUE: usize = 64;
 
 impl MirrorHeaders for HeaderMap {
     fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.get_all(name)
-            .into_iter()
-            .map(hyper::header::HeaderValue::as_bytes)
+        self.get_all(name).into_iter().map(hyper::header::HeaderValue::as_bytes)
     }
 }
 
@@ -36,18 +34,8 @@ pub(crate) async fn post(
         Ok(admitted) => admitted,
         Err(error) => return plain(modern::response(&request, Err(error))),
     };
-    let (sender, mut messages) = mpsc::channel(if modern::may_stream(&request.method) {
-        QUEUE
-    } else {
-        1
-    });
-    let mut work = Box::pin(modern::answer(
-        server.clone(),
-        admitted,
-        request,
-        Sink::Queue(sender),
-        closing,
-    ));
+    let (sender, mut messages) = mpsc::channel(if modern::may_stream(&request.method) { QUEUE } else { 1 });
+    let mut work = Box::pin(modern::answer(server.clone(), admitted, request, Sink::Queue(sender), closing));
     let first = tokio::select! {
         biased;
         Some(message) = messages.recv() => message,
@@ -85,11 +73,7 @@ async fn finished(
     drain(messages, answer, &out).await;
 }
 
-async fn drain(
-    mut messages: mpsc::Receiver<String>,
-    answer: ModernAnswer,
-    out: &mpsc::Sender<bytes::Bytes>,
-) {
+async fn drain(mut messages: mpsc::Receiver<String>, answer: ModernAnswer, out: &mpsc::Sender<bytes::Bytes>) {
     while let Ok(message) = messages.try_recv() {
         let _ = out.send(event(None, &message)).await;
     }

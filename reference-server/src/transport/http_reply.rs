@@ -88,8 +88,6 @@ pub(crate) fn events(body: FedBody) -> Reply {
 /// 405, with the methods that are allowed.
 pub(crate) fn not_allowed(allowed: &'static str) -> Reply {
     let mut reply = empty(StatusCode::METHOD_NOT_ALLOWED);
-    reply
-        .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static(allowed));
+    reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     reply
 }

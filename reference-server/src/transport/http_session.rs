@@ -76,12 +76,7 @@ impl HttpSession {
             streams.resumable.pop_front();
         }
         let held = |streams: &Streams| -> usize {
-            streams
-                .resumable
-                .iter()
-                .filter(|log| log.has_ended())
-                .map(|log| log.bytes())
-                .sum()
+            streams.resumable.iter().filter(|log| log.has_ended()).map(|log| log.bytes()).sum()
         };
         while held(&streams) > REPLAY_BYTES {
             let Some(oldest) = streams.resumable.iter().position(|log| log.has_ended()) else {
@@ -139,18 +134,12 @@ impl HttpSession {
     pub(crate) fn get(self: &Arc<Self>, last_event_id: Option<&str>) -> Result<Reply, RpcError> {
         if let Some(id) = last_event_id {
             let unknown = || {
-                RpcError::invalid_request(
-                    "Invalid request: Last-Event-ID names no stream of this session",
-                )
+                RpcError::invalid_request("Invalid request: Last-Event-ID names no stream of this session")
             };
             let (stream, sequence) = id.split_once('-').ok_or_else(unknown)?;
             let stream: u64 = stream.parse().map_err(|_| unknown())?;
             let sequence: u64 = sequence.parse().map_err(|_| unknown())?;
-            let log = lock(&self.streams)
-                .resumable
-                .iter()
-                .find(|log| log.stream() == stream)
-                .cloned();
+            let log = lock(&self.streams).resumable.iter().find(|log| log.stream() == stream).cloned();
             let reader = log.ok_or_else(unknown)?.attach(sequence);
             return Ok(self.stream(reader, false));
         }
@@ -192,9 +181,7 @@ impl HttpSession {
             let mut streams = lock(&self.streams);
             if let Some(newest) = streams.general.last().cloned() {
                 let kept: Vec<u64> = streams.resumable.iter().map(|log| log.stream()).collect();
-                streams
-                    .general
-                    .retain(|log| log.is_attached() || kept.contains(&log.stream()));
+                streams.general.retain(|log| log.is_attached() || kept.contains(&log.stream()));
                 let read = streams.general.iter().rev().find(|log| log.is_attached());
                 read.unwrap_or(&newest).append_now(message);
             }
@@ -223,11 +210,7 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     pub(crate) fn new(server: Server) -> Self {
-        Self {
-            server,
-            table: Mutex::default(),
-            started: Instant::now(),
-        }
+        Self { server, table: Mutex::default(), started: Instant::now() }
     }
 
     fn now(&self) -> u64 {
@@ -240,13 +223,8 @@ impl Sessions {
         let session = HttpSession::new(core, self.now());
         let mut table = lock(&self.table);
         if table.len() >= self.server.config().max_sessions {
-            let age = |session: &HttpSession| {
-                (session.is_busy(), session.last_used.load(Ordering::Relaxed))
-            };
-            let oldest = table
-                .iter()
-                .min_by_key(|(_, session)| age(session))
-                .map(|(id, _)| id.clone());
+            let age = |session: &HttpSession| (session.is_busy(), session.last_used.load(Ordering::Relaxed));
+            let oldest = table.iter().min_by_key(|(_, session)| age(session)).map(|(id, _)| id.clone());
             if let Some(evicted) = oldest.and_then(|oldest| table.remove(&oldest)) {
                 evicted.close();
             }
@@ -272,9 +250,7 @@ impl Sessions {
 
     /// Ends the sessions that have been idle for too long.
     pub(crate) fn sweep(&self) {
-        let oldest = self
-            .now()
-            .saturating_sub(self.server.config().session_idle_seconds);
+        let oldest = self.now().saturating_sub(self.server.config().session_idle_seconds);
         lock(&self.table).retain(|_, session| {
             let keep = session.last_used.load(Ordering::Relaxed) >= oldest || session.is_busy();
             if !keep {
@@ -294,7 +270,6 @@ impl Sessions {
 /// 128 random bits as hexadecimal digits.
 pub(crate) fn random_id() -> Result<String, RpcError> {
     let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|_| RpcError::new(INTERNAL_ERROR, "No session id can be made"))?;
+    getrandom::fill(&mut bytes).map_err(|_| RpcError::new(INTERNAL_ERROR, "No session id can be made"))?;
     Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

@@ -76,11 +76,7 @@ impl State {
 
 impl EventLog {
     pub(crate) fn new(stream: u64) -> Arc<Self> {
-        Arc::new(Self {
-            stream,
-            state: Mutex::default(),
-            changed: Notify::new(),
-        })
+        Arc::new(Self { stream, state: Mutex::default(), changed: Notify::new() })
     }
 
     pub(crate) fn stream(&self) -> u64 {
@@ -152,11 +148,7 @@ impl EventLog {
         let generation = state.reader;
         drop(state);
         self.changed.notify_waiters();
-        Reader {
-            log: Arc::clone(self),
-            generation,
-            position,
-        }
+        Reader { log: Arc::clone(self), generation, position }
     }
 }
 
@@ -268,10 +260,7 @@ impl FedBody {
         feed: impl FnOnce(mpsc::Sender<Bytes>) -> F,
     ) -> Self {
         let (sender, chunks) = mpsc::channel(8);
-        Self {
-            chunks,
-            feeder: Some(Box::pin(feed(sender))),
-        }
+        Self { chunks, feeder: Some(Box::pin(feed(sender))) }
     }
 }
 
@@ -288,9 +277,7 @@ impl hyper::body::Body for FedBody {
         {
             self.feeder = None;
         }
-        self.chunks
-            .poll_recv(context)
-            .map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
+        self.chunks.poll_recv(context).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
     }
 }
 
@@ -307,19 +294,12 @@ mod tests {
         }
         assert_eq!(reader.next().await, Some((1, "1".to_owned())));
         let mut second = log.attach(1);
-        assert_eq!(
-            reader.next().await,
-            None,
-            "the second reader has taken over"
-        );
+        assert_eq!(reader.next().await, None, "the second reader has taken over");
         drop(reader);
         assert!(log.is_attached());
         log.end(Some("answer".to_owned()));
         for expected in [(2, "2"), (3, "3"), (4, "answer")] {
-            assert_eq!(
-                second.next().await,
-                Some((expected.0, expected.1.to_owned()))
-            );
+            assert_eq!(second.next().await, Some((expected.0, expected.1.to_owned())));
         }
         assert_eq!(second.next().await, None);
     }
@@ -350,10 +330,7 @@ mod tests {
         });
         let mut count = 0;
         while let Some((sequence, message)) = reader.next().await {
-            assert_eq!(
-                sequence.to_string(),
-                (message.parse::<u64>().unwrap() + 1).to_string()
-            );
+            assert_eq!(sequence.to_string(), (message.parse::<u64>().unwrap() + 1).to_string());
             count += 1;
         }
         assert_eq!(count, 2000);

@@ -32,14 +32,10 @@ pub async fn serve_stdio(server: Server) -> std::io::Result<()> {
     let (written, done) = oneshot::channel();
     let limit = server.config().max_line_bytes;
     // A read of standard input cannot be cancelled, so it has a thread that is left behind.
-    std::thread::Builder::new()
-        .name("stdin".to_owned())
-        .spawn(move || read_stdin(limit, &lines))?;
-    std::thread::Builder::new()
-        .name("stdout".to_owned())
-        .spawn(move || {
-            let _ = written.send(write_stdout(answers));
-        })?;
+    std::thread::Builder::new().name("stdin".to_owned()).spawn(move || read_stdin(limit, &lines))?;
+    std::thread::Builder::new().name("stdout".to_owned()).spawn(move || {
+        let _ = written.send(write_stdout(answers));
+    })?;
     converse(server, incoming, outgoing).await;
     match tokio::time::timeout(LAST_WRITE, done).await {
         Ok(Ok(result)) => forgive_closed(result),
@@ -95,11 +91,7 @@ fn forgive_closed(result: std::io::Result<()>) -> std::io::Result<()> {
 }
 
 /// The conversation itself, apart from the bytes.
-async fn converse(
-    server: Server,
-    mut incoming: mpsc::Receiver<Vec<Line>>,
-    outgoing: mpsc::Sender<String>,
-) {
+async fn converse(server: Server, mut incoming: mpsc::Receiver<Vec<Line>>, outgoing: mpsc::Sender<String>) {
     let mut changes = server.changes();
     let stateless = server.serves_modern();
     let connection = Connection::new(Session::new(server), outgoing.clone(), stateless);
@@ -137,9 +129,7 @@ async fn receive(connection: &Connection, line: Line) {
         }
         Line::TooLong => {
             let error = RpcError::new(PARSE_ERROR, "Parse error: the line is too long");
-            connection
-                .send(error_response(None, &error, revision))
-                .await;
+            connection.send(error_response(None, &error, revision)).await;
         }
     }
 }
@@ -166,10 +156,7 @@ fn read_stdin(limit: usize, lines: &mpsc::Sender<Vec<Line>>) {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Ok(0) | Err(_) => break,
             Ok(length) => {
-                if lines
-                    .blocking_send(splitter.push(&chunk[..length]))
-                    .is_err()
-                {
+                if lines.blocking_send(splitter.push(&chunk[..length])).is_err() {
                     return;
                 }
             }
@@ -205,11 +192,7 @@ struct LineSplitter {
 
 impl LineSplitter {
     fn new(limit: usize) -> Self {
-        Self {
-            line: Vec::new(),
-            limit,
-            skipping: false,
-        }
+        Self { line: Vec::new(), limit, skipping: false }
     }
 
     fn push(&mut self, mut bytes: &[u8]) -> Vec<Line> {
@@ -265,10 +248,7 @@ mod tests {
         let input = b"one\n\n  \r\ntwo\r\nthree";
         for size in 1..input.len() {
             let mut splitter = LineSplitter::new(100);
-            let mut lines: Vec<Line> = input
-                .chunks(size)
-                .flat_map(|chunk| splitter.push(chunk))
-                .collect();
+            let mut lines: Vec<Line> = input.chunks(size).flat_map(|chunk| splitter.push(chunk)).collect();
             lines.extend(splitter.finish());
             assert_eq!(lines, [text("one"), text("two\r"), text("three")], "{size}");
         }
@@ -278,10 +258,8 @@ mod tests {
     fn an_overlong_line_is_reported_once_and_skipped() {
         for size in 1..12 {
             let mut splitter = LineSplitter::new(4);
-            let lines: Vec<Line> = b"123456789\nabcd\n"
-                .chunks(size)
-                .flat_map(|chunk| splitter.push(chunk))
-                .collect();
+            let lines: Vec<Line> =
+                b"123456789\nabcd\n".chunks(size).flat_map(|chunk| splitter.push(chunk)).collect();
             assert_eq!(lines, [Line::TooLong, text("abcd")], "{size}");
         }
     }

@@ -11,9 +11,7 @@ use std::time::Duration;
 
 use mcprove_reference_server::{Config, Revision, Server, serve_http, serve_stream};
 use serde_json::{Value, json};
-use tokio::io::{
-    AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf,
-};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
@@ -23,10 +21,7 @@ pub const SOON: Duration = Duration::from_secs(5);
 pub const QUIET: Duration = Duration::from_millis(150);
 
 pub fn only(revisions: &[Revision]) -> Config {
-    Config {
-        revisions: revisions.to_vec(),
-        ..Config::default()
-    }
+    Config { revisions: revisions.to_vec(), ..Config::default() }
 }
 
 /// `_meta` of a modern request.
@@ -74,17 +69,9 @@ impl Pipe {
     pub fn open(config: Config) -> Self {
         let (client, server) = tokio::io::duplex(1 << 16);
         let (server_reader, server_writer) = tokio::io::split(server);
-        let served = tokio::spawn(serve_stream(
-            Server::new(config),
-            server_reader,
-            server_writer,
-        ));
+        let served = tokio::spawn(serve_stream(Server::new(config), server_reader, server_writer));
         let (reader, writer) = tokio::io::split(client);
-        Self {
-            reader: BufReader::new(reader),
-            writer: Some(writer),
-            served,
-        }
+        Self { reader: BufReader::new(reader), writer: Some(writer), served }
     }
 
     /// A client whose handshake is done.
@@ -92,8 +79,7 @@ impl Pipe {
         let mut pipe = Self::open(Config::default());
         let answer = pipe.ask(&initialize(version)).await;
         assert_eq!(answer["result"]["protocolVersion"], version);
-        pipe.send(&notification("notifications/initialized", json!({})))
-            .await;
+        pipe.send(&notification("notifications/initialized", json!({}))).await;
         pipe
     }
 
@@ -102,20 +88,12 @@ impl Pipe {
     }
 
     pub async fn send_raw(&mut self, bytes: &[u8]) {
-        self.writer
-            .as_mut()
-            .unwrap()
-            .write_all(bytes)
-            .await
-            .unwrap();
+        self.writer.as_mut().unwrap().write_all(bytes).await.unwrap();
     }
 
     pub async fn line(&mut self) -> String {
         let mut line = String::new();
-        tokio::time::timeout(SOON, self.reader.read_line(&mut line))
-            .await
-            .expect("a line in time")
-            .unwrap();
+        tokio::time::timeout(SOON, self.reader.read_line(&mut line)).await.expect("a line in time").unwrap();
         line
     }
 
@@ -151,9 +129,7 @@ impl Pipe {
             .await
             .expect("the end in time")
             .unwrap();
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
@@ -195,31 +171,15 @@ impl Http {
     pub async fn open(config: Config) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        Self {
-            address,
-            served: tokio::spawn(serve_http(Server::new(config), listener)),
-        }
+        Self { address, served: tokio::spawn(serve_http(Server::new(config), listener)) }
     }
 
-    pub async fn send(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> Response {
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
         let mut head = format!("{method} {path} HTTP/1.1\r\n");
-        if !headers
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case("host"))
-        {
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
             head.push_str(&format!("Host: {}\r\n", self.address));
         }
-        if method == "POST"
-            && !headers
-                .iter()
-                .any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
-        {
+        if method == "POST" && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
             head.push_str("Content-Type: application/json\r\n");
         }
         if method == "POST" {
@@ -237,33 +197,18 @@ impl Http {
     }
 
     pub async fn post(&self, headers: &[(&str, &str)], body: &Value) -> Response {
-        self.send("POST", "/mcp", headers, body.to_string().as_bytes())
-            .await
+        self.send("POST", "/mcp", headers, body.to_string().as_bytes()).await
     }
 
     /// A modern request with the headers that belong to it, some of them replaced or (by an empty value) left out.
     pub async fn modern(&self, body: &Value, changed: &[(&str, &str)]) -> Response {
-        let name = body["params"]["name"]
-            .as_str()
-            .or(body["params"]["uri"].as_str())
-            .unwrap_or_default();
+        let name = body["params"]["name"].as_str().or(body["params"]["uri"].as_str()).unwrap_or_default();
         let mut headers = vec![
             ("MCP-Protocol-Version", "2026-07-28"),
             ("Mcp-Method", body["method"].as_str().unwrap_or_default()),
-            (
-                "Mcp-Name",
-                if body["params"]["ref"].is_null() {
-                    name
-                } else {
-                    ""
-                },
-            ),
+            ("Mcp-Name", if body["params"]["ref"].is_null() { name } else { "" }),
         ];
-        headers.retain(|(name, _)| {
-            !changed
-                .iter()
-                .any(|(other, _)| other.eq_ignore_ascii_case(name))
-        });
+        headers.retain(|(name, _)| !changed.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
         headers.extend(changed);
         headers.retain(|(_, value)| !value.is_empty());
         self.post(&headers, body).await
@@ -289,9 +234,8 @@ impl Response {
         let mut status = 0;
         loop {
             let mut line = String::new();
-            let read = tokio::time::timeout(SOON, reader.read_line(&mut line))
-                .await
-                .expect("a response in time");
+            let read =
+                tokio::time::timeout(SOON, reader.read_line(&mut line)).await.expect("a response in time");
             assert!(read.unwrap() > 0, "the server closed the connection");
             let line = line.trim_end();
             if line.is_empty() {
@@ -303,12 +247,7 @@ impl Response {
                 status = line.split(' ').nth(1).unwrap().parse().unwrap();
             }
         }
-        Self {
-            status,
-            headers,
-            reader,
-            text: String::new(),
-        }
+        Self { status, headers, reader, text: String::new() }
     }
 
     pub fn header(&self, name: &str) -> &str {
@@ -339,8 +278,7 @@ impl Response {
         let size = usize::from_str_radix(size.trim(), 16).unwrap();
         let mut chunk = vec![0; size + 2];
         self.reader.read_exact(&mut chunk).await.unwrap();
-        self.text
-            .push_str(std::str::from_utf8(&chunk[..size]).unwrap());
+        self.text.push_str(std::str::from_utf8(&chunk[..size]).unwrap());
         size > 0
     }
 
@@ -351,10 +289,7 @@ impl Response {
                 let block: String = self.text.drain(..end + 2).collect();
                 let mut event = Event::default();
                 for line in block.lines() {
-                    match line
-                        .split_once(':')
-                        .map(|(field, value)| (field, value.trim_start()))
-                    {
+                    match line.split_once(':').map(|(field, value)| (field, value.trim_start())) {
                         Some(("id", value)) => event.id = Some(value.to_owned()),
                         Some(("event", value)) => event.name = Some(value.to_owned()),
                         Some(("data", value)) => event.data.push_str(value),
