@@ -564,6 +564,16 @@ async fn changes_reach_those_who_subscribed() {
         (&json!("notifications/resources/updated"), &uri)
     );
     assert_eq!(
+        call(
+            &mut pipe,
+            "touch_resource",
+            json!({"uri": "note://welcome"})
+        )
+        .await["id"],
+        1
+    );
+    pipe.hears_nothing().await;
+    assert_eq!(
         pipe.ask(&request(1, "resources/unsubscribe", uri)).await["result"],
         json!({})
     );
