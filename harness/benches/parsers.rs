@@ -3,7 +3,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mcprove::protocol::json;
 use mcprove::wire::framing::LineSplitter;
-use mcprove::wire::sse::Decoder;
+use mcprove::wire::sse::{Decoder, Item};
 use serde_json::Value;
 use std::fmt::Write;
 use std::hint::black_box;
@@ -20,7 +20,7 @@ fn large() -> String {
         }
         let _ = write!(
             text,
-            r#"{{"name":"tool_{number}","title":"Tool number {number}","description":"Looks up the record with the given key, and tells when it was last changed.\nAnswers in \"plain\" text.","inputSchema":{{"type":"object","properties":{{"key":{{"type":"string","minLength":1,"maxLength":64}},"limit":{{"type":"integer","minimum":0,"maximum":{number}00,"default":0.5}},"verbose":{{"type":"boolean"}}}},"required":["key"],"additionalProperties":false}},"annotations":{{"readOnlyHint":true,"openWorldHint":false}}}}"#
+            r#"{{"name":"tool_{number}","title":"Tool number {number}","description":"Looks up the record with the given key, and tells when it was last changed.\nAnswers in \"plain\" text.","inputSchema":{{"type":"object","properties":{{"key":{{"type":"string","minLength":1,"maxLength":64}},"limit":{{"type":"integer","minimum":0,"maximum":1{number},"default":0.5}},"verbose":{{"type":"boolean"}}}},"required":["key"],"additionalProperties":false}},"annotations":{{"readOnlyHint":true,"openWorldHint":false}}}}"#
         );
         if text.len() > 65_000 {
             break;
@@ -35,6 +35,13 @@ fn json(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("json {name}"));
         group.throughput(Throughput::Bytes(text.len() as u64));
         let bytes = text.as_bytes();
+        // A text that is refused early would look fast.
+        assert_eq!(
+            json::parse(bytes).ok().map(|parsed| parsed.value),
+            serde_json::from_slice(bytes).ok(),
+            "both read the same value"
+        );
+        assert!(json::locate(text, "/id").is_some());
         group
             .bench_function("parse", |b| b.iter(|| json::parse(black_box(bytes)).map(|parsed| parsed.value)));
         group.bench_function("serde_json", |b| b.iter(|| serde_json::from_slice::<Value>(black_box(bytes))));
@@ -43,47 +50,60 @@ fn json(c: &mut Criterion) {
     }
 }
 
+fn split(stream: &[u8], chunk: usize) -> (usize, usize) {
+    let mut splitter = LineSplitter::new(16 << 20);
+    let (mut lines, mut bytes) = (0, 0);
+    for chunk in stream.chunks(chunk) {
+        splitter.push(chunk, |line| {
+            lines += 1;
+            bytes += black_box(line).bytes.len();
+        });
+    }
+    (lines, bytes)
+}
+
 fn framing(c: &mut Criterion) {
     let large = large();
     for (name, text) in [("300 B", SMALL), ("64 KiB", large.as_str())] {
-        let stream = format!("{text}\n").repeat((1 << 20) / text.len());
+        let count = (1 << 20) / text.len();
+        let stream = format!("{text}\n").repeat(count);
         let mut group = c.benchmark_group(format!("framing, lines of {name}"));
         group.throughput(Throughput::Bytes(stream.len() as u64));
         for chunk in [512, 8 << 10, 64 << 10] {
+            assert_eq!(split(stream.as_bytes(), chunk), (count, count * text.len()));
             group.bench_function(format!("chunks of {chunk}"), |b| {
-                b.iter(|| {
-                    let mut splitter = LineSplitter::new(16 << 20);
-                    let mut bytes = 0;
-                    for chunk in stream.as_bytes().chunks(chunk) {
-                        splitter.push(chunk, |line| bytes += black_box(line).bytes.len());
-                    }
-                    bytes
-                });
+                b.iter(|| split(black_box(stream.as_bytes()), chunk));
             });
         }
         group.finish();
     }
 }
 
+fn decode(stream: &[u8], chunk: usize) -> (usize, usize) {
+    let mut decoder = Decoder::new(16 << 20);
+    let (mut events, mut bytes) = (0, 0);
+    for chunk in stream.chunks(chunk) {
+        decoder.push(chunk, |item| {
+            if let Item::Event { data, .. } = black_box(item) {
+                events += 1;
+                bytes += data.len();
+            }
+        });
+    }
+    (events, bytes)
+}
+
 fn sse(c: &mut Criterion) {
     let large = large();
     for (name, text) in [("300 B", SMALL), ("64 KiB", large.as_str())] {
-        let stream = format!("event: message\nid: 12\ndata: {text}\n\n").repeat((1 << 20) / text.len());
+        let count = (1 << 20) / text.len();
+        let stream = format!("event: message\nid: 12\ndata: {text}\n\n").repeat(count);
         let mut group = c.benchmark_group(format!("sse, events of {name}"));
         group.throughput(Throughput::Bytes(stream.len() as u64));
         for chunk in [512, 8 << 10, 64 << 10] {
+            assert_eq!(decode(stream.as_bytes(), chunk), (count, count * text.len()));
             group.bench_function(format!("chunks of {chunk}"), |b| {
-                b.iter(|| {
-                    let mut decoder = Decoder::new(16 << 20);
-                    let mut items = 0;
-                    for chunk in stream.as_bytes().chunks(chunk) {
-                        decoder.push(chunk, |item| {
-                            black_box(item);
-                            items += 1;
-                        });
-                    }
-                    items
-                });
+                b.iter(|| decode(black_box(stream.as_bytes()), chunk));
             });
         }
         group.finish();
