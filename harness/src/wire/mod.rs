@@ -9,6 +9,11 @@ compile_error!(
 mod event;
 pub mod framing;
 mod guardian;
+mod http;
+mod http_body;
+mod http_connect;
+mod http_exchange;
+mod http_request;
 mod process;
 mod process_error;
 mod process_io;
@@ -20,5 +25,7 @@ pub use event::{
     Taint, header,
 };
 pub use guardian::RUN_VARIABLE;
+pub use http::{HttpClient, HttpConfig, HttpError};
+pub use http_request::{Request, RequestBody, ResponseLimits};
 pub use process::{CommandLine, Exit, Process};
 pub use process_error::{StartError, WriteError};
