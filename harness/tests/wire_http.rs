@@ -40,7 +40,9 @@ impl Log {
             Event::RequestHead { method, .. } => format!("request {method}"),
             Event::Sent { .. } => "sent".to_owned(),
             Event::ResponseHead { status, .. } => format!("response {status}"),
-            Event::Received { payload, .. } => format!("received {}", String::from_utf8_lossy(payload.bytes())),
+            Event::Received { payload, .. } => {
+                format!("received {}", String::from_utf8_lossy(payload.bytes()))
+            }
             Event::SseOther(fields) => format!("sse {}", fields.comment.as_deref().unwrap_or_default()),
             Event::ResponseEnded(End::Complete) => "complete".to_owned(),
             Event::ResponseEnded(End::ClosedByUs) => "closed by us".to_owned(),
@@ -364,7 +366,8 @@ async fn endless_bodies_and_heads_are_floods() {
     let (one, log) = client(1000);
     assert_eq!(run(&one, post(server.url())).await, End::ClosedByUs);
     assert_eq!(log.kinds()[4..], ["flooded", "closed by us"]);
-    let Event::Received { payload: Payload::Raw { bytes, truncated: true, .. }, .. } = &log.events()[3] else {
+    let Event::Received { payload: Payload::Raw { bytes, truncated: true, .. }, .. } = &log.events()[3]
+    else {
         panic!("{:?}", log.kinds());
     };
     assert!(bytes.len() <= limits().message);
@@ -515,7 +518,8 @@ async fn bodies_in_pieces_and_raw_requests_arrive_as_given() {
     let pause = Duration::from_millis(50);
     let pieces = vec![(Bytes::from_static(b"[1"), pause), (Bytes::from_static(b"]"), Duration::ZERO)];
     let chunked = Request::new("POST", server.url(), RequestBody::Chunked(pieces.clone()));
-    let plain = Request::new("POST", server.url(), RequestBody::Pieces(pieces)).without_header("content-length");
+    let plain =
+        Request::new("POST", server.url(), RequestBody::Pieces(pieces)).without_header("content-length");
     let raw = Request::raw(server.url(), Bytes::from_static(b"GET\x00 / HTTP/9.9\n\n"));
     for request in [chunked, plain, raw] {
         assert_eq!(run(&client, quick(request)).await, End::Complete);
