@@ -6,6 +6,7 @@ compile_error!(
     "mcprove runs on Unix systems only: it relies on process groups and signals (on Windows, use WSL)"
 );
 
+mod client_config;
 mod event;
 pub mod framing;
 mod guardian;
@@ -19,7 +20,9 @@ mod process_error;
 mod process_io;
 pub mod sse;
 mod sweep;
+mod target;
 
+pub use client_config::{ClientConfig, ConfigError};
 pub use event::{
     Channel, Deliberate, End, Event, Flow, Headers, Limits, Observer, Payload, ShutdownStep, SseFields,
     Taint, header,
@@ -29,3 +32,4 @@ pub use http::{HttpClient, HttpConfig, HttpError};
 pub use http_request::{Request, RequestBody, ResponseLimits};
 pub use process::{CommandLine, Exit, Process};
 pub use process_error::{StartError, WriteError};
+pub use target::{HttpTarget, TargetError, TargetSpec};
