@@ -1,5 +1,7 @@
 //! The model of the message types: against the published schemas where a copy is at hand, and by itself.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "schema_model/official.rs"]
 mod official;
 #[path = "schema_model/samples.rs"]
