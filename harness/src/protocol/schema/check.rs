@@ -100,9 +100,8 @@ fn result_definition(
 ) -> &'static str {
     if revision >= Revision::V2026_07_28 {
         return match result.get("resultType").and_then(Value::as_str) {
-            None | Some("complete") => usual,
             Some("input_required") if others.contains(&"InputRequiredResult") => "InputRequiredResult",
-            Some("input_required") => usual,
+            None | Some("complete" | "input_required") => usual,
             Some(_) => "Result",
         };
     }

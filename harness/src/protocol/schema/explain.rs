@@ -46,15 +46,13 @@ fn accepts_scalar(shape: &Shape, value: &Value) -> bool {
         Shape::Boolean => value.is_boolean(),
         Shape::String { .. } => value.is_string(),
         Shape::OneOf(texts) => value.as_str().is_some_and(|text| texts.iter().any(|known| known == text)),
-        Shape::Code(code) => number(value).is_some_and(|number| number == *code as f64),
+        Shape::Code(code) => {
+            value.as_f64().is_some_and(|number| (number - *code as f64).abs() < f64::EPSILON)
+        }
         Shape::Integer { least } => is_integer(value) && in_range(value, *least, None),
         Shape::Number { least, most } => value.is_number() && in_range(value, *least, *most),
         _ => false,
     }
-}
-
-fn number(value: &Value) -> Option<f64> {
-    value.as_f64()
 }
 
 fn is_integer(value: &Value) -> bool {
@@ -65,7 +63,7 @@ fn in_range(value: &Value, least: Option<i64>, most: Option<i64>) -> bool {
     let inside = |number: f64| {
         least.is_none_or(|least| number >= least as f64) && most.is_none_or(|most| number <= most as f64)
     };
-    number(value).is_some_and(inside)
+    value.as_f64().is_some_and(inside)
 }
 
 /// What is wrong with the value; empty if it has the type of the definition.
@@ -185,10 +183,12 @@ impl<'a> Walk<'a> {
         let all = branches.clone();
         branches.retain(|branch| self.is_of_kind(branch.shape, value));
         let best = match value {
-            Value::Object(object) => match self.discriminate(&mut branches, object, definition) {
-                true => return,
-                false => branches.iter().copied().min_by_key(|branch| distance(branch.shape, object)),
-            },
+            Value::Object(object) => {
+                if self.discriminate(&mut branches, object, definition) {
+                    return;
+                }
+                branches.iter().copied().min_by_key(|branch| distance(branch.shape, object))
+            }
             Value::Array(list) => branches.iter().copied().max_by_key(|branch| match branch.shape {
                 Shape::Array { items, .. } => {
                     list.iter().take(32).filter(|item| accepts(self.model, items, item)).count()
@@ -269,15 +269,11 @@ impl<'a> Walk<'a> {
                 let shapes =
                     branches.iter().filter_map(|branch| Some(field(branch)?.shape.clone())).collect();
                 let expected = Shape::union(shapes).map(|shape| self.describe(&shape)).unwrap_or_default();
-                match object.get(name) {
-                    Some(value) => {
-                        let actual = summary(value);
-                        self.below(name, |walk| walk.report(definition, expected, actual));
-                    }
-                    None => {
-                        let expected = format!("a member `{name}`: {expected}");
-                        self.report(definition, expected, "no such member".to_owned());
-                    }
+                if let Some(value) = object.get(name) {
+                    self.below(name, |walk| walk.report(definition, expected, summary(value)));
+                } else {
+                    let expected = format!("a member `{name}`: {expected}");
+                    self.report(definition, expected, "no such member".to_owned());
                 }
                 return true;
             }

@@ -312,15 +312,15 @@ impl Resolver<'_> {
                     .collect::<Result<_, _>>()?,
                 rest: rest.as_ref().map(|rest| inner(rest).map(Box::new)).transpose()?,
             },
-            Expr::Name(name) => match self.names.get(name.as_str()) {
-                Some(at) => Shape::Definition(*at),
-                None => {
-                    let declaration = self.existing(name, owner)?;
-                    let shape = self.declaration(declaration, depth + 1)?;
-                    let named_elsewhere = Revision::ALL.iter().any(|r| declaration.named.contains(*r));
-                    if named_elsewhere { Shape::Unnamed(name.clone(), Box::new(shape)) } else { shape }
+            Expr::Name(name) => {
+                if let Some(at) = self.names.get(name.as_str()) {
+                    return Ok(Shape::Definition(*at));
                 }
-            },
+                let declaration = self.existing(name, owner)?;
+                let shape = self.declaration(declaration, depth + 1)?;
+                let named_elsewhere = Revision::ALL.iter().any(|r| declaration.named.contains(*r));
+                if named_elsewhere { Shape::Unnamed(name.clone(), Box::new(shape)) } else { shape }
+            }
             Expr::Requests(side) => self.sent(*side, true, owner, depth)?,
             Expr::Notifications(side) => self.sent(*side, false, owner, depth)?,
             Expr::Results(side) => {

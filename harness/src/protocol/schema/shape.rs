@@ -77,7 +77,9 @@ impl Shape {
             Self::Unnamed(_, shape) => shape.definitions(used),
             Self::Array { items, .. } => items.definitions(used),
             Self::Object { members, rest } => {
-                members.iter().for_each(|member| member.shape.definitions(used));
+                for member in members {
+                    member.shape.definitions(used);
+                }
                 if let Some(rest) = rest {
                     rest.definitions(used);
                 }
