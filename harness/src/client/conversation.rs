@@ -21,6 +21,9 @@ const RESUMPTIONS: u32 = 5;
 /// The longest wait that a server may ask for before a stream is taken up again.
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
+/// How long after the end of its output the end of a process is waited for.
+const EXIT_AFTER_STDOUT: Duration = Duration::from_millis(1500);
+
 /// One conversation. Nothing is sent that was not asked for, except answers to the server's requests.
 pub struct Conversation {
     pub(super) recorder: Arc<Recorder>,
@@ -265,10 +268,17 @@ impl Conversation {
     pub async fn reply_within(&mut self, ticket: &Ticket, wait: Duration) -> Reply {
         let deadline = Instant::now() + wait;
         let mut resumed = 0;
+        let mut waited_for_exit = false;
         loop {
             self.pump().await;
             if let Some(reply) = self.settled(ticket) {
                 match &reply {
+                    // The end of the process tells more than the end of its output, and comes right after it.
+                    Reply::Gone(Gone::StdoutClosed) if !waited_for_exit => {
+                        waited_for_exit = true;
+                        self.exit_or(EXIT_AFTER_STDOUT).await;
+                        continue;
+                    }
                     Reply::NoMessage(_) | Reply::Gone(Gone::Broken(_))
                         if resumed < RESUMPTIONS && self.resume(ticket, deadline).await =>
                     {
@@ -282,6 +292,17 @@ impl Conversation {
             }
             if !self.wait(deadline).await {
                 return Reply::Silence(wait);
+            }
+        }
+    }
+
+    /// Waits until the process is gone, but no longer than this.
+    async fn exit_or(&mut self, wait: Duration) {
+        let deadline = Instant::now() + wait;
+        loop {
+            self.inbox.absorb(&self.recorder);
+            if self.inbox.process_gone.is_some() || !self.wait(deadline).await {
+                return;
             }
         }
     }
