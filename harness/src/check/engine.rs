@@ -273,6 +273,7 @@ impl Transporting {
         }));
         for revision in self.shared.config.revisions.iter().filter(|revision| !spoken.contains(revision)) {
             self.shared.notice(format!("{revision} is not spoken over {}", self.transport));
+            self.report(*revision, &Judge::default(), &Confirmations::new(), Instant::now(), false);
         }
         self.alone_and_report(done, &spoken, dual_era).await;
     }
@@ -356,7 +357,7 @@ impl Transporting {
                     confirmed.entry(id).or_insert_with(|| confirmation.clone());
                 }
             }
-            self.report(revision, &outcome.judge, &confirmed, since);
+            self.report(revision, &outcome.judge, &confirmed, since, true);
         }
     }
 
@@ -374,10 +375,20 @@ impl Transporting {
         (outcome.judge, confirmations)
     }
 
-    fn report(&self, revision: Revision, judge: &Judge, confirmations: &Confirmations, since: Instant) {
+    fn report(
+        &self,
+        revision: Revision,
+        judge: &Judge,
+        confirmations: &Confirmations,
+        since: Instant,
+        spoken: bool,
+    ) {
         let recorders = &self.shared.recorders;
         let transcript = |recorder: &Arc<Recorder>| recorders.file(recorder);
+        let selection = &self.shared.config.selection;
+        let selected = |id: &str| selection.contains(id);
         let rows = Rows {
+            selected: &selected,
             judge,
             confirmations,
             revision,
@@ -388,9 +399,13 @@ impl Transporting {
             cut_short: self.stop().wanted().map(|_| "the run was interrupted before it was decided"),
         };
         for requirement in Catalogue::get().iter() {
-            if self.shared.config.selection.contains(&requirement.id) {
-                self.shared.tell(RunEvent::Result(Box::new(rows.row(requirement))));
+            if selected(&requirement.id) {
+                let row = if spoken { rows.row(requirement) } else { rows.not_spoken(requirement) };
+                self.shared.tell(RunEvent::Result(Box::new(row)));
             }
+        }
+        if !spoken {
+            return;
         }
         self.shared.tell(RunEvent::UnitFinished {
             revision,
