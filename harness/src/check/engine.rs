@@ -192,11 +192,19 @@ impl Transporting {
             Arc::new(Semaphore::new(config.parallel.max(2))),
             Arc::clone(&shared.starts),
         );
-        let mut found = discover::discover(&opener, &config.revisions).await;
+        let interrupted = || Err("interrupted".to_owned());
+        let mut found = tokio::select! {
+            found = discover::discover(&opener, &config.revisions) => found,
+            _ = config.stop.wait() => return interrupted(),
+        };
         if let (Err(first), Binding::Http(url)) = (&found, &binding) {
             // Neither era over Streamable HTTP: the transport of 2024-11-05 is a stream at the same URL.
             let older = opener.over(Binding::HttpSse(url.clone()));
-            match discover::discover(&older, &config.revisions).await {
+            let again = tokio::select! {
+                again = discover::discover(&older, &config.revisions) => again,
+                _ = config.stop.wait() => return interrupted(),
+            };
+            match again {
                 Ok(again) => {
                     opener = older;
                     found = Ok(again);
@@ -291,12 +299,20 @@ impl Transporting {
         let opened = match opened {
             Some(opened) => opened,
             None => {
-                let mut opened = self.bench.opener.open("main", Some(revision)).await.ok()?;
-                if opened.talk.begin(revision).await.is_err() {
-                    opened.close().await;
-                    return None;
+                let begin = async {
+                    let mut opened = self.bench.opener.open("main", Some(revision)).await.ok()?;
+                    match opened.talk.begin(revision).await {
+                        Ok(()) => Some(opened),
+                        Err(_) => {
+                            opened.close().await;
+                            None
+                        }
+                    }
+                };
+                tokio::select! {
+                    opened = begin => opened?,
+                    _ = self.stop().wait() => return None,
                 }
-                opened
             }
         };
         self.shared.tell(RunEvent::UnitStarted { revision, transport: self.transport });

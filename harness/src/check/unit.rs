@@ -126,7 +126,10 @@ impl Bench {
             settings: &self.settings,
             revision,
         };
-        run(&mut stage).await;
+        tokio::select! {
+            () = run(&mut stage) => {}
+            _ = self.stop.wait() => return true,
+        }
         if probe.place == Place::Breaking {
             self.canary(probe, opened, before, &mut outcome.judge).await;
         }
@@ -192,7 +195,11 @@ impl Bench {
                     dual_era,
                     finished: &finished,
                 };
-                run(&mut solo).await;
+                // Conversations that are open when somebody stops the run end with the future that holds them.
+                tokio::select! {
+                    () = run(&mut solo) => {}
+                    _ = self.stop.wait() => {}
+                }
             }
             (judge, finished)
         });
