@@ -4,11 +4,12 @@
 use super::stop::Stop;
 use crate::client::{Finished, Gone, Opened, Opener, Reply};
 use crate::monitors::{Breach, Judge, Watch};
-use crate::probes::{self, Offer, Place, Probe, Run, Settings, Solo, Stage};
+use crate::probes::{self, Known, Offer, Place, Probe, Run, Settings, Solo, Stage};
 use crate::protocol::{Revision, Transport};
 use crate::transcript::Recorder;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// How often a unit starts again after the server went away under a probe.
 const RESTARTS: u32 = 4;
@@ -29,6 +30,15 @@ pub(super) enum Choice {
     Selected,
     /// To confirm a finding: these, after the clean tour.
     Named(BTreeSet<&'static str>),
+}
+
+/// In what setting probes with conversations of their own run.
+#[derive(Clone)]
+pub(super) struct Setting {
+    pub(super) place: Place,
+    pub(super) revision: Revision,
+    pub(super) dual_era: bool,
+    pub(super) known: watch::Receiver<Option<Arc<Known>>>,
 }
 
 /// How far a unit is.
@@ -169,15 +179,8 @@ impl Bench {
     }
 
     /// The probes with conversations of their own.
-    pub(super) async fn alone(
-        &self,
-        place: Place,
-        revision: Revision,
-        spoken: &[Revision],
-        dual_era: bool,
-        offer: &Offer,
-        choice: &Choice,
-    ) -> Outcome {
+    pub(super) async fn alone(&self, setting: &Setting, choice: &Choice) -> Outcome {
+        let Setting { place, revision, dual_era, .. } = *setting;
         let mut outcome = Outcome::default();
         // Each has its own processes or connections: they need not wait for each other.
         let running = self.probes(place, revision, choice).into_iter().map(|probe| async move {
@@ -188,11 +191,10 @@ impl Bench {
                     name: probe.name,
                     opener: &self.opener,
                     judge: judge.by(probe.name),
-                    offer,
                     settings: &self.settings,
                     revision,
-                    spoken,
                     dual_era,
+                    known: setting.known.clone(),
                     finished: &finished,
                 };
                 // Conversations that are open when somebody stops the run end with the future that holds them.
