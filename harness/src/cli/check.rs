@@ -89,10 +89,12 @@ async fn run(args: CheckArgs) -> anyhow::Result<u8> {
             TerminalOptions { width: None, report: Some(out.join("index.html").display().to_string()) };
         reporters.push(Box::new(Terminal::new(anstream::AutoStream::auto(std::io::stdout()), options)));
     }
-    reporters.push(if std::io::stderr().is_terminal() {
+    let stderr = std::io::stderr();
+    let plain = anstream::AutoStream::choice(&stderr) == anstream::ColorChoice::Never;
+    reporters.push(if stderr.is_terminal() && !plain {
         Box::new(Progress::bars())
     } else {
-        Box::new(Progress::lines(std::io::stderr()))
+        Box::new(Progress::lines(anstream::AutoStream::auto(stderr)))
     });
     reporters.push(Box::new(Html::new(std::fs::File::create(out.join("index.html"))?)));
     let footer = check::check(config, &mut |event: RunEvent| {
@@ -107,7 +109,8 @@ async fn run(args: CheckArgs) -> anyhow::Result<u8> {
     }
     let _ = std::io::stdout().flush();
     if let Some(server) = served {
-        server.stop().await;
+        // Our own server, which has nothing to lose.
+        server.kill().await;
     }
     Ok(match &footer.error {
         Some(error) => error.code,

@@ -9,6 +9,7 @@ mod link;
 mod opener;
 mod outgoing;
 mod reply;
+mod streams;
 
 pub use answers::{capabilities, client_info};
 pub use conversation::{Closed, Conversation, Opening, Ticket, with_meta};

@@ -116,10 +116,11 @@ impl<'a> Line<'a> {
                 line.put_payload(payload);
                 line.deliberate = deliberate.as_ref().map(Cow::Borrowed);
             }
-            Event::RequestHead { method, url, headers } => {
+            Event::RequestHead { method, url, headers, deliberate } => {
                 line.method = Some(method.into());
                 line.url = Some(url.into());
                 line.headers = Some(headers.clone());
+                line.deliberate = deliberate.as_ref().map(Cow::Borrowed);
             }
             Event::ResponseHead { status, headers } => {
                 line.status = Some(*status);
@@ -215,6 +216,7 @@ impl<'a> Line<'a> {
                 method: need(self.method, "method")?.into_owned(),
                 url: need(self.url, "url")?.into_owned(),
                 headers: self.headers.unwrap_or_default(),
+                deliberate: self.deliberate.map(Cow::into_owned),
             },
             "response-head" => Event::ResponseHead {
                 status: need(self.status, "status")?,
