@@ -5,6 +5,8 @@ mod base;
 mod judge;
 mod rule;
 mod state;
+#[cfg(test)]
+pub(crate) mod testing;
 mod watch;
 
 pub use judge::{Breach, Judge, Tally};
