@@ -70,6 +70,9 @@ pub(super) struct SharedArgs {
     /// Time-out of a request, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
     pub(super) timeout: f64,
+    /// Time-out of the first answer of a server, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
+    pub(super) startup_timeout: f64,
     /// Where the run is written.
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
@@ -118,7 +121,17 @@ pub(super) struct ServeArgs {
 
 impl SharedArgs {
     pub(super) fn timeouts(&self) -> Timeouts {
-        Timeouts { request: Duration::from_secs_f64(self.timeout.clamp(0.1, 3600.0)), ..Timeouts::default() }
+        let default = Timeouts::default();
+        // Zero stands where no command line was parsed.
+        let seconds = |given: f64, default: Duration| match given {
+            0.0 => default,
+            given => Duration::from_secs_f64(given.clamp(0.1, 3600.0)),
+        };
+        Timeouts {
+            request: seconds(self.timeout, default.request),
+            startup: seconds(self.startup_timeout, default.startup),
+            ..default
+        }
     }
 
     pub(super) fn safety(&self, embedded: bool) -> Safety {
