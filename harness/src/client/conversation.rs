@@ -5,6 +5,7 @@ use super::handshake::Handshake;
 use super::inbox::{Heard, Inbox};
 use super::link::{Binding, Link, OpenError, Timeouts};
 use super::outgoing::Outgoing;
+use super::pace::Pace;
 use super::reply::{Gone, Reply};
 use crate::protocol::{Era, Id, Revision, Transport};
 use crate::transcript::Recorder;
@@ -31,6 +32,7 @@ pub struct Conversation {
     pub(super) revision: Option<Revision>,
     pub(super) handshake: Option<Handshake>,
     timeouts: Timeouts,
+    pace: Option<Arc<Pace>>,
     next_id: i64,
     answered: HashSet<usize>,
     spoken_to: bool,
@@ -58,6 +60,8 @@ pub struct Opening {
     pub headers: Vec<(String, String)>,
     /// TLS settings.
     pub http: HttpConfig,
+    /// Keeps messages apart.
+    pub pace: Option<Arc<Pace>>,
 }
 
 impl Conversation {
@@ -87,6 +91,7 @@ impl Conversation {
             revision: None,
             handshake: None,
             timeouts: opening.timeouts,
+            pace: opening.pace.clone(),
             next_id: 1,
             answered: HashSet::new(),
             spoken_to: false,
@@ -229,6 +234,7 @@ impl Conversation {
 
     /// Sends without waiting.
     pub async fn send(&mut self, outgoing: Outgoing) -> Ticket {
+        self.turn().await;
         let since = self.now();
         let limits = self.response_limits();
         let era = self.era.or(outgoing.version.as_ref().map(|_| Era::Modern));
@@ -332,6 +338,7 @@ impl Conversation {
 
     /// A request without a body (DELETE, PUT, …) on the endpoint, and its response.
     pub async fn bare(&mut self, method: &str, edits: Outgoing) -> Reply {
+        self.turn().await;
         let since = self.now();
         let limits = self.response_limits();
         let Link::Http(link) = &mut self.link else { return Reply::Silence(Duration::ZERO) };
@@ -474,6 +481,12 @@ impl Conversation {
             };
             let outgoing = Outgoing { id: None, ..Outgoing::message(&response) };
             self.send(outgoing).await;
+        }
+    }
+
+    async fn turn(&self) {
+        if let Some(pace) = &self.pace {
+            pace.turn().await;
         }
     }
 
