@@ -98,7 +98,8 @@ impl Bench {
             let Some(mut opened) = current.take() else { break };
             if index == clean.len() {
                 // What must not come after the clean part would come now.
-                opened.talk.idle(opened.talk.timeouts().grace).await;
+                let grace = opened.talk.timeouts().grace;
+                self.stop.unless(opened.talk.idle(grace)).await;
             }
             let alive = self.within(probe, &mut opened, revision, &mut outcome).await;
             if alive {
@@ -136,9 +137,8 @@ impl Bench {
             settings: &self.settings,
             revision,
         };
-        tokio::select! {
-            () = run(&mut stage) => {}
-            _ = self.stop.wait() => return true,
+        if self.stop.unless(run(&mut stage)).await.is_none() {
+            return opened.talk.gone().is_none();
         }
         if probe.place == Place::Breaking {
             self.canary(probe, opened, before, &mut outcome.judge).await;
@@ -150,7 +150,8 @@ impl Bench {
     async fn canary(&self, probe: &'static Probe, opened: &mut Opened, since: u64, judge: &mut Judge) {
         const ID: &str = "robustness.liveness.after-malformed";
         judge.by(probe.name);
-        match opened.talk.canary().await {
+        let Some(reply) = self.stop.unless(opened.talk.canary()).await else { return };
+        match reply {
             Reply::Result(_) => judge.held(ID),
             // The monitors see the end of the process and tell it as that.
             Reply::Gone(Gone::Exited { .. }) => {}
@@ -169,7 +170,7 @@ impl Bench {
 
     async fn start_again(&self, revision: Revision) -> Option<Opened> {
         let mut opened = self.opener.open("main, started again", Some(revision)).await.ok()?;
-        match opened.talk.begin(revision).await {
+        match self.stop.unless(opened.talk.begin(revision)).await? {
             Ok(()) => Some(opened),
             Err(_) => {
                 opened.close().await;
@@ -197,11 +198,8 @@ impl Bench {
                     known: setting.known.clone(),
                     finished: &finished,
                 };
-                // Conversations that are open when somebody stops the run end with the future that holds them.
-                tokio::select! {
-                    () = run(&mut solo) => {}
-                    _ = self.stop.wait() => {}
-                }
+                // What is under way when somebody asks to stop is dropped, and its processes with it.
+                self.stop.unless(run(&mut solo)).await;
             }
             (judge, finished)
         });

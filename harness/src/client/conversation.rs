@@ -5,6 +5,7 @@ use super::handshake::Handshake;
 use super::inbox::{Heard, Inbox};
 use super::link::{Binding, Link, OpenError, Timeouts};
 use super::outgoing::Outgoing;
+use super::pace::Pace;
 use super::reply::{Gone, HttpHead, Reply};
 use super::streams::Listening;
 use crate::protocol::{Era, Id, Revision, Transport};
@@ -37,6 +38,7 @@ pub struct Conversation {
     pub(super) revision: Option<Revision>,
     pub(super) handshake: Option<Handshake>,
     pub(super) timeouts: Timeouts,
+    pace: Option<Arc<Pace>>,
     next_id: i64,
     answered: HashSet<usize>,
     spoken_to: bool,
@@ -64,6 +66,8 @@ pub struct Opening {
     pub headers: Vec<(String, String)>,
     /// TLS settings.
     pub http: HttpConfig,
+    /// Keeps messages apart.
+    pub pace: Option<Arc<Pace>>,
 }
 
 impl Conversation {
@@ -94,6 +98,7 @@ impl Conversation {
             revision: None,
             handshake: None,
             timeouts: opening.timeouts,
+            pace: opening.pace.clone(),
             next_id: 1,
             answered: HashSet::new(),
             spoken_to: false,
@@ -184,6 +189,7 @@ impl Conversation {
 
     /// Sends without waiting.
     pub async fn send(&mut self, outgoing: Outgoing) -> Ticket {
+        self.turn().await;
         let since = self.now();
         let limits = self.response_limits();
         let era = self.era.or(outgoing.version.as_ref().map(|_| Era::Modern));
@@ -295,6 +301,7 @@ impl Conversation {
     }
 
     async fn bare_within(&mut self, method: &str, edits: Outgoing, wait: Duration) -> Reply {
+        self.turn().await;
         let since = self.now();
         let limits = self.response_limits();
         let Link::Http(link) = &mut self.link else { return Reply::Silence(Duration::ZERO) };
@@ -313,11 +320,7 @@ impl Conversation {
         self.head_before(ticket, Instant::now() + self.timeouts.request).await
     }
 
-    pub(super) async fn head_before(
-        &mut self,
-        ticket: &Ticket,
-        deadline: Instant,
-    ) -> Result<HttpHead, Gone> {
+    pub(super) async fn head_before(&mut self, ticket: &Ticket, deadline: Instant) -> Result<HttpHead, Gone> {
         loop {
             self.pump().await;
             let exchange = self.inbox.exchange(ticket.channel);
@@ -435,6 +438,12 @@ impl Conversation {
         }
     }
 
+    async fn turn(&self) {
+        if let Some(pace) = &self.pace {
+            pace.turn().await;
+        }
+    }
+
     /// Waits for news until a deadline; `false` when it has passed.
     pub(super) async fn wait(&self, deadline: Instant) -> bool {
         let due = self.listening.as_ref().and_then(Listening::due);
@@ -448,7 +457,6 @@ impl Conversation {
         let total = wait + Duration::from_secs(5);
         ResponseLimits { head: total, idle: total, total }
     }
-
 }
 
 /// A conversation that is over.
