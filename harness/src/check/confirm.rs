@@ -66,7 +66,7 @@ impl Bench {
             let again = match &scope {
                 Scope::Main => self.main_again(revision, &choice).await,
                 Scope::Alone { place, spoken, dual_era, offer } => {
-                    Ok(self.alone(*place, revision, spoken, *dual_era, offer, &choice).await)
+                    Ok(self.alone(*place, revision, spoken, *dual_era, offer, &choice, None).await)
                 }
             };
             let again = match again {

@@ -5,7 +5,7 @@ use super::confirm::{Confirmations, Scope};
 use super::discover::{self, Begun, Found};
 use super::rows::Rows;
 use super::stop::Stop;
-use super::unit::{Bench, Choice, Outcome as UnitOutcome};
+use super::unit::{Bench, Choice, Dead, Outcome as UnitOutcome};
 use crate::client::{Binding, Opened, Opener};
 use crate::monitors::Judge;
 use crate::probes::{Offer, Place};
@@ -166,6 +166,9 @@ async fn run_all(shared: Arc<Shared>) -> Option<RunError> {
     })
 }
 
+/// What the main conversation found out: what the server offers, and why no more is asked of it.
+type Ground<'a> = (&'a Offer, Option<&'a Dead>);
+
 /// One transport.
 struct Transporting {
     shared: Arc<Shared>,
@@ -215,8 +218,7 @@ impl Transporting {
             selected: config.selection.ids().collect(),
         };
         let this = Self { shared: Arc::clone(&shared), bench: Arc::new(bench), transport };
-        this.units(found).await;
-        Ok(())
+        this.units(found).await
     }
 
     fn stop(&self) -> &Stop {
@@ -228,7 +230,8 @@ impl Transporting {
         wanted.is_empty() || wanted.contains(&revision)
     }
 
-    async fn units(&self, found: Found) {
+    async fn units(&self, found: Found) -> Result<(), String> {
+        let refusals = found.reasons.join("; ");
         let dual_era = found.begun.iter().any(|begun| begun.revision.era() == Era::Modern)
             && found.begun.iter().any(|begun| begun.revision.era() == Era::Legacy);
         let speaks_legacy = found.offered.is_some()
@@ -263,6 +266,9 @@ impl Transporting {
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
             }
         }
+        if done.is_empty() && self.stop().wanted().is_none() {
+            return Err(format!("no conversation could be begun: {refusals}"));
+        }
         done.sort_by_key(|finished| finished.revision);
         let spoken: Vec<Revision> = done.iter().map(|finished| finished.revision).collect();
         self.shared.tell(RunEvent::TargetIdentified(Identity {
@@ -275,6 +281,7 @@ impl Transporting {
             self.shared.notice(format!("{revision} is not spoken over {}", self.transport));
         }
         self.alone_and_report(done, &spoken, dual_era).await;
+        Ok(())
     }
 
     fn clone_for(&self, _revision: Revision) -> Self {
@@ -326,22 +333,23 @@ impl Transporting {
 
     /// The probes with conversations of their own, then the rows of every unit.
     async fn alone_and_report(&self, done: Vec<Finished>, spoken: &[Revision], dual_era: bool) {
-        let newest: BTreeMap<u8, (Revision, &Offer)> = done
+        let newest: BTreeMap<u8, (Revision, Ground<'_>)> = done
             .iter()
             .map(|finished| {
                 let era = u8::from(finished.revision.era() == Era::Modern);
-                (era, (finished.revision, &finished.outcome.offer))
+                (era, (finished.revision, (&finished.outcome.offer, finished.outcome.dead.as_ref())))
             })
             .collect();
         let mut for_era: HashMap<Era, (Judge, Confirmations)> = HashMap::new();
-        let eras = newest.values().map(|(revision, offer)| async move {
+        let eras = newest.values().map(|(revision, ground)| async move {
             let spoken: Vec<Revision> =
                 spoken.iter().copied().filter(|other| other.era() == revision.era()).collect();
-            let found = self.alone(Place::AloneForEra, *revision, &spoken, dual_era, offer).await;
+            let found = self.alone(Place::AloneForEra, *revision, &spoken, dual_era, *ground).await;
             (revision.era(), found)
         });
         let units = done.iter().map(|finished| async {
-            self.alone(Place::Alone, finished.revision, spoken, dual_era, &finished.outcome.offer).await
+            let ground = (&finished.outcome.offer, finished.outcome.dead.as_ref());
+            self.alone(Place::Alone, finished.revision, spoken, dual_era, ground).await
         });
         let (eras, units) =
             tokio::join!(futures_util::future::join_all(eras), futures_util::future::join_all(units));
@@ -366,9 +374,9 @@ impl Transporting {
         revision: Revision,
         spoken: &[Revision],
         dual_era: bool,
-        offer: &Offer,
+        (offer, dead): Ground<'_>,
     ) -> (Judge, Confirmations) {
-        let outcome = self.bench.alone(place, revision, spoken, dual_era, offer, &Choice::Selected).await;
+        let outcome = self.bench.alone(place, revision, spoken, dual_era, offer, &Choice::Selected, dead).await;
         let scope = Scope::Alone { place, spoken, dual_era, offer };
         let confirmations = self.bench.confirm(&outcome.judge, revision, scope).await;
         (outcome.judge, confirmations)

@@ -8,7 +8,7 @@ use super::outgoing::Outgoing;
 use super::reply::{Gone, Reply};
 use crate::protocol::{Era, Id, Revision, Transport};
 use crate::transcript::Recorder;
-use crate::wire::{Channel, End, Exit, HttpConfig, Limits, ResponseLimits};
+use crate::wire::{Channel, End, Exit, HttpConfig, Limits, ResponseLimits, Taint};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,6 +18,8 @@ use url::Url;
 
 /// How often an event stream is taken up again before its response counts as lost.
 const RESUMPTIONS: u32 = 5;
+/// How many valid requests in a row may stay without an answer before the server is asked whether it is there at all.
+const PATIENCE: u32 = 2;
 /// The longest wait that a server may ask for before a stream is taken up again.
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
@@ -34,6 +36,12 @@ pub struct Conversation {
     next_id: i64,
     answered: HashSet<usize>,
     spoken_to: bool,
+    /// Where valid requests were sent: these must be answered.
+    owed: HashSet<u64>,
+    /// How many of them in a row were not.
+    unanswered: u32,
+    /// Whether it is given up.
+    hangs: bool,
 }
 
 /// Something that was sent and may be answered.
@@ -90,6 +98,9 @@ impl Conversation {
             next_id: 1,
             answered: HashSet::new(),
             spoken_to: false,
+            owed: HashSet::new(),
+            unanswered: 0,
+            hangs: false,
         };
         if let Binding::HttpSse(url) = binding {
             conversation.open_sse(url).await?;
@@ -230,6 +241,13 @@ impl Conversation {
     /// Sends without waiting.
     pub async fn send(&mut self, outgoing: Outgoing) -> Ticket {
         let since = self.now();
+        if self.hangs {
+            return Ticket { id: outgoing.id, channel: Channel::PROCESS, since };
+        }
+        let breaks = outgoing.deliberate.as_ref().is_some_and(|why| why.taints != Taint::Nothing);
+        if outgoing.id.is_some() && !breaks {
+            self.owed.insert(since);
+        }
         let limits = self.response_limits();
         let era = self.era.or(outgoing.version.as_ref().map(|_| Era::Modern));
         let channel = self.link.send(&outgoing, era, limits).await.unwrap_or(Channel::PROCESS);
@@ -261,8 +279,36 @@ impl Conversation {
         self.reply_within(ticket, wait).await
     }
 
-    /// Waits for the answer to something.
+    /// Waits for the answer to something. A server that leaves valid requests unanswered again and again is given up:
+    /// nothing more is sent, and every further reply is [`Gone::Hangs`] at once.
     pub async fn reply_within(&mut self, ticket: &Ticket, wait: Duration) -> Reply {
+        let reply = self.await_reply(ticket, wait).await;
+        match &reply {
+            Reply::Silence(_) if self.owed.contains(&ticket.since) && wait >= self.timeouts.request => {
+                self.unanswered += 1;
+                if self.unanswered >= PATIENCE && self.handshake.is_some() {
+                    self.give_up_unless_alive().await;
+                }
+            }
+            Reply::Silence(_) | Reply::Gone(_) => {}
+            _ => self.unanswered = 0,
+        }
+        reply
+    }
+
+    /// A server may leave out only what is unusual: whether it is there shows with what every server answers.
+    async fn give_up_unless_alive(&mut self) {
+        let method = if self.era == Some(Era::Modern) { "server/discover" } else { "ping" };
+        let outgoing = self.compose(method, json!({}));
+        let ticket = self.send(outgoing).await;
+        if let Reply::Silence(_) = self.await_reply(&ticket, self.timeouts.request).await {
+            self.hangs = true;
+            self.recorder.note("the target answers nothing any more; the conversation is given up");
+        }
+        self.unanswered = 0;
+    }
+
+    async fn await_reply(&mut self, ticket: &Ticket, wait: Duration) -> Reply {
         let deadline = Instant::now() + wait;
         let mut resumed = 0;
         loop {
@@ -304,11 +350,13 @@ impl Conversation {
         self.inbox.heard[start..].to_vec()
     }
 
-    /// Whether the other side is gone for good: the process ended, closed its output, or cannot be written to.
+    /// Whether the other side is gone for good: the process ended, closed its output, cannot be written to, or answers
+    /// nothing any more.
     pub fn gone(&mut self) -> Option<Gone> {
         self.inbox.absorb(&self.recorder);
         let closed = self.inbox.stdout_closed.then_some(Gone::StdoutClosed);
-        self.inbox.process_gone.clone().or(closed).or_else(|| {
+        let hangs = self.hangs.then_some(Gone::Hangs);
+        self.inbox.process_gone.clone().or(closed).or(hangs).or_else(|| {
             let Link::Http(link) = &self.link else { return None };
             let exchange = self.inbox.exchange(link.stream?)?;
             exchange.failed.clone().or_else(|| exchange.end.clone().map(Gone::Broken))
@@ -332,6 +380,9 @@ impl Conversation {
 
     /// A request without a body (DELETE, PUT, …) on the endpoint, and its response.
     pub async fn bare(&mut self, method: &str, edits: Outgoing) -> Reply {
+        if self.hangs {
+            return Reply::Gone(Gone::Hangs);
+        }
         let since = self.now();
         let limits = self.response_limits();
         let Link::Http(link) = &mut self.link else { return Reply::Silence(Duration::ZERO) };
@@ -342,6 +393,9 @@ impl Conversation {
 
     /// Waits for the head of an HTTP response, whether or not its body ends.
     pub async fn head(&mut self, ticket: &Ticket) -> Result<super::HttpHead, Gone> {
+        if self.hangs {
+            return Err(Gone::Hangs);
+        }
         let deadline = Instant::now() + self.timeouts.request;
         loop {
             self.pump().await;
