@@ -25,6 +25,8 @@ pub(super) struct Found {
     pub(super) refused: Option<Opened>,
     /// Time from the start to the first valid answer.
     pub(super) startup: Duration,
+    /// What came of those that did not begin.
+    pub(super) reasons: Vec<String>,
 }
 
 /// Why nothing valid ever came.
@@ -116,7 +118,13 @@ async fn sort_out(
     modern: Option<Tried>,
     legacy: Option<(Tried, Option<Revision>)>,
 ) -> Result<Found, Unreachable> {
-    let mut found = Found { begun: Vec::new(), offered: None, refused: None, startup: Duration::MAX };
+    let mut found = Found {
+        begun: Vec::new(),
+        offered: None,
+        refused: None,
+        startup: Duration::MAX,
+        reasons: Vec::new(),
+    };
     let mut reasons = Vec::new();
     let mut spoke = false;
     for (tried, revision) in
@@ -154,11 +162,19 @@ async fn sort_out(
             }
         }
     }
+    reasons.dedup();
     if !found.begun.is_empty() || found.offered.is_some() || spoke {
+        found.reasons = reasons;
         return Ok(found);
     }
-    reasons.dedup();
     Err(Unreachable { why: reasons.join("; ") })
+}
+
+/// The beginning of something that came in.
+fn excerpt(bytes: &[u8]) -> String {
+    const SHOWN: usize = 400;
+    let cut = if bytes.len() > SHOWN { "…" } else { "" };
+    format!("{}{cut}", String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN)]))
 }
 
 /// What happened instead of a handshake, and what to do about it.
@@ -190,11 +206,15 @@ fn explain(why: &Failure, opened: Option<&Opened>) -> String {
     let recorder = opened.talk.recorder();
     let mut stderr = Vec::new();
     let mut garbage = None;
+    let mut other = None;
     for record in recorder.snapshot() {
         match &record.event {
             Event::Stderr(bytes) => stderr.extend_from_slice(bytes),
             Event::Received { payload, .. } if payload.message().is_none() => {
-                garbage.get_or_insert_with(|| String::from_utf8_lossy(payload.bytes()).into_owned());
+                garbage.get_or_insert_with(|| excerpt(payload.bytes()));
+            }
+            Event::Received { payload, .. } => {
+                other.get_or_insert_with(|| excerpt(payload.bytes()));
             }
             _ => {}
         }
@@ -207,6 +227,11 @@ fn explain(why: &Failure, opened: Option<&Opened>) -> String {
     };
     if let Some(garbage) = garbage {
         text.push_str(&format!("\nits output began with what is no MCP message: {}", shorten(&garbage)));
+    }
+    if let Some(other) =
+        other.filter(|_| !matches!(why, Failure::Handshake(HandshakeFailure::OtherVersion(_))))
+    {
+        text.push_str(&format!("\nthe first message that it sent: {}", shorten(&other)));
     }
     let stderr = String::from_utf8_lossy(&stderr);
     if !stderr.trim().is_empty() {

@@ -240,8 +240,7 @@ impl Transporting {
             selected: config.selection.ids().collect(),
         };
         let this = Self { shared: Arc::clone(&shared), bench: Arc::new(bench), transport };
-        this.units(found).await;
-        Ok(())
+        this.units(found).await
     }
 
     fn stop(&self) -> &Stop {
@@ -253,7 +252,8 @@ impl Transporting {
         wanted.is_empty() || wanted.contains(&revision)
     }
 
-    async fn units(&self, found: Found) {
+    async fn units(&self, found: Found) -> Result<(), String> {
+        let refusals = found.reasons.join("; ");
         let speaks_modern = found.begun.iter().any(|begun| begun.revision.era() == Era::Modern);
         let speaks_legacy = found.offered.is_some()
             || found.refused.is_some()
@@ -289,7 +289,7 @@ impl Transporting {
                 && Revision::ALL.into_iter().any(|wanted| wanted.era() == era && self.wants(wanted))
             {
                 let (tell, known) = watch::channel(None);
-                let setting = Setting { place: Place::AloneForEra, revision, dual_era, known };
+                let setting = Setting { place: Place::AloneForEra, revision, dual_era, known, dead: None };
                 eras.push((era, tell, tokio::spawn(self.clone().alone(setting))));
             }
         }
@@ -300,6 +300,9 @@ impl Transporting {
                 Ok(None) => {}
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
             }
+        }
+        if done.is_empty() && self.stop().wanted().is_none() {
+            return Err(format!("no conversation could be begun: {refusals}"));
         }
         done.sort_by_key(|finished| finished.revision);
         let spoken: Vec<Revision> = done.iter().map(|finished| finished.revision).collect();
@@ -335,6 +338,7 @@ impl Transporting {
             }
             self.report(revision, &judge, &confirmations, since, true);
         }
+        Ok(())
     }
 
     /// The main conversation of a revision, and its confirmation; `None` where the revision is not spoken.
@@ -380,7 +384,7 @@ impl Transporting {
         let known = Known { spoken, offer: outcome.offer.clone() };
         // A channel without a sender keeps its last value.
         let (_, known) = watch::channel(Some(Arc::new(known)));
-        let setting = Setting { place: Place::Alone, revision, dual_era, known };
+        let setting = Setting { place: Place::Alone, revision, dual_era, known, dead: outcome.dead.clone() };
         let (judge, confirmed) = self.alone(setting).await;
         outcome.judge.merge(judge);
         confirmations.extend(confirmed);

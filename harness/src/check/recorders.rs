@@ -8,7 +8,7 @@ use crate::run::RunEvent;
 use crate::transcript::{About, Budget, Live, Record, Recorder, Redactor};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use tokio::sync::mpsc;
 
 /// Makes the recorders of a check and remembers their files.
@@ -18,7 +18,8 @@ pub(super) struct Recorders {
     watcher: Option<Watcher>,
     events: mpsc::UnboundedSender<RunEvent>,
     next: AtomicU32,
-    files: Mutex<Vec<(Arc<Recorder>, PathBuf)>>,
+    /// Conversations that nobody speaks of any more are forgotten.
+    files: Mutex<Vec<(Weak<Recorder>, PathBuf)>>,
 }
 
 impl Recorders {
@@ -37,7 +38,7 @@ impl Recorders {
     /// The file of a conversation, relative to the run's folder.
     pub(super) fn file(&self, recorder: &Arc<Recorder>) -> Option<String> {
         let files = lock(&self.files);
-        let (_, path) = files.iter().find(|(known, _)| Arc::ptr_eq(known, recorder))?;
+        let (_, path) = files.iter().find(|(known, _)| known.as_ptr() == Arc::as_ptr(recorder))?;
         transcript_path(path)
     }
 }
@@ -69,7 +70,7 @@ impl RecorderSource for Recorders {
         let recorder =
             Arc::new(Recorder::new(about, path.as_deref(), self.redactor.clone(), Budget::default(), live));
         if let Some(path) = path {
-            lock(&self.files).push((Arc::clone(&recorder), path));
+            lock(&self.files).push((Arc::downgrade(&recorder), path));
         }
         if let Some(event) = event {
             let _ = self.events.send(event);

@@ -200,7 +200,7 @@ fn evidence(breach: &Breach) -> Evidence {
     }
     let decisive = breach.event.and_then(|seq| {
         let index = records.partition_point(|record| record.seq < seq);
-        records.get(index)
+        records.get(index).filter(|record| record.seq == seq)
     });
     match decisive.map(|record| &record.event) {
         Some(Event::Received { payload, .. }) => {

@@ -6,6 +6,7 @@ use crate::client::{Finished, Gone, Opened, Opener, Reply};
 use crate::monitors::{Breach, Judge, Watch};
 use crate::probes::{self, Known, Offer, Place, Probe, Run, Settings, Solo, Stage};
 use crate::protocol::{Revision, Transport};
+use crate::run::Reason;
 use crate::transcript::Recorder;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,6 +14,20 @@ use tokio::sync::watch;
 
 /// How often a unit starts again after the server went away under a probe.
 const RESTARTS: u32 = 4;
+
+/// Why no more is asked of a target; nothing that it was not asked is judged.
+#[derive(Debug, Clone)]
+pub(super) struct Dead {
+    reason: Reason,
+    /// Whether conversations of their own are hopeless too.
+    pub(super) for_all: bool,
+}
+
+impl Dead {
+    fn new(code: &str, text: &str, for_all: bool) -> Self {
+        Self { reason: Reason::new(code, text), for_all }
+    }
+}
 
 /// What the parts of a check share.
 pub(super) struct Bench {
@@ -39,6 +54,8 @@ pub(super) struct Setting {
     pub(super) revision: Revision,
     pub(super) dual_era: bool,
     pub(super) known: watch::Receiver<Option<Arc<Known>>>,
+    /// Why no more is asked of the target, if the main conversation gave it up.
+    pub(super) dead: Option<Dead>,
 }
 
 /// How far a unit is.
@@ -49,7 +66,7 @@ pub(super) type Progress<'a> = &'a (dyn Fn(u32, u32, &str) + Send + Sync);
 pub(super) struct Outcome {
     pub(super) judge: Judge,
     pub(super) offer: Offer,
-    pub(super) conversations: Vec<Arc<Recorder>>,
+    pub(super) dead: Option<Dead>,
 }
 
 impl Bench {
@@ -85,27 +102,48 @@ impl Bench {
         let clean = self.probes(Place::Clean, revision, choice);
         let breaking = self.probes(Place::Breaking, revision, choice);
         let of = u32::try_from(clean.len() + breaking.len()).unwrap_or(u32::MAX);
-        let mut restarts = 0;
+        let (mut restarts, mut stuck) = (0, 0);
         for (index, probe) in clean.iter().chain(&breaking).enumerate() {
             if self.stop.wanted().is_some() {
                 break;
             }
             progress(u32::try_from(index).unwrap_or(u32::MAX), of, probe.name);
-            if current.is_none() && restarts < RESTARTS {
-                restarts += 1;
-                current = self.start_again(revision).await;
+            if current.is_none() && outcome.dead.is_none() {
+                if restarts < RESTARTS {
+                    restarts += 1;
+                    current = self.start_again(revision).await;
+                    if current.is_none() {
+                        let text = "the target went away, and a new conversation could not be begun";
+                        outcome.dead = Some(Dead::new("target-gone", text, true));
+                    }
+                } else {
+                    let text = format!("the target went away {} times", restarts + 1);
+                    outcome.dead = Some(Dead::new("target-gone", &text, false));
+                }
             }
-            let Some(mut opened) = current.take() else { break };
+            let Some(mut opened) = current.take() else {
+                outcome.skip(probe);
+                continue;
+            };
             if index == clean.len() {
                 // What must not come after the clean part would come now.
                 let grace = opened.talk.timeouts().grace;
                 self.stop.unless(opened.talk.idle(grace)).await;
             }
-            let alive = self.within(probe, &mut opened, revision, &mut outcome).await;
-            if alive {
+            let Some(gone) = self.within(probe, &mut opened, revision, &mut outcome).await else {
                 current = Some(opened);
-            } else {
-                self.finish(opened, &mut outcome).await;
+                continue;
+            };
+            self.finish(opened, &mut outcome).await;
+            // Each of these costs a wait or a flood. Once may be the doing of the probe that broke the protocol.
+            stuck += u32::from(matches!(gone, Gone::Hangs | Gone::Flooded | Gone::WriteFailed(_)));
+            if stuck > u32::from(probe.place == Place::Breaking) {
+                outcome.dead = Some(match gone {
+                    Gone::Flooded => {
+                        Dead::new("target-floods", "the target sends more than can be kept", true)
+                    }
+                    _ => Dead::new("target-hangs", "the target no longer answers valid requests", true),
+                });
             }
         }
         if let Some(mut opened) = current {
@@ -117,15 +155,15 @@ impl Bench {
         outcome
     }
 
-    /// Runs a probe in the main conversation; whether the server is still there afterwards.
+    /// Runs a probe in the main conversation; how the server went away, if it did.
     async fn within(
         &self,
         probe: &'static Probe,
         opened: &mut Opened,
         revision: Revision,
         outcome: &mut Outcome,
-    ) -> bool {
-        let Run::Within(run) = probe.run else { return true };
+    ) -> Option<Gone> {
+        let Run::Within(run) = probe.run else { return None };
         opened.talk.recorder().note(format!("probe {}", probe.name));
         outcome.judge.about(opened.talk.recorder());
         let before = opened.talk.now();
@@ -138,12 +176,12 @@ impl Bench {
             revision,
         };
         if self.stop.unless(run(&mut stage)).await.is_none() {
-            return opened.talk.gone().is_none();
+            return opened.talk.gone();
         }
         if probe.place == Place::Breaking {
             self.canary(probe, opened, before, &mut outcome.judge).await;
         }
-        opened.talk.gone().is_none()
+        opened.talk.gone()
     }
 
     /// After a probe that broke the protocol, a valid request must still be answered.
@@ -182,7 +220,13 @@ impl Bench {
     /// The probes with conversations of their own.
     pub(super) async fn alone(&self, setting: &Setting, choice: &Choice) -> Outcome {
         let Setting { place, revision, dual_era, .. } = *setting;
+        let dead = setting.dead.as_ref();
         let mut outcome = Outcome::default();
+        if let Some(dead) = dead.filter(|dead| dead.for_all) {
+            outcome.dead = Some(dead.clone());
+            self.probes(place, revision, choice).into_iter().for_each(|probe| outcome.skip(probe));
+            return outcome;
+        }
         // Each has its own processes or connections: they need not wait for each other.
         let running = self.probes(place, revision, choice).into_iter().map(|probe| async move {
             let finished = Finished::default();
@@ -206,8 +250,7 @@ impl Bench {
         for (judge, finished) in futures_util::future::join_all(running).await {
             outcome.judge.merge(judge);
             for recorder in finished.take() {
-                outcome.judge.merge(Watch::over(&recorder));
-                outcome.conversations.push(recorder);
+                outcome.take_in(&recorder);
             }
         }
         outcome
@@ -215,7 +258,27 @@ impl Bench {
 
     pub(super) async fn finish(&self, opened: Opened, outcome: &mut Outcome) {
         let closed = opened.close().await;
-        outcome.judge.merge(Watch::over(&closed.recorder));
-        outcome.conversations.push(closed.recorder);
+        outcome.take_in(&closed.recorder);
+    }
+}
+
+impl Outcome {
+    /// Judges a conversation that is over, and lets go of what no finding speaks of.
+    fn take_in(&mut self, recorder: &Arc<Recorder>) {
+        self.judge.merge(Watch::over(recorder));
+        let breaches = self.judge.broken().flat_map(|(_, tally)| &tally.breaches);
+        let keep = breaches
+            .filter(|breach| breach.conversation.as_ref().is_some_and(|its| Arc::ptr_eq(its, recorder)))
+            .filter_map(|breach| breach.event)
+            .collect();
+        recorder.shed(&keep);
+    }
+
+    /// Says of a probe that it did not run.
+    fn skip(&mut self, probe: &'static Probe) {
+        let Some(dead) = &self.dead else { return };
+        for id in probe.decides {
+            self.judge.undecided(id, &dead.reason.code, dead.reason.text.clone());
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::reply::{Gone, HttpHead, Reply};
 use super::streams::Listening;
 use crate::protocol::{Era, Id, Revision, Transport};
 use crate::transcript::Recorder;
-use crate::wire::{Channel, End, Exit, HttpConfig, Limits, ResponseLimits};
+use crate::wire::{Channel, End, Exit, HttpConfig, Limits, ResponseLimits, Taint};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,9 +22,10 @@ use url::Url;
 const RESUMPTIONS: u32 = 5;
 /// How long the session's end may take.
 const FAREWELL: Duration = Duration::from_secs(2);
-
 /// How long after the end of its output the end of a process is waited for.
 const EXIT_AFTER_STDOUT: Duration = Duration::from_millis(1500);
+/// How many valid requests in a row may stay without an answer before the server is asked whether it is there at all.
+const PATIENCE: u32 = 2;
 
 /// One conversation. Nothing is sent that was not asked for, except answers to the server's requests.
 pub struct Conversation {
@@ -42,6 +43,12 @@ pub struct Conversation {
     next_id: i64,
     answered: HashSet<usize>,
     spoken_to: bool,
+    /// Where valid requests were sent: these must be answered.
+    owed: HashSet<u64>,
+    /// How many of them in a row were not.
+    unanswered: u32,
+    /// Whether it is given up.
+    hangs: bool,
 }
 
 /// Something that was sent and may be answered.
@@ -102,6 +109,9 @@ impl Conversation {
             next_id: 1,
             answered: HashSet::new(),
             spoken_to: false,
+            owed: HashSet::new(),
+            unanswered: 0,
+            hangs: false,
         };
         if let Binding::HttpSse(url) = binding {
             conversation.open_sse(url).await?;
@@ -191,6 +201,13 @@ impl Conversation {
     pub async fn send(&mut self, outgoing: Outgoing) -> Ticket {
         self.turn().await;
         let since = self.now();
+        if self.hangs {
+            return Ticket { id: outgoing.id, channel: Channel::PROCESS, since };
+        }
+        let breaks = outgoing.deliberate.as_ref().is_some_and(|why| why.taints != Taint::Nothing);
+        if outgoing.id.is_some() && !breaks {
+            self.owed.insert(since);
+        }
         let limits = self.response_limits();
         let era = self.era.or(outgoing.version.as_ref().map(|_| Era::Modern));
         let channel = self.link.send(&outgoing, era, limits).await.unwrap_or(Channel::PROCESS);
@@ -222,8 +239,36 @@ impl Conversation {
         self.reply_within(ticket, wait).await
     }
 
-    /// Waits for the answer to something.
+    /// Waits for the answer to something. A server that leaves valid requests unanswered again and again is given up:
+    /// nothing more is sent, and every further reply is [`Gone::Hangs`] at once.
     pub async fn reply_within(&mut self, ticket: &Ticket, wait: Duration) -> Reply {
+        let reply = self.await_reply(ticket, wait).await;
+        match &reply {
+            Reply::Silence(_) if self.owed.contains(&ticket.since) && wait >= self.timeouts.request => {
+                self.unanswered += 1;
+                if self.unanswered >= PATIENCE && self.handshake.is_some() {
+                    self.give_up_unless_alive().await;
+                }
+            }
+            Reply::Silence(_) | Reply::Gone(_) => {}
+            _ => self.unanswered = 0,
+        }
+        reply
+    }
+
+    /// A server may leave out only what is unusual: whether it is there shows with what every server answers.
+    async fn give_up_unless_alive(&mut self) {
+        let method = if self.era == Some(Era::Modern) { "server/discover" } else { "ping" };
+        let outgoing = self.compose(method, json!({}));
+        let ticket = self.send(outgoing).await;
+        if let Reply::Silence(_) = self.await_reply(&ticket, self.timeouts.request).await {
+            self.hangs = true;
+            self.recorder.note("the target answers nothing any more; the conversation is given up");
+        }
+        self.unanswered = 0;
+    }
+
+    async fn await_reply(&mut self, ticket: &Ticket, wait: Duration) -> Reply {
         let deadline = Instant::now() + wait;
         let mut resumed = 0;
         let mut waited_for_exit = false;
@@ -283,11 +328,13 @@ impl Conversation {
         self.inbox.heard[start..].to_vec()
     }
 
-    /// Whether the other side is gone for good: the process ended, closed its output, or cannot be written to.
+    /// Whether the other side is gone for good: the process ended, closed its output, cannot be written to, or answers
+    /// nothing any more.
     pub fn gone(&mut self) -> Option<Gone> {
         self.inbox.absorb(&self.recorder);
         let closed = self.inbox.stdout_closed.then_some(Gone::StdoutClosed);
-        self.inbox.process_gone.clone().or(closed).or_else(|| {
+        let hangs = self.hangs.then_some(Gone::Hangs);
+        self.inbox.process_gone.clone().or(closed).or(hangs).or_else(|| {
             let Link::Http(link) = &self.link else { return None };
             let exchange = self.inbox.exchange(link.stream?)?;
             exchange.failed.clone().or_else(|| exchange.end.clone().map(Gone::Broken))
@@ -301,6 +348,9 @@ impl Conversation {
     }
 
     async fn bare_within(&mut self, method: &str, edits: Outgoing, wait: Duration) -> Reply {
+        if self.hangs {
+            return Reply::Gone(Gone::Hangs);
+        }
         self.turn().await;
         let since = self.now();
         let limits = self.response_limits();
@@ -317,6 +367,9 @@ impl Conversation {
 
     /// Waits for the head of an HTTP response, whether or not its body ends.
     pub async fn head(&mut self, ticket: &Ticket) -> Result<HttpHead, Gone> {
+        if self.hangs {
+            return Err(Gone::Hangs);
+        }
         self.head_before(ticket, Instant::now() + self.timeouts.request).await
     }
 

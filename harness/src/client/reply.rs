@@ -78,6 +78,8 @@ pub enum Gone {
     WriteFailed(String),
     /// It sent more than the harness is willing to keep.
     Flooded,
+    /// It has left several valid requests in a row without an answer, the last one as harmless as can be.
+    Hangs,
 }
 
 impl std::fmt::Display for Gone {
@@ -96,6 +98,7 @@ impl std::fmt::Display for Gone {
             Self::Broken(_) => f.write_str("the response ended"),
             Self::WriteFailed(error) => write!(f, "the message could not be written: {error}"),
             Self::Flooded => f.write_str("it sent more than the harness keeps"),
+            Self::Hangs => f.write_str("it no longer answers anything"),
         }
     }
 }

@@ -123,6 +123,11 @@ impl Message {
         json::locate(&self.text, pointer)
     }
 
+    /// About how many bytes of memory it takes.
+    pub fn footprint(&self) -> usize {
+        size_of::<Self>() + size_of::<Value>() + self.text.len() + footprint(&self.value)
+    }
+
     /// Whether it answers a request: a result or an error.
     pub fn is_response(&self) -> bool {
         matches!(self.kind, Kind::Result | Kind::Error)
@@ -132,6 +137,29 @@ impl Message {
 impl PartialEq for Message {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
+    }
+}
+
+/// What a value holds on the heap, about.
+fn footprint(value: &Value) -> usize {
+    const ALLOCATION: usize = 16;
+    // A string, a value, a hash and a place in the table.
+    const MEMBER: usize = size_of::<String>() + size_of::<Value>() + 32;
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => ALLOCATION + text.len(),
+        Value::Array(elements) => {
+            ALLOCATION
+                + elements.capacity() * size_of::<Value>()
+                + elements.iter().map(footprint).sum::<usize>()
+        }
+        Value::Object(members) => {
+            let each = |(name, value): (&String, &Value)| MEMBER + ALLOCATION + name.len() + footprint(value);
+            // The table and the list of members grow by doubling, from four.
+            3 * ALLOCATION
+                + MEMBER * 4_usize.saturating_sub(members.len())
+                + members.iter().map(each).sum::<usize>()
+        }
     }
 }
 

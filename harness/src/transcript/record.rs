@@ -2,6 +2,7 @@
 
 use crate::protocol::{Revision, Transport};
 use crate::wire::{Channel, Event, Flow, Observer, Payload};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -39,7 +40,7 @@ pub struct About {
 /// How much of a conversation is kept in memory before reading stops.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
-    /// Payload bytes.
+    /// Bytes, about.
     pub bytes: u64,
     /// Events.
     pub events: u64,
@@ -47,7 +48,7 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { bytes: 48 << 20, events: 200_000 }
+        Self { bytes: 40 << 20, events: 200_000 }
     }
 }
 
@@ -120,7 +121,7 @@ impl Recorder {
         self.len() == 0
     }
 
-    /// The event at a position, if it has happened.
+    /// The event at an index, if there is one; the index is its position as long as nothing was shed.
     pub fn get(&self, index: usize) -> Option<Arc<Record>> {
         self.lock().records.get(index).cloned()
     }
@@ -150,6 +151,14 @@ impl Recorder {
         if let Some(writer) = self.lock().writer.take() {
             writer.finish();
         }
+    }
+
+    /// Forgets what came in, all but the events at some positions: for a conversation that is over and judged.
+    pub fn shed(&self, keep: &BTreeSet<u64>) {
+        self.lock().records.retain(|record| {
+            keep.contains(&record.seq)
+                || !matches!(record.event, Event::Received { .. } | Event::Stderr(_) | Event::SseOther(_))
+        });
     }
 
     /// Why the file is incomplete, if writing failed.
@@ -204,11 +213,11 @@ fn ends_something(event: &Event) -> bool {
 
 /// A rough count of the memory that an event holds.
 fn size(event: &Event) -> u64 {
-    const EVENT: usize = 128;
+    // The record, and what those who wait for messages keep of it.
+    const EVENT: usize = 2 * size_of::<Record>();
     let payload = match event {
-        // A parsed value takes several times its text.
         Event::Sent { payload, .. } | Event::Received { payload, .. } => match payload {
-            Payload::Message(message) => 3 * message.text().len(),
+            Payload::Message(message) => message.footprint(),
             Payload::Raw { bytes, .. } => bytes.len(),
         },
         Event::Stderr(bytes) => bytes.len(),

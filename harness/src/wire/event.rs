@@ -1,6 +1,8 @@
 //! The closed set of things that can be observed on the wire.
 
+use super::framing::LineSplitter;
 use crate::protocol::Message;
+use crate::protocol::json::ErrorKind;
 use bytes::Bytes;
 use std::fmt;
 
@@ -117,7 +119,8 @@ pub enum Payload {
         bytes: Bytes,
         /// Why they are no JSON text.
         error: Option<String>,
-        /// Whether bytes are missing at the end: the limit on one message was passed.
+        /// Whether bytes are missing at the end: a limit on one message was passed, its length, its depth or the
+        /// number of its values.
         truncated: bool,
     },
 }
@@ -129,6 +132,23 @@ impl Payload {
         match Message::parse(&bytes) {
             Ok(message) => Self::Message(message),
             Err(error) => Self::Raw { bytes, error: Some(error.to_string()), truncated: false },
+        }
+    }
+
+    /// Reads bytes that came in. What is more than is read as a message is cut.
+    pub fn receive(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        match Message::parse(&bytes) {
+            Ok(message) => Self::Message(message),
+            Err(error) => {
+                let truncated = matches!(error.kind, ErrorKind::TooDeep | ErrorKind::TooLarge);
+                let kept = if truncated { bytes.len().min(LineSplitter::KEEP) } else { bytes.len() };
+                Self::Raw {
+                    bytes: Bytes::copy_from_slice(&bytes[..kept]),
+                    error: Some(error.to_string()),
+                    truncated,
+                }
+            }
         }
     }
 

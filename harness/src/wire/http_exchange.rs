@@ -390,7 +390,7 @@ impl Sink {
                     Err(_) => Some("the body is not complete".to_owned()),
                 };
                 let payload = match error {
-                    None => Payload::read(body),
+                    None => Payload::receive(body),
                     error => Payload::Raw { bytes: body.into(), error, truncated: result.is_err() },
                 };
                 observe(Event::Received { payload, sse: None })
@@ -409,7 +409,7 @@ fn tell(item: Item, observe: &mut impl FnMut(Event) -> Flow) -> Flow {
             (note(invalid_utf8), Event::SseOther(fields))
         }
         Item::Event { fields, data, invalid_utf8 } => {
-            (note(invalid_utf8), Event::Received { payload: Payload::read(data), sse: Some(fields) })
+            (note(invalid_utf8), Event::Received { payload: Payload::receive(data), sse: Some(fields) })
         }
         Item::Other { fields, invalid_utf8 } => (note(invalid_utf8), Event::SseOther(fields)),
         Item::Oversized { fields, data, bytes } => {

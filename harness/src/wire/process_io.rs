@@ -17,6 +17,8 @@ const STDERR_READ: usize = 8 << 10;
 const STDERR_TOLD: usize = 256 << 10;
 /// How much of the end of standard error is kept for error messages.
 const STDERR_TAIL: usize = 8 << 10;
+/// How many times as long as the longest message a line may become before it counts as endless.
+const ENDLESS: u64 = 8;
 /// How long a pipe is still read after the process has gone and everything it had started was killed: only a
 /// process that hid itself can still hold it open.
 const HELD: Duration = Duration::from_secs(1);
@@ -57,6 +59,10 @@ pub(super) async fn read_stdout(
             }
             stop = stop || tell(&shared, line) == Flow::Stop;
         });
+        if lines.pending() > ENDLESS.saturating_mul(limit as u64) {
+            lines.finish(|line| stop = tell(&shared, line) == Flow::Stop);
+            stop = true;
+        }
         if stop {
             shared.observe(Event::Flooded { bytes: total });
             shared.kill();
@@ -112,7 +118,7 @@ fn tell(shared: &Shared, line: Line<'_>) -> Flow {
         let error = Some(format!("the line has {} bytes, more than are read as a message", line.length));
         Payload::Raw { bytes, error, truncated: true }
     } else {
-        Payload::read(bytes)
+        Payload::receive(bytes)
     };
     shared.observe(Event::Received { payload, sse: None })
 }

@@ -1,17 +1,17 @@
 //! What each target must end in.
 
 /// A target and what its check must end in.
-pub struct Case {
+pub(crate) struct Case {
     /// The behaviour, or `path:` and a program.
-    pub target: &'static str,
+    pub(crate) target: &'static str,
     /// The exit code.
-    pub exit: i32,
+    pub(crate) exit: i32,
     /// Requirements that fail.
-    pub fails: &'static [&'static str],
+    pub(crate) fails: &'static [&'static str],
     /// Requirements that were not really observed: they must not pass.
-    pub not_pass: &'static [&'static str],
+    pub(crate) not_pass: &'static [&'static str],
     /// What the error message, the report or the reasons say.
-    pub says: &'static [&'static str],
+    pub(crate) says: &'static [&'static str],
 }
 
 const fn case(
@@ -32,7 +32,7 @@ const ONLY: &str = "stdio.stdout-only-messages";
 const SENT: &str = "base.response.always-sent";
 
 /// All targets.
-pub const CASES: &[Case] = &[
+pub(crate) const CASES: &[Case] = &[
     case("honest", 0, &[], &[], &[]),
     case("path:/nonexistent/server", 3, &[], &[], &["/nonexistent/server"]),
     case("path:not-executable", 3, &[], &[], &["chmod +x"]),

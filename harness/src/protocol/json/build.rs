@@ -9,6 +9,10 @@ use serde_json::{Map, Value, map::Entry};
 /// recursion; this keeps all of that within a small stack.
 pub const MAX_DEPTH: usize = 512;
 
+/// How many values a text that is read may have, containers counted. A value takes far more memory than the two bytes
+/// that it may be in the text.
+pub const MAX_VALUES: usize = 500_000;
+
 /// How many pointers of duplicate members are kept.
 pub const MAX_DUPLICATES: usize = 16;
 
@@ -40,7 +44,8 @@ pub struct Notes {
 ///
 /// # Errors
 /// When the bytes are no JSON text; where several things are wrong, the first one. A text that is nothing but nested
-/// deeper than [`MAX_DEPTH`] is an error of kind [`ErrorKind::TooDeep`].
+/// deeper than [`MAX_DEPTH`] is an error of kind [`ErrorKind::TooDeep`]; one that has more than [`MAX_VALUES`] values, of
+/// kind [`ErrorKind::TooLarge`].
 pub fn parse(bytes: &[u8]) -> Result<Parsed, Error> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
@@ -51,11 +56,15 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Error> {
     }
     let mut builder = Builder::default();
     if let Err(error) = scan(text, &mut builder) {
-        if error.kind == ErrorKind::TooDeep {
+        if matches!(error.kind, ErrorKind::TooDeep | ErrorKind::TooLarge) {
             // The builder stopped there. What comes later may yet be wrong, which weighs more.
             scan(text, &mut SyntaxOnly)?;
         }
         return Err(error);
+    }
+    if let Some(offset) = builder.full {
+        const { assert!(MAX_VALUES == 500_000, "the reason below names the limit") };
+        return Err(Error { offset, reason: "more than 500000 values", kind: ErrorKind::TooLarge });
     }
     Ok(Parsed { value: builder.root, notes: builder.notes })
 }
@@ -82,6 +91,9 @@ struct Builder {
     notes: Notes,
     /// Offset of the object and name of each duplicate that was noted.
     noted: Vec<(usize, String)>,
+    /// How many values were kept, and where the first one stood that was not.
+    values: usize,
+    full: Option<usize>,
 }
 
 enum Frame {
@@ -91,7 +103,12 @@ enum Frame {
 
 impl Builder {
     #[inline]
-    fn attach(&mut self, value: Value) {
+    fn attach(&mut self, value: Value, offset: usize) {
+        if self.values == MAX_VALUES {
+            self.full.get_or_insert(offset);
+            return;
+        }
+        self.values += 1;
         match self.open.last_mut() {
             None => self.root = value,
             Some(Frame::Array(elements)) => elements.push(value),
@@ -190,14 +207,14 @@ impl Visitor for Builder {
     }
 
     #[inline]
-    fn scalar(&mut self, scalar: Scalar<'_>, _: usize, _: usize) {
+    fn scalar(&mut self, scalar: Scalar<'_>, start: usize, _: usize) {
         let value = match scalar {
             Scalar::Null => Value::Null,
             Scalar::Bool(value) => Value::Bool(value),
             Scalar::Number(number) => self.number(number),
             Scalar::String(raw) => Value::String(self.string(raw)),
         };
-        self.attach(value);
+        self.attach(value, start);
     }
 
     #[inline]
@@ -214,10 +231,10 @@ impl Visitor for Builder {
     }
 
     #[inline]
-    fn end(&mut self, _: usize) {
+    fn end(&mut self, end: usize) {
         match self.open.pop() {
-            Some(Frame::Array(elements)) => self.attach(Value::Array(elements)),
-            Some(Frame::Object { members, .. }) => self.attach(Value::Object(members)),
+            Some(Frame::Array(elements)) => self.attach(Value::Array(elements), end),
+            Some(Frame::Object { members, .. }) => self.attach(Value::Object(members), end),
             None => {}
         }
     }

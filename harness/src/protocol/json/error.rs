@@ -24,6 +24,8 @@ pub enum ErrorKind {
     /// The text obeys the grammar, but is nested deeper than [`MAX_DEPTH`](super::MAX_DEPTH): a limit of this
     /// reader (RFC 8259, section 9, allows one), no fault of the text.
     TooDeep,
+    /// The text obeys the grammar, but has more than [`MAX_VALUES`](super::MAX_VALUES) values: a limit of this reader.
+    TooLarge,
 }
 
 impl Error {

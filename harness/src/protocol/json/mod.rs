@@ -9,6 +9,6 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use build::{MAX_DEPTH, MAX_DUPLICATES, Notes, Parsed, parse};
+pub use build::{MAX_DEPTH, MAX_DUPLICATES, MAX_VALUES, Notes, Parsed, parse};
 pub use error::{Error, ErrorKind};
 pub use locate::{elements, locate};
