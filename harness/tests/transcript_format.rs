@@ -22,6 +22,7 @@ fn every_kind_of_event() -> Vec<Event> {
             method: "POST".into(),
             url: "http://127.0.0.1/mcp".into(),
             headers: headers.clone(),
+            deliberate: Some(Deliberate { by: "probe".into(), taints: Taint::Message }),
         },
         Event::Sent {
             payload: Payload::read(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#),
