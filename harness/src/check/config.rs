@@ -4,11 +4,42 @@ use crate::client::{Binding, Opening};
 use crate::probes::Settings;
 use crate::protocol::Revision;
 use crate::protocol::catalogue::Selection;
-use crate::run::TargetInfo;
-use crate::transcript::Live;
+use crate::run::{Summary, TargetInfo};
+use crate::transcript::{About, Record, Redactor};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::stop::Stop;
+
+/// Watches traffic as it happens: the number of the conversation, what it is, the event, and what is secret by then.
+pub type Watcher = Arc<dyn Fn(u32, &About, &Record, &Redactor) + Send + Sync>;
+
+/// What makes the exit code 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FailOn {
+    /// A `fail`.
+    #[default]
+    Must,
+    /// A `warn` too.
+    Should,
+    /// Nothing.
+    Never,
+}
+
+impl FailOn {
+    /// The exit code of a run that came to its end: 4 where there is no result at all.
+    pub fn exit_code(self, summary: &Summary) -> u8 {
+        let bad = match self {
+            Self::Must => summary.fail > 0,
+            Self::Should => summary.fail > 0 || summary.warn > 0,
+            Self::Never => false,
+        };
+        match summary.total() {
+            0 => 4,
+            _ => u8::from(bad),
+        }
+    }
+}
 
 /// What a check is asked to do.
 pub struct CheckConfig {
@@ -37,7 +68,9 @@ pub struct CheckConfig {
     /// Secret values with their names, and further names of secret headers.
     pub secrets: (Vec<(String, String)>, Vec<String>),
     /// Watches the traffic as it happens.
-    pub live: Option<Live>,
+    pub watcher: Option<Watcher>,
+    /// What makes the exit code 1.
+    pub fail_on: FailOn,
     /// Set when the user wants to stop: what is known by then is reported.
     pub stop: Stop,
 }

@@ -106,7 +106,10 @@ impl Bench {
     async fn main_again(&self, revision: Revision, choice: &Choice) -> Result<Outcome, String> {
         let opened = self.opener.open("confirming", Some(revision)).await;
         let mut opened = opened.map_err(|error| error.to_string())?;
-        if opened.talk.begin(revision).await.is_err() {
+        let Some(begun) = self.stop.unless(opened.talk.begin(revision)).await else {
+            return Err("interrupted".to_owned());
+        };
+        if begun.is_err() {
             // The handshake itself is what fails: the monitors judge it.
             let mut outcome = Outcome::default();
             self.finish(opened, &mut outcome).await;

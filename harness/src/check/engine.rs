@@ -12,8 +12,7 @@ use crate::probes::{Offer, Place};
 use crate::protocol::catalogue::{Catalogue, REQUIREMENT_SET};
 use crate::protocol::{Era, Revision, Transport};
 use crate::run::{
-    Footer, Header, Identity, Outcome, RUN_FORMAT, RUN_VERSION, ResultRow, RunError, RunEvent, ServerInfo,
-    Summary,
+    Footer, Header, Identity, RUN_FORMAT, RUN_VERSION, ResultRow, RunError, RunEvent, ServerInfo, Summary,
 };
 use crate::transcript::Recorder;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -81,7 +80,8 @@ pub async fn check(config: CheckConfig, sink: &mut (dyn FnMut(RunEvent) + Send))
         }
         None => error,
     };
-    let exit_code = error.as_ref().map_or_else(|| u8::from(summary.fail > 0), |error| error.code);
+    let exit_code =
+        error.as_ref().map_or_else(|| shared.config.fail_on.exit_code(&summary), |error| error.code);
     let footer = Footer {
         summary,
         exit_code,
@@ -90,6 +90,27 @@ pub async fn check(config: CheckConfig, sink: &mut (dyn FnMut(RunEvent) + Send))
         millis: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
         harness_cpu_millis: cpu.and_then(|before| Some(crate::check::cpu::own()?.saturating_sub(before))),
         process_starts: shared.starts.load(Ordering::Relaxed),
+    };
+    sink(RunEvent::Footer(footer.clone()));
+    footer
+}
+
+/// A run that ends before it begins: the selection is empty, or the target cannot be reached at all.
+pub(super) fn without_units(
+    config: &CheckConfig,
+    error: Option<RunError>,
+    sink: &mut (dyn FnMut(RunEvent) + Send),
+) -> Footer {
+    sink(RunEvent::Header(header(config)));
+    let summary = Summary::default();
+    let footer = Footer {
+        summary,
+        exit_code: error.as_ref().map_or_else(|| config.fail_on.exit_code(&summary), |error| error.code),
+        truncated: error.is_some(),
+        error,
+        millis: 0,
+        harness_cpu_millis: None,
+        process_starts: 0,
     };
     sink(RunEvent::Footer(footer.clone()));
     footer
@@ -195,11 +216,14 @@ impl Transporting {
             Arc::new(Semaphore::new(config.parallel.max(2))),
             Arc::clone(&shared.starts),
         );
-        let mut found = discover::discover(&opener, &config.revisions).await;
+        let stopped = || "interrupted".to_owned();
+        let discovering = discover::discover(&opener, &config.revisions);
+        let mut found = config.stop.unless(discovering).await.ok_or_else(stopped)?;
         if let (Err(first), Binding::Http(url)) = (&found, &binding) {
             // Neither era over Streamable HTTP: the transport of 2024-11-05 is a stream at the same URL.
             let older = opener.over(Binding::HttpSse(url.clone()));
-            match discover::discover(&older, &config.revisions).await {
+            let discovering = discover::discover(&older, &config.revisions);
+            match config.stop.unless(discovering).await.ok_or_else(stopped)? {
                 Ok(again) => {
                     opener = older;
                     found = Ok(again);
@@ -298,7 +322,7 @@ impl Transporting {
             Some(opened) => opened,
             None => {
                 let mut opened = self.bench.opener.open("main", Some(revision)).await.ok()?;
-                if opened.talk.begin(revision).await.is_err() {
+                if self.stop().unless(opened.talk.begin(revision)).await?.is_err() {
                     opened.close().await;
                     return None;
                 }
@@ -411,9 +435,4 @@ impl Transporting {
 /// Guards a list against a panic while it was held.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether a run is bad enough to fail a build, by `--fail-on`.
-pub fn fails(summary: &Summary, should_counts: bool) -> bool {
-    summary.count(Outcome::Fail) > 0 || (should_counts && summary.count(Outcome::Warn) > 0)
 }

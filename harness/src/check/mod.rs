@@ -5,13 +5,20 @@ mod confirm;
 mod cpu;
 mod discover;
 mod engine;
+mod inspect;
 mod recorders;
 mod rows;
 mod served;
 mod stop;
+mod target;
 mod unit;
 
-pub use config::CheckConfig;
-pub use engine::{check, fails};
+pub use config::{CheckConfig, FailOn, Watcher};
+pub use engine::check;
+pub use inspect::{
+    Argument, Entry, INSPECTION_FORMAT, INSPECTION_VERSION, Inspection, Offers, Prompt, Spoken,
+    SpokenRevision, Tool, inspect,
+};
 pub use served::{ServeError, Served};
 pub use stop::Stop;
+pub use target::{Target, Up};

@@ -1,11 +1,11 @@
 //! Where the conversations of a check are recorded.
 
-use super::config::CheckConfig;
+use super::config::{CheckConfig, Watcher};
 use super::engine::lock;
 use super::rows::transcript_path;
 use crate::client::RecorderSource;
 use crate::run::RunEvent;
-use crate::transcript::{About, Budget, Live, Recorder, Redactor};
+use crate::transcript::{About, Budget, Live, Record, Recorder, Redactor};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 pub(super) struct Recorders {
     folder: Option<PathBuf>,
     redactor: Redactor,
-    live: Option<Live>,
+    watcher: Option<Watcher>,
     events: mpsc::UnboundedSender<RunEvent>,
     next: AtomicU32,
     /// Conversations that nobody speaks of any more are forgotten.
@@ -28,7 +28,7 @@ impl Recorders {
         Self {
             folder: config.transcripts.clone(),
             redactor: Redactor::new(secrets.iter().cloned(), headers),
-            live: config.live.clone(),
+            watcher: config.watcher.clone(),
             events,
             next: AtomicU32::new(1),
             files: Mutex::default(),
@@ -60,13 +60,15 @@ impl RecorderSource for Recorders {
                     purpose: about.purpose.clone(),
                 }
             });
-        let recorder = Arc::new(Recorder::new(
-            about,
-            path.as_deref(),
-            self.redactor.clone(),
-            Budget::default(),
-            self.live.clone(),
-        ));
+        let live = self.watcher.clone().map(|watcher| {
+            let about = about.clone();
+            let live: Live = Arc::new(move |record: &Record, redactor: &Redactor| {
+                watcher(number, &about, record, redactor);
+            });
+            live
+        });
+        let recorder =
+            Arc::new(Recorder::new(about, path.as_deref(), self.redactor.clone(), Budget::default(), live));
         if let Some(path) = path {
             lock(&self.files).push((Arc::downgrade(&recorder), path));
         }

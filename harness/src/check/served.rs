@@ -101,7 +101,7 @@ fn announced(stderr: &str) -> Option<Url> {
         .find_map(|word| Url::parse(word.trim_end_matches(['.', ',', ')'])).ok())
 }
 
-async fn listens(url: &Url) -> bool {
+pub(super) async fn listens(url: &Url) -> bool {
     let Ok(addresses) = url.socket_addrs(|| None) else { return false };
     for address in addresses {
         let connect = tokio::net::TcpStream::connect(address);

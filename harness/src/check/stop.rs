@@ -24,6 +24,15 @@ impl Stop {
         *self.0.borrow()
     }
 
+    /// Does something until it is done or somebody asks to stop; `None` then.
+    pub async fn unless<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            _ = self.wait() => None,
+            done = work => Some(done),
+        }
+    }
+
     /// Waits until somebody asks to stop.
     pub async fn wait(&self) -> u8 {
         let mut receiver = self.0.subscribe();

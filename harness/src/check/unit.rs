@@ -115,7 +115,8 @@ impl Bench {
             };
             if index == clean.len() {
                 // What must not come after the clean part would come now.
-                opened.talk.idle(opened.talk.timeouts().grace).await;
+                let grace = opened.talk.timeouts().grace;
+                self.stop.unless(opened.talk.idle(grace)).await;
             }
             let Some(gone) = self.within(probe, &mut opened, revision, &mut outcome).await else {
                 current = Some(opened);
@@ -162,7 +163,9 @@ impl Bench {
             settings: &self.settings,
             revision,
         };
-        run(&mut stage).await;
+        if self.stop.unless(run(&mut stage)).await.is_none() {
+            return opened.talk.gone();
+        }
         if probe.place == Place::Breaking {
             self.canary(probe, opened, before, &mut outcome.judge).await;
         }
@@ -173,7 +176,8 @@ impl Bench {
     async fn canary(&self, probe: &'static Probe, opened: &mut Opened, since: u64, judge: &mut Judge) {
         const ID: &str = "robustness.liveness.after-malformed";
         judge.by(probe.name);
-        match opened.talk.canary().await {
+        let Some(reply) = self.stop.unless(opened.talk.canary()).await else { return };
+        match reply {
             Reply::Result(_) => judge.held(ID),
             // The monitors see the end of the process and tell it as that.
             Reply::Gone(Gone::Exited { .. }) => {}
@@ -192,7 +196,7 @@ impl Bench {
 
     async fn start_again(&self, revision: Revision) -> Option<Opened> {
         let mut opened = self.opener.open("main, started again", Some(revision)).await.ok()?;
-        match opened.talk.begin(revision).await {
+        match self.stop.unless(opened.talk.begin(revision)).await? {
             Ok(()) => Some(opened),
             Err(_) => {
                 opened.close().await;
@@ -234,7 +238,8 @@ impl Bench {
                     dual_era,
                     finished: &finished,
                 };
-                run(&mut solo).await;
+                // What is under way when somebody asks to stop is dropped, and its processes with it.
+                self.stop.unless(run(&mut solo)).await;
             }
             (judge, finished)
         });

@@ -1,6 +1,6 @@
 //! The grammar of the command line, and the flags that verbs share.
 
-use crate::client::Timeouts;
+use crate::check::FailOn;
 use crate::probes::{Calls, Safety};
 use crate::protocol::Revision;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -8,20 +8,40 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Tests servers of the Model Context Protocol: any server, in any language, over STDIO or HTTP.
+///
+/// Without a verb, the embedded reference server is checked.
 #[derive(Debug, Parser)]
-#[command(name = "mcprove", version, about, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "mcprove", version, max_term_width = 100, disable_help_subcommand = true, after_help = EXIT_CODES)]
 pub(super) struct Cli {
-    /// What to do; `check` of the embedded reference server by default.
     #[command(subcommand)]
     pub(super) verb: Option<Verb>,
 }
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    no `fail` (see --fail-on)
+  1    there is one
+  2    wrong usage or configuration: an unknown flag, pattern, file or name
+  3    no valid MCP answer ever came from the target
+  4    the selection matched nothing: --only, --skip, --shard and --revision leave no result
+  70   a bug in mcprove
+  130  interrupted by Ctrl-C; 143 by SIGTERM; the report is still written, and both win over 1";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Check that a server does what the protocol says.
-    Check(CheckArgs),
+    #[command(after_help = EXIT_CODES)]
+    Check(Box<CheckArgs>),
+    /// Show what a server is and offers; nothing is called or judged.
+    Inspect(Box<InspectArgs>),
     /// Serve as the reference server, over stdio unless --http is given.
     Serve(ServeArgs),
+    /// List what mcprove knows: requirements, monitors, probes.
+    List(ListArgs),
+    /// Explain a requirement: what it says, where it stands, how it is tested.
+    Explain(ExplainArgs),
+    /// Draw the report of a stored run again.
+    Report(ReportArgs),
 }
 
 /// Flags of `check`.
@@ -30,59 +50,137 @@ pub(super) struct CheckArgs {
     #[command(flatten)]
     pub(super) target: TargetArgs,
     #[command(flatten)]
+    pub(super) reach: ReachArgs,
+    #[command(flatten)]
     pub(super) shared: SharedArgs,
+    #[command(flatten)]
+    pub(super) select: SelectArgs,
     /// What makes the exit code 1.
     #[arg(long, value_enum, default_value_t)]
-    pub(super) fail_on: FailOn,
-    /// Show the traffic as it happens.
+    pub(super) fail_on: FailOnArg,
+    /// Where the run is written: `reports/latest` in mcprove's own repository, else `.mcprove/latest`. With --target,
+    /// each run gets a folder of its name in it.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// Flags of `inspect`.
+#[derive(Debug, Args, Default)]
+pub(super) struct InspectArgs {
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+    #[command(flatten)]
+    pub(super) reach: ReachArgs,
+    #[command(flatten)]
+    pub(super) shared: SharedArgs,
+}
+
+/// What is tested. Nothing at all: the embedded reference server.
+#[derive(Debug, Args, Default, Clone)]
+#[command(next_help_heading = "Target (the embedded reference server if there is none)")]
+pub(super) struct TargetArgs {
+    /// URL of an MCP endpoint, `http://…` or `https://…`.
+    #[arg(value_name = "URL", conflicts_with_all = ["command", "config", "targets"])]
+    pub(super) url: Option<String>,
+    /// Command of a STDIO server, after `--`.
+    #[arg(last = true, value_name = "CMD", conflicts_with_all = ["config", "targets"])]
+    pub(super) command: Vec<String>,
+    /// A server of an MCP client's configuration, such as `claude_desktop_config.json` or `.vscode/mcp.json`.
+    #[arg(long, value_name = "FILE", conflicts_with = "targets")]
+    pub(super) config: Option<PathBuf>,
+    /// Which server of the configuration; needed if it has several.
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub(super) server: Option<String>,
+    /// A target with a name, a URL or a shell-quoted command; repeatable, one run after the other.
+    #[arg(long = "target", value_name = "NAME=SPEC")]
+    pub(super) targets: Vec<String>,
+    /// Start this (shell-quoted) command first, and end it at last; for servers that are reached by a URL.
+    #[arg(long, value_name = "CMD", requires = "url")]
+    pub(super) start: Option<String>,
+}
+
+/// How the target is run and reached.
+#[derive(Debug, Args, Default, Clone)]
+#[command(next_help_heading = "Reaching it")]
+pub(super) struct ReachArgs {
+    /// Set a variable in the environment of the server's process.
+    #[arg(long, value_name = "K=V")]
+    pub(super) env: Vec<String>,
+    /// Run the server's process in this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(super) cwd: Option<PathBuf>,
+    /// Send a header with every HTTP request.
+    #[arg(long, value_name = "K: V")]
+    pub(super) header: Vec<String>,
+    /// Send `Authorization: Bearer` with the value of this environment variable.
+    #[arg(long, value_name = "VAR")]
+    pub(super) bearer_env: Option<String>,
+    /// Trust the certificates of this PEM file, too.
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_cert: Option<PathBuf>,
+    /// Run a STDIO server under bubblewrap: files read-only, a /tmp of its own, no network.
+    #[arg(long)]
+    pub(super) sandbox: bool,
+    /// Send at most so many messages a second.
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(super) rate: Option<f64>,
+    /// Time-out of a request, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(super) timeout: Option<Duration>,
+    /// Time-out of a server's first answer, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(super) startup_timeout: Option<Duration>,
+}
+
+/// Flags that verbs share.
+#[derive(Debug, Args, Default, Clone)]
+pub(super) struct SharedArgs {
+    /// Only these revisions.
+    #[arg(long, value_name = "DATE", value_delimiter = ',')]
+    pub(super) revision: Vec<Revision>,
+    /// What is printed on standard output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) output_format: OutputFormat,
+    /// Keep a value out of files and terminals: the value itself, or the name of a header or variable that has it.
+    #[arg(long, value_name = "NAME|VALUE")]
+    pub(super) redact: Vec<String>,
+    /// Show the traffic on standard error as it happens.
     #[arg(short, long)]
     pub(super) verbose: bool,
 }
 
-/// What is tested.
-#[derive(Debug, Args, Default)]
-pub(super) struct TargetArgs {
-    /// URL of an MCP endpoint; the embedded reference server if there is neither URL nor command.
-    pub(super) url: Option<String>,
-    /// Command of a STDIO server, after `--`.
-    #[arg(last = true, value_name = "CMD")]
-    pub(super) command: Vec<String>,
-}
-
-/// Flags that verbs share.
-#[derive(Debug, Args, Default)]
-pub(super) struct SharedArgs {
-    /// Which tools may be called; `read-only` by default, `all` for the embedded server.
-    #[arg(long, value_enum)]
-    pub(super) calls: Option<CallsArg>,
-    /// Only these requirements: an id, an area, or a pattern with `*`.
+/// What is checked, and with which tools.
+#[derive(Debug, Args, Default, Clone)]
+#[command(next_help_heading = "What is checked")]
+pub(super) struct SelectArgs {
+    /// Only these requirements: an id, the beginning of ids up to a dot, or a pattern with `*`.
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     pub(super) only: Vec<String>,
     /// Not these requirements.
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     pub(super) skip: Vec<String>,
-    /// Only these revisions.
-    #[arg(long, value_name = "DATE", value_delimiter = ',')]
-    pub(super) revision: Vec<Revision>,
+    /// One part of the requirements, such as 1/4; all parts together are the whole.
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub(super) shard: Option<(u32, u32)>,
+    /// The set of requirements to judge by; this version knows one.
+    #[arg(long, value_name = "DATE")]
+    pub(super) requirements: Option<String>,
+    /// Which tools may be called; `read-only` by default, `all` for the embedded server.
+    #[arg(long, value_enum)]
+    pub(super) calls: Option<CallsArg>,
+    /// Tools that may be called whatever --calls says; `*` stands for any text.
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    pub(super) allow_tools: Vec<String>,
+    /// Tools that are never called; wins over all else.
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    pub(super) deny_tools: Vec<String>,
     /// The seed of every random choice.
-    #[arg(long, default_value_t = 1)]
-    pub(super) seed: u64,
-    /// Time-out of a request, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
-    pub(super) timeout: f64,
-    /// Time-out of the first answer of a server, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
-    pub(super) startup_timeout: f64,
-    /// Where the run is written.
-    #[arg(long, value_name = "DIR")]
-    pub(super) out: Option<PathBuf>,
-    /// What is printed on standard output.
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) output_format: OutputFormat,
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(super) seed: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum, Default, PartialEq, Eq)]
-pub(super) enum FailOn {
+pub(super) enum FailOnArg {
     /// A broken MUST.
     #[default]
     Must,
@@ -90,6 +188,16 @@ pub(super) enum FailOn {
     Should,
     /// Nothing.
     Never,
+}
+
+impl From<FailOnArg> for FailOn {
+    fn from(arg: FailOnArg) -> Self {
+        match arg {
+            FailOnArg::Must => Self::Must,
+            FailOnArg::Should => Self::Should,
+            FailOnArg::Never => Self::Never,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum, PartialEq, Eq)]
@@ -119,21 +227,61 @@ pub(super) struct ServeArgs {
     pub(super) http: Option<std::net::SocketAddr>,
 }
 
-impl SharedArgs {
-    pub(super) fn timeouts(&self) -> Timeouts {
-        let default = Timeouts::default();
-        // Zero stands where no command line was parsed.
-        let seconds = |given: f64, default: Duration| match given {
-            0.0 => default,
-            given => Duration::from_secs_f64(given.clamp(0.1, 3600.0)),
-        };
-        Timeouts {
-            request: seconds(self.timeout, default.request),
-            startup: seconds(self.startup_timeout, default.startup),
-            ..default
-        }
-    }
+/// Flags of `list`.
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    #[command(subcommand)]
+    pub(super) what: ListWhat,
+}
 
+#[derive(Debug, Subcommand)]
+pub(super) enum ListWhat {
+    /// The requirements, counted by area; with patterns, one by one.
+    Requirements {
+        /// Ids, beginnings of ids up to a dot, or patterns with `*`.
+        patterns: Vec<String>,
+        /// Show how many of them are decided by a monitor or a probe.
+        #[arg(long)]
+        coverage: bool,
+        /// What is printed on standard output.
+        #[arg(long, value_enum, default_value_t)]
+        output_format: OutputFormat,
+    },
+    /// The monitors: passive rules over any traffic.
+    Monitors,
+    /// The probes: active checks.
+    Probes,
+}
+
+/// Flags of `explain`.
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// The id of a requirement, such as `tools.list.answered`.
+    pub(super) id: String,
+}
+
+/// Flags of `report`.
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// The folder of a run.
+    pub(super) dir: PathBuf,
+    /// What is printed on standard output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) output_format: DrawFormat,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, Default, PartialEq, Eq)]
+pub(super) enum DrawFormat {
+    /// For a terminal.
+    #[default]
+    Text,
+    /// The document of `check --output-format json`.
+    Json,
+    /// The page `index.html`.
+    Html,
+}
+
+impl SelectArgs {
     pub(super) fn safety(&self, embedded: bool) -> Safety {
         let calls = match self.calls {
             Some(CallsArg::None) => Calls::None,
@@ -142,6 +290,32 @@ impl SharedArgs {
             None if embedded => Calls::All,
             None => Calls::ReadOnly,
         };
-        Safety { calls, allow: Vec::new(), deny: Vec::new() }
+        Safety { calls, allow: self.allow_tools.clone(), deny: self.deny_tools.clone() }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number: f64 = text.parse().map_err(|_| "write a number of seconds, such as 10 or 0.5".to_owned())?;
+    if (0.01..=86_400.0).contains(&number) {
+        Ok(Duration::from_secs_f64(number))
+    } else {
+        Err("it must be between 0.01 and 86400 seconds".to_owned())
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "write a number of messages a second".to_owned())?;
+    if (0.001..=1_000_000.0).contains(&number) {
+        Ok(number)
+    } else {
+        Err("it must be between 0.001 and 1000000 messages a second".to_owned())
+    }
+}
+
+fn shard(text: &str) -> Result<(u32, u32), String> {
+    let parts = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+    match parts {
+        Some((part, of)) if (1..=of).contains(&part) => Ok((part, of)),
+        _ => Err("write I/N with I from 1 to N, such as 2/4".to_owned()),
     }
 }

@@ -1,123 +1,86 @@
 //! `mcprove check`.
 
-use super::args::{CheckArgs, FailOn, OutputFormat};
-use crate::check::{self, CheckConfig, Served, Stop};
-use crate::client::{Binding, Opening};
-use crate::probes::Settings;
-use crate::protocol::catalogue::Selection;
-use crate::report::{Html, Json, Progress, Reporter, Terminal, TerminalOptions};
-use crate::run::{RunEvent, RunWriter, TRANSCRIPTS_DIR, TargetInfo};
-use crate::wire::{CommandLine, HttpConfig, Limits};
-use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use super::args::{CheckArgs, OutputFormat};
+use super::failure::Failure;
+use super::options;
+use super::session::{Session, heed_signals};
+use crate::check::{CheckConfig, Stop, Target};
+use crate::run::{RunEvent, TRANSCRIPTS_DIR};
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-pub(super) fn check(args: CheckArgs) -> anyhow::Result<u8> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let code = runtime.block_on(run(args));
-    runtime.shutdown_timeout(Duration::from_secs(2));
-    code
-}
-
-async fn run(args: CheckArgs) -> anyhow::Result<u8> {
-    let shared = &args.shared;
-    let mut served = None;
-    let embedded = args.target.url.is_none() && args.target.command.is_empty();
-    let (bindings, target) = if embedded {
-        let program = std::env::current_exe()?.to_string_lossy().into_owned();
-        let command = |extra: &[&str]| CommandLine {
-            program: program.clone(),
-            args: std::iter::once("serve").chain(extra.iter().copied()).map(str::to_owned).collect(),
-            env: BTreeMap::new(),
-            cwd: None,
-        };
-        let server =
-            Served::start(&command(&["--http", "127.0.0.1:0"]), None, Duration::from_secs(10)).await?;
-        let url = server.url.clone();
-        let stream = url.join("/sse")?;
-        served = Some(server);
-        let bindings = vec![Binding::Stdio(command(&[])), Binding::Http(url), Binding::HttpSse(stream)];
-        (bindings, info("embedded", "embedded reference server"))
-    } else if let Some(url) = &args.target.url {
-        (vec![Binding::Http(url.parse()?)], info("url", url))
-    } else {
-        let mut words = args.target.command.clone();
-        let program = words.remove(0);
-        let command = CommandLine { program, args: words, env: BTreeMap::new(), cwd: None };
-        (vec![Binding::Stdio(command)], info("command", &args.target.command.join(" ")))
-    };
-    let out = shared.out.clone().unwrap_or_else(|| ".mcprove/latest".into());
-    let writer = RunWriter::create(&out)?;
+pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
+    let flags = options::flags(&args.reach, &args.select);
+    let targets = options::targets(&args.target, &args.reach, &args.shared, &flags)?;
+    let json = args.shared.output_format == OutputFormat::Json;
+    if json && targets.len() > 1 {
+        return Err(Failure::Usage(
+            "json is one document for one target; check several targets one by one, or with --output-format text"
+                .to_owned(),
+        ));
+    }
+    let (selection, empty) = options::selection(&args.select)?;
+    if let Some(why) = &empty {
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), "mcprove: nothing to check: {why}");
+    }
+    let runtime = super::out::runtime()?;
     let stop = Stop::default();
-    let reproduce = match target.kind.as_str() {
-        "embedded" => String::new(),
-        "url" => format!(" {}", target.display),
-        _ => format!(" -- {}", target.display),
-    };
-    let config = CheckConfig {
-        bindings,
-        target,
-        opening: Opening {
-            limits: Limits::default(),
-            timeouts: shared.timeouts(),
-            headers: Vec::new(),
-            http: HttpConfig::default(),
-        },
-        selection: Selection::new(&shared.only, &shared.skip)?,
-        revisions: shared.revision.clone(),
-        settings: Settings { safety: shared.safety(embedded), seed: shared.seed },
-        parallel: if embedded { 16 } else { 4 },
-        command: "check".to_owned(),
-        command_line: std::env::args().collect(),
-        reproduce_target: reproduce,
-        transcripts: Some(out.join(TRANSCRIPTS_DIR)),
-        secrets: (Vec::new(), Vec::new()),
-        live: None,
-        stop: stop.clone(),
-    };
-    let signal = stop.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            signal.now(130);
+    {
+        let _inside = runtime.enter();
+        heed_signals(&stop)?;
+    }
+    let mut codes = Vec::new();
+    for (name, target) in &targets {
+        if stop.wanted().is_some() {
+            break;
         }
-    });
-    let mut reporters: Vec<Box<dyn Reporter + Send>> = Vec::new();
-    if shared.output_format == OutputFormat::Json {
-        reporters.push(Box::new(Json::new(std::io::stdout())));
-    } else {
-        let options =
-            TerminalOptions { width: None, report: Some(out.join("index.html").display().to_string()) };
-        reporters.push(Box::new(Terminal::new(anstream::AutoStream::auto(std::io::stdout()), options)));
+        let mut config = options::config(target, "check", &args.reach, &args.shared, &args.select, &stop)?;
+        config.selection = selection.clone();
+        config.fail_on = args.fail_on.into();
+        let folder = options::folder(args.out.as_ref(), name.as_deref());
+        config.transcripts = Some(folder.join(TRANSCRIPTS_DIR));
+        let session = Session::open(&folder, args.shared.verbose)?;
+        codes.push(one(&runtime, target, config, &session, args.shared.output_format)?);
     }
-    reporters.push(if std::io::stderr().is_terminal() {
-        Box::new(Progress::bars())
-    } else {
-        Box::new(Progress::lines(std::io::stderr()))
-    });
-    reporters.push(Box::new(Html::new(std::fs::File::create(out.join("index.html"))?)));
-    let footer = check::check(config, &mut |event: RunEvent| {
-        let _ = writer.append(&event);
-        for reporter in &mut reporters {
-            let _ = reporter.event(&event);
-        }
-    })
-    .await;
-    for reporter in &mut reporters {
-        let _ = reporter.finish();
-    }
-    let _ = std::io::stdout().flush();
-    if let Some(server) = served {
-        server.stop().await;
-    }
-    Ok(match &footer.error {
-        Some(error) => error.code,
-        None => match args.fail_on {
-            FailOn::Never => 0,
-            other => u8::from(check::fails(&footer.summary, other == FailOn::Should)),
-        },
-    })
+    // Whatever still runs is ours, and its processes end with us.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    Ok(worst(&codes))
 }
 
-fn info(kind: &str, display: &str) -> TargetInfo {
-    TargetInfo { kind: kind.to_owned(), display: display.to_owned(), server_info: None }
+/// Checks one target; a panic of ours ends the run with a footer and exit code 70.
+fn one(
+    runtime: &tokio::runtime::Runtime,
+    target: &Target,
+    config: CheckConfig,
+    session: &Session,
+    format: OutputFormat,
+) -> Result<u8, Failure> {
+    let mut sink = |event: RunEvent| session.event(&event);
+    let ran = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(target.check(config, &mut sink));
+    }));
+    if ran.is_err() {
+        session.broken("a bug in mcprove; please report it with the command line".to_owned());
+    }
+    session.finish(format)
+}
+
+/// Of several runs the exit code that matters most: interrupted, then bugs, then what was not reached, then failures.
+fn worst(codes: &[u8]) -> u8 {
+    [143, 130, 70, 3, 1, 4].into_iter().find(|code| codes.contains(code)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::worst;
+
+    #[test]
+    fn the_code_that_matters_most() {
+        for (codes, expected) in
+            [(&[0, 1, 3][..], 3), (&[1, 130], 130), (&[0, 0], 0), (&[4, 0], 4), (&[4, 1], 1), (&[], 0)]
+        {
+            assert_eq!(worst(codes), expected, "{codes:?}");
+        }
+    }
 }

@@ -2,7 +2,17 @@
 
 mod args;
 mod check;
+mod explain;
+mod failure;
+mod inspect;
+mod list;
+mod live;
 mod main;
+mod options;
+mod out;
+mod report;
+mod sandbox;
 mod serve;
+mod session;
 
 pub use main::main;

@@ -1,18 +1,27 @@
 //! `mcprove serve`: the reference server.
 
 use super::args::ServeArgs;
+use super::failure::Failure;
 use mcprove_reference_server::{Config, Server, serve_http, serve_stdio};
 use std::io;
 
-pub(super) fn serve(args: &ServeArgs) -> io::Result<()> {
+pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     let server = Server::new(Config::default());
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = super::out::runtime()?;
     let result = runtime.block_on(async {
-        let Some(address) = args.http else { return serve_stdio(server).await };
-        let listener = tokio::net::TcpListener::bind(address).await?;
-        eprintln!("mcprove serves MCP at http://{}/mcp", listener.local_addr()?);
-        serve_http(server, listener).await
+        let Some(address) = args.http else {
+            return serve_stdio(server).await.map_err(|error| Failure::bug(format!("cannot serve: {error}")));
+        };
+        let listener = tokio::net::TcpListener::bind(address).await;
+        let listener =
+            listener.map_err(|error| Failure::usage(format!("cannot listen at {address}: {error}")))?;
+        let bound = listener.local_addr().map_err(Failure::bug)?;
+        let _ = io::Write::write_all(
+            &mut io::stderr(),
+            format!("mcprove serves MCP at http://{bound}/mcp\n").as_bytes(),
+        );
+        serve_http(server, listener).await.map_err(|error| Failure::bug(format!("cannot serve: {error}")))
     });
     runtime.shutdown_background();
-    result
+    result.map(|()| 0)
 }

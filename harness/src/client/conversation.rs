@@ -5,6 +5,7 @@ use super::handshake::Handshake;
 use super::inbox::{Heard, Inbox};
 use super::link::{Binding, Link, OpenError, Timeouts};
 use super::outgoing::Outgoing;
+use super::pace::Pace;
 use super::reply::{Gone, Reply};
 use crate::protocol::{Era, Id, Revision, Transport};
 use crate::transcript::Recorder;
@@ -33,6 +34,7 @@ pub struct Conversation {
     pub(super) revision: Option<Revision>,
     pub(super) handshake: Option<Handshake>,
     timeouts: Timeouts,
+    pace: Option<Arc<Pace>>,
     next_id: i64,
     answered: HashSet<usize>,
     spoken_to: bool,
@@ -66,6 +68,8 @@ pub struct Opening {
     pub headers: Vec<(String, String)>,
     /// TLS settings.
     pub http: HttpConfig,
+    /// Keeps messages apart.
+    pub pace: Option<Arc<Pace>>,
 }
 
 impl Conversation {
@@ -95,6 +99,7 @@ impl Conversation {
             revision: None,
             handshake: None,
             timeouts: opening.timeouts,
+            pace: opening.pace.clone(),
             next_id: 1,
             answered: HashSet::new(),
             spoken_to: false,
@@ -240,10 +245,11 @@ impl Conversation {
 
     /// Sends without waiting.
     pub async fn send(&mut self, outgoing: Outgoing) -> Ticket {
-        let since = self.now();
         if self.hangs {
-            return Ticket { id: outgoing.id, channel: Channel::PROCESS, since };
+            return Ticket { id: outgoing.id, channel: Channel::PROCESS, since: self.now() };
         }
+        self.turn().await;
+        let since = self.now();
         let breaks = outgoing.deliberate.as_ref().is_some_and(|why| why.taints != Taint::Nothing);
         if outgoing.id.is_some() && !breaks {
             self.owed.insert(since);
@@ -383,6 +389,7 @@ impl Conversation {
         if self.hangs {
             return Reply::Gone(Gone::Hangs);
         }
+        self.turn().await;
         let since = self.now();
         let limits = self.response_limits();
         let Link::Http(link) = &mut self.link else { return Reply::Silence(Duration::ZERO) };
@@ -528,6 +535,12 @@ impl Conversation {
             };
             let outgoing = Outgoing { id: None, ..Outgoing::message(&response) };
             self.send(outgoing).await;
+        }
+    }
+
+    async fn turn(&self) {
+        if let Some(pace) = &self.pace {
+            pace.turn().await;
         }
     }
 

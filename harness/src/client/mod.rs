@@ -8,6 +8,7 @@ mod inbox;
 mod link;
 mod opener;
 mod outgoing;
+mod pace;
 mod reply;
 
 pub use answers::{capabilities, client_info};
@@ -17,4 +18,5 @@ pub use inbox::Heard;
 pub use link::{Binding, OpenError, Timeouts};
 pub use opener::{Finished, Opened, Opener, RecorderSource};
 pub use outgoing::{HttpEdits, Outgoing};
+pub use pace::Pace;
 pub use reply::{Answer, Gone, HttpHead, Reply};

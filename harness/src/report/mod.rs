@@ -14,4 +14,5 @@ pub use html::{Html, HtmlError, render as render_html};
 pub use json::Json;
 pub use progress::Progress;
 pub use reporter::{DrawError, Reporter, draw};
-pub use terminal::{Terminal, TerminalOptions, render as render_terminal};
+pub use terminal::{Terminal, TerminalOptions, render as render_terminal, render_result};
+pub use text::{visible, wrap};

@@ -87,6 +87,27 @@ pub fn render(state: &RunState, options: &TerminalOptions) -> String {
     page.text
 }
 
+/// One result as the report shows it, with styles: what failed, the evidence, what to do about it.
+pub fn render_result(row: &ResultRow, width: usize) -> String {
+    let mut state = RunState::default();
+    state.apply(&RunEvent::Result(Box::new(row.clone())));
+    let digest = Digest::of(&state);
+    let mut page = Page { text: String::new(), width: width.clamp(60, 160) };
+    for broken in &digest.broken {
+        page.defects(broken);
+    }
+    if digest.broken.is_empty() {
+        let reason = row.reason.as_ref().map_or("no finding of its own", |reason| &reason.text);
+        page.line(&format!(
+            "  {} {}  {}",
+            paint(style::of(row.outcome), row.outcome.as_str().to_uppercase()),
+            visible(&row.requirement, NAME),
+            visible(reason, PROSE)
+        ));
+    }
+    page.text
+}
+
 struct Page {
     text: String,
     width: usize,
@@ -174,13 +195,18 @@ impl Page {
         self.rule("Failures", Some(count), style::of(Outcome::Fail));
         for broken in digest.with(Outcome::Fail) {
             self.blank();
-            self.requirement(broken);
-            for problem in broken.problems.iter().take(PROBLEMS) {
-                self.blank();
-                self.problem(problem);
-            }
-            self.more(broken.problems.len(), PROBLEMS, "defects of this requirement");
+            self.defects(broken);
         }
+    }
+
+    /// A requirement with everything that is known of its defects.
+    fn defects(&mut self, broken: &Broken<'_>) {
+        self.requirement(broken);
+        for problem in broken.problems.iter().take(PROBLEMS) {
+            self.blank();
+            self.problem(problem);
+        }
+        self.more(broken.problems.len(), PROBLEMS, "defects of this requirement");
     }
 
     /// `FAIL  id                MUST · interop`, and the title below.

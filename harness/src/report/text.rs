@@ -55,7 +55,7 @@ fn deceives(c: char) -> bool {
 }
 
 /// The text in at most `cols` columns of one line; `…` stands for what was cut at the end.
-pub(super) fn visible(text: &str, cols: usize) -> String {
+pub fn visible(text: &str, cols: usize) -> String {
     let (shown, _) = take(text.chars(), cols);
     shown.text
 }
@@ -160,7 +160,7 @@ fn take_end(text: &str, cols: usize) -> Shown {
 }
 
 /// Breaks a visible text into lines of at most `cols` columns, at spaces where possible.
-pub(super) fn wrap(text: &str, cols: usize) -> Vec<String> {
+pub fn wrap(text: &str, cols: usize) -> Vec<String> {
     let cols = cols.max(8);
     let mut lines = Vec::new();
     let mut line = String::new();

@@ -6,4 +6,4 @@ mod redact;
 
 pub use format::{ReadError, TRANSCRIPT_FORMAT, TRANSCRIPT_VERSION, Transcript, TranscriptWriter};
 pub use record::{About, Budget, Live, Record, Recorder};
-pub use redact::Redactor;
+pub use redact::{Redactor, names_a_secret};

@@ -15,6 +15,40 @@ pub struct Redactor {
 const SECRET_HEADERS: [&str; 6] =
     ["authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "mcp-session-id"];
 
+/// Whether a name (of a variable, a header, a flag, a query parameter) says that its value is secret.
+pub fn names_a_secret(name: &str) -> bool {
+    let mut words: Vec<String> = Vec::new();
+    let mut after_small = false;
+    for c in name.chars() {
+        let starts = !c.is_alphanumeric() || (c.is_uppercase() && after_small);
+        if starts || words.is_empty() {
+            words.push(String::new());
+        }
+        if c.is_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.extend(c.to_lowercase());
+        }
+        after_small = c.is_lowercase() || c.is_numeric();
+    }
+    words.retain(|word| !word.is_empty());
+    let Some(last) = words.last() else { return false };
+    if ["file", "path", "dir", "url", "uri", "endpoint", "type", "method", "name", "id"]
+        .contains(&last.as_str())
+    {
+        // A session id lets its bearer in; what else ends like this only tells where a secret is.
+        return last == "id" && words.iter().any(|word| word == "session");
+    }
+    let secret = |word: &str| {
+        let known = ["token", "apikey", "auth", "authorization", "cookie", "bearer", "pat", "sessionid"];
+        known.contains(&word)
+            || ["secret", "password", "passwd", "passphrase", "credential"]
+                .iter()
+                .any(|part| word.contains(part))
+    };
+    last == "key" || words.iter().any(|word| secret(word))
+}
+
 impl Redactor {
     /// A redactor that knows some secret values from the start, each with the name to show instead.
     pub fn new(secrets: impl IntoIterator<Item = (String, String)>, headers: &[String]) -> Self {
@@ -83,14 +117,14 @@ impl Redactor {
         }
     }
 
-    fn learn_query(&mut self, url: &str) {
+    /// Learns the secrets in the query of a URL.
+    pub fn learn_query(&mut self, url: &str) {
         let Some((_, query)) = url.split_once('?') else { return };
         for pair in query.split(['&', '#']) {
             let Some((name, value)) = pair.split_once('=') else { continue };
-            let name = name.to_ascii_lowercase();
-            if name.contains("session") {
+            if name.to_ascii_lowercase().contains("session") {
                 self.add("session", value.trim());
-            } else if ["token", "key", "secret", "password"].iter().any(|word| name.contains(word)) {
+            } else if names_a_secret(name) {
                 self.add("token", value.trim());
             }
         }
@@ -132,6 +166,43 @@ mod tests {
             redactor.clean("abcdef Bearer hunter22 0123456789"),
             "«session-2» Bearer «token-1» «session-1»"
         );
+    }
+
+    #[test]
+    fn names_of_secrets() {
+        for name in [
+            "GITHUB_TOKEN",
+            "apiKey",
+            "api-key",
+            "X-API-Key",
+            "DB_PASSWORD",
+            "clientSecret",
+            "Authorization",
+            "key",
+            "TOKEN_GITHUB",
+            "OPENAI_API_KEY",
+            "sessionId",
+            "access_token",
+            "Cookie",
+            "X-Auth-Token",
+        ] {
+            assert!(names_a_secret(name), "{name}");
+        }
+        for name in [
+            "PATH",
+            "max-tokens",
+            "keyboard",
+            "TOKEN_FILE",
+            "author",
+            "key-file",
+            "monkey",
+            "",
+            "--",
+            "token_type",
+            "id",
+        ] {
+            assert!(!names_a_secret(name), "{name}");
+        }
     }
 
     #[test]

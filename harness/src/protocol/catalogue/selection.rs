@@ -65,6 +65,16 @@ impl Selection {
         Ok(selection)
     }
 
+    /// No requirement.
+    pub fn none() -> Self {
+        Self { ids: BTreeSet::new() }
+    }
+
+    /// Keeps one part of `of`, counted from 1. Which part an id belongs to depends on nothing but the id and `of`.
+    pub fn shard(&mut self, part: u32, of: u32) {
+        self.ids.retain(|id| u64::from(part) == 1 + stable_hash(id) % u64::from(of.max(1)));
+    }
+
     /// Whether a requirement is selected.
     pub fn contains(&self, id: &str) -> bool {
         self.ids.contains(id)
@@ -97,6 +107,13 @@ fn unknown(pattern: &str) -> SelectionError {
     let ids = catalogue.iter().flat_map(|row| prefixes(&row.id));
     let near = nearest(bare, ids, 3).into_iter().map(str::to_owned).collect();
     SelectionError { pattern: pattern.to_owned(), near }
+}
+
+/// A number that is the same for a text in every version and on every machine: the first eight bytes of SHA-256.
+fn stable_hash(text: &str) -> u64 {
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::digest(text.as_bytes());
+    digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// The id and everything before one of its dots.
@@ -169,6 +186,19 @@ mod tests {
         assert!(Selection::parse(&["pin"]).is_err());
         let far = Selection::parse(&["qqqqqqqqqq"]).unwrap_err();
         assert_eq!(far.to_string(), "`qqqqqqqqqq` matches no requirement");
+    }
+
+    #[test]
+    fn shards_share_everything_once() {
+        let mut all = BTreeSet::new();
+        for part in 1..=4 {
+            let mut selection = Selection::all();
+            selection.shard(part, 4);
+            assert!(selection.len() > 100, "{part}: {}", selection.len());
+            assert!(selection.ids().all(|id| all.insert(id)));
+        }
+        assert_eq!(all.len(), Selection::all().len());
+        assert_eq!(stable_hash("ping.answered"), 0x64e6_e273_cd52_a57a);
     }
 
     #[test]

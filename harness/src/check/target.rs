@@ -1,0 +1,381 @@
+//! What is checked: how it is reached, how it is named without its secrets, and how it is brought up.
+
+use super::config::CheckConfig;
+use super::engine;
+use super::served::Served;
+use crate::client::Binding;
+use crate::run::{Footer, RunError, RunEvent, TargetInfo};
+use crate::transcript::{Redactor, names_a_secret};
+use crate::wire::{CommandLine, HttpTarget, TargetSpec};
+use std::path::PathBuf;
+use std::time::Duration;
+use url::Url;
+
+/// A server to check.
+#[derive(Debug, Clone)]
+pub struct Target {
+    reach: Reach,
+    /// Secret values, each with the name to show instead.
+    secrets: Vec<(String, String)>,
+    /// Further headers whose values are secret.
+    secret_headers: Vec<String>,
+    /// How it is named in reports; may hold secrets.
+    display: String,
+    /// Words of a command line that name it; may hold secrets.
+    words: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+enum Reach {
+    /// The reference server, started by this program's `serve`.
+    Embedded {
+        program: String,
+    },
+    Command(CommandLine),
+    Http {
+        target: HttpTarget,
+        start: Option<CommandLine>,
+    },
+}
+
+/// A target that can be reached now.
+pub struct Up {
+    /// Where, one entry a transport.
+    pub bindings: Vec<Binding>,
+    served: Option<Served>,
+}
+
+impl Up {
+    /// Ends the server that was started for it.
+    pub async fn stop(self) {
+        if let Some(served) = self.served {
+            served.stop().await;
+        }
+    }
+}
+
+impl Target {
+    /// The reference server, as `program serve` runs it: over STDIO, Streamable HTTP and HTTP+SSE.
+    pub fn embedded(program: impl Into<String>) -> Self {
+        Self::over(Reach::Embedded { program: program.into() })
+    }
+
+    /// A command or a URL.
+    pub fn new(spec: TargetSpec) -> Self {
+        match spec {
+            TargetSpec::Command(command) => {
+                let mut target = Self::over(Reach::Command(command.clone()));
+                target.learn_command(&command);
+                target
+            }
+            TargetSpec::Http(http) => {
+                let mut target = Self::over(Reach::Http { target: http.clone(), start: None });
+                target.learn_url(&http.url);
+                http.headers.iter().for_each(|(name, value)| target.learn_header(name, value));
+                target
+            }
+        }
+    }
+
+    fn over(reach: Reach) -> Self {
+        let (display, words) = match &reach {
+            Reach::Embedded { .. } => ("embedded reference server".to_owned(), Vec::new()),
+            Reach::Command(command) => {
+                let words = ["--".to_owned(), command.program.clone()].into_iter();
+                (command.to_string(), words.chain(command.args.iter().cloned()).collect())
+            }
+            Reach::Http { target, .. } => (target.url.to_string(), vec![target.url.to_string()]),
+        };
+        Self { reach, secrets: Vec::new(), secret_headers: Vec::new(), display, words }
+    }
+
+    /// Whether it is the embedded reference server.
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.reach, Reach::Embedded { .. })
+    }
+
+    /// Whether it is reached by a URL.
+    pub fn is_http(&self) -> bool {
+        matches!(self.reach, Reach::Http { .. })
+    }
+
+    /// The command that is run, if one is.
+    pub fn command_mut(&mut self) -> Option<&mut CommandLine> {
+        match &mut self.reach {
+            Reach::Command(command) => Some(command),
+            Reach::Http { start, .. } => start.as_mut(),
+            Reach::Embedded { .. } => None,
+        }
+    }
+
+    /// Starts a command before the URL is used.
+    pub fn start(&mut self, command: CommandLine) {
+        self.learn_command(&command);
+        if let Reach::Http { start, .. } = &mut self.reach {
+            *start = Some(command);
+        }
+    }
+
+    /// Sends a header with every HTTP request.
+    pub fn header(&mut self, name: &str, value: &str) {
+        self.learn_header(name, value);
+        if let Reach::Http { target, .. } = &mut self.reach {
+            target.headers.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
+    /// Sets a variable in the environment of the command.
+    pub fn env(&mut self, name: &str, value: &str) {
+        if names_a_secret(name) {
+            self.secret(name, value);
+        }
+        if let Some(command) = self.command_mut() {
+            command.env.insert(name.to_owned(), value.to_owned());
+        }
+    }
+
+    /// Runs the command in a folder.
+    pub fn cwd(&mut self, folder: PathBuf) {
+        if let Some(command) = self.command_mut() {
+            command.cwd = Some(folder);
+        }
+    }
+
+    /// Replaces a value by a placeholder wherever it would be written.
+    pub fn secret(&mut self, name: &str, value: &str) {
+        let name: String =
+            name.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).take(40).collect();
+        let name = if name.is_empty() { "secret".to_owned() } else { name.to_lowercase() };
+        self.secrets.push((name, value.to_owned()));
+    }
+
+    /// Replaces the values of a header wherever they would be written.
+    pub fn secret_header(&mut self, name: &str) {
+        if let Reach::Http { target, .. } = &self.reach {
+            let values = target.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+            let values: Vec<String> = values.map(|(_, value)| value.clone()).collect();
+            values.iter().for_each(|value| self.secret(name, value));
+        }
+        self.secret_headers.push(name.to_owned());
+    }
+
+    /// The words of a command line that name this target, for the lines that reproduce findings; its URL or command
+    /// where none are given.
+    pub fn named_by(&mut self, words: Vec<String>) {
+        self.words = words;
+    }
+
+    fn learn_header(&mut self, name: &str, value: &str) {
+        if names_a_secret(name) {
+            let token = value.split_once(' ').map_or(value, |(_, token)| token);
+            self.secret("token", token);
+        }
+    }
+
+    fn learn_url(&mut self, url: &Url) {
+        if let Some(password) = url.password() {
+            self.secret("password", password);
+        }
+        let pairs: Vec<(String, String)> = url
+            .query()
+            .into_iter()
+            .flat_map(|query| query.split('&'))
+            .filter_map(|pair| pair.split_once('='))
+            .filter(|(name, _)| names_a_secret(name))
+            .map(|(_, value)| ("token".to_owned(), value.to_owned()))
+            .collect();
+        self.secrets.extend(pairs);
+    }
+
+    /// What of a command looks secret: `--api-key X`, `--token=X`, `Authorization: X`, URLs, variables.
+    fn learn_command(&mut self, command: &CommandLine) {
+        for (name, value) in &command.env {
+            if names_a_secret(name) {
+                self.secret(name, value);
+            }
+        }
+        let mut flag: Option<&str> = None;
+        for word in &command.args {
+            if let Some(name) = flag.take()
+                && !word.starts_with('-')
+            {
+                self.secret(name, word);
+            }
+            if let Ok(url) = Url::parse(word)
+                && word.contains("://")
+            {
+                self.learn_url(&url);
+            } else if let Some((name, value)) = word.split_once('=') {
+                if names_a_secret(name) {
+                    self.secret(name.trim_start_matches('-'), value);
+                }
+            } else if let Some((name, value)) = word.split_once(':') {
+                self.learn_header(name, value.trim());
+            } else if word.starts_with('-') && names_a_secret(word) {
+                flag = Some(word.trim_start_matches('-'));
+            }
+        }
+    }
+
+    /// The words of a command line that name it, as they are; may hold secrets.
+    pub fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    /// Replaces what is known to be secret.
+    pub fn redactor(&self) -> Redactor {
+        Redactor::new(self.secrets.iter().cloned(), &self.secret_headers)
+    }
+
+    /// Secret values with their names, and further names of secret headers.
+    pub fn secrets(&self) -> (Vec<(String, String)>, Vec<String>) {
+        (self.secrets.clone(), self.secret_headers.clone())
+    }
+
+    /// How it is named in reports, without secrets.
+    pub fn info(&self) -> TargetInfo {
+        let kind = match &self.reach {
+            Reach::Embedded { .. } => "embedded",
+            Reach::Command(_) => "command",
+            Reach::Http { .. } => "url",
+        };
+        let display = self.redactor().clean(&self.display);
+        TargetInfo { kind: kind.to_owned(), display, server_info: None }
+    }
+
+    /// The end of a command line that names it, with the space before it; empty for the embedded server.
+    pub fn reproduce(&self) -> String {
+        let redactor = self.redactor();
+        self.words.iter().fold(String::new(), |line, word| {
+            let clean = redactor.clean(word);
+            let quoted = shlex::try_quote(&clean).unwrap_or_else(|_| clean.as_str().into());
+            line + " " + &quoted
+        })
+    }
+
+    /// Headers for every HTTP request.
+    pub fn headers(&self) -> Vec<(String, String)> {
+        match &self.reach {
+            Reach::Http { target, .. } => target.headers.clone(),
+            Reach::Embedded { .. } | Reach::Command(_) => Vec::new(),
+        }
+    }
+
+    /// How many conversations may run at once over each transport.
+    pub fn parallel(&self) -> usize {
+        if self.is_embedded() { 16 } else { 4 }
+    }
+
+    /// Makes it reachable: starts what has to be started first.
+    ///
+    /// # Errors
+    /// Exit code and message: 3 where the user's server did not come up, 70 where ours did not.
+    pub async fn up(&self, wait: Duration) -> Result<Up, RunError> {
+        match &self.reach {
+            Reach::Command(command) => {
+                Ok(Up { bindings: vec![Binding::Stdio(command.clone())], served: None })
+            }
+            Reach::Http { target, start } => {
+                let served = match start {
+                    Some(command) => Some(self.start_first(command, &target.url, wait).await?),
+                    None => None,
+                };
+                let url = target.url.clone();
+                let binding = if target.sse { Binding::HttpSse(url) } else { Binding::Http(url) };
+                Ok(Up { bindings: vec![binding], served })
+            }
+            Reach::Embedded { program } => {
+                let command = |extra: &[&str]| CommandLine {
+                    program: program.clone(),
+                    args: std::iter::once("serve").chain(extra.iter().copied()).map(str::to_owned).collect(),
+                    env: std::collections::BTreeMap::new(),
+                    cwd: None,
+                };
+                let broken = |what: String| RunError {
+                    code: 70,
+                    message: format!("a bug in mcprove: the embedded reference server did not start: {what}"),
+                };
+                let http = command(&["--http", "127.0.0.1:0"]);
+                let served = Served::start(&http, None, wait).await.map_err(|e| broken(e.to_string()))?;
+                let url = served.url.clone();
+                let stream = url.join("/sse").map_err(|error| broken(error.to_string()))?;
+                let bindings =
+                    vec![Binding::Stdio(command(&[])), Binding::Http(url), Binding::HttpSse(stream)];
+                Ok(Up { bindings, served: Some(served) })
+            }
+        }
+    }
+
+    async fn start_first(
+        &self,
+        command: &CommandLine,
+        url: &Url,
+        wait: Duration,
+    ) -> Result<Served, RunError> {
+        let failed = |message: String| RunError { code: 3, message: self.redactor().clean(&message) };
+        if super::served::listens(url).await {
+            return Err(failed(format!(
+                "something listens at {url} already, so what --start runs would not be what is tested; stop it, or leave --start out"
+            )));
+        }
+        let served = Served::start(command, Some(url.clone()), wait).await;
+        served.map_err(|error| failed(format!("the command of --start did not come up: {error}")))
+    }
+
+    /// Brings it up, checks it, and takes it down again. The bindings of `config` are filled in.
+    pub async fn check(&self, mut config: CheckConfig, sink: &mut (dyn FnMut(RunEvent) + Send)) -> Footer {
+        if config.selection.is_empty() {
+            return engine::without_units(&config, None, sink);
+        }
+        let stop = config.stop.clone();
+        let up = stop.unless(self.up(config.opening.timeouts.startup)).await;
+        match up {
+            Some(Ok(up)) => {
+                config.bindings.clone_from(&up.bindings);
+                let footer = engine::check(config, sink).await;
+                up.stop().await;
+                footer
+            }
+            Some(Err(error)) => engine::without_units(&config, Some(error), sink),
+            None => {
+                let code = stop.wanted().unwrap_or(130);
+                let message = "interrupted before the target was reached".to_owned();
+                engine::without_units(&config, Some(RunError { code, message }), sink)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(text: &str) -> Target {
+        Target::new(TargetSpec::parse(text).unwrap())
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let command = target(
+            "GH_TOKEN=variable1 npx server --api-key positional --token=joined77 https://me:passw0rd@h/mcp?key=inquery1 'Authorization: Bearer header99' --verbose",
+        );
+        let shown = format!("{} {}", command.info().display, command.reproduce());
+        for secret in ["variable1", "positional", "joined77", "passw0rd", "inquery1", "header99"] {
+            assert!(!shown.contains(secret), "{secret} in {shown}");
+        }
+        assert!(shown.contains("npx server --api-key") && shown.contains("--verbose"), "{shown}");
+        let mut url = target("https://me:passw0rd@h.example/mcp?access_token=inquery1&page=2");
+        url.header("X-Custom", "plain-value");
+        url.secret_header("x-custom");
+        let shown = format!("{:?} {}", url.info(), url.redactor().clean("plain-value"));
+        assert!(!shown.contains("passw0rd") && !shown.contains("inquery1"), "{shown}");
+        assert!(!shown.contains("plain-value") && shown.contains("page=2"), "{shown}");
+    }
+
+    #[test]
+    fn lines_that_reproduce_can_be_pasted() {
+        assert_eq!(target("node 'my server.js'").reproduce(), " -- node 'my server.js'");
+        assert_eq!(target("http://h/mcp?a=1").reproduce(), " 'http://h/mcp?a=1'");
+        assert_eq!(Target::embedded("mcprove").reproduce(), "");
+    }
+}

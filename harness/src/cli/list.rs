@@ -1,0 +1,278 @@
+//! `mcprove list`: what there is to check, and what checks it.
+
+use super::args::{ListWhat, OutputFormat};
+use super::failure::Failure;
+use super::inspect::width;
+use super::out;
+use crate::monitors;
+use crate::probes;
+use crate::protocol::Revision;
+use crate::protocol::catalogue::{Catalogue, Level, REQUIREMENT_SET, Requirement, Selection, Testable};
+use crate::report::wrap;
+use anstyle::Style;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+pub(super) fn list(what: &ListWhat) -> Result<u8, Failure> {
+    match what {
+        ListWhat::Requirements { patterns, coverage, output_format } => {
+            requirements(patterns, *coverage, *output_format)?;
+        }
+        ListWhat::Monitors => {
+            out::print(&checks(monitors::all().map(|m| (m.name, m.explain, m.decides))))?;
+        }
+        ListWhat::Probes => out::print(&checks(probes::all().map(|p| (p.name, p.explain, p.decides))))?,
+    }
+    Ok(0)
+}
+
+/// Whether anything decides a requirement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Coverage {
+    /// A monitor or a probe does.
+    Decided,
+    /// Nothing on the wire would tell.
+    NotObservable,
+    /// Nothing does yet.
+    NoCheck,
+}
+
+impl Coverage {
+    pub(super) fn of(requirement: &Requirement) -> Self {
+        let id = requirement.id.as_str();
+        if monitors::deciding(id).next().is_some() || probes::deciding(id).next().is_some() {
+            Self::Decided
+        } else if requirement.testable == Testable::Never {
+            Self::NotObservable
+        } else {
+            Self::NoCheck
+        }
+    }
+}
+
+/// The document of `list requirements --output-format json`.
+#[derive(Serialize)]
+struct Listing<'a> {
+    format: &'static str,
+    version: u32,
+    requirement_set: &'static str,
+    coverage: Counts,
+    requirements: Vec<Listed<'a>>,
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    id: &'a str,
+    area: &'a str,
+    title: &'a str,
+    severity: &'a str,
+    transport: &'a str,
+    levels: BTreeMap<&'static str, &'static str>,
+    coverage: Coverage,
+    monitors: Vec<&'static str>,
+    probes: Vec<&'static str>,
+}
+
+#[derive(Default, Clone, Copy, Serialize)]
+struct Counts {
+    requirements: usize,
+    decided: usize,
+    not_observable: usize,
+    no_check: usize,
+}
+
+impl Counts {
+    fn add(&mut self, coverage: Coverage) {
+        self.requirements += 1;
+        match coverage {
+            Coverage::Decided => self.decided += 1,
+            Coverage::NotObservable => self.not_observable += 1,
+            Coverage::NoCheck => self.no_check += 1,
+        }
+    }
+
+    /// Of what can be observed at all, in percent, rounded down.
+    fn percent(&self) -> usize {
+        100 * self.decided / (self.requirements - self.not_observable).max(1)
+    }
+}
+
+fn requirements(patterns: &[String], coverage: bool, format: OutputFormat) -> Result<(), Failure> {
+    let selection = if patterns.is_empty() {
+        Selection::all()
+    } else {
+        Selection::parse(patterns).map_err(Failure::usage)?
+    };
+    // In the order of the catalogue, where what belongs together stands together.
+    let rows: Vec<&Requirement> = Catalogue::get().iter().filter(|row| selection.contains(&row.id)).collect();
+    if format == OutputFormat::Json {
+        return out::print_json(&listing(&rows));
+    }
+    let text = match (patterns.is_empty(), coverage) {
+        (true, false) => by_area(&rows),
+        (true, true) => coverage_by_area(&rows),
+        (false, _) => one_by_one(&rows, coverage),
+    };
+    out::print(&text)
+}
+
+fn listing<'a>(rows: &[&'a Requirement]) -> Listing<'a> {
+    let mut all = Counts::default();
+    let requirements = rows
+        .iter()
+        .map(|row| {
+            let coverage = Coverage::of(row);
+            all.add(coverage);
+            Listed {
+                id: &row.id,
+                area: row.area,
+                title: &row.title,
+                severity: row.severity.as_str(),
+                transport: row.transport.as_str(),
+                levels: row
+                    .levels
+                    .iter()
+                    .map(|(revision, level)| (revision.as_str(), level.as_str()))
+                    .collect(),
+                coverage,
+                monitors: monitors::deciding(&row.id).map(|monitor| monitor.name).collect(),
+                probes: probes::deciding(&row.id).map(|probe| probe.name).collect(),
+            }
+        })
+        .collect();
+    Listing {
+        format: "mcprove-requirements",
+        version: 1,
+        requirement_set: REQUIREMENT_SET,
+        coverage: all,
+        requirements,
+    }
+}
+
+/// The force of a requirement where it is strongest.
+fn strongest(row: &Requirement) -> Option<Level> {
+    let rank = |level: &Level| match level {
+        Level::Invariant => 0,
+        Level::Must | Level::MustNot => 1,
+        Level::Should | Level::ShouldNot => 2,
+    };
+    row.levels.iter().map(|(_, level)| level).min_by_key(rank)
+}
+
+fn grouped<'a>(rows: &[&'a Requirement]) -> Vec<(&'a str, Vec<&'a Requirement>)> {
+    let mut areas: Vec<(&str, Vec<&Requirement>)> = Vec::new();
+    for row in rows {
+        match areas.last_mut() {
+            Some((area, list)) if *area == row.area => list.push(row),
+            _ => areas.push((row.area, vec![row])),
+        }
+    }
+    areas
+}
+
+fn by_area(rows: &[&Requirement]) -> String {
+    let mut text = String::new();
+    let revisions: String = Revision::ALL.iter().map(|revision| format!("{revision:>12}")).collect();
+    let head =
+        format!("{:<18}{:>6}{:>6}{:>8}{:>11}{revisions}", "area", "all", "MUST", "SHOULD", "INVARIANT");
+    let _ = writeln!(text, "{DIM}{head}{DIM:#}");
+    let mut line = |name: &str, rows: &[&Requirement], style: Style| {
+        let strength = |levels: &[Level]| {
+            rows.iter().filter(|row| strongest(row).is_some_and(|level| levels.contains(&level))).count()
+        };
+        let revisions: String = Revision::ALL
+            .iter()
+            .map(|revision| {
+                format!("{:>12}", rows.iter().filter(|row| row.level(*revision).is_some()).count())
+            })
+            .collect();
+        let _ = writeln!(
+            text,
+            "{style}{name:<18}{style:#}{:>6}{:>6}{:>8}{:>11}{revisions}",
+            rows.len(),
+            strength(&[Level::Must, Level::MustNot]),
+            strength(&[Level::Should, Level::ShouldNot]),
+            strength(&[Level::Invariant]),
+        );
+    };
+    for (area, rows) in grouped(rows) {
+        line(area, &rows, Style::new());
+    }
+    line("all", rows, BOLD);
+    let _ = writeln!(
+        text,
+        "\nThe set of {REQUIREMENT_SET}; the level is the strongest of any revision.\n\
+         One by one: mcprove list requirements AREA. What decides them: --coverage."
+    );
+    text
+}
+
+fn coverage_by_area(rows: &[&Requirement]) -> String {
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "{DIM}{:<18}{:>6}{:>9}{:>10}{:>16}{:>9}{DIM:#}",
+        "area", "all", "decided", "no check", "not observable", "percent"
+    );
+    let mut line = |name: &str, counts: Counts, style: Style| {
+        let Counts { requirements, decided, not_observable, no_check } = counts;
+        let percent = format!("{} %", counts.percent());
+        let _ = writeln!(
+            text,
+            "{style}{name:<18}{style:#}{requirements:>6}{decided:>9}{no_check:>10}{not_observable:>16}{percent:>9}"
+        );
+    };
+    let count = |rows: &[&Requirement]| {
+        let mut counts = Counts::default();
+        rows.iter().for_each(|row| counts.add(Coverage::of(row)));
+        counts
+    };
+    for (area, rows) in grouped(rows) {
+        line(area, count(&rows), Style::new());
+    }
+    line("all", count(rows), BOLD);
+    let _ = writeln!(
+        text,
+        "\ndecided: a monitor or a probe names it; percent: of what can be observed from outside at all."
+    );
+    text
+}
+
+fn one_by_one(rows: &[&Requirement], coverage: bool) -> String {
+    let mut text = String::new();
+    for row in rows {
+        let level = strongest(row).map_or("", Level::as_str);
+        let covered = match (coverage, Coverage::of(row)) {
+            (false, _) => "",
+            (true, Coverage::Decided) => "decided         ",
+            (true, Coverage::NotObservable) => "not observable  ",
+            (true, Coverage::NoCheck) => "no check        ",
+        };
+        let _ = writeln!(text, "{level:<11}{covered}{BOLD}{}{BOLD:#}  {DIM}{}{DIM:#}", row.id, row.title);
+    }
+    text
+}
+
+fn checks(all: impl Iterator<Item = (&'static str, &'static str, &'static [&'static str])>) -> String {
+    let mut text = String::new();
+    for (name, explain, decides) in all {
+        let _ = writeln!(text, "{BOLD}{name}{BOLD:#}");
+        for line in wrap(&paragraph(explain), width() - 2) {
+            let _ = writeln!(text, "  {line}");
+        }
+        for line in wrap(&format!("decides {}", decides.join(", ")), width() - 2) {
+            let _ = writeln!(text, "  {DIM}{line}{DIM:#}");
+        }
+    }
+    text
+}
+
+/// The lines of a comment as one paragraph.
+pub(super) fn paragraph(comment: &str) -> String {
+    comment.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,329 @@
+//! From the arguments to what the library is asked to do.
+
+use super::args::{InspectArgs, ReachArgs, SelectArgs, SharedArgs, TargetArgs};
+use super::failure::Failure;
+use super::live;
+use crate::check::{CheckConfig, FailOn, Stop, Target};
+use crate::client::{Opening, Pace, Timeouts};
+use crate::probes::Settings;
+use crate::protocol::catalogue::{REQUIREMENT_SET, Selection};
+use crate::wire::{
+    Channel, ClientConfig, CommandLine, Event, Flow, HttpClient, HttpConfig, Limits, Observer, TargetSpec,
+};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The targets that were named, each with its name if it has one.
+pub(super) fn targets(
+    args: &TargetArgs,
+    reach: &ReachArgs,
+    shared: &SharedArgs,
+    flags: &[String],
+) -> Result<Vec<(Option<String>, Target)>, Failure> {
+    let mut targets: Vec<(Option<String>, Target, Vec<String>)> = Vec::new();
+    for text in &args.targets {
+        let (name, spec) = TargetSpec::parse_named(text).map_err(Failure::usage)?;
+        if name.chars().all(|c| c == '.') || targets.iter().any(|(known, ..)| known.as_ref() == Some(&name)) {
+            return Err(Failure::Usage(format!("`{name}` cannot be the name of a target, or of two")));
+        }
+        let target = Target::new(spec);
+        let words = target.words().to_vec();
+        targets.push((Some(name), target, words));
+    }
+    if targets.is_empty() {
+        let (target, words) = single(args)?;
+        targets.push((None, target, words));
+    }
+    let mut ready = Vec::new();
+    for (name, mut target, words) in targets {
+        reached(&mut target, reach)?;
+        redacted(&mut target, shared, reach)?;
+        target.named_by(flags.iter().cloned().chain(words).collect());
+        ready.push((name, target));
+    }
+    Ok(ready)
+}
+
+/// The one target, and the words that name it.
+fn single(args: &TargetArgs) -> Result<(Target, Vec<String>), Failure> {
+    if let Some(path) = &args.config {
+        let config = ClientConfig::read(path).map_err(Failure::usage)?;
+        let environment = |name: &str| std::env::var(name).ok();
+        let (name, spec) = config.target(args.server.as_deref(), &environment).map_err(Failure::usage)?;
+        let words = ["--config".to_owned(), path.display().to_string(), "--server".to_owned(), name];
+        return Ok((Target::new(spec), words.to_vec()));
+    }
+    if let Some(url) = &args.url {
+        let spec = if url.contains("://") {
+            TargetSpec::url(url).map_err(Failure::usage)?
+        } else {
+            // A command without the dashes before it, or an address without a scheme.
+            return Err(match TargetSpec::parse(url) {
+                Err(error) => Failure::usage(error),
+                Ok(_) => Failure::Usage(format!("`{url}` is no URL; for a command write: -- {url}")),
+            });
+        };
+        let mut target = Target::new(spec);
+        let mut words = Vec::new();
+        if let Some(text) = &args.start {
+            let TargetSpec::Command(command) = TargetSpec::parse(text).map_err(Failure::usage)? else {
+                return Err(Failure::Usage(format!("--start takes a command, and `{text}` is a URL")));
+            };
+            target.start(command);
+            words.extend(["--start".to_owned(), text.clone()]);
+        }
+        words.push(url.clone());
+        return Ok((target, words));
+    }
+    if !args.command.is_empty() {
+        let command = CommandLine::new(args.command.iter().cloned()).map_err(Failure::usage)?;
+        let words = std::iter::once("--".to_owned()).chain(args.command.iter().cloned()).collect();
+        return Ok((Target::new(TargetSpec::Command(command)), words));
+    }
+    let program = std::env::current_exe().map_err(Failure::bug)?;
+    Ok((Target::embedded(program.to_string_lossy()), Vec::new()))
+}
+
+/// Puts the flags about reaching a target into it; a flag that could do nothing is an error.
+fn reached(target: &mut Target, reach: &ReachArgs) -> Result<(), Failure> {
+    let what = if target.is_embedded() {
+        "the embedded server"
+    } else if target.is_http() {
+        "a server that is reached by a URL"
+    } else {
+        "a STDIO server"
+    };
+    let useless = |flag: &str| Failure::Usage(format!("{flag} has no effect on {what}; leave it out"));
+    let runs_command = target.command_mut().is_some();
+    for pair in &reach.env {
+        let (name, value) = pair
+            .split_once('=')
+            .filter(|(name, _)| !name.is_empty() && !name.contains('\0'))
+            .ok_or_else(|| Failure::Usage("--env takes NAME=VALUE".to_owned()))?;
+        if !runs_command {
+            return Err(useless("--env"));
+        }
+        target.env(name, value);
+    }
+    if let Some(cwd) = &reach.cwd {
+        if !runs_command {
+            return Err(useless("--cwd"));
+        }
+        if !cwd.is_dir() {
+            return Err(Failure::Usage(format!("--cwd: `{}` is no folder", cwd.display())));
+        }
+        target.cwd(cwd.clone());
+    }
+    for line in &reach.header {
+        let (name, value) = line
+            .split_once(':')
+            .map(|(name, value)| (name.trim(), value.trim()))
+            .filter(|(name, value)| is_token(name) && !value.contains(['\r', '\n', '\0']))
+            .ok_or_else(|| Failure::Usage("--header takes 'NAME: VALUE'".to_owned()))?;
+        if !target.is_http() {
+            return Err(useless("--header"));
+        }
+        target.header(name, value);
+    }
+    if let Some(variable) = &reach.bearer_env {
+        let token = std::env::var(variable).map_err(|_| {
+            Failure::Usage(format!("--bearer-env: the environment variable {variable} is not set"))
+        })?;
+        if !target.is_http() {
+            return Err(useless("--bearer-env"));
+        }
+        if token.contains(['\r', '\n', '\0']) {
+            return Err(Failure::Usage(format!("--bearer-env: the value of {variable} cannot be a header")));
+        }
+        target.header("Authorization", &format!("Bearer {token}"));
+    }
+    if reach.ca_cert.is_some() && !target.is_http() {
+        return Err(useless("--ca-cert"));
+    }
+    if reach.sandbox {
+        if target.is_http() || target.is_embedded() {
+            return Err(useless("--sandbox"));
+        }
+        if let Some(command) = target.command_mut() {
+            super::sandbox::wrap(command)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+fn redacted(target: &mut Target, shared: &SharedArgs, reach: &ReachArgs) -> Result<(), Failure> {
+    for word in &shared.redact {
+        let set = reach.env.iter().filter_map(|pair| pair.split_once('=')).find(|(name, _)| name == word);
+        let of_variable = set.map(|(_, value)| value.to_owned()).or_else(|| std::env::var(word).ok());
+        let of_header = reach
+            .header
+            .iter()
+            .filter_map(|line| line.split_once(':'))
+            .any(|(name, _)| name.trim().eq_ignore_ascii_case(word));
+        if is_token(word) {
+            target.secret_header(word);
+        }
+        if let Some(value) = of_variable {
+            target.secret(word, &value);
+        } else if !of_header {
+            if word.len() < 4 {
+                return Err(Failure::Usage(
+                    "--redact takes the name of a header or variable, or a value of at least four characters"
+                        .to_owned(),
+                ));
+            }
+            target.secret("redacted", word);
+        }
+    }
+    Ok(())
+}
+
+/// The requirements to judge. `None`, with the reason, when nothing is left.
+pub(super) fn selection(args: &SelectArgs) -> Result<(Selection, Option<String>), Failure> {
+    if let Some(date) = args.requirements.as_ref().filter(|date| *date != REQUIREMENT_SET) {
+        return Err(Failure::Usage(format!(
+            "the set of requirements of {date} is not known; this mcprove has that of {REQUIREMENT_SET}"
+        )));
+    }
+    // That nothing matches is told by its own exit code; that one of several patterns matches nothing is a mistake.
+    let mut strays = args.only.iter().filter_map(|pattern| Selection::parse(&[pattern]).err());
+    if let Some(stray) = strays.next() {
+        return match strays.count() + 1 == args.only.len() {
+            true => Ok((Selection::none(), Some(format!("--only: {stray}")))),
+            false => Err(Failure::Usage(format!("--only: {stray}"))),
+        };
+    }
+    Selection::parse(&args.skip).map_err(|error| Failure::Usage(format!("--skip: {error}")))?;
+    let mut selection = Selection::new(&args.only, &args.skip).map_err(Failure::usage)?;
+    if let Some((part, of)) = args.shard {
+        selection.shard(part, of);
+    }
+    let empty = selection.is_empty().then(|| "--only, --skip and --shard leave no requirement".to_owned());
+    Ok((selection, empty))
+}
+
+/// The flags that a line needs to reproduce what was seen, without those that name requirement, revision and seed.
+pub(super) fn flags(reach: &ReachArgs, select: &SelectArgs) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut flag = |name: &str, value: Option<String>| {
+        words.push(format!("--{name}"));
+        words.extend(value);
+    };
+    if let Some(calls) = select.calls {
+        let word = clap::ValueEnum::to_possible_value(&calls);
+        flag("calls", word.map(|word| word.get_name().to_owned()));
+    }
+    for (name, patterns) in [("allow-tools", &select.allow_tools), ("deny-tools", &select.deny_tools)] {
+        if !patterns.is_empty() {
+            flag(name, Some(patterns.join(",")));
+        }
+    }
+    let given = |duration: Option<std::time::Duration>, default: u64| {
+        duration.filter(|d| d.as_secs_f64() != default as f64).map(|d| d.as_secs_f64().to_string())
+    };
+    if let Some(seconds) = given(reach.timeout, 10) {
+        flag("timeout", Some(seconds));
+    }
+    if let Some(seconds) = given(reach.startup_timeout, 60) {
+        flag("startup-timeout", Some(seconds));
+    }
+    if let Some(rate) = reach.rate {
+        flag("rate", Some(rate.to_string()));
+    }
+    for pair in &reach.env {
+        flag("env", Some(pair.clone()));
+    }
+    if let Some(cwd) = &reach.cwd {
+        flag("cwd", Some(cwd.display().to_string()));
+    }
+    for line in &reach.header {
+        flag("header", Some(line.clone()));
+    }
+    if let Some(variable) = &reach.bearer_env {
+        flag("bearer-env", Some(variable.clone()));
+    }
+    if let Some(file) = &reach.ca_cert {
+        flag("ca-cert", Some(file.display().to_string()));
+    }
+    if reach.sandbox {
+        flag("sandbox", None);
+    }
+    words
+}
+
+/// What the library is asked to do. The bindings come when the target is up.
+pub(super) fn config(
+    target: &Target,
+    verb: &str,
+    reach: &ReachArgs,
+    shared: &SharedArgs,
+    select: &SelectArgs,
+    stop: &Stop,
+) -> Result<CheckConfig, Failure> {
+    let timeouts = Timeouts::default();
+    let http = HttpConfig { ca_certificates: reach.ca_cert.clone(), ..HttpConfig::default() };
+    let limits = Limits::default();
+    if target.is_http() {
+        // Certificates that cannot be used are told now, not as a server that cannot be reached.
+        HttpClient::new(http.clone(), limits.clone(), Arc::new(Nobody)).map_err(Failure::usage)?;
+    }
+    let redactor = target.redactor();
+    Ok(CheckConfig {
+        bindings: Vec::new(),
+        target: target.info(),
+        opening: Opening {
+            limits,
+            timeouts: Timeouts {
+                request: reach.timeout.unwrap_or(timeouts.request),
+                startup: reach.startup_timeout.unwrap_or(timeouts.startup),
+                ..timeouts
+            },
+            headers: target.headers(),
+            http,
+            pace: reach.rate.and_then(Pace::per_second).map(Arc::new),
+        },
+        selection: Selection::all(),
+        revisions: shared.revision.clone(),
+        settings: Settings { safety: select.safety(target.is_embedded()), seed: select.seed.unwrap_or(1) },
+        parallel: target.parallel(),
+        command: verb.to_owned(),
+        command_line: std::env::args_os().map(|word| redactor.clean(&word.to_string_lossy())).collect(),
+        reproduce_target: target.reproduce(),
+        transcripts: None,
+        secrets: target.secrets(),
+        watcher: shared.verbose.then(live::watcher),
+        fail_on: FailOn::default(),
+        stop: stop.clone(),
+    })
+}
+
+/// What `inspect` asks of the library.
+pub(super) fn inspection(args: &InspectArgs, stop: &Stop) -> Result<(Target, CheckConfig), Failure> {
+    let mut targets = targets(&args.target, &args.reach, &args.shared, &[])?;
+    let (Some((_, target)), true) = (targets.pop(), targets.is_empty()) else {
+        return Err(Failure::Usage("inspect looks at one target; give --target once".to_owned()));
+    };
+    let config = config(&target, "inspect", &args.reach, &args.shared, &SelectArgs::default(), stop)?;
+    Ok((target, config))
+}
+
+/// The folder of a target's run.
+pub(super) fn folder(out: Option<&PathBuf>, name: Option<&str>) -> PathBuf {
+    let folder = out.cloned().unwrap_or_else(super::out::default_folder);
+    match name {
+        Some(name) => folder.join(name),
+        None => folder,
+    }
+}
+
+struct Nobody;
+
+impl Observer for Nobody {
+    fn observe(&self, _: Channel, _: Event) -> Flow {
+        Flow::Continue
+    }
+}
