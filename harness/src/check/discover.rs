@@ -121,6 +121,7 @@ async fn sort_out(
     let mut found = Found { begun: Vec::new(), offered: None, refused: None, startup: Duration::MAX, reasons: Vec::new() };
     let mut reasons = Vec::new();
     let mut spoke = false;
+    let mut closing = Vec::new();
     for (tried, revision) in
         [modern.map(|tried| (tried, Some(Revision::V2026_07_28))), legacy].into_iter().flatten()
     {
@@ -148,14 +149,13 @@ async fn sort_out(
                 reasons.push(explain(&why, opened.as_ref()));
                 match opened {
                     Some(opened) if answered && revision.era() == Era::Legacy => found.refused = Some(opened),
-                    Some(opened) => {
-                        opened.close().await;
-                    }
+                    Some(opened) => closing.push(opened.close()),
                     None => {}
                 }
             }
         }
     }
+    futures_util::future::join_all(closing).await;
     reasons.dedup();
     if !found.begun.is_empty() || found.offered.is_some() || spoke {
         found.reasons = reasons;

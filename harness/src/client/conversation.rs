@@ -21,6 +21,8 @@ use url::Url;
 const RESUMPTIONS: u32 = 5;
 /// How many valid requests in a row may stay without an answer before the server is asked whether it is there at all.
 const PATIENCE: u32 = 2;
+/// How long the end of a process may come after its pipes have closed.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// The longest wait that a server may ask for before a stream is taken up again.
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
@@ -319,8 +321,12 @@ impl Conversation {
         let mut resumed = 0;
         loop {
             self.pump().await;
-            if let Some(reply) = self.settled(ticket) {
+            if let Some(mut reply) = self.settled(ticket) {
                 match &reply {
+                    Reply::Gone(Gone::WriteFailed(_) | Gone::StdoutClosed) => {
+                        // A pipe that closed is most often the first sign of an end, which tells more.
+                        reply = self.last_words().await.map_or(reply, Reply::Gone);
+                    }
                     Reply::NoMessage(_) | Reply::Gone(Gone::Broken(_))
                         if resumed < RESUMPTIONS && self.resume(ticket, deadline).await =>
                     {
@@ -334,6 +340,19 @@ impl Conversation {
             }
             if !self.wait(deadline).await {
                 return Reply::Silence(wait);
+            }
+        }
+    }
+
+    /// Waits a moment for the end of a process whose pipes have closed.
+    async fn last_words(&mut self) -> Option<Gone> {
+        let deadline = Instant::now() + LAST_WORDS;
+        loop {
+            if let Some(gone @ Gone::Exited { .. }) = self.gone() {
+                return Some(gone);
+            }
+            if !self.wait(deadline).await {
+                return self.gone();
             }
         }
     }
