@@ -68,7 +68,7 @@ impl RecorderSource for Recorders {
             live
         });
         let recorder =
-            Arc::new(Recorder::new(about, path.as_deref(), self.redactor.clone(), Budget::default(), live));
+            Arc::new(Recorder::new(about, path.as_deref(), self.redactor.clone(), self.budget.clone(), live));
         if let Some(path) = path {
             lock(&self.files).push((Arc::downgrade(&recorder), path));
         }
