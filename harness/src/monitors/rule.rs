@@ -49,7 +49,17 @@ pub(super) use monitors;
 
 /// All monitors, by area.
 pub fn all() -> impl Iterator<Item = &'static Monitor> {
-    [super::base::MONITORS].into_iter().flatten()
+    [
+        super::base::MONITORS,
+        super::base_encoding::MONITORS,
+        super::base_errors::MONITORS,
+        super::base_responses::MONITORS,
+        super::ping::MONITORS,
+        super::robustness::MONITORS,
+        super::stdio::MONITORS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The monitors that can decide a requirement.
