@@ -127,6 +127,7 @@ async fn sort_out(
     };
     let mut reasons = Vec::new();
     let mut spoke = false;
+    let mut closing = Vec::new();
     for (tried, revision) in
         [modern.map(|tried| (tried, Some(Revision::V2026_07_28))), legacy].into_iter().flatten()
     {
@@ -154,14 +155,13 @@ async fn sort_out(
                 reasons.push(explain(&why, opened.as_ref()));
                 match opened {
                     Some(opened) if answered && revision.era() == Era::Legacy => found.refused = Some(opened),
-                    Some(opened) => {
-                        opened.close().await;
-                    }
+                    Some(opened) => closing.push(opened.close()),
                     None => {}
                 }
             }
         }
     }
+    futures_util::future::join_all(closing).await;
     reasons.dedup();
     if !found.begun.is_empty() || found.offered.is_some() || spoke {
         found.reasons = reasons;

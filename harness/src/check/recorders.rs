@@ -16,6 +16,7 @@ pub(super) struct Recorders {
     folder: Option<PathBuf>,
     redactor: Redactor,
     watcher: Option<Watcher>,
+    budget: Budget,
     events: mpsc::UnboundedSender<RunEvent>,
     next: AtomicU32,
     /// Conversations that nobody speaks of any more are forgotten.
@@ -29,6 +30,7 @@ impl Recorders {
             folder: config.transcripts.clone(),
             redactor: Redactor::new(secrets.iter().cloned(), headers),
             watcher: config.watcher.clone(),
+            budget: Budget::default(),
             events,
             next: AtomicU32::new(1),
             files: Mutex::default(),
@@ -68,7 +70,7 @@ impl RecorderSource for Recorders {
             live
         });
         let recorder =
-            Arc::new(Recorder::new(about, path.as_deref(), self.redactor.clone(), Budget::default(), live));
+            Arc::new(Recorder::new(about, path.as_deref(), self.redactor.clone(), self.budget.clone(), live));
         if let Some(path) = path {
             lock(&self.files).push((Arc::downgrade(&recorder), path));
         }

@@ -22,10 +22,10 @@ use url::Url;
 const RESUMPTIONS: u32 = 5;
 /// How long the session's end may take.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// How long after the end of its output the end of a process is waited for.
-const EXIT_AFTER_STDOUT: Duration = Duration::from_millis(1500);
 /// How many valid requests in a row may stay without an answer before the server is asked whether it is there at all.
 const PATIENCE: u32 = 2;
+/// How long the end of a process may come after its pipes have closed.
+const LAST_WORDS: Duration = Duration::from_millis(1500);
 
 /// How a note begins that says that something was not answered in time; the id of the request follows, if it has one.
 pub const TIMED_OUT: &str = "timed out: ";
@@ -202,11 +202,11 @@ impl Conversation {
 
     /// Sends without waiting.
     pub async fn send(&mut self, outgoing: Outgoing) -> Ticket {
+        if self.hangs {
+            return Ticket { id: outgoing.id, channel: Channel::PROCESS, since: self.now() };
+        }
         self.turn().await;
         let since = self.now();
-        if self.hangs {
-            return Ticket { id: outgoing.id, channel: Channel::PROCESS, since };
-        }
         let breaks = outgoing.deliberate.as_ref().is_some_and(|why| why.taints != Taint::Nothing);
         if outgoing.id.is_some() && !breaks {
             self.owed.insert(since);
@@ -285,16 +285,13 @@ impl Conversation {
     async fn await_reply(&mut self, ticket: &Ticket, wait: Duration) -> Reply {
         let deadline = Instant::now() + wait;
         let mut resumed = 0;
-        let mut waited_for_exit = false;
         loop {
             self.pump().await;
-            if let Some(reply) = self.settled(ticket) {
+            if let Some(mut reply) = self.settled(ticket) {
                 match &reply {
-                    // The end of the process tells more than the end of its output, and comes right after it.
-                    Reply::Gone(Gone::StdoutClosed) if !waited_for_exit => {
-                        waited_for_exit = true;
-                        self.exit_or(EXIT_AFTER_STDOUT).await;
-                        continue;
+                    Reply::Gone(Gone::WriteFailed(_) | Gone::StdoutClosed) => {
+                        // A pipe that closed is most often the first sign of an end, which tells more.
+                        reply = self.last_words().await.map_or(reply, Reply::Gone);
                     }
                     Reply::NoMessage(_) | Reply::Gone(Gone::Broken(_))
                         if resumed < RESUMPTIONS && self.resume(ticket, deadline).await =>
@@ -313,13 +310,15 @@ impl Conversation {
         }
     }
 
-    /// Waits until the process is gone, but no longer than this.
-    async fn exit_or(&mut self, wait: Duration) {
-        let deadline = Instant::now() + wait;
+    /// Waits a moment for the end of a process whose pipes have closed.
+    async fn last_words(&mut self) -> Option<Gone> {
+        let deadline = Instant::now() + LAST_WORDS;
         loop {
-            self.inbox.absorb(&self.recorder);
-            if self.inbox.process_gone.is_some() || !self.wait(deadline).await {
-                return;
+            if let Some(gone @ Gone::Exited { .. }) = self.gone() {
+                return Some(gone);
+            }
+            if !self.wait(deadline).await {
+                return self.gone();
             }
         }
     }

@@ -4,6 +4,7 @@ use crate::protocol::{Revision, Transport};
 use crate::wire::{Channel, Event, Flow, Observer, Payload};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -37,18 +38,22 @@ pub struct About {
     pub target: String,
 }
 
-/// How much of a conversation is kept in memory before reading stops.
-#[derive(Debug, Clone, Copy)]
+/// How much of a conversation is kept in memory before reading stops. Clones share what they may take together.
+#[derive(Debug, Clone)]
 pub struct Budget {
-    /// Bytes, about.
+    /// Bytes, about, that each conversation may take.
     pub bytes: u64,
+    /// Bytes, about, that one may take as long as all together take no more than that.
+    pub most: u64,
+    /// Bytes that all take at present.
+    taken: Arc<AtomicU64>,
     /// Events.
     pub events: u64,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { bytes: 40 << 20, events: 200_000 }
+        Self { bytes: 32 << 20, most: 144 << 20, taken: Arc::default(), events: 200_000 }
     }
 }
 
@@ -155,10 +160,17 @@ impl Recorder {
 
     /// Forgets what came in, all but the events at some positions: for a conversation that is over and judged.
     pub fn shed(&self, keep: &BTreeSet<u64>) {
-        self.lock().records.retain(|record| {
-            keep.contains(&record.seq)
-                || !matches!(record.event, Event::Received { .. } | Event::Stderr(_) | Event::SseOther(_))
+        let mut inner = self.lock();
+        let mut freed = 0;
+        inner.records.retain(|record| {
+            let came_in =
+                matches!(record.event, Event::Received { .. } | Event::Stderr(_) | Event::SseOther(_));
+            let stays = keep.contains(&record.seq) || !came_in;
+            freed += if stays { 0 } else { size(&record.event) };
+            stays
         });
+        inner.records.shrink_to_fit();
+        inner.release(freed);
     }
 
     /// Why the file is incomplete, if writing failed.
@@ -172,14 +184,35 @@ impl Recorder {
     }
 }
 
+impl Inner {
+    /// Counts bytes; whether that is too much.
+    fn take(&mut self, bytes: u64) -> bool {
+        self.bytes += bytes;
+        let all = self.budget.taken.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.records.len() as u64 >= self.budget.events
+            || (self.bytes > self.budget.bytes && all > self.budget.most)
+    }
+
+    fn release(&mut self, bytes: u64) {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        self.budget.taken.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.release(u64::MAX);
+    }
+}
+
 impl Observer for Recorder {
     fn observe(&self, channel: Channel, event: Event) -> Flow {
         let mut inner = self.lock();
         inner.redactor.learn(&event);
         let record = Arc::new(Record { seq: inner.next, at: self.started.elapsed(), channel, event });
         inner.next += 1;
-        inner.bytes += size(&record.event);
-        let over = inner.bytes > inner.budget.bytes || inner.records.len() as u64 >= inner.budget.events;
+        let over = inner.take(size(&record.event));
         let Inner { records, writer, redactor, spilled, .. } = &mut *inner;
         if let Some(writer) = writer {
             writer.append(&record, redactor);

@@ -48,6 +48,12 @@ pub enum StartError {
         /// As given.
         directory: PathBuf,
     },
+    /// It is a directory.
+    #[error("`{program}` is a directory; name the program in it that is to be started")]
+    IsDirectory {
+        /// As given.
+        program: String,
+    },
     /// There is no tokio runtime.
     #[error("a process can only be started inside a tokio runtime")]
     NoRuntime,
@@ -102,6 +108,11 @@ pub(super) fn explain_spawn(command: &CommandLine, source: io::Error) -> StartEr
                 None if path.exists() => StartError::NoProgram { program },
                 None => StartError::NoFile { program },
             }
+        }
+        io::ErrorKind::PermissionDenied
+            if command.cwd.clone().unwrap_or_default().join(&program).is_dir() =>
+        {
+            StartError::IsDirectory { program }
         }
         io::ErrorKind::PermissionDenied => StartError::NotExecutable { program },
         // Linux: ENOEXEC.

@@ -118,6 +118,7 @@ impl Builder {
                 }
                 Entry::Occupied(mut place) => {
                     place.insert(value);
+                    self.values -= 1;
                     let start = *start;
                     if self.noted.len() < MAX_DUPLICATES
                         && !self.noted.iter().any(|(at, name)| *at == start && name == place.key())

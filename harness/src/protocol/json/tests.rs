@@ -136,6 +136,18 @@ fn duplicates_are_bounded() {
 }
 
 #[test]
+fn the_number_of_values_is_bounded() {
+    let list = |values: usize| format!("[{}0]", "0,".repeat(values - 2));
+    assert!(parse(list(MAX_VALUES).as_bytes()).is_ok());
+    // The list itself is the last value to be complete.
+    let over = list(MAX_VALUES + 1);
+    assert_eq!(error(&over), (over.len(), "more than 500000 values", ErrorKind::TooLarge));
+    assert_eq!(error(format!("[{}{{}}]", "[],".repeat(MAX_VALUES))).2, ErrorKind::TooLarge);
+    // The syntax is looked at to the end.
+    assert_eq!(error(list(MAX_VALUES + 1) + "x").2, ErrorKind::Syntax);
+}
+
+#[test]
 fn depth_is_bounded_without_a_stack_overflow() {
     let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
     assert!(parse(nested(MAX_DEPTH).as_bytes()).is_ok());
