@@ -42,7 +42,8 @@ pub struct Suite {
     /// The target as it was written, for the key of the store.
     written: String,
     calls: Option<Calls>,
-    selection: Selection,
+    /// All requirements if `None`: to read the catalogue takes longer than to run a test that was decided before.
+    selection: Option<Selection>,
     revisions: Vec<Revision>,
     fail_on: FailOn,
     list_all: bool,
@@ -76,7 +77,7 @@ impl Suite {
             target,
             written: written.to_owned(),
             calls: None,
-            selection: Selection::all(),
+            selection: None,
             revisions: Vec::new(),
             fail_on: FailOn::Must,
             list_all: false,
@@ -95,7 +96,7 @@ impl Suite {
     /// # Errors
     /// When a pattern matches nothing.
     pub fn select(mut self, only: &[&str], skip: &[&str]) -> Result<Self, SuiteError> {
-        self.selection = Selection::new(only, skip)?;
+        self.selection = Some(Selection::new(only, skip)?);
         Ok(self)
     }
 
@@ -221,7 +222,7 @@ impl Suite {
                 http: HttpConfig::default(),
                 pace: None,
             },
-            selection: self.selection.clone(),
+            selection: self.selection.clone().unwrap_or_else(Selection::all),
             revisions: self.revisions.clone(),
             settings: Settings { safety: Safety { calls, ..Safety::default() }, seed: 1 },
             parallel: self.target.parallel(),
