@@ -323,6 +323,7 @@ impl Conversation {
 
     /// Opens the event stream of the session by GET; the reply to the ticket is its head, see [`Self::head`].
     pub async fn get_stream(&mut self, last_event_id: Option<&str>, edits: Outgoing) -> Ticket {
+        self.turn().await;
         let since = self.now();
         let limits = self.stream_limits();
         let Link::Http(link) = &mut self.link else {

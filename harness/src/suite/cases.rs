@@ -164,7 +164,7 @@ mod tests {
         let text = write(&cases);
         assert_eq!(read(&text, None), cases);
         for case in &cases {
-            assert_eq!(read(&text, Some(&case.name)), [case.clone()]);
+            assert_eq!(read(&text, Some(&case.name)), std::slice::from_ref(case));
             if let Verdict::Fail(text) | Verdict::Ignored { text, .. } = &case.verdict {
                 assert!(!text.contains('\u{1b}') && text.contains("run        /run"), "{text}");
             }
