@@ -181,10 +181,20 @@ async fn run_all(shared: Arc<Shared>) -> Option<RunError> {
         unreachable.iter().for_each(|why| shared.notice(format!("one transport was not reached: {why}")));
         return None;
     }
-    Some(RunError {
-        code: 3,
-        message: format!("no valid MCP answer ever came from the target: {}", unreachable.join("; ")),
-    })
+    Some(RunError { code: 3, message: nothing_came(&shared.config.bindings, &unreachable) })
+}
+
+/// What to tell where nothing valid ever came, and what to do about it.
+pub(super) fn nothing_came(bindings: &[Binding], reasons: &[String]) -> String {
+    let advice = match bindings.first() {
+        Some(Binding::Stdio(_)) => {
+            "run the command by hand with the same environment: it must stay, read messages from its standard input, and write nothing but messages to its standard output"
+        }
+        _ => {
+            "is the server running, and is this the URL of its MCP endpoint (often /mcp, or /sse)? --start CMD starts a server first, --header and --bearer-env let in where it asks who you are"
+        }
+    };
+    format!("no valid MCP answer ever came from the target: {}\n{advice}", reasons.join("; "))
 }
 
 /// One transport.
