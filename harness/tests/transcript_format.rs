@@ -96,7 +96,7 @@ fn every_line_fits_the_schema_and_reads_back() {
 fn a_flood_is_stopped_by_the_budget() {
     let about =
         About { revision: None, transport: Transport::Stdio, purpose: "t".into(), target: "t".into() };
-    let budget = Budget { bytes: 10_000, events: 1_000_000 };
+    let budget = Budget::new(10_000, 1_000_000);
     let recorder = Recorder::new(about, None, Redactor::default(), budget, None);
     let line = Event::Received { payload: Payload::read("x".repeat(1000)), sse: None };
     let flows: Vec<_> = (0..50).map(|_| recorder.observe(Channel::PROCESS, line.clone())).collect();
