@@ -2,7 +2,7 @@
 //! handshake of the newest legacy revision beside it, so that neither has to wait for the other's time-out.
 
 use crate::client::{Binding, HandshakeFailure, OpenError, Opened, Opener, Reply};
-use crate::protocol::{Era, Revision};
+use crate::protocol::{Era, Revision, Transport};
 use crate::wire::{Event, header};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const LATE: Duration = Duration::from_secs(2);
 
 /// How long a process that closed its output may take to exit and to say why.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A conversation that has begun.
 pub(super) struct Begun {
@@ -158,8 +158,7 @@ async fn sort_out(
                 if let (Failure::Handshake(HandshakeFailure::Refused(Reply::Gone(_))), Some(opened)) =
                     (&why, &mut opened)
                 {
-                    // Its last words and its exit code come a moment after the end of its output.
-                    opened.talk.idle(LAST_WORDS).await;
+                    last_words(opened).await;
                 }
                 reasons.push(explain(&why, opened.as_ref()));
                 match opened {
@@ -188,6 +187,19 @@ fn excerpt(bytes: &[u8]) -> String {
     const SHOWN: usize = 400;
     let cut = if bytes.len() > SHOWN { "…" } else { "" };
     format!("{}{cut}", String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN)]))
+}
+
+/// Waits for the exit of a process that is going: its last words and its exit code come a moment after the end of its
+/// output.
+async fn last_words(opened: &mut Opened) {
+    let deadline = Instant::now() + LAST_WORDS;
+    let exited = |opened: &Opened| {
+        let records = opened.talk.recorder().snapshot();
+        records.iter().any(|record| matches!(record.event, Event::ProcessExited { .. }))
+    };
+    while opened.talk.transport() == Transport::Stdio && !exited(opened) && Instant::now() < deadline {
+        opened.talk.idle(Duration::from_millis(50)).await;
+    }
 }
 
 /// What happened instead of a handshake, and what to do about it.
