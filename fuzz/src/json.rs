@@ -32,10 +32,7 @@ pub fn check(bytes: &[u8]) {
             check_places(text, &parsed);
         }
         Err(error) => {
-            assert!(
-                theirs.is_err() || error.kind == ErrorKind::TooLarge,
-                "only they read it: {error}"
-            );
+            assert!(theirs.is_err() || error.kind == ErrorKind::TooLarge, "only they read it: {error}");
             assert!(error.offset <= bytes.len());
             assert_eq!(
                 error.kind == ErrorKind::TooDeep,

@@ -118,7 +118,13 @@ async fn sort_out(
     modern: Option<Tried>,
     legacy: Option<(Tried, Option<Revision>)>,
 ) -> Result<Found, Unreachable> {
-    let mut found = Found { begun: Vec::new(), offered: None, refused: None, startup: Duration::MAX, reasons: Vec::new() };
+    let mut found = Found {
+        begun: Vec::new(),
+        offered: None,
+        refused: None,
+        startup: Duration::MAX,
+        reasons: Vec::new(),
+    };
     let mut reasons = Vec::new();
     let mut spoke = false;
     let mut closing = Vec::new();
@@ -222,7 +228,9 @@ fn explain(why: &Failure, opened: Option<&Opened>) -> String {
     if let Some(garbage) = garbage {
         text.push_str(&format!("\nits output began with what is no MCP message: {}", shorten(&garbage)));
     }
-    if let Some(other) = other.filter(|_| !matches!(why, Failure::Handshake(HandshakeFailure::OtherVersion(_)))) {
+    if let Some(other) =
+        other.filter(|_| !matches!(why, Failure::Handshake(HandshakeFailure::OtherVersion(_))))
+    {
         text.push_str(&format!("\nthe first message that it sent: {}", shorten(&other)));
     }
     let stderr = String::from_utf8_lossy(&stderr);

@@ -400,7 +400,8 @@ impl Transporting {
         dual_era: bool,
         (offer, dead): Ground<'_>,
     ) -> (Judge, Confirmations) {
-        let outcome = self.bench.alone(place, revision, spoken, dual_era, offer, &Choice::Selected, dead).await;
+        let outcome =
+            self.bench.alone(place, revision, spoken, dual_era, offer, &Choice::Selected, dead).await;
         let scope = Scope::Alone { place, spoken, dual_era, offer };
         let confirmations = self.bench.confirm(&outcome.judge, revision, scope).await;
         (outcome.judge, confirmations)

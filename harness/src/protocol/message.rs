@@ -156,7 +156,9 @@ fn footprint(value: &Value) -> usize {
         Value::Object(members) => {
             let each = |(name, value): (&String, &Value)| MEMBER + ALLOCATION + name.len() + footprint(value);
             // The table and the list of members grow by doubling, from four.
-            3 * ALLOCATION + MEMBER * 4_usize.saturating_sub(members.len()) + members.iter().map(each).sum::<usize>()
+            3 * ALLOCATION
+                + MEMBER * 4_usize.saturating_sub(members.len())
+                + members.iter().map(each).sum::<usize>()
         }
     }
 }
