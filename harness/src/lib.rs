@@ -13,7 +13,7 @@ pub mod generate;
 pub mod monitors;
 pub mod probes;
 pub mod check;
-#[cfg(feature = "cli")]
 pub mod report;
+pub mod suite;
 #[cfg(feature = "cli")]
 pub mod cli;

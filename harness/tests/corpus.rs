@@ -1,5 +1,6 @@
 //! The corpus of the fuzz targets, and random input, against the invariants of `fuzz/src`: what the fuzzers look for
 //! without end is held here for a moment, by an ordinary `cargo test`.
+#![allow(clippy::unwrap_used)]
 
 #[expect(unreachable_pub, reason = "they are public in the package `fuzz`")]
 #[path = "../../fuzz/src/lib.rs"]

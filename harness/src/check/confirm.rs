@@ -1,10 +1,10 @@
 //! A verdict that hurts is looked at twice: what would be a failure is tried again in a fresh process, else a fresh
 //! session, else a fresh connection. What does not come back is flaky, with its rate.
 
-use super::unit::{Bench, Choice, Outcome};
+use super::unit::{Bench, Choice, Outcome, Setting};
 use crate::client::Binding;
 use crate::monitors::{Breach, Judge};
-use crate::probes::{self, Offer, Place, Run};
+use crate::probes::{self, Place, Run};
 use crate::protocol::catalogue::{Catalogue, Violation, outcome_of_violation};
 use crate::protocol::{Era, Revision};
 use crate::wire::Event;
@@ -32,7 +32,7 @@ pub(super) enum Scope<'a> {
     /// The main conversation of a unit.
     Main,
     /// Conversations of their own.
-    Alone { place: Place, spoken: &'a [Revision], dual_era: bool, offer: &'a Offer },
+    Alone(&'a Setting),
 }
 
 impl Bench {
@@ -65,9 +65,7 @@ impl Bench {
             }
             let again = match &scope {
                 Scope::Main => self.main_again(revision, &choice).await,
-                Scope::Alone { place, spoken, dual_era, offer } => {
-                    Ok(self.alone(*place, revision, spoken, *dual_era, offer, &choice, None).await)
-                }
+                Scope::Alone(setting) => Ok(self.alone(setting, &choice).await),
             };
             let again = match again {
                 Ok(outcome) => outcome,

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// How long the slower of the two probes may take longer than the faster one.
 const LATE: Duration = Duration::from_secs(2);
 
+/// How long a process that closed its output may take to exit and to say why.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// A conversation that has begun.
 pub(super) struct Begun {
     pub(super) opened: Opened,
@@ -126,8 +129,8 @@ async fn sort_out(
         reasons: Vec::new(),
     };
     let mut reasons = Vec::new();
+    let mut over = Vec::new();
     let mut spoke = false;
-    let mut closing = Vec::new();
     for (tried, revision) in
         [modern.map(|tried| (tried, Some(Revision::V2026_07_28))), legacy].into_iter().flatten()
     {
@@ -137,7 +140,7 @@ async fn sort_out(
                 found.startup = found.startup.min(took);
                 found.begun.push(Begun { opened, revision });
             }
-            Attempt::Failed { opened, why } => {
+            Attempt::Failed { mut opened, why } => {
                 if let Failure::Handshake(HandshakeFailure::OtherVersion(version)) = &why
                     && revision.era() == Era::Legacy
                 {
@@ -152,20 +155,30 @@ async fn sort_out(
                     spoke = true;
                     found.startup = found.startup.min(took);
                 }
+                if let (Failure::Handshake(HandshakeFailure::Refused(Reply::Gone(_))), Some(opened)) =
+                    (&why, &mut opened)
+                {
+                    // Its last words and its exit code come a moment after the end of its output.
+                    opened.talk.idle(LAST_WORDS).await;
+                }
                 reasons.push(explain(&why, opened.as_ref()));
                 match opened {
                     Some(opened) if answered && revision.era() == Era::Legacy => found.refused = Some(opened),
-                    Some(opened) => closing.push(opened.close()),
+                    Some(opened) => over.push(opened),
                     None => {}
                 }
             }
         }
     }
-    futures_util::future::join_all(closing).await;
+    futures_util::future::join_all(over.into_iter().map(Opened::close)).await;
     reasons.dedup();
     if !found.begun.is_empty() || found.offered.is_some() || spoke {
         found.reasons = reasons;
         return Ok(found);
+    }
+    if reasons.len() > 1 {
+        // That a process which is gone cannot be written to tells nothing beside why it is gone.
+        reasons.retain(|reason: &String| !reason.starts_with("the message could not be written"));
     }
     Err(Unreachable { why: reasons.join("; ") })
 }
@@ -204,6 +217,14 @@ fn explain(why: &Failure, opened: Option<&Opened>) -> String {
     };
     let Some(opened) = opened else { return text };
     let recorder = opened.talk.recorder();
+    let exit = recorder.snapshot().iter().find_map(|record| match &record.event {
+        Event::ProcessExited { code: Some(code), .. } => Some(format!("the process exited with code {code}")),
+        Event::ProcessExited { signal: Some(signal), .. } => {
+            Some(format!("the process was ended by signal {signal}"))
+        }
+        _ => None,
+    });
+    text = exit.unwrap_or(text);
     let mut stderr = Vec::new();
     let mut garbage = None;
     let mut other = None;

@@ -5,21 +5,21 @@ use super::confirm::{Confirmations, Scope};
 use super::discover::{self, Begun, Found};
 use super::rows::Rows;
 use super::stop::Stop;
-use super::unit::{Bench, Choice, Dead, Outcome as UnitOutcome};
+use super::unit::{Bench, Choice, Outcome as UnitOutcome, Setting};
 use crate::client::{Binding, Opened, Opener};
 use crate::monitors::Judge;
-use crate::probes::{Offer, Place};
+use crate::probes::{Known, Place};
 use crate::protocol::catalogue::{Catalogue, REQUIREMENT_SET};
 use crate::protocol::{Era, Revision, Transport};
 use crate::run::{
     Footer, Header, Identity, RUN_FORMAT, RUN_VERSION, ResultRow, RunError, RunEvent, ServerInfo, Summary,
 };
 use crate::transcript::Recorder;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::recorders::Recorders;
 
@@ -181,16 +181,24 @@ async fn run_all(shared: Arc<Shared>) -> Option<RunError> {
         unreachable.iter().for_each(|why| shared.notice(format!("one transport was not reached: {why}")));
         return None;
     }
-    Some(RunError {
-        code: 3,
-        message: format!("no valid MCP answer ever came from the target: {}", unreachable.join("; ")),
-    })
+    Some(RunError { code: 3, message: nothing_came(&shared.config.bindings, &unreachable) })
 }
 
-/// What the main conversation found out: what the server offers, and why no more is asked of it.
-type Ground<'a> = (&'a Offer, Option<&'a Dead>);
+/// What to tell where nothing valid ever came, and what to do about it.
+pub(super) fn nothing_came(bindings: &[Binding], reasons: &[String]) -> String {
+    let advice = match bindings.first() {
+        Some(Binding::Stdio(_)) => {
+            "run the command by hand with the same environment: it must stay, read messages from its standard input, and write nothing but messages to its standard output"
+        }
+        _ => {
+            "is the server running, and is this the URL of its MCP endpoint (often /mcp, or /sse)? --start CMD starts a server first, --header and --bearer-env let in where it asks who you are"
+        }
+    };
+    format!("no valid MCP answer ever came from the target: {}\n{advice}", reasons.join("; "))
+}
 
 /// One transport.
+#[derive(Clone)]
 struct Transporting {
     shared: Arc<Shared>,
     bench: Arc<Bench>,
@@ -256,18 +264,18 @@ impl Transporting {
 
     async fn units(&self, found: Found) -> Result<(), String> {
         let refusals = found.reasons.join("; ");
-        let dual_era = found.begun.iter().any(|begun| begun.revision.era() == Era::Modern)
-            && found.begun.iter().any(|begun| begun.revision.era() == Era::Legacy);
+        let speaks_modern = found.begun.iter().any(|begun| begun.revision.era() == Era::Modern);
         let speaks_legacy = found.offered.is_some()
             || found.refused.is_some()
             || found.begun.iter().any(|begun| begun.revision.era() == Era::Legacy);
+        let dual_era = speaks_modern && speaks_legacy;
         let server_info = found.begun.iter().find_map(|begun| begun.opened.talk.handshake()?.server_info());
         let startup = u64::try_from(found.startup.as_millis()).unwrap_or(u64::MAX);
         let tried: BTreeSet<Revision> = found.begun.iter().map(|begun| begun.revision).collect();
         let mut mains: Vec<tokio::task::JoinHandle<Option<Finished>>> = Vec::new();
         for Begun { opened, revision } in found.begun {
             if self.wants(revision) {
-                mains.push(tokio::spawn(self.clone_for(revision).main(Some(opened), revision)));
+                mains.push(tokio::spawn(self.clone().main(Some(opened), revision, dual_era)));
             } else {
                 opened.close().await;
             }
@@ -280,7 +288,20 @@ impl Transporting {
             speaks_legacy && !tried.contains(revision) && self.wants(*revision) && !over_sse
         });
         for revision in older {
-            mains.push(tokio::spawn(self.clone_for(revision).main(None, revision)));
+            mains.push(tokio::spawn(self.clone().main(None, revision, dual_era)));
+        }
+        // What comes before any revision is agreed on need not wait for the main conversations.
+        let mut eras = Vec::new();
+        for (era, present) in [(Era::Legacy, speaks_legacy), (Era::Modern, speaks_modern)] {
+            let newest = tried.iter().copied().filter(|revision| revision.era() == era).max();
+            let revision = newest.or(found.offered.filter(|_| era == Era::Legacy));
+            if let (true, Some(revision)) = (present, revision)
+                && Revision::ALL.into_iter().any(|wanted| wanted.era() == era && self.wants(wanted))
+            {
+                let (tell, known) = watch::channel(None);
+                let setting = Setting { place: Place::AloneForEra, revision, dual_era, known, dead: None };
+                eras.push((era, tell, tokio::spawn(self.clone().alone(setting))));
+            }
         }
         let mut done: Vec<Finished> = Vec::new();
         for main in mains {
@@ -301,19 +322,37 @@ impl Transporting {
             server_info: server_info.map(|(name, version)| ServerInfo { name, version }),
             startup_millis: startup,
         }));
+        let mut for_era = HashMap::new();
+        for (era, tell, running) in eras {
+            let of_era = || done.iter().filter(|finished| finished.revision.era() == era);
+            let offer = of_era().next_back().map(|finished| finished.outcome.offer.clone());
+            let spoken = of_era().map(|finished| finished.revision).collect();
+            tell.send_replace(Some(Arc::new(Known { spoken, offer: offer.unwrap_or_default() })));
+            match running.await {
+                Ok(judged) => for_era.insert(era, judged),
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            };
+        }
         for revision in self.shared.config.revisions.iter().filter(|revision| !spoken.contains(revision)) {
             self.shared.notice(format!("{revision} is not spoken over {}", self.transport));
+            self.report(*revision, &Judge::default(), &Confirmations::new(), Instant::now(), false);
         }
-        self.alone_and_report(done, &spoken, dual_era).await;
+        for finished in done {
+            let Finished { revision, outcome, mut confirmations, since } = finished;
+            let mut judge = outcome.judge;
+            if let Some((theirs, confirmed)) = for_era.get(&revision.era()) {
+                judge.merge_ref(theirs);
+                for (id, confirmation) in confirmed {
+                    confirmations.entry(id).or_insert_with(|| confirmation.clone());
+                }
+            }
+            self.report(revision, &judge, &confirmations, since, true);
+        }
         Ok(())
     }
 
-    fn clone_for(&self, _revision: Revision) -> Self {
-        Self { shared: Arc::clone(&self.shared), bench: Arc::clone(&self.bench), transport: self.transport }
-    }
-
     /// The main conversation of a revision, and its confirmation; `None` where the revision is not spoken.
-    async fn main(self, opened: Option<Opened>, revision: Revision) -> Option<Finished> {
+    async fn main(self, opened: Option<Opened>, revision: Revision, dual_era: bool) -> Option<Finished> {
         let since = Instant::now();
         if self.stop().wanted().is_some() {
             return None;
@@ -340,8 +379,7 @@ impl Transporting {
             });
         };
         let mut outcome = self.bench.main_conversation(opened, revision, &Choice::Selected, &progress).await;
-        let era_alone = self.stop().wanted().is_none();
-        let confirmations = if era_alone {
+        let mut confirmations = if self.stop().wanted().is_none() {
             self.bench.confirm(&outcome.judge, revision, Scope::Main).await
         } else {
             Confirmations::new()
@@ -352,65 +390,39 @@ impl Transporting {
                 self.transport, reason.text
             ));
         }
+        let spoken = vec![revision];
+        let known = Known { spoken, offer: outcome.offer.clone() };
+        // A channel without a sender keeps its last value.
+        let (_, known) = watch::channel(Some(Arc::new(known)));
+        let setting = Setting { place: Place::Alone, revision, dual_era, known, dead: outcome.dead.clone() };
+        let (judge, confirmed) = self.alone(setting).await;
+        outcome.judge.merge(judge);
+        confirmations.extend(confirmed);
         Some(Finished { revision, outcome, confirmations, since })
     }
 
-    /// The probes with conversations of their own, then the rows of every unit.
-    async fn alone_and_report(&self, done: Vec<Finished>, spoken: &[Revision], dual_era: bool) {
-        let newest: BTreeMap<u8, (Revision, Ground<'_>)> = done
-            .iter()
-            .map(|finished| {
-                let era = u8::from(finished.revision.era() == Era::Modern);
-                (era, (finished.revision, (&finished.outcome.offer, finished.outcome.dead.as_ref())))
-            })
-            .collect();
-        let mut for_era: HashMap<Era, (Judge, Confirmations)> = HashMap::new();
-        let eras = newest.values().map(|(revision, ground)| async move {
-            let spoken: Vec<Revision> =
-                spoken.iter().copied().filter(|other| other.era() == revision.era()).collect();
-            let found = self.alone(Place::AloneForEra, *revision, &spoken, dual_era, *ground).await;
-            (revision.era(), found)
-        });
-        let units = done.iter().map(|finished| async {
-            let ground = (&finished.outcome.offer, finished.outcome.dead.as_ref());
-            self.alone(Place::Alone, finished.revision, spoken, dual_era, ground).await
-        });
-        let (eras, units) =
-            tokio::join!(futures_util::future::join_all(eras), futures_util::future::join_all(units));
-        for_era.extend(eras);
-        for (finished, (judge, confirmations)) in done.into_iter().zip(units) {
-            let Finished { revision, mut outcome, confirmations: mut confirmed, since } = finished;
-            outcome.judge.merge(judge);
-            confirmed.extend(confirmations);
-            if let Some((judge, confirmations)) = for_era.get(&revision.era()) {
-                outcome.judge.merge_ref(judge);
-                for (id, confirmation) in confirmations {
-                    confirmed.entry(id).or_insert_with(|| confirmation.clone());
-                }
-            }
-            self.report(revision, &outcome.judge, &confirmed, since);
-        }
-    }
-
-    async fn alone(
-        &self,
-        place: Place,
-        revision: Revision,
-        spoken: &[Revision],
-        dual_era: bool,
-        (offer, dead): Ground<'_>,
-    ) -> (Judge, Confirmations) {
-        let outcome =
-            self.bench.alone(place, revision, spoken, dual_era, offer, &Choice::Selected, dead).await;
-        let scope = Scope::Alone { place, spoken, dual_era, offer };
-        let confirmations = self.bench.confirm(&outcome.judge, revision, scope).await;
+    /// Probes with conversations of their own, and the confirmation of what they found.
+    async fn alone(self, setting: Setting) -> (Judge, Confirmations) {
+        let outcome = self.bench.alone(&setting, &Choice::Selected).await;
+        let confirmations =
+            self.bench.confirm(&outcome.judge, setting.revision, Scope::Alone(&setting)).await;
         (outcome.judge, confirmations)
     }
 
-    fn report(&self, revision: Revision, judge: &Judge, confirmations: &Confirmations, since: Instant) {
+    fn report(
+        &self,
+        revision: Revision,
+        judge: &Judge,
+        confirmations: &Confirmations,
+        since: Instant,
+        spoken: bool,
+    ) {
         let recorders = &self.shared.recorders;
         let transcript = |recorder: &Arc<Recorder>| recorders.file(recorder);
+        let selection = &self.shared.config.selection;
+        let selected = |id: &str| selection.contains(id);
         let rows = Rows {
+            selected: &selected,
             judge,
             confirmations,
             revision,
@@ -421,9 +433,13 @@ impl Transporting {
             cut_short: self.stop().wanted().map(|_| "the run was interrupted before it was decided"),
         };
         for requirement in Catalogue::get().iter() {
-            if self.shared.config.selection.contains(&requirement.id) {
-                self.shared.tell(RunEvent::Result(Box::new(rows.row(requirement))));
+            if selected(&requirement.id) {
+                let row = if spoken { rows.row(requirement) } else { rows.not_spoken(requirement) };
+                self.shared.tell(RunEvent::Result(Box::new(row)));
             }
+        }
+        if !spoken {
+            return;
         }
         self.shared.tell(RunEvent::UnitFinished {
             revision,

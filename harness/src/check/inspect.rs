@@ -2,6 +2,7 @@
 
 use super::config::CheckConfig;
 use super::discover;
+use super::engine;
 use super::recorders::Recorders;
 use super::target::Target;
 use crate::client::{Binding, Conversation, Handshake, Opened, Opener, Reply};
@@ -156,7 +157,8 @@ pub async fn inspect(target: &Target, config: CheckConfig) -> Inspection {
     // Nobody listens to run events here; the channel is closed at once.
     let (sender, _) = mpsc::unbounded_channel();
     let recorders = Arc::new(Recorders::new(&config, sender));
-    let looks = up.bindings.iter().map(|binding| look(binding, &config, &recorders));
+    let bindings = up.bindings.clone();
+    let looks = bindings.iter().map(|binding| look(binding, &config, &recorders));
     let looked = stop.unless(futures_util::future::join_all(looks)).await;
     up.stop().await;
     let Some(looked) = looked else {
@@ -177,7 +179,7 @@ pub async fn inspect(target: &Target, config: CheckConfig) -> Inspection {
     }
     reasons.dedup();
     if inspection.transports.is_empty() {
-        let message = format!("no valid MCP answer ever came from the target: {}", reasons.join("; "));
+        let message = engine::nothing_came(&bindings, &reasons);
         inspection.error = Some(RunError { code: 3, message });
     }
     inspection

@@ -26,11 +26,24 @@ pub(super) struct Rows<'a> {
     pub(super) seed: u64,
     /// The file of a conversation, relative to the run's folder.
     pub(super) transcript: &'a (dyn Fn(&Arc<Recorder>) -> Option<String> + Sync),
+    /// Whether a requirement has a row in this run.
+    pub(super) selected: &'a (dyn Fn(&str) -> bool + Sync),
     /// Why the run ended early, if it did.
     pub(super) cut_short: Option<&'a str>,
 }
 
 impl Rows<'_> {
+    /// The row of a requirement in a revision that was asked for and is not spoken.
+    pub(super) fn not_spoken(&self, requirement: &Requirement) -> ResultRow {
+        let text = format!("the server does not speak {} over {}", self.revision, self.transport);
+        ResultRow {
+            outcome: Outcome::NotApplicable,
+            reason: Some(Reason::new("revision-not-spoken", text)),
+            findings: Vec::new(),
+            ..self.row(requirement)
+        }
+    }
+
     /// The row of a requirement. Findings have no id yet.
     pub(super) fn row(&self, requirement: &Requirement) -> ResultRow {
         let (outcome, reason, findings) = self.outcome(requirement);
@@ -91,6 +104,8 @@ impl Rows<'_> {
 
     fn broken(&self, requirement: &Requirement, tally: &Tally) -> (Outcome, Option<Reason>, Vec<Finding>) {
         if let Some(other) = Catalogue::get().restated(requirement, self.revision)
+            && (self.selected)(&other.id)
+            && other.applies(self.revision, self.transport).is_ok()
             && let Some(theirs) = self.judge.get(&other.id).filter(|theirs| !theirs.breaches.is_empty())
         {
             let (outcome, ..) = self.broken(other, theirs);

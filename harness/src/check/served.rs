@@ -74,7 +74,12 @@ impl Served {
         }
     }
 
-    /// Ends it.
+    /// Ends it at once.
+    pub async fn kill(self) {
+        self.process.kill().await;
+    }
+
+    /// Ends it in order.
     pub async fn stop(self) {
         self.process.shutdown().await;
     }

@@ -43,13 +43,17 @@ pub struct Up {
     /// Where, one entry a transport.
     pub bindings: Vec<Binding>,
     served: Option<Served>,
+    /// Whether it is our own server, which need not be asked politely.
+    ours: bool,
 }
 
 impl Up {
     /// Ends the server that was started for it.
     pub async fn stop(self) {
-        if let Some(served) = self.served {
-            served.stop().await;
+        match self.served {
+            Some(served) if self.ours => served.kill().await,
+            Some(served) => served.stop().await,
+            None => {}
         }
     }
 }
@@ -273,7 +277,7 @@ impl Target {
     pub async fn up(&self, wait: Duration) -> Result<Up, RunError> {
         match &self.reach {
             Reach::Command(command) => {
-                Ok(Up { bindings: vec![Binding::Stdio(command.clone())], served: None })
+                Ok(Up { bindings: vec![Binding::Stdio(command.clone())], served: None, ours: false })
             }
             Reach::Http { target, start } => {
                 let served = match start {
@@ -282,7 +286,7 @@ impl Target {
                 };
                 let url = target.url.clone();
                 let binding = if target.sse { Binding::HttpSse(url) } else { Binding::Http(url) };
-                Ok(Up { bindings: vec![binding], served })
+                Ok(Up { bindings: vec![binding], served, ours: false })
             }
             Reach::Embedded { program } => {
                 let command = |extra: &[&str]| CommandLine {
@@ -301,7 +305,7 @@ impl Target {
                 let stream = url.join("/sse").map_err(|error| broken(error.to_string()))?;
                 let bindings =
                     vec![Binding::Stdio(command(&[])), Binding::Http(url), Binding::HttpSse(stream)];
-                Ok(Up { bindings, served: Some(served) })
+                Ok(Up { bindings, served: Some(served), ours: true })
             }
         }
     }

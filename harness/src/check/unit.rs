@@ -4,12 +4,13 @@
 use super::stop::Stop;
 use crate::client::{Finished, Gone, Opened, Opener, Reply};
 use crate::monitors::{Breach, Judge, Watch};
-use crate::probes::{self, Offer, Place, Probe, Run, Settings, Solo, Stage};
+use crate::probes::{self, Known, Offer, Place, Probe, Run, Settings, Solo, Stage};
 use crate::protocol::{Revision, Transport};
 use crate::run::Reason;
 use crate::transcript::Recorder;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// How often a unit starts again after the server went away under a probe.
 const RESTARTS: u32 = 4;
@@ -44,6 +45,17 @@ pub(super) enum Choice {
     Selected,
     /// To confirm a finding: these, after the clean tour.
     Named(BTreeSet<&'static str>),
+}
+
+/// In what setting probes with conversations of their own run.
+#[derive(Clone)]
+pub(super) struct Setting {
+    pub(super) place: Place,
+    pub(super) revision: Revision,
+    pub(super) dual_era: bool,
+    pub(super) known: watch::Receiver<Option<Arc<Known>>>,
+    /// Why no more is asked of the target, if the main conversation gave it up.
+    pub(super) dead: Option<Dead>,
 }
 
 /// How far a unit is.
@@ -206,16 +218,9 @@ impl Bench {
     }
 
     /// The probes with conversations of their own.
-    pub(super) async fn alone(
-        &self,
-        place: Place,
-        revision: Revision,
-        spoken: &[Revision],
-        dual_era: bool,
-        offer: &Offer,
-        choice: &Choice,
-        dead: Option<&Dead>,
-    ) -> Outcome {
+    pub(super) async fn alone(&self, setting: &Setting, choice: &Choice) -> Outcome {
+        let Setting { place, revision, dual_era, .. } = *setting;
+        let dead = setting.dead.as_ref();
         let mut outcome = Outcome::default();
         if let Some(dead) = dead.filter(|dead| dead.for_all) {
             outcome.dead = Some(dead.clone());
@@ -231,11 +236,10 @@ impl Bench {
                     name: probe.name,
                     opener: &self.opener,
                     judge: judge.by(probe.name),
-                    offer,
                     settings: &self.settings,
                     revision,
-                    spoken,
                     dual_era,
+                    known: setting.known.clone(),
                     finished: &finished,
                 };
                 // What is under way when somebody asks to stop is dropped, and its processes with it.

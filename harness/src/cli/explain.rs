@@ -82,7 +82,7 @@ fn page(row: &Requirement) -> String {
     match row.verdict_max {
         Some(VerdictMax::Warn) => page.prose(2, "policy: a violation warns at most"),
         Some(VerdictMax::Fail) => {
-            page.prose(2, "policy: a violation may fail although the text only implies it")
+            page.prose(2, "policy: a violation may fail although the text only implies it");
         }
         None => {}
     }
@@ -128,10 +128,10 @@ fn tested(page: &mut Page, row: &Requirement) {
     match Coverage::of(row) {
         Coverage::Decided => {}
         Coverage::NotObservable => {
-            page.prose(2, "Not testable from outside: it has no effect on the wire that decides it.")
+            page.prose(2, "Not testable from outside: it has no effect on the wire that decides it.");
         }
         Coverage::NoCheck => {
-            page.prose(2, "No monitor and no probe decides it yet: it is reported as inconclusive.")
+            page.prose(2, "No monitor and no probe decides it yet: it is reported as inconclusive.");
         }
     }
 }

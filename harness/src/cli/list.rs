@@ -177,7 +177,7 @@ fn grouped<'a>(rows: &[&'a Requirement]) -> Vec<(&'a str, Vec<&'a Requirement>)>
 
 fn by_area(rows: &[&Requirement]) -> String {
     let mut text = String::new();
-    let revisions: String = Revision::ALL.iter().map(|revision| format!("{revision:>12}")).collect();
+    let revisions = Revision::ALL.map(|revision| format!("{revision:>12}")).concat();
     let head =
         format!("{:<18}{:>6}{:>6}{:>8}{:>11}{revisions}", "area", "all", "MUST", "SHOULD", "INVARIANT");
     let _ = writeln!(text, "{DIM}{head}{DIM:#}");
@@ -185,12 +185,8 @@ fn by_area(rows: &[&Requirement]) -> String {
         let strength = |levels: &[Level]| {
             rows.iter().filter(|row| strongest(row).is_some_and(|level| levels.contains(&level))).count()
         };
-        let revisions: String = Revision::ALL
-            .iter()
-            .map(|revision| {
-                format!("{:>12}", rows.iter().filter(|row| row.level(*revision).is_some()).count())
-            })
-            .collect();
+        let having = |revision| rows.iter().filter(|row| row.level(revision).is_some()).count();
+        let revisions = Revision::ALL.map(|revision| format!("{:>12}", having(revision))).concat();
         let _ = writeln!(
             text,
             "{style}{name:<18}{style:#}{:>6}{:>6}{:>8}{:>11}{revisions}",

@@ -192,9 +192,10 @@ pub(super) fn selection(args: &SelectArgs) -> Result<(Selection, Option<String>)
     // That nothing matches is told by its own exit code; that one of several patterns matches nothing is a mistake.
     let mut strays = args.only.iter().filter_map(|pattern| Selection::parse(&[pattern]).err());
     if let Some(stray) = strays.next() {
-        return match strays.count() + 1 == args.only.len() {
-            true => Ok((Selection::none(), Some(format!("--only: {stray}")))),
-            false => Err(Failure::Usage(format!("--only: {stray}"))),
+        return if strays.count() + 1 == args.only.len() {
+            Ok((Selection::none(), Some(format!("--only: {stray}"))))
+        } else {
+            Err(Failure::Usage(format!("--only: {stray}")))
         };
     }
     Selection::parse(&args.skip).map_err(|error| Failure::Usage(format!("--skip: {error}")))?;
@@ -223,7 +224,8 @@ pub(super) fn flags(reach: &ReachArgs, select: &SelectArgs) -> Vec<String> {
         }
     }
     let given = |duration: Option<std::time::Duration>, default: u64| {
-        duration.filter(|d| d.as_secs_f64() != default as f64).map(|d| d.as_secs_f64().to_string())
+        let default = std::time::Duration::from_secs(default);
+        duration.filter(|d| *d != default).map(|d| d.as_secs_f64().to_string())
     };
     if let Some(seconds) = given(reach.timeout, 10) {
         flag("timeout", Some(seconds));

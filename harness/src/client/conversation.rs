@@ -6,7 +6,8 @@ use super::inbox::{Heard, Inbox};
 use super::link::{Binding, Link, OpenError, Timeouts};
 use super::outgoing::Outgoing;
 use super::pace::Pace;
-use super::reply::{Gone, Reply};
+use super::reply::{Gone, HttpHead, Reply};
+use super::streams::Listening;
 use crate::protocol::{Era, Id, Revision, Transport};
 use crate::transcript::Recorder;
 use crate::wire::{Channel, End, Event, Exit, HttpConfig, Limits, Observer, ResponseLimits, Taint};
@@ -19,12 +20,12 @@ use url::Url;
 
 /// How often an event stream is taken up again before its response counts as lost.
 const RESUMPTIONS: u32 = 5;
+/// How long the session's end may take.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// How many valid requests in a row may stay without an answer before the server is asked whether it is there at all.
 const PATIENCE: u32 = 2;
 /// How long the end of a process may come after its pipes have closed.
-const LAST_WORDS: Duration = Duration::from_millis(500);
-/// The longest wait that a server may ask for before a stream is taken up again.
-const LONGEST_RETRY: Duration = Duration::from_secs(5);
+const LAST_WORDS: Duration = Duration::from_millis(1500);
 
 /// How a note begins that says that something was not answered in time; the id of the request follows, if it has one.
 pub const TIMED_OUT: &str = "timed out: ";
@@ -34,11 +35,13 @@ pub struct Conversation {
     pub(super) recorder: Arc<Recorder>,
     pub(super) link: Link,
     pub(super) transport: Transport,
-    inbox: Inbox,
+    pub(super) inbox: Inbox,
+    /// The stream that a legacy session over HTTP listens on.
+    pub(super) listening: Option<Listening>,
     pub(super) era: Option<Era>,
     pub(super) revision: Option<Revision>,
     pub(super) handshake: Option<Handshake>,
-    timeouts: Timeouts,
+    pub(super) timeouts: Timeouts,
     pace: Option<Arc<Pace>>,
     next_id: i64,
     answered: HashSet<usize>,
@@ -100,6 +103,7 @@ impl Conversation {
             link,
             transport,
             inbox: Inbox::default(),
+            listening: None,
             era: None,
             revision: None,
             handshake: None,
@@ -116,58 +120,6 @@ impl Conversation {
             conversation.open_sse(url).await?;
         }
         Ok(conversation)
-    }
-
-    async fn open_sse(&mut self, url: &Url) -> Result<(), OpenError> {
-        let limits = self.stream_limits();
-        let Link::Http(link) = &mut self.link else { return Ok(()) };
-        let headers = vec![("Accept".to_owned(), "text/event-stream".to_owned())];
-        let channel = link.bare("GET", url.clone(), headers, &Outgoing::bytes(""), limits);
-        link.stream = Some(channel);
-        let deadline = Instant::now() + self.timeouts.startup.min(Duration::from_secs(10));
-        let failed = |why: String| OpenError::NoEndpoint { url: url.to_string(), why };
-        loop {
-            self.inbox.absorb(&self.recorder);
-            if let Some(endpoint) = self.endpoint(channel) {
-                let resolved = url.join(endpoint.trim());
-                let target = resolved.map_err(|error| failed(format!("`{endpoint}` is no URL: {error}")))?;
-                if target.origin() != url.origin() {
-                    return Err(failed(format!("it names another origin: {target}")));
-                }
-                if let Link::Http(link) = &mut self.link {
-                    link.url = target;
-                }
-                return Ok(());
-            }
-            let exchange = self.inbox.exchange(channel);
-            if let Some(gone) = exchange.and_then(|exchange| exchange.failed.clone()) {
-                return Err(failed(gone.to_string()));
-            }
-            if let Some(head) = exchange.and_then(|exchange| exchange.head.as_ref())
-                && (head.status != 200 || head.media_type().as_deref() != Some("text/event-stream"))
-            {
-                let media = head.media_type().unwrap_or_else(|| "no media type".to_owned());
-                return Err(failed(format!("HTTP {} with {media}", head.status)));
-            }
-            if exchange.is_some_and(|exchange| exchange.end.is_some()) {
-                return Err(failed("the stream ended".to_owned()));
-            }
-            if !self.wait(deadline).await {
-                return Err(failed("no `endpoint` event came in time".to_owned()));
-            }
-        }
-    }
-
-    /// The data of the `endpoint` event, if it has come.
-    fn endpoint(&self, channel: Channel) -> Option<String> {
-        self.recorder.snapshot().iter().find_map(|record| match &record.event {
-            Event::Received { payload, sse: Some(sse) }
-                if record.channel == channel && sse.event.as_deref() == Some("endpoint") =>
-            {
-                Some(String::from_utf8_lossy(payload.bytes()).into_owned())
-            }
-            _ => None,
-        })
     }
 
     /// What happened so far.
@@ -402,23 +354,13 @@ impl Conversation {
         })
     }
 
-    /// Opens the event stream of the session by GET; the reply to the ticket is its head, see [`Self::head`].
-    pub async fn get_stream(&mut self, last_event_id: Option<&str>, edits: Outgoing) -> Ticket {
-        let since = self.now();
-        let limits = self.stream_limits();
-        let Link::Http(link) = &mut self.link else {
-            return Ticket { id: None, channel: Channel::PROCESS, since };
-        };
-        let mut headers = link.session_headers("text/event-stream");
-        if let Some(id) = last_event_id {
-            headers.push(("Last-Event-ID".to_owned(), id.to_owned()));
-        }
-        let channel = link.bare("GET", link.url.clone(), headers, &edits, limits);
-        Ticket { id: None, channel, since }
-    }
-
     /// A request without a body (DELETE, PUT, …) on the endpoint, and its response.
     pub async fn bare(&mut self, method: &str, edits: Outgoing) -> Reply {
+        let wait = self.timeouts.request;
+        self.bare_within(method, edits, wait).await
+    }
+
+    async fn bare_within(&mut self, method: &str, edits: Outgoing, wait: Duration) -> Reply {
         if self.hangs {
             return Reply::Gone(Gone::Hangs);
         }
@@ -428,15 +370,23 @@ impl Conversation {
         let Link::Http(link) = &mut self.link else { return Reply::Silence(Duration::ZERO) };
         let headers = link.session_headers("application/json, text/event-stream");
         let channel = link.bare(method, link.url.clone(), headers, &edits, limits);
-        self.reply(&Ticket { id: None, channel, since }).await
+        if method == "DELETE"
+            && let Some(listening) = &mut self.listening
+        {
+            listening.let_go();
+        }
+        self.reply_within(&Ticket { id: None, channel, since }, wait).await
     }
 
     /// Waits for the head of an HTTP response, whether or not its body ends.
-    pub async fn head(&mut self, ticket: &Ticket) -> Result<super::HttpHead, Gone> {
+    pub async fn head(&mut self, ticket: &Ticket) -> Result<HttpHead, Gone> {
         if self.hangs {
             return Err(Gone::Hangs);
         }
-        let deadline = Instant::now() + self.timeouts.request;
+        self.head_before(ticket, Instant::now() + self.timeouts.request).await
+    }
+
+    pub(super) async fn head_before(&mut self, ticket: &Ticket, deadline: Instant) -> Result<HttpHead, Gone> {
         loop {
             self.pump().await;
             let exchange = self.inbox.exchange(ticket.channel);
@@ -478,9 +428,11 @@ impl Conversation {
 
     /// Ends the conversation as a client should: the session is deleted, the process's input closed.
     pub async fn close(mut self) -> Closed {
+        self.stop_listening().await;
         let mut deleted = None;
         if self.session_id().is_some() {
-            deleted = Some(self.bare("DELETE", Outgoing::bytes("")).await);
+            let wait = self.timeouts.request.min(FAREWELL);
+            deleted = Some(self.bare_within("DELETE", Outgoing::bytes(""), wait).await);
         }
         let exit = match self.link {
             Link::Stdio { process } => Some(process.shutdown().await),
@@ -509,7 +461,8 @@ impl Conversation {
             return self.gone().map(Reply::Gone);
         }
         let over_sse = matches!(&self.link, Link::Http(link) if link.stream.is_some());
-        let exchange = self.inbox.exchange(ticket.channel)?;
+        let channel = self.inbox.continuation(ticket.channel);
+        let exchange = self.inbox.exchange(channel)?;
         if let Some(gone) = &exchange.failed {
             return Some(Reply::Gone(gone.clone()));
         }
@@ -519,7 +472,7 @@ impl Conversation {
             // The answer comes on the stream.
             return self.gone().map(Reply::Gone);
         }
-        if let Some(answer) = self.inbox.response_on(ticket.channel) {
+        if let Some(answer) = self.inbox.response_on(channel) {
             return Some(Reply::Unmatched(answer));
         }
         Some(match (head, end) {
@@ -528,30 +481,10 @@ impl Conversation {
         })
     }
 
-    /// Takes up an event stream again that ended before its response (legacy era, basic/transports#resumability).
-    async fn resume(&mut self, ticket: &Ticket, deadline: Instant) -> bool {
-        if self.era != Some(Era::Legacy) || self.transport != Transport::Http || ticket.id.is_none() {
-            return false;
-        }
-        let exchange = self.inbox.exchange_mut(ticket.channel);
-        let Some(last) = exchange.last_event_id.clone().filter(|_| !exchange.resumed) else { return false };
-        exchange.resumed = true;
-        let pause = Duration::from_millis(exchange.retry.unwrap_or(100)).min(LONGEST_RETRY);
-        if Instant::now() + pause > deadline {
-            return false;
-        }
-        self.idle(pause).await;
-        let again = self.get_stream(Some(&last), Outgoing::bytes("")).await;
-        // The answer is looked for by its id on every stream; this exchange only has to stay open until then.
-        let exchange = self.inbox.exchange_mut(ticket.channel);
-        exchange.end = None;
-        self.recorder.note(format!("exchange {} is taken up again as {}", ticket.channel, again.channel));
-        true
-    }
-
     /// Takes in what came and answers what the server asked.
-    async fn pump(&mut self) {
+    pub(super) async fn pump(&mut self) {
         self.inbox.absorb(&self.recorder);
+        self.keep_listening();
         for index in std::mem::take(&mut self.inbox.asked) {
             // In the modern era a server asks nothing; whatever it sends is left to the monitors.
             if self.era == Some(Era::Modern) || !self.answered.insert(index) {
@@ -578,8 +511,10 @@ impl Conversation {
     }
 
     /// Waits for news until a deadline; `false` when it has passed.
-    async fn wait(&self, deadline: Instant) -> bool {
-        tokio::time::timeout_at(deadline, self.recorder.news()).await.is_ok()
+    pub(super) async fn wait(&self, deadline: Instant) -> bool {
+        let due = self.listening.as_ref().and_then(Listening::due);
+        let until = due.map_or(deadline, |due| due.min(deadline));
+        tokio::time::timeout_at(until, self.recorder.news()).await.is_ok() || until < deadline
     }
 
     fn response_limits(&self) -> ResponseLimits {
@@ -587,11 +522,6 @@ impl Conversation {
         // The conversation's own time-out is what counts; the wire's is the bound behind it.
         let total = wait + Duration::from_secs(5);
         ResponseLimits { head: total, idle: total, total }
-    }
-
-    fn stream_limits(&self) -> ResponseLimits {
-        let hour = Duration::from_secs(3600);
-        ResponseLimits { head: self.timeouts.startup, idle: hour, total: hour }
     }
 }
 

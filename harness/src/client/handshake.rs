@@ -60,7 +60,8 @@ pub enum HandshakeFailure {
 }
 
 impl Conversation {
-    /// Opens the conversation in a revision: `initialize` and `notifications/initialized`, or `server/discover`.
+    /// Opens the conversation in a revision: `initialize` and `notifications/initialized`, or `server/discover`. A
+    /// legacy session over Streamable HTTP also opens the stream on which the server may speak by itself.
     pub async fn begin(&mut self, revision: Revision) -> Result<(), HandshakeFailure> {
         match revision.era() {
             Era::Legacy => {
@@ -71,6 +72,7 @@ impl Conversation {
                     return Err(HandshakeFailure::OtherVersion(offered.unwrap_or_default().to_owned()));
                 }
                 self.initialized().await;
+                self.listen();
                 Ok(())
             }
             Era::Modern => {

@@ -6,11 +6,14 @@ use serde_json::Value;
 
 /// How a value stands in a header: plain where it is safe ASCII, else as `=?base64?…?=`.
 pub fn encode(value: &str) -> String {
-    let plain = value.bytes().all(|byte| (0x20..=0x7e).contains(&byte))
-        && !value.starts_with([' ', '\t'])
-        && !value.ends_with([' ', '\t'])
-        && !(value.starts_with("=?base64?") && value.ends_with("?="));
-    if plain { value.to_owned() } else { format!("=?base64?{}?=", BASE64.encode(value)) }
+    let unsafe_bytes = value.bytes().any(|byte| !(0x20..=0x7e).contains(&byte));
+    let trimmed = value.starts_with([' ', '\t']) || value.ends_with([' ', '\t']);
+    let looks_encoded = value.starts_with("=?base64?") && value.ends_with("?=");
+    if !unsafe_bytes && !trimmed && !looks_encoded {
+        value.to_owned()
+    } else {
+        format!("=?base64?{}?=", BASE64.encode(value))
+    }
 }
 
 /// The `Mcp-Param-*` headers for a tool call: each argument that the input schema annotates with `x-mcp-header` and

@@ -25,8 +25,10 @@ pub(super) struct Exchange {
     /// The last SSE event id on it, and the wait that the server asks for.
     pub(super) last_event_id: Option<String>,
     pub(super) retry: Option<u64>,
-    /// Whether this stream was taken up again elsewhere.
-    pub(super) resumed: bool,
+    /// Where this stream goes on, once it was taken up again.
+    pub(super) continued: Option<Channel>,
+    /// Whether the server refused to take it up again.
+    pub(super) over: bool,
 }
 
 /// Reads a conversation's record as it grows.
@@ -126,6 +128,16 @@ impl Inbox {
 
     pub(super) fn exchange_mut(&mut self, channel: Channel) -> &mut Exchange {
         self.exchanges.entry(channel).or_default()
+    }
+
+    /// The exchange on which the stream of an exchange goes on by now: itself, unless it was taken up again.
+    pub(super) fn continuation(&self, channel: Channel) -> Channel {
+        let mut current = channel;
+        // Each is newer than the one before, so this ends.
+        while let Some(next) = self.exchanges.get(&current).and_then(|exchange| exchange.continued) {
+            current = next;
+        }
+        current
     }
 
     /// The first response with an id that came after the event at `since`.

@@ -58,7 +58,7 @@ impl Default for Timeouts {
 }
 
 /// Why no conversation could be opened.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum OpenError {
     /// The process could not be started.
     #[error(transparent)]
@@ -73,7 +73,15 @@ pub enum OpenError {
         url: String,
         /// What came instead.
         why: String,
+        /// What was seen of it.
+        recorder: Arc<Recorder>,
     },
+}
+
+impl std::fmt::Debug for OpenError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OpenError({self})")
+    }
 }
 
 pub(super) enum Link {

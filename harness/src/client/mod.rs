@@ -10,6 +10,7 @@ mod opener;
 mod outgoing;
 mod pace;
 mod reply;
+mod streams;
 
 pub use answers::{capabilities, client_info};
 pub use conversation::{Closed, Conversation, Opening, TIMED_OUT, Ticket, with_meta};

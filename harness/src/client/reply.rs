@@ -33,6 +33,11 @@ impl HttpHead {
         let value = header(&self.headers, "content-type")?;
         Some(value.split(';').next().unwrap_or(value).trim().to_ascii_lowercase())
     }
+
+    /// Whether what follows is an event stream.
+    pub fn is_event_stream(&self) -> bool {
+        self.status == 200 && self.media_type().as_deref() == Some("text/event-stream")
+    }
 }
 
 /// The outcome of waiting for an answer. A closed connection and a dead process are their own cases: they never

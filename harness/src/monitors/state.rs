@@ -192,8 +192,12 @@ impl State {
     pub(super) fn note_sent(&mut self, record: &Record) {
         self.link.note(record);
         match &record.event {
-            Event::RequestHead { method, headers, .. } => {
+            Event::RequestHead { method, headers, deliberate, .. } => {
+                if deliberate.as_ref().is_some_and(|d| d.taints == Taint::Conversation) {
+                    self.tainted_since.get_or_insert(record.seq);
+                }
                 let exchange = self.exchanges.entry(record.channel).or_default();
+                exchange.deliberate.clone_from(deliberate);
                 exchange.method.clone_from(method);
                 exchange.request_headers.clone_from(headers);
                 exchange.seq = record.seq;

@@ -129,6 +129,7 @@ impl Script {
             method: "POST".to_owned(),
             url: "http://localhost/mcp".to_owned(),
             headers: Vec::new(),
+            deliberate: None,
         };
         let sent = Event::Sent { payload: Payload::read(body.to_vec()), deliberate };
         (self.on(channel, head).on(channel, sent), channel)

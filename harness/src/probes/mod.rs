@@ -7,5 +7,5 @@ mod probe;
 mod safety;
 
 pub use offer::Offer;
-pub use probe::{Over, Place, Probe, Run, Settings, Solo, Stage, all, breach, deciding};
+pub use probe::{Known, Over, Place, Probe, Run, Settings, Solo, Stage, all, breach, deciding};
 pub use safety::{Calls, Safety, matches};

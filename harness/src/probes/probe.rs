@@ -7,6 +7,8 @@ use crate::wire::Taint;
 use serde_json::Value;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::watch;
 
 use super::offer::Offer;
 use super::safety::Safety;
@@ -64,9 +66,10 @@ pub enum Place {
     Clean,
     /// In the unit's main conversation, after everything clean: it breaks the protocol, and is followed by a canary.
     Breaking,
-    /// In conversations of its own, once for each revision.
+    /// In conversations of its own, once for each revision, after the main one.
     Alone,
-    /// In conversations of its own, once for the era: what it does comes before any revision is agreed on.
+    /// In conversations of its own, once for the era and from the start, beside the main conversations: what it does
+    /// comes before any revision is agreed on.
     AloneForEra,
 }
 
@@ -102,18 +105,25 @@ pub struct Solo<'a> {
     pub opener: &'a Opener,
     /// Where to say what was seen.
     pub judge: &'a mut Judge,
-    /// What the server offers, as the main conversation found out.
-    pub offer: &'a Offer,
     /// What may be called, and the seed.
     pub settings: &'a Settings,
-    /// The revision of the unit; for [`Place::AloneForEra`] the newest one of the era that the server speaks.
+    /// The revision of the unit; for [`Place::AloneForEra`] one of the era that the server speaks.
     pub revision: Revision,
-    /// The revisions of the era that the server was seen to speak, oldest first.
-    pub spoken: &'a [Revision],
-    /// Whether the server speaks the other era too.
+    /// Whether the server speaks both eras.
     pub dual_era: bool,
+    /// What the main conversations found out, once they are over; see [`Solo::known`].
+    pub known: watch::Receiver<Option<Arc<Known>>>,
     /// Conversations that are over; they go to the monitors.
     pub finished: &'a Finished,
+}
+
+/// What the main conversations found out.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// The revisions of the era that the server speaks, oldest first.
+    pub spoken: Vec<Revision>,
+    /// What the server offers: in the revision of the unit, or the newest one of the era.
+    pub offer: Offer,
 }
 
 /// What holds for all probes of a run.
@@ -158,6 +168,16 @@ impl Stage<'_> {
 }
 
 impl Solo<'_> {
+    /// What the main conversations found out. For [`Place::AloneForEra`] this waits until they are over, so a probe
+    /// asks for it as late as it can.
+    pub async fn known(&mut self) -> Arc<Known> {
+        match self.known.wait_for(Option::is_some).await {
+            Ok(known) => known.clone().unwrap_or_default(),
+            // The run ends early: nothing was found out.
+            Err(_) => Arc::default(),
+        }
+    }
+
     /// Opens a conversation.
     pub async fn open(&mut self, revision: Option<Revision>) -> Result<Opened, OpenError> {
         let opened = self.opener.open(self.name, revision).await?;

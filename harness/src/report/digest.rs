@@ -163,6 +163,7 @@ fn severity_rank(severity: &str) -> u8 {
 }
 
 /// The area of a requirement: the first part of its id.
+#[cfg(feature = "cli")]
 pub(super) fn area(requirement: &str) -> &str {
     requirement.split('.').next().unwrap_or(requirement)
 }

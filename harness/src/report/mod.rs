@@ -2,16 +2,20 @@
 //! and one read back look the same.
 
 mod digest;
+#[cfg(feature = "cli")]
 mod html;
 mod json;
+#[cfg(feature = "cli")]
 mod progress;
 mod reporter;
 mod style;
 mod terminal;
 mod text;
 
+#[cfg(feature = "cli")]
 pub use html::{Html, HtmlError, render as render_html};
 pub use json::Json;
+#[cfg(feature = "cli")]
 pub use progress::Progress;
 pub use reporter::{DrawError, Reporter, draw};
 pub use terminal::{Terminal, TerminalOptions, render as render_terminal, render_result};

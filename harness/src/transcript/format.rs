@@ -38,8 +38,11 @@ struct HeaderLine<'a> {
 /// keep the text of a message inside a tagged or flattened type.)
 #[derive(Serialize, Deserialize, Default)]
 struct Line<'a> {
+    #[serde(default)]
     seq: u64,
+    #[serde(default)]
     at_ns: u64,
+    #[serde(default)]
     channel: Channel,
     event: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,9 +75,6 @@ struct Line<'a> {
     /// Other bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     base64: Option<String>,
-    /// Why the bytes are no JSON text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    not_json: Option<Cow<'a, str>>,
     /// Whether bytes are missing at the end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
@@ -84,6 +84,7 @@ struct Line<'a> {
     sse: Option<Cow<'a, SseFields>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     end: Option<Cow<'a, End>>,
+    /// Why the bytes are no JSON text; why something failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,10 +116,11 @@ impl<'a> Line<'a> {
                 line.put_payload(payload);
                 line.deliberate = deliberate.as_ref().map(Cow::Borrowed);
             }
-            Event::RequestHead { method, url, headers } => {
+            Event::RequestHead { method, url, headers, deliberate } => {
                 line.method = Some(method.into());
                 line.url = Some(url.into());
                 line.headers = Some(headers.clone());
+                line.deliberate = deliberate.as_ref().map(Cow::Borrowed);
             }
             Event::ResponseHead { status, headers } => {
                 line.status = Some(*status);
@@ -148,12 +150,13 @@ impl<'a> Line<'a> {
         match payload {
             Payload::Raw { bytes, error, truncated } => {
                 self.put_bytes(bytes);
-                self.not_json = error.as_deref().map(Cow::Borrowed);
+                self.error = error.as_deref().map(Cow::Borrowed);
                 self.truncated = *truncated;
             }
             Payload::Message(message) => {
                 // A text that serde_json refuses (a lone surrogate, say) stands as a string.
-                self.message = (!message.text().contains(['\n', '\r']))
+                // `RawValue` takes what only looks like JSON to it; every reader must understand the line.
+                self.message = (!message.text().contains(['\n', '\r']) && !message.notes().lone_surrogates)
                     .then(|| serde_json::from_str(message.text()).ok())
                     .flatten();
                 if self.message.is_none() {
@@ -185,7 +188,7 @@ impl<'a> Line<'a> {
                 Message::parse(text.as_bytes()).map_err(|error| format!("invalid message: {error}"))?;
             return Ok(Payload::Message(message));
         }
-        let error = self.not_json.take().map(Cow::into_owned);
+        let error = self.error.take().map(Cow::into_owned);
         Ok(Payload::Raw { bytes: self.take_bytes()?, error, truncated: self.truncated })
     }
 
@@ -213,6 +216,7 @@ impl<'a> Line<'a> {
                 method: need(self.method, "method")?.into_owned(),
                 url: need(self.url, "url")?.into_owned(),
                 headers: self.headers.unwrap_or_default(),
+                deliberate: self.deliberate.map(Cow::into_owned),
             },
             "response-head" => Event::ResponseHead {
                 status: need(self.status, "status")?,
@@ -263,13 +267,12 @@ fn kind(event: &Event) -> &'static str {
 pub struct TranscriptWriter {
     file: Option<File>,
     error: Option<String>,
-    next: u64,
 }
 
 impl TranscriptWriter {
     /// Creates the file and writes the header.
     pub fn create(path: &Path, about: &About) -> Self {
-        let mut writer = Self { file: None, error: None, next: 0 };
+        let mut writer = Self { file: None, error: None };
         match File::create(path) {
             Ok(file) => writer.file = Some(file),
             Err(error) => writer.error = Some(format!("cannot create {}: {error}", path.display())),
@@ -290,15 +293,13 @@ impl TranscriptWriter {
         if self.file.is_none() {
             return;
         }
-        self.next = record.seq + 1;
         let text = serde_json::to_string(&Line::of(record));
         self.write(text.map(|text| if redactor.is_empty() { text } else { redactor.clean(&text) }));
     }
 
     /// Writes the end line; a file without it was cut off.
     pub fn finish(mut self) {
-        let line = Line { seq: self.next, event: "end".into(), ..Line::default() };
-        self.write(serde_json::to_string(&line));
+        self.write(Ok(r#"{"event":"end"}"#.to_owned()));
     }
 
     /// Why the file is incomplete, if it is.

@@ -51,6 +51,13 @@ pub struct Budget {
     pub events: u64,
 }
 
+impl Budget {
+    /// A budget of one conversation: payload bytes, about, and events.
+    pub fn new(bytes: u64, events: u64) -> Self {
+        Self { bytes, most: bytes, taken: Arc::default(), events }
+    }
+}
+
 impl Default for Budget {
     fn default() -> Self {
         Self { bytes: 32 << 20, most: 144 << 20, taken: Arc::default(), events: 200_000 }

@@ -161,6 +161,7 @@ mod tests {
                 ("Authorization".into(), "Bearer hunter22".into()),
                 ("Mcp-Session-Id".into(), "0123456789".into()),
             ],
+            deliberate: None,
         });
         assert_eq!(
             redactor.clean("abcdef Bearer hunter22 0123456789"),

@@ -67,6 +67,9 @@ pub enum Event {
         url: String,
         /// Names and values in order, as written.
         headers: Headers,
+        /// Why, where it is not simply a request of a client that obeys the protocol. The same as on the
+        /// [`Event::Sent`] that follows where there is a body.
+        deliberate: Option<Deliberate>,
     },
     /// The head of an HTTP response came in.
     ResponseHead {

@@ -103,6 +103,7 @@ impl HttpClient {
                 method: request.method.clone(),
                 url: request.url.to_string(),
                 headers: request.headers_as_text(),
+                deliberate: request.deliberate.clone(),
             },
         );
         if let Some(payload) = request.sent() {

@@ -131,15 +131,32 @@ async fn connect_tcp(origin: &Origin, deadline: Instant) -> Result<TcpStream, St
     Err(errors.join("; "))
 }
 
+/// Whether a name is loopback without asking anybody (RFC 6761).
+fn is_localhost(name: &str) -> bool {
+    let bare = name.trim_end_matches('.');
+    bare == "localhost" || bare.ends_with(".localhost")
+}
+
+/// Whether a URL names this machine by a loopback address or name.
+pub fn is_loopback(url: &url::Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => {
+            address.is_loopback() || address.to_ipv4_mapped().is_some_and(|address| address.is_loopback())
+        }
+        Some(Host::Domain(name)) => is_localhost(name),
+        None => false,
+    }
+}
+
 async fn addresses(host: &Host, port: u16) -> io::Result<Vec<SocketAddr>> {
     let name = match host {
         Host::Ipv4(address) => return Ok(vec![SocketAddr::new(IpAddr::V4(*address), port)]),
         Host::Ipv6(address) => return Ok(vec![SocketAddr::new(IpAddr::V6(*address), port)]),
         Host::Domain(name) => name.as_str(),
     };
-    // RFC 6761: these are loopback without asking anybody. A server may listen on one of the two only.
-    let bare = name.trim_end_matches('.');
-    if bare == "localhost" || bare.ends_with(".localhost") {
+    // A server may listen on one of the two only.
+    if is_localhost(name) {
         let both = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         return Ok(both.map(|address| SocketAddr::new(address, port)).into());
     }

@@ -29,6 +29,7 @@ pub use event::{
 };
 pub use guardian::RUN_VARIABLE;
 pub use http::{HttpClient, HttpConfig, HttpError};
+pub use http_connect::is_loopback;
 pub use http_request::{Request, RequestBody, ResponseLimits};
 pub use process::{CommandLine, Exit, Process};
 pub use process_error::{StartError, WriteError};

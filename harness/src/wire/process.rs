@@ -75,7 +75,18 @@ pub(super) struct Shared {
     /// Whether the first process was reaped, after which its number may belong to somebody else.
     reaped: Mutex<bool>,
     pub(super) stderr_tail: Mutex<Vec<u8>>,
-    pub(super) gone: watch::Sender<bool>,
+    pub(super) stage: watch::Sender<Stage>,
+}
+
+/// How far the life of a process is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// It runs.
+    Running,
+    /// The first process ended; what it had started may still run.
+    Ended,
+    /// All of it is gone, as far as it could be found.
+    Gone,
 }
 
 impl std::fmt::Debug for Shared {
@@ -145,7 +156,7 @@ impl Process {
             step: AtomicU8::new(0),
             reaped: Mutex::new(false),
             stderr_tail: Mutex::default(),
-            gone: watch::Sender::new(false),
+            stage: watch::Sender::new(Stage::Running),
         });
         let program = std::iter::once(&command.program).chain(&command.args).cloned().collect();
         shared.observe(Event::ProcessStarted { pid: child.id(), command: program });
@@ -280,20 +291,24 @@ impl Process {
     /// and sends SIGKILL. Returns when the process was reaped and everything it had started is gone.
     pub async fn shutdown(&self) -> Exit {
         self.close_stdin().await;
-        if let Some(exit) = self.exited_within(self.limits.exit).await {
-            return exit;
+        if !self.ended_within(self.limits.exit).await {
+            self.shared.signal(ShutdownStep::Sigterm, Signal::TERM);
+            if !self.ended_within(self.limits.exit).await {
+                self.shared.kill();
+            }
         }
-        self.shared.signal(ShutdownStep::Sigterm, Signal::TERM);
-        if let Some(exit) = self.exited_within(self.limits.exit).await {
-            return exit;
-        }
-        self.kill().await
+        self.vanished().await
     }
 
     /// Kills the whole group at once and returns when everything is gone.
     pub async fn kill(&self) -> Exit {
         self.shared.kill();
-        self.exited_within(VANISH).await.unwrap_or(Exit {
+        self.vanished().await
+    }
+
+    /// Waits for an end that must come, unless the kernel holds the process.
+    async fn vanished(&self) -> Exit {
+        tokio::time::timeout(VANISH, self.exited()).await.unwrap_or(Exit {
             code: None,
             signal: None,
             after: ShutdownStep::Sigkill,
@@ -312,8 +327,11 @@ impl Process {
         }
     }
 
-    async fn exited_within(&self, limit: Duration) -> Option<Exit> {
-        tokio::time::timeout(limit, self.exited()).await.ok()
+    /// Whether the first process ends in time. What it had started may take longer: that is not its delay.
+    async fn ended_within(&self, limit: Duration) -> bool {
+        let mut stage = self.shared.stage.subscribe();
+        let ended = stage.wait_for(|stage| *stage >= Stage::Ended);
+        tokio::time::timeout(limit, ended).await.is_ok()
     }
 
     /// Its process id, which is also its group.
@@ -323,7 +341,7 @@ impl Process {
 
     /// Whether it has not ended yet.
     pub fn is_running(&self) -> bool {
-        !*self.shared.gone.borrow() && self.exit.borrow().is_none()
+        *self.shared.stage.borrow() == Stage::Running
     }
 
     /// How it ended, once it did.
@@ -427,6 +445,7 @@ impl Reaper {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         while waitid(leader.clone(), options).is_err_and(|error| error == rustix::io::Errno::INTR) {}
         let after = shared.step();
+        shared.stage.send_replace(Stage::Ended);
         // Killed with the others, they had no chance: nothing can be said about what it leaves behind.
         let left_behind = if after == ShutdownStep::Sigkill { 0 } else { linger(&trace, grace) };
         let status = {
@@ -437,7 +456,7 @@ impl Reaper {
         };
         trace.kill();
         drop(guarded);
-        shared.gone.send_replace(true);
+        shared.stage.send_replace(Stage::Gone);
         // Both readers hold a sender and drop it at the end of their stream.
         let _ = drained.recv_timeout(DRAIN);
         if left_behind > 0 {

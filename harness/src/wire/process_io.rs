@@ -2,7 +2,7 @@
 
 use super::event::{Event, Flow, Payload};
 use super::framing::{Line, LineSplitter};
-use super::process::Shared;
+use super::process::{Shared, Stage};
 use bytes::{Bytes, BytesMut};
 use std::sync::{Arc, PoisonError, mpsc};
 use std::time::Duration;
@@ -131,8 +131,8 @@ async fn read(pipe: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut, room: 
 
 /// Done a while after the process has gone.
 async fn gone(shared: &Shared) {
-    let mut gone = shared.gone.subscribe();
+    let mut stage = shared.stage.subscribe();
     // The sender lives as long as `shared`.
-    let _ = gone.wait_for(|gone| *gone).await;
+    let _ = stage.wait_for(|stage| *stage == Stage::Gone).await;
     tokio::time::sleep(HELD).await;
 }

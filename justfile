@@ -1,0 +1,25 @@
+# Short names for what is typed often. `just --list` shows them.
+
+# The check of the embedded reference server
+check *ARGS:
+    cargo run --release -- check {{ARGS}}
+
+# All tests
+test:
+    cargo test --workspace
+
+# The conformance check of a server as tests: just conformance 'node server.js'
+conformance TARGET *ARGS:
+    MCPROVE_TARGET={{quote(TARGET)}} cargo test -p mcprove --test conformance -- {{ARGS}}
+
+# What has to pass before a change goes in
+ci:
+    .ci/run
+
+# How many requirements are decided
+coverage:
+    cargo run --release -- list requirements --coverage
+
+# Fuzz one decoder: just fuzz sse
+fuzz TARGET *ARGS:
+    cargo fuzz run {{TARGET}} {{ARGS}}
