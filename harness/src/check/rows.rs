@@ -71,6 +71,7 @@ impl Rows<'_> {
         }
         let reasoned = |outcome, reason| (outcome, Some(reason), Vec::new());
         match tally {
+            Some(Tally { unseen: Some(reason), .. }) => reasoned(Outcome::Inconclusive, reason.clone()),
             Some(tally) if tally.held > 0 => (Outcome::Pass, None, Vec::new()),
             Some(Tally { not_applicable: Some(reason), .. }) => {
                 reasoned(Outcome::NotApplicable, reason.clone())

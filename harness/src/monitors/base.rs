@@ -279,6 +279,7 @@ pub(super) fn unanswered_in_time(state: &State) -> Vec<&super::Asked> {
                 && asked.responses == 0
                 && !asked.cancelled
                 && !asked.is_tainted()
+                && !state.link.answer_was_oversized(asked)
                 && state.tainted_since.is_none_or(|since| asked.seq < since)
                 // These end when they end.
                 && !matches!(asked.method.as_str(), "subscriptions/listen" | "tasks/result")

@@ -2,8 +2,9 @@
 
 use super::base::{kind_of, shorten, unanswered_in_time};
 use super::rule::monitors;
-use super::{Breach, Heard, Judge, Moment, State};
-use crate::protocol::{Era, Id, Kind};
+use super::{Asked, Breach, Heard, Judge, Moment, State};
+use crate::protocol::{Era, Id, Kind, Transport};
+use crate::wire::{Channel, End, ShutdownStep};
 use serde_json::Value;
 
 monitors! {
@@ -130,6 +131,63 @@ fn nothing_was_left_unanswered(state: &State, judge: &mut Judge) {
                 .actual("nothing")
                 .sent(asked.seq),
         );
+    }
+    for asked in state.unanswered().filter(|asked| !asked.is_tainted()) {
+        match fate(state, asked) {
+            Fate::Open => {}
+            Fate::Lost(why) => judge.unseen(ID, "answer-lost", format!("{why} before it answered a request")),
+            Fate::Nothing(actual) => judge.broke(
+                ID,
+                Breach::new("empty", format!("`{}` was not answered", shorten(&asked.method)))
+                    .expected(&["a result or an error"])
+                    .actual(actual)
+                    .sent(asked.seq),
+            ),
+        }
+    }
+}
+
+/// What became of a request that has no response, whether or not it was waited for.
+enum Fate {
+    /// Nothing that would say more than the time-out.
+    Open,
+    /// What ended the conversation is judged elsewhere; whether an answer would have come is not known.
+    Lost(&'static str),
+    /// There was an end, and no answer in it.
+    Nothing(String),
+}
+
+fn fate(state: &State, asked: &Asked) -> Fate {
+    let link = &state.link;
+    if link.flooded.contains(&asked.channel) {
+        return Fate::Lost("the server sent more than is kept");
+    }
+    if link.answer_was_oversized(asked) {
+        return Fate::Lost("the server sent a message that is too large to be read");
+    }
+    if asked.channel == Channel::PROCESS {
+        let died = link.exit.is_some_and(|exit| exit.after == ShutdownStep::None);
+        let gone = (died || link.stdout_closed_early) && !link.timed_out.contains(&asked.id);
+        return if gone { Fate::Lost("the server went away") } else { Fate::Open };
+    }
+    // Over HTTP+SSE the answer comes on the stream, and not in the exchange of the request.
+    let over_stream = state.transport() == Transport::HttpSse;
+    let Some(exchange) = state.exchanges.get(&asked.channel).filter(|_| !over_stream) else {
+        return Fate::Open;
+    };
+    match (&exchange.end, exchange.status) {
+        (Some(End::Complete), Some(status)) if status >= 400 => {
+            Fate::Lost("the server refused by HTTP status")
+        }
+        // A stream may end before its response and be taken up again.
+        (Some(End::Complete), Some(status)) if !exchange.is_event_stream() && exchange.responses == 0 => {
+            Fate::Nothing(format!("HTTP {status} without a JSON-RPC message"))
+        }
+        (Some(End::Broken(why)), None) if why.starts_with("closed without") => {
+            Fate::Nothing("the connection was closed without a response".to_owned())
+        }
+        (Some(End::Broken(_) | End::Malformed(_)), _) => Fate::Lost("the response broke off"),
+        _ => Fate::Open,
     }
 }
 

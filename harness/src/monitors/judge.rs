@@ -27,6 +27,8 @@ pub struct Tally {
     pub breaches: Vec<Breach>,
     /// Why it could not be decided, where somebody tried.
     pub undecided: Option<Reason>,
+    /// Why what held does not make a pass: where it mattered it could not be seen.
+    pub unseen: Option<Reason>,
     /// Why it does not apply to this server, where somebody found out.
     pub not_applicable: Option<Reason>,
 }
@@ -164,6 +166,7 @@ impl Judge {
             ours.breaches.extend(theirs.breaches);
             ours.breaches.truncate(BREACHES_KEPT);
             ours.undecided = ours.undecided.take().or(theirs.undecided);
+            ours.unseen = ours.unseen.take().or(theirs.unseen);
             ours.not_applicable = ours.not_applicable.take().or(theirs.not_applicable);
         }
     }
@@ -200,6 +203,11 @@ impl Judge {
     /// It could not be decided; the first reason counts.
     pub fn undecided(&mut self, requirement: &'static str, code: &str, text: impl Into<String>) {
         self.tally(requirement).undecided.get_or_insert_with(|| Reason::new(code, text));
+    }
+
+    /// Part of what it demands could not be seen, so that it does not pass whatever held elsewhere.
+    pub fn unseen(&mut self, requirement: &'static str, code: &str, text: impl Into<String>) {
+        self.tally(requirement).unseen.get_or_insert_with(|| Reason::new(code, text));
     }
 
     /// It does not apply to this server.

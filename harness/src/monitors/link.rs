@@ -1,6 +1,7 @@
 //! What can be known of the wire below the messages: the life of the process, lines that are no messages, what was
 //! sent that cannot be read, what nobody answered in time.
 
+use super::Asked;
 use crate::client::TIMED_OUT;
 use crate::protocol::json;
 use crate::protocol::{Id, Kind, Message};
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// Lines of standard output that are kept because they are no messages.
@@ -40,6 +41,10 @@ pub struct LinkState {
     pub timed_out: HashSet<Id>,
     /// HTTP exchanges that did not come to an end within the time-out.
     pub timed_out_exchanges: HashSet<Channel>,
+    /// Channels on which more came than is kept.
+    pub flooded: HashSet<Channel>,
+    /// The last message on a channel that was too large to be read: it may have answered anything.
+    pub oversized: HashMap<Channel, u64>,
     /// Whether standard output ended before we closed standard input.
     pub stdout_closed_early: bool,
     /// Whether the last line of standard output lacked its end.
@@ -128,8 +133,16 @@ impl LinkState {
         self.last_provocation.or(self.last_sent.map(|(seq, _)| seq))
     }
 
+    /// Whether a request may have been answered by what was too large to be read.
+    pub fn answer_was_oversized(&self, asked: &Asked) -> bool {
+        self.oversized.get(&asked.channel).is_some_and(|seq| *seq > asked.seq)
+    }
+
     pub(super) fn note(&mut self, record: &Record) {
         self.last_at = record.at;
+        if let Event::Received { payload: Payload::Raw { truncated: true, .. }, .. } = &record.event {
+            self.oversized.insert(record.channel, record.seq);
+        }
         match &record.event {
             Event::ProcessStarted { command, .. } => self.launcher = is_launcher(command),
             Event::Sent { payload, deliberate } => {
@@ -144,6 +157,9 @@ impl LinkState {
                 if record.channel == Channel::PROCESS =>
             {
                 self.stray(record.seq, bytes.clone(), *truncated);
+            }
+            Event::Flooded { .. } => {
+                self.flooded.insert(record.channel);
             }
             Event::Stderr(bytes) => self.stderr(record.seq, bytes),
             Event::StdoutClosed => self.stdout_closed_early = self.stdin_closed.is_none(),

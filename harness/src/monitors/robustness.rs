@@ -161,7 +161,9 @@ fn responses_are_valid_http(moment: &Moment<'_>, judge: &mut Judge) {
         End::Malformed(why) => ("malformed", why),
         // An event stream may be cut at any time; before the status line it is no response yet.
         End::Broken(why)
-            if exchange.is_some_and(|exchange| exchange.status.is_some() && !exchange.is_event_stream()) =>
+            if why.contains("inside the head")
+                || exchange
+                    .is_some_and(|exchange| exchange.status.is_some() && !exchange.is_event_stream()) =>
         {
             ("broken", why)
         }

@@ -143,11 +143,9 @@ impl Payload {
             Err(error) => {
                 let truncated = matches!(error.kind, ErrorKind::TooDeep | ErrorKind::TooLarge);
                 let kept = if truncated { bytes.len().min(LineSplitter::KEEP) } else { bytes.len() };
-                Self::Raw {
-                    bytes: Bytes::copy_from_slice(&bytes[..kept]),
-                    error: Some(error.to_string()),
-                    truncated,
-                }
+                let more = if truncated { ", which is more than is read as a message" } else { "" };
+                let bytes = Bytes::copy_from_slice(&bytes[..kept]);
+                Self::Raw { bytes, error: Some(format!("{error}{more}")), truncated }
             }
         }
     }
