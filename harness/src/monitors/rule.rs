@@ -49,7 +49,23 @@ pub(super) use monitors;
 
 /// All monitors, by area.
 pub fn all() -> impl Iterator<Item = &'static Monitor> {
-    [super::base::MONITORS].into_iter().flatten()
+    [
+        super::base::MONITORS,
+        super::caching::MONITORS,
+        super::capabilities::MONITORS,
+        super::completion::MONITORS,
+        super::content::MONITORS,
+        super::discover::MONITORS,
+        super::identity::MONITORS,
+        super::lifecycle::MONITORS,
+        super::meta::MONITORS,
+        super::resources::MONITORS,
+        super::schema::MONITORS,
+        super::tools::MONITORS,
+        super::versioning::MONITORS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The monitors that can decide a requirement.
