@@ -232,7 +232,7 @@ impl Transporting {
         let dual_era = found.begun.iter().any(|begun| begun.revision.era() == Era::Modern)
             && found.begun.iter().any(|begun| begun.revision.era() == Era::Legacy);
         let speaks_legacy = found.offered.is_some()
-            || found.refused.is_some()
+            || found.legacy_spoke
             || found.begun.iter().any(|begun| begun.revision.era() == Era::Legacy);
         let server_info = found.begun.iter().find_map(|begun| begun.opened.talk.handshake()?.server_info());
         let startup = u64::try_from(found.startup.as_millis()).unwrap_or(u64::MAX);
@@ -244,9 +244,6 @@ impl Transporting {
             } else {
                 opened.close().await;
             }
-        }
-        if let Some(opened) = found.refused {
-            opened.close().await;
         }
         let over_sse = matches!(self.bench.opener.binding(), Binding::HttpSse(_));
         let older = Revision::LEGACY.into_iter().filter(|revision| {
@@ -261,6 +258,13 @@ impl Transporting {
                 Ok(Some(finished)) => done.push(finished),
                 Ok(None) => {}
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            }
+        }
+        if let Some(refused) = found.refused {
+            if done.is_empty() && self.wants(refused.revision) {
+                done.push(self.not_begun(refused).await);
+            } else {
+                refused.opened.close().await;
             }
         }
         done.sort_by_key(|finished| finished.revision);
@@ -322,6 +326,20 @@ impl Transporting {
             ));
         }
         Some(Finished { revision, outcome, confirmations, since })
+    }
+
+    /// A server answers, but no revision can be begun with it: what was seen of the handshake is the whole unit.
+    async fn not_begun(&self, refused: Begun) -> Finished {
+        let (since, revision) = (Instant::now(), refused.revision);
+        self.shared.tell(RunEvent::UnitStarted { revision, transport: self.transport });
+        self.shared.notice(format!(
+            "no revision could be begun over {}: only the handshake of {revision} is judged",
+            self.transport
+        ));
+        let mut outcome = UnitOutcome::default();
+        self.bench.finish(refused.opened, &mut outcome).await;
+        let confirmations = self.bench.confirm(&outcome.judge, revision, Scope::Main).await;
+        Finished { revision, outcome, confirmations, since }
     }
 
     /// The probes with conversations of their own, then the rows of every unit.
