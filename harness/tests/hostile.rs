@@ -147,8 +147,7 @@ fn run(case: &Case, folder: &Path, mark: &str) -> Result<Seen, Failed> {
     let out = folder.join("run");
     let mut check = Command::new(env!("CARGO_BIN_EXE_mcprove"));
     // What floods is ended by its bytes and not by time, which a busy machine could make too short.
-    let floods =
-        ["flood", "endless-line", "sse-", "gzip"].iter().any(|word| case.target.contains(word));
+    let floods = ["flood", "endless-line", "sse-", "gzip"].iter().any(|word| case.target.contains(word));
     let (request, startup) = if floods { ("10", "10") } else { ("2", "3") };
     check.args(["check", "--timeout", request, "--startup-timeout", startup, "--out"]).arg(&out);
     let mut server = None;

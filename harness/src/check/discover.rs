@@ -24,8 +24,11 @@ pub(super) struct Found {
     pub(super) begun: Vec<Begun>,
     /// A version that the server offered in place of the one that was asked for.
     pub(super) offered: Option<Revision>,
-    /// A conversation in which `initialize` got an answer that is no agreement, and nothing else worked either.
-    pub(super) refused: Option<Opened>,
+    /// The legacy conversation that did not begin, and the revision that was asked for in it. Where nothing else begins
+    /// either, it is what there is to judge.
+    pub(super) refused: Option<Begun>,
+    /// Whether `initialize` got an answer, if not the one that was hoped for.
+    pub(super) legacy_spoke: bool,
     /// Time from the start to the first valid answer.
     pub(super) startup: Duration,
     /// What came of those that did not begin.
@@ -125,12 +128,13 @@ async fn sort_out(
         begun: Vec::new(),
         offered: None,
         refused: None,
+        legacy_spoke: false,
         startup: Duration::MAX,
         reasons: Vec::new(),
     };
     let mut reasons = Vec::new();
     let mut over = Vec::new();
-    let mut spoke = false;
+    let (mut spoke, mut legacy_spoke) = (false, false);
     for (tried, revision) in
         [modern.map(|tried| (tried, Some(Revision::V2026_07_28))), legacy].into_iter().flatten()
     {
@@ -162,7 +166,10 @@ async fn sort_out(
                 }
                 reasons.push(explain(&why, opened.as_ref()));
                 match opened {
-                    Some(opened) if answered && revision.era() == Era::Legacy => found.refused = Some(opened),
+                    Some(opened) if revision.era() == Era::Legacy => {
+                        legacy_spoke |= answered;
+                        found.refused = Some(Begun { opened, revision });
+                    }
                     Some(opened) => over.push(opened),
                     None => {}
                 }
@@ -172,8 +179,12 @@ async fn sort_out(
     futures_util::future::join_all(over.into_iter().map(Opened::close)).await;
     reasons.dedup();
     if !found.begun.is_empty() || found.offered.is_some() || spoke {
+        found.legacy_spoke = legacy_spoke;
         found.reasons = reasons;
         return Ok(found);
+    }
+    if let Some(refused) = found.refused {
+        refused.opened.close().await;
     }
     if reasons.len() > 1 {
         // That a process which is gone cannot be written to tells nothing beside why it is gone.

@@ -1,13 +1,17 @@
 //! What can be known of a conversation from its events so far; shared by all monitors, kept up to date once.
 
 use super::link::LinkState;
+use super::tool::Tool;
 use crate::protocol::{Era, Id, Kind, Message, Revision, Transport};
 use crate::transcript::{About, Record};
-use crate::wire::{Channel, Deliberate, End, Event, Headers, Payload, Taint, header};
+use crate::wire::{Channel, Deliberate, End, Event, Headers, Payload, ShutdownStep, Taint, header};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How many tools are kept in mind.
+const MOST_TOOLS: usize = 20_000;
 
 /// A request of ours.
 #[derive(Debug, Clone)]
@@ -143,6 +147,12 @@ pub struct State {
     pub probe: Option<String>,
     /// What is known of the wire below the messages.
     pub link: LinkState,
+    /// The tools that were listed, by name; the newest definition counts.
+    pub tools: HashMap<String, Arc<Tool>>,
+    /// Whether the process ended by itself, or its output did.
+    pub gone: bool,
+    /// When the last event was.
+    pub now: Duration,
 }
 
 impl State {
@@ -191,6 +201,7 @@ impl State {
     /// Takes in an event, before the rules see it for what was sent, after them for what was received.
     pub(super) fn note_sent(&mut self, record: &Record) {
         self.link.note(record);
+        self.now = record.at;
         match &record.event {
             Event::RequestHead { method, headers, deliberate, .. } => {
                 if deliberate.as_ref().is_some_and(|d| d.taints == Taint::Conversation) {
@@ -239,6 +250,7 @@ impl State {
             Event::ResponseEnded(end) => {
                 self.exchanges.entry(record.channel).or_default().end = Some(end.clone());
             }
+            Event::ProcessExited { after: ShutdownStep::None, .. } | Event::StdoutClosed => self.gone = true,
             Event::Note(text) => {
                 if let Some(name) = text.strip_prefix("probe ") {
                     self.probe = Some(name.to_owned());
@@ -320,6 +332,15 @@ impl State {
             "server/discover" => {
                 self.revision = meta_version.or(self.revision);
                 self.capabilities = result.get("capabilities").cloned();
+            }
+            "tools/list" => {
+                let listed = result.get("tools").and_then(Value::as_array);
+                for tool in listed.into_iter().flatten() {
+                    let Some(name) = tool.get("name").and_then(Value::as_str) else { continue };
+                    if self.tools.len() < MOST_TOOLS || self.tools.contains_key(name) {
+                        self.tools.insert(name.to_owned(), Arc::new(Tool::new(tool.clone())));
+                    }
+                }
             }
             _ => {}
         }
