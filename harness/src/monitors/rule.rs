@@ -49,7 +49,16 @@ pub(super) use monitors;
 
 /// All monitors, by area.
 pub fn all() -> impl Iterator<Item = &'static Monitor> {
-    [super::base::MONITORS].into_iter().flatten()
+    [
+        super::base::MONITORS,
+        super::http::MONITORS,
+        super::http_headers::MONITORS,
+        super::http_legacy_sse::MONITORS,
+        super::http_session::MONITORS,
+        super::http_streams::MONITORS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The monitors that can decide a requirement.

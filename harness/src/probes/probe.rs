@@ -220,7 +220,19 @@ pub(super) use probes;
 
 /// All probes, by area. Within a place they run in this order.
 pub fn all() -> impl Iterator<Item = &'static Probe> {
-    [super::base::PROBES, super::lifecycle::PROBES].into_iter().flatten()
+    [
+        super::base::PROBES,
+        super::http::PROBES,
+        super::http_headers::PROBES,
+        super::http_legacy_sse::PROBES,
+        super::http_origin::PROBES,
+        super::http_params::PROBES,
+        super::http_session::PROBES,
+        super::http_streams::PROBES,
+        super::lifecycle::PROBES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The probes that can decide a requirement.
