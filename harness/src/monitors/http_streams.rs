@@ -130,6 +130,12 @@ fn streams_delivered_their_responses(state: &State, judge: &mut Judge) {
     const EARLY: &str = "http.sse.not-closed-early";
     const RETRY: &str = "http.sse.retry-before-close";
     const BATCH: &str = "http.sse.batch-responses-delivered";
+    let batch_as_json = |exchange: &HttpExchange| {
+        exchange.carries(&Kind::Batch) && exchange.media_type().as_deref() == Some("application/json")
+    };
+    if state.clean_exchanges().any(|(_, exchange)| batch_as_json(exchange)) {
+        judge.not_applicable(BATCH, "no-stream", "the server answers a batch as JSON and not on a stream");
+    }
     for exchange in request_streams(state) {
         let requests = exchange.requests();
         let asked: Vec<_> = requests.iter().filter_map(|id| state.asked.get(id)).collect();

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// How long a tool that is only called for the sake of its headers or streams may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
+/// The most pages of a list that are read.
+const PAGES: usize = 10;
+
 /// A request that names something.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
@@ -44,7 +47,7 @@ impl Call {
     }
 }
 
-/// Entries of a list: what is known already, else the first page.
+/// Entries of a list: what is known already, else the first pages.
 async fn listed(talk: &mut Conversation, known: &[Value], method: &str, member: &str) -> Vec<Value> {
     if !known.is_empty() {
         return known.to_vec();
@@ -53,9 +56,16 @@ async fn listed(talk: &mut Conversation, known: &[Value], method: &str, member: 
     if !talk.handshake().is_some_and(|handshake| handshake.declares(feature)) {
         return Vec::new();
     }
-    let reply = talk.request(method, json!({})).await;
-    let entries = reply.result().and_then(|result| result.get(member)).and_then(Value::as_array);
-    entries.cloned().unwrap_or_default()
+    let mut found = Vec::new();
+    let mut params = json!({});
+    for _ in 0..PAGES {
+        let reply = talk.request(method, params).await;
+        let Some(result) = reply.result() else { break };
+        found.extend(result.get(member).and_then(Value::as_array).into_iter().flatten().cloned());
+        let Some(cursor) = result.get("nextCursor").and_then(Value::as_str) else { break };
+        params = json!({"cursor": cursor});
+    }
+    found
 }
 
 /// Calls of the tools that may be called, those without required arguments first.

@@ -1,7 +1,7 @@
 //! Streamable HTTP under test: what POST and other methods are answered with (basic/transports).
 
 use super::probe::probes;
-use super::{Stage, breach};
+use super::{Solo, Stage, breach};
 use crate::client::{HttpEdits, Outgoing, Reply, Ticket};
 use crate::monitors::Breach;
 use crate::protocol::{Era, Revision};
@@ -29,6 +29,9 @@ probes! {
     /// Posts a notification whose `params` is a number, and one with an unknown name. What is not accepted is refused
     /// by an HTTP status; a JSON-RPC error with status 200 answers something that cannot be answered.
     refused_notification_has_an_error_status (Breaking, Both, Http) decides ["http.post.input-refused-status"];
+    /// Posts a response to a request that the server never made. It may be refused with 4xx; if it is accepted, then
+    /// with 202 and no body.
+    stray_response_is_dropped (Breaking, Legacy, Http) decides ["http.post.response-accepted-status"];
     /// Posts what is no JSON-RPC message: half a message, a number, nothing, 2 MiB of letters. None of it may be taken
     /// for accepted; 400, 413, 415 or 422 says so, an error 5xx says that the server stumbled.
     malformed_body_is_not_accepted (Breaking, Both, Http) decides ["http.post.malformed-body-refused"];
@@ -39,6 +42,10 @@ probes! {
     posted_response_has_no_effect (Breaking, Modern, Http) decides ["http.post.posted-response-without-effect"];
     /// Uses the method PUT on the endpoint. Where that is answered with 405, `Allow` names the methods that work.
     other_method_is_answered_with_allow (Breaking, Both, Http) decides ["http.method.allow-listed"];
+    /// Uses GET and DELETE on the endpoint of a server that speaks 2026-07-28 alone. Both are gone from the protocol
+    /// and answered with 405, by which older clients know that there is no stream and no session.
+    removed_methods_are_refused (AloneForEra, Modern, Http) decides
+        ["http.method.get-refused", "http.method.delete-refused", "http.method.allow-listed"];
     /// Sends two requests at once and closes the response of one. That cancels this one alone: the other is answered.
     /// Else one impatient user of a shared client would stop all others.
     closed_response_leaves_other_requests_alone (Breaking, Modern, Http) decides ["http.disconnect.others-unaffected"];
@@ -178,7 +185,9 @@ async fn malformed_body_is_not_accepted(stage: &mut Stage<'_>) {
         ("empty", Bytes::new()),
         ("garbage", Bytes::from(vec![b'x'; GARBAGE])),
     ];
-    for (class, body) in bodies {
+    // The last one is large in the record too: the newest revision of each era is enough.
+    let newest = stage.revision >= Revision::V2025_11_25;
+    for (class, body) in bodies.into_iter().filter(|(class, _)| newest || *class != "garbage") {
         let outgoing = bytes(stage, body);
         let (ticket, reply) = stage.breaking(outgoing).await;
         let broke = |text: &str| {
@@ -240,6 +249,60 @@ async fn posted_response_has_no_effect(stage: &mut Stage<'_>) {
         Some(_) => stage.judge.held(ID),
         None => stage.judge.undecided(ID, "no-answer", reply.describe()),
     }
+}
+
+async fn stray_response_is_dropped(stage: &mut Stage<'_>) {
+    const ID: &str = "http.post.response-accepted-status";
+    let mut outgoing = Outgoing::message(&json!({"jsonrpc": "2.0", "id": "mcprove-never-asked", "result": {}}));
+    outgoing.id = None;
+    let (ticket, reply) = stage.breaking(outgoing).await;
+    match (reply.status(), &reply) {
+        (Some(202), Reply::NoMessage(_)) => stage.judge.held(ID),
+        (Some(200..=299), _) => stage.judge.broke(
+            ID,
+            breach("stray", "a response was accepted otherwise than with an empty 202", &ticket, &reply)
+                .expected(&["HTTP 202 without a body", "HTTP 4xx"]),
+        ),
+        _ => {
+            let text = format!("a response to no request was not accepted: {}", reply.describe());
+            stage.judge.undecided(ID, "not-accepted", text);
+        }
+    }
+}
+
+async fn removed_methods_are_refused(solo: &mut Solo<'_>) {
+    const GET: &str = "http.method.get-refused";
+    const DELETE: &str = "http.method.delete-refused";
+    if solo.dual_era {
+        for id in [GET, DELETE] {
+            let text = "the server speaks the older era too, which has these methods";
+            solo.judge.not_applicable(id, "dual-era", text);
+        }
+        return;
+    }
+    let Some(mut opened) = solo.begin(solo.revision, &[GET, DELETE]).await else { return };
+    let edits = || Outgoing::bytes("").deliberate(solo.name, Taint::Message);
+    let ticket = opened.talk.get_stream(None, edits()).await;
+    let head = opened.talk.head(&ticket).await;
+    opened.talk.abort(&ticket).await;
+    let get = head.ok().map(|head| head.status);
+    let delete = opened.talk.bare("DELETE", edits()).await.status();
+    for (id, method, status) in [(GET, "GET", get), (DELETE, "DELETE", delete)] {
+        match status {
+            Some(405) => solo.judge.held(id),
+            Some(401 | 403 | 429 | 502..) | None => {
+                solo.judge.undecided(id, "no-verdict", format!("{method} was not answered clearly"));
+            }
+            Some(status) => solo.judge.broke(
+                id,
+                Breach::new("other-status", format!("{method} was not refused with 405"))
+                    .expected(&["HTTP 405"])
+                    .actual(format!("HTTP {status}"))
+                    .sent(ticket.since),
+            ),
+        }
+    }
+    solo.close(opened).await;
 }
 
 async fn other_method_is_answered_with_allow(stage: &mut Stage<'_>) {
