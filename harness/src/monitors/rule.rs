@@ -69,6 +69,11 @@ pub fn all() -> impl Iterator<Item = &'static Monitor> {
         super::schema::MONITORS,
         super::tools::MONITORS,
         super::versioning::MONITORS,
+        super::http::MONITORS,
+        super::http_headers::MONITORS,
+        super::http_legacy_sse::MONITORS,
+        super::http_session::MONITORS,
+        super::http_streams::MONITORS,
     ]
     .into_iter()
     .flatten()

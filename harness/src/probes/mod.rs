@@ -2,6 +2,14 @@
 
 mod base;
 mod completion;
+mod call;
+mod http;
+mod http_headers;
+mod http_legacy_sse;
+mod http_origin;
+mod http_params;
+mod http_session;
+mod http_streams;
 mod lifecycle;
 mod lists;
 mod meta;
