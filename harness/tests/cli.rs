@@ -461,3 +461,51 @@ fn a_second_interrupt_ends_at_once() {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+#[test]
+fn a_sandbox_is_put_around_the_command() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["check", "--only", "base.response.same-id", "--sandbox", "--", PROGRAM, "serve"];
+    let missing = command(folder.path(), &args).env("PATH", folder.path()).spawn().unwrap();
+    let missing = finish(missing);
+    assert_eq!(missing.code, Some(2), "{}", missing.whole());
+    assert!(missing.stderr.contains("install it"), "{}", missing.stderr);
+
+    // Stands in for bubblewrap: it notes what it was asked for and runs the command as it is.
+    let script =
+        "#!/bin/sh\necho \"$@\" >> asked\nwhile [ \"$1\" != -- ]; do shift; done\nshift\nexec \"$@\"\n";
+    let path = folder.path().join("bwrap");
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let search = format!("{}:/usr/bin:/bin", folder.path().display());
+    let ran = finish(command(folder.path(), &args).env("PATH", search).spawn().unwrap());
+    assert_eq!(ran.code, Some(0), "{}", ran.whole());
+    let first = ran.stdout.lines().next().unwrap();
+    assert!(first.ends_with("mcprove serve") && !first.contains("bwrap"), "{first}");
+    let asked = std::fs::read_to_string(folder.path().join("asked")).unwrap();
+    assert!(asked.contains("--ro-bind / /") && asked.contains("--unshare-all"), "{asked}");
+}
+
+#[test]
+fn shards_are_parts_of_the_whole() {
+    let count = |extra: &[&str]| {
+        let args = ["check", "--only", "base", "--revision", "2025-11-25", "--output-format", "json"];
+        let ran = run(&[&args, extra, &["--", PROGRAM, "serve"]].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.whole());
+        ran.json()["results"].as_array().unwrap().len()
+    };
+    let parts = [count(&["--shard", "1/2"]), count(&["--shard", "2/2"])];
+    assert!(parts[0] > 0 && parts[1] > 0);
+    assert_eq!(parts[0] + parts[1], count(&[]));
+}
+
+#[test]
+fn a_rate_keeps_messages_apart() {
+    let args = ["check", "--only", "base.response.same-id", "--revision", "2025-11-25"];
+    let since = Instant::now();
+    let ran = run(&[&args[..], &["--rate", "20", "--", PROGRAM, "serve"]].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.whole());
+    // Handshake, the requests with ids of every kind, and those of the other probes that always run.
+    assert!(since.elapsed() > Duration::from_millis(500), "{:?}", since.elapsed());
+}

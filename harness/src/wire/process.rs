@@ -165,7 +165,8 @@ impl Process {
         let reaper = Reaper {
             trace: Trace::new(group, guarded.mark()),
             shared: Arc::clone(&shared),
-            grace: GROUP_GRACE.min(limits.exit),
+            // Over before the shutdown goes on to SIGTERM, which would end what is to be counted.
+            grace: GROUP_GRACE.min(limits.exit / 2),
             child,
             drained,
             exit: exit_sender,
