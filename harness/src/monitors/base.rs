@@ -53,9 +53,12 @@ fn every_message_is_a_json_rpc_message(moment: &Moment<'_>, judge: &mut Judge) {
         }
         return judge.held(KINDS);
     };
+    let primer = matches!(&moment.record.event, Event::Received { sse: Some(_), .. })
+        && heard.message.value().as_object().is_some_and(serde_json::Map::is_empty);
     let piece = stdio && !heard.message.value().is_object() && moment.state.link.in_fragment();
-    if piece || is_empty_response(heard.message) {
-        // A piece of a message on several lines, or a response with neither member: other rules tell these.
+    if primer || piece || is_empty_response(heard.message) {
+        // The `{}` with which older SDKs open a stream (`http.sse.event-payload` tells it), a piece of a message on
+        // several lines, or a response with neither member: other rules tell these.
         return;
     }
     let breach = || {
