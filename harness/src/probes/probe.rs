@@ -220,7 +220,18 @@ pub(super) use probes;
 
 /// All probes, by area. Within a place they run in this order.
 pub fn all() -> impl Iterator<Item = &'static Probe> {
-    [super::base::PROBES, super::lifecycle::PROBES].into_iter().flatten()
+    [
+        super::base::PROBES,
+        super::base_batch::PROBES,
+        super::base_errors::PROBES,
+        super::base_stateless::PROBES,
+        super::lifecycle::PROBES,
+        super::ping::PROBES,
+        super::robustness::PROBES,
+        super::stdio::PROBES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The probes that can decide a requirement.
