@@ -9,6 +9,7 @@ use crate::protocol::catalogue::Catalogue;
 use crate::protocol::{Revision, Transport};
 use crate::run::Reason;
 use crate::transcript::Recorder;
+use crate::wire::{Event, Taint};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -28,6 +29,17 @@ impl Dead {
     fn new(code: &str, text: &str, for_all: bool) -> Self {
         Self { reason: Reason::new(code, text), for_all }
     }
+}
+
+/// The last message that was sent on purpose since a position, or the position itself.
+fn provocation(recorder: &Recorder, since: u64) -> u64 {
+    let records = recorder.snapshot();
+    let mut later = records.iter().rev().take_while(|record| record.seq >= since);
+    let found = later.find(|record| {
+        matches!(&record.event, Event::Sent { deliberate: Some(deliberate), .. }
+            if deliberate.taints >= Taint::Message)
+    });
+    found.map_or(since, |record| record.seq)
 }
 
 /// What the parts of a check share.
@@ -193,32 +205,50 @@ impl Bench {
         if self.stop.unless(run(&mut stage)).await.is_none() {
             return opened.talk.gone();
         }
-        if probe.place == Place::Breaking {
-            self.canary(probe, opened, before, &mut outcome.judge).await;
-        }
-        opened.talk.gone()
+        let well =
+            probe.place != Place::Breaking || self.canary(probe, opened, before, &mut outcome.judge).await;
+        // One that hangs would make every later probe wait for its time-out: a fresh process goes on instead.
+        let stuck = (!well && self.transport() == Transport::Stdio).then_some(Gone::Hangs);
+        opened.talk.gone().or(stuck)
     }
 
-    /// After a probe that broke the protocol, a valid request must still be answered.
-    async fn canary(&self, probe: &'static Probe, opened: &mut Opened, since: u64, judge: &mut Judge) {
-        const ID: &str = "robustness.liveness.after-malformed";
+    /// After a probe that broke the protocol, a valid request must still be answered; whether it was.
+    async fn canary(
+        &self,
+        probe: &'static Probe,
+        opened: &mut Opened,
+        since: u64,
+        judge: &mut Judge,
+    ) -> bool {
+        const MALFORMED: &str = "robustness.liveness.after-malformed";
+        const STRESS: &str = "robustness.liveness.after-stress";
+        let id = if probe.decides.contains(&STRESS) { STRESS } else { MALFORMED };
         judge.by(probe.name);
-        let Some(reply) = self.stop.unless(opened.talk.canary()).await else { return };
-        match reply {
-            Reply::Result(_) => judge.held(ID),
+        let Some(reply) = self.stop.unless(opened.talk.canary()).await else { return true };
+        match &reply {
+            Reply::Result(_) => judge.held(id),
             // The monitors see the end of the process and tell it as that.
             Reply::Gone(Gone::Exited { .. }) => {}
-            reply => judge.broke(
-                ID,
-                Breach::new(
-                    probe.name,
-                    "after malformed input, a valid request was not answered with its result",
-                )
-                .expected(&["the result of the valid request that followed"])
-                .reply(&reply)
-                .sent(since),
-            ),
+            reply => {
+                // The probe knows better which message it was.
+                let told = judge
+                    .get(id)
+                    .is_some_and(|tally| tally.breaches.iter().any(|breach| breach.by == probe.name));
+                if !told {
+                    judge.broke(
+                        id,
+                        Breach::new(
+                            probe.name,
+                            "after malformed input, a valid request was not answered with its result",
+                        )
+                        .expected(&["the result of the valid request that followed"])
+                        .reply(reply)
+                        .sent(provocation(opened.talk.recorder(), since)),
+                    );
+                }
+            }
         }
+        matches!(reply, Reply::Result(_))
     }
 
     async fn start_again(&self, revision: Revision) -> Option<Opened> {

@@ -281,6 +281,8 @@ pub(super) fn unanswered_in_time(state: &State) -> Vec<&super::Asked> {
             state.link.timed_out.contains(&asked.id)
                 && asked.responses == 0
                 && !asked.cancelled
+                // Whether a batch is served at all is a row of its own.
+                && !asked.in_batch
                 && !asked.is_tainted()
                 && !state.link.answer_was_oversized(asked)
                 && state.tainted_since.is_none_or(|since| asked.seq < since)

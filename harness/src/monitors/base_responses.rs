@@ -1,6 +1,7 @@
 //! Responses: their ids, their number, their members (basic/index).
 
 use super::base::{kind_of, shorten, unanswered_in_time};
+use super::link::is_plain;
 use super::rule::monitors;
 use super::{Asked, Breach, Heard, Judge, Moment, State};
 use crate::protocol::{Era, Id, Kind, Transport};
@@ -220,7 +221,7 @@ fn responses_carry_ids_that_were_sent(moment: &Moment<'_>, judge: &mut Judge) {
     }
     let posted =
         exchange.and_then(super::HttpExchange::posted).filter(|posted| *posted.kind() == Kind::Request);
-    let posted = posted.and_then(|posted| posted.id()).filter(|id| id.is_well_formed());
+    let posted = posted.and_then(|posted| posted.id()).filter(|id| is_plain(id));
     let meant = moment.state.asked.values().find(|asked| alike(&asked.id, id));
     let wanted = meant.map(|asked| (&asked.id, asked.seq)).or_else(|| {
         let exchange = exchange?;
@@ -283,7 +284,7 @@ fn errors_carry_the_id_of_their_request(moment: &Moment<'_>, judge: &mut Judge) 
     let transport = TRANSPORT.contains(&status) || (status >= 400 && moment.state.era() != Some(Era::Modern));
     let unreadable = matches!(message.error_code(), Some(-32700 | -32600));
     let Some(wanted) = exchange.posted().filter(|posted| *posted.kind() == Kind::Request) else { return };
-    let Some(wanted) = wanted.id().filter(|id| id.is_well_formed()) else { return };
+    let Some(wanted) = wanted.id().filter(|id| is_plain(id)) else { return };
     if transport || unreadable {
         return;
     }

@@ -220,11 +220,7 @@ impl LinkState {
     }
 
     fn note_id(&mut self, id: &Id) {
-        let number = id.as_json().parse::<f64>().ok();
-        let plain = id.is_integer()
-            && number.is_some_and(|number| number.abs() <= 9_007_199_254_740_992.0)
-            && id.as_json() != "-0";
-        self.odd_id_sent |= number.is_some() && !plain;
+        self.odd_id_sent |= id.as_json().parse::<f64>().is_ok() && !is_plain(id);
         self.unreadable_sent += u32::from(!id.is_well_formed());
         self.ids_sent.insert(id.clone());
     }
@@ -275,6 +271,15 @@ impl LinkState {
             }
         }
     }
+}
+
+/// Whether an id comes back as it was sent from any server: a string, or an integer within 53 bits.
+pub(super) fn is_plain(id: &Id) -> bool {
+    if !id.is_integer() {
+        return id.is_well_formed();
+    }
+    let small = id.as_json().parse::<i64>().is_ok_and(|number| number.unsigned_abs() <= 1 << 53);
+    small && id.as_json() != "-0"
 }
 
 /// Whether a line that is no message was meant as one: it begins like an object or array, after a byte order mark if

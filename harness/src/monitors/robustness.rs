@@ -36,10 +36,12 @@ fn the_process_survives(moment: &Moment<'_>, judge: &mut Judge) {
     let unsent = state.link.last_sent.filter(|_| state.link.write_failed).map(|(seq, _)| seq);
     let open = state
         .unanswered()
-        .any(|asked| !state.link.timed_out.contains(&asked.id) && Some(asked.seq) != unsent);
+        .filter(|asked| !asked.is_tainted() && Some(asked.seq) != unsent)
+        .any(|asked| !state.link.timed_out.contains(&asked.id));
     let alone = *after == ShutdownStep::None;
-    // It closed its output and lived on, or it ended: before we asked it to.
-    if !alone && !state.link.stdout_closed_early {
+    // It closed its output and lived on, or it ended, before we asked it to. What was killed at once had no choice.
+    let killed = *after == ShutdownStep::Sigkill && state.link.stdin_closed.is_none();
+    if !alone && (killed || !state.link.stdout_closed_early) {
         return judge.held(ID);
     }
     if !open && (!alone || *code == Some(0)) {
@@ -363,6 +365,7 @@ mod tests {
             .verdicts()
             .assert_broken(&["robustness.output.bounded"]);
         let error = |text: &str| {
+            let list = json!({"jsonrpc": "2.0", "id": 8, "method": "tools/list"});
             let error =
                 json!({"jsonrpc": "2.0", "id": 8, "error": {"code": -32603, "message": "m", "data": text}});
             asked().sent(list).received(error).verdicts()

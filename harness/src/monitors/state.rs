@@ -374,7 +374,8 @@ impl State {
     ) {
         let Some(method) = message.method() else { return };
         match (message.kind(), message.id()) {
-            (Kind::Request, Some(id)) => {
+            // With the id null it is no request that an answer could find.
+            (Kind::Request, Some(id)) if !id.is_null() => {
                 let asked = Asked {
                     id: id.clone(),
                     method: method.to_owned(),

@@ -273,7 +273,7 @@ fn the_process_ends_when_asked(moment: &Moment<'_>, judge: &mut Judge) {
     let Some(closed) = state.link.stdin_closed.filter(|_| state.link.spoke) else { return };
     let waited = moment.record.at.saturating_sub(closed).as_secs_f64();
     // A request in progress may keep it a while longer.
-    let idle = state.unanswered().all(|asked| state.link.timed_out.contains(&asked.id));
+    let idle = state.unanswered().all(|asked| asked.is_tainted() || state.link.timed_out.contains(&asked.id));
     match after {
         ShutdownStep::None => {}
         ShutdownStep::StdinClosed => {

@@ -244,6 +244,9 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         // What the others stand on comes first.
         super::tour::PROBES,
         super::base::PROBES,
+        super::base_batch::PROBES,
+        super::base_errors::PROBES,
+        super::base_stateless::PROBES,
         super::completion::PROBES,
         super::http::PROBES,
         super::http_headers::PROBES,
@@ -252,14 +255,18 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::http_params::PROBES,
         super::http_session::PROBES,
         super::http_streams::PROBES,
-        super::lifecycle::PROBES,
         super::meta::PROBES,
         super::modern::PROBES,
         super::pagination::PROBES,
+        super::ping::PROBES,
         super::prompts::PROBES,
         super::resources::PROBES,
+        super::robustness::PROBES,
+        super::stdio::PROBES,
         super::tools::PROBES,
         super::versioning::PROBES,
+        // A second `initialize` may leave the conversation in any state.
+        super::lifecycle::PROBES,
     ]
     .into_iter()
     .flatten()

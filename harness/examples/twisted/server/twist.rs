@@ -129,7 +129,11 @@ pub(crate) fn run(name: &str) -> Option<ExitCode> {
 async fn serve(twist: Twist) {
     let (ours, theirs) = tokio::io::duplex(1 << 20);
     let (reader, writer) = tokio::io::split(theirs);
-    tokio::spawn(serve_stream(Server::new(Config::default()), reader, writer));
+    tokio::spawn(serve_stream(
+        Server::new(Config { cursor_secret: Some([0; 32]), ..Config::default() }),
+        reader,
+        writer,
+    ));
     let (mut from_server, mut to_server) = tokio::io::split(ours);
     let seen = Arc::new(Mutex::new(Seen::default()));
     write(twist.banner);
