@@ -25,7 +25,7 @@ probes! {
     /// will do, silence and exit are a matter of quality. Then `initialize` with unknown client capabilities and
     /// unknown members of `clientInfo`, a ping, and `initialized` with an empty object: all of it works. At last a
     /// second `initialize`, which should not silently reset the session.
-    early_and_odd_openings_are_borne (AloneForEra, Legacy, Any) decides [
+    early_and_odd_openings_are_borne (AloneEarly, Legacy, Any) decides [
         "lifecycle.initialize.first", "lifecycle.pre-init.request-answered", "lifecycle.pre-init.ping-answered",
         "lifecycle.initialize.client-info-extras-tolerated", "capabilities.client.unknown-tolerated",
         "lifecycle.initialize.initialized-accepted", "lifecycle.initialize.repeat-refused",
@@ -59,9 +59,18 @@ async fn early_and_odd_openings_are_borne(solo: &mut Solo<'_>) {
         }
         return;
     };
-    if opened.talk.transport() == Transport::Stdio {
-        opened.talk.idle(QUIET).await;
-        judge_quiet(solo, &mut opened.talk);
+    match opened.talk.transport() {
+        Transport::Stdio => {
+            opened.talk.idle(QUIET).await;
+            judge_quiet(solo, &mut opened.talk);
+        }
+        Transport::HttpSse => {
+            opened.talk.idle(opened.talk.timeouts().grace).await;
+            judge_quiet(solo, &mut opened.talk);
+        }
+        Transport::Http => {
+            solo.judge.not_applicable(FIRST, "transport", "over HTTP a server cannot speak before it is spoken to");
+        }
     }
     early_requests(solo, &mut opened.talk).await;
     if opened.talk.gone().is_none() {
@@ -91,9 +100,8 @@ fn judge_quiet(solo: &mut Solo<'_>, talk: &mut Conversation) {
             );
         }
     }
-    let started =
-        talk.recorder().snapshot().iter().any(|record| matches!(record.event, Event::ProcessStarted { .. }));
-    if good && started {
+    let opened = |event: &Event| matches!(event, Event::ProcessStarted { .. } | Event::ResponseHead { status: 200, .. });
+    if good && talk.recorder().snapshot().iter().any(|record| opened(&record.event)) {
         solo.judge.held(ID);
     }
 }

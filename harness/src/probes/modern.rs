@@ -1,7 +1,7 @@
 //! A fresh conversation of 2026-07-28: nothing precedes its first request, and it stands beside the main one.
 
 use super::lifecycle::on_purpose;
-use super::lists::{LISTS, List, first_pages};
+use super::lists::{LISTS, List, listing, sorted};
 use super::probe::probes;
 use super::versioning::{is_own_process, judge_removed, naming};
 use super::{Solo, breach};
@@ -9,7 +9,6 @@ use crate::client::{Conversation, HttpEdits, Opened, Outgoing, Reply, Ticket, wi
 use crate::monitors::Breach;
 use crate::protocol::Revision;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 probes! {
     /// Opens a fresh process or connection and begins with a listing that carries its `_meta`: no handshake is needed.
@@ -67,13 +66,14 @@ async fn fresh_connection_is_served_alike(solo: &mut Solo<'_>) {
 
 /// Compares lists and self-description with those of the main conversation.
 async fn compare(solo: &mut Solo<'_>, opened: &mut Opened) {
-    let lists: Vec<&'static List> =
-        LISTS.into_iter().filter(|list| solo.offer.listed.contains(&list.method)).collect();
-    let replies = first_pages(&mut opened.talk, &lists).await;
     let mut others: Vec<Opened> = Vec::new();
-    for list in lists {
-        let (Some(reply), Some(ids)) = (replies.get(list.method), ids(list)) else { continue };
-        compare_list(solo, list, ids, reply, &mut others).await;
+    for list in LISTS.into_iter().filter(|list| solo.offer.listed.contains(&list.method)) {
+        let Some(ids) = ids(list) else { continue };
+        match listing(&mut opened.talk, list).await {
+            Some((here, reply)) => compare_list(solo, list, ids, &sorted(&here), &reply, &mut others).await,
+            None => solo.judge.undecided(ids.0, "no-answer", "the list could not be fetched again"),
+        }
+        solo.judge.about(opened.talk.recorder());
     }
     for other in others {
         solo.close(other).await;
@@ -114,38 +114,31 @@ fn ids(list: &List) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// The set of a list that fits on one page.
-fn set(list: &List, reply: &Reply) -> Option<Vec<String>> {
-    let result = reply.result()?;
-    let mut keys = list.keys(list.entries(result));
-    keys.sort();
-    result.get("nextCursor").is_none().then_some(keys)
-}
-
 async fn compare_list(
     solo: &mut Solo<'_>,
     list: &'static List,
     (same, unaffected): (&'static str, &'static str),
+    here: &[String],
     reply: &Reply,
     others: &mut Vec<Opened>,
 ) {
-    let Some(here) = set(list, reply) else {
-        return solo.judge.undecided(same, "several-pages", "lists of several pages are not compared");
-    };
-    let sorted = |keys: &Vec<String>| {
-        let mut keys = keys.clone();
-        keys.sort();
-        keys
-    };
-    let (Some(first), Some(last)) =
-        (solo.offer.first.get(list.method).map(sorted), solo.offer.latest.get(list.method).map(sorted))
-    else {
+    let (Some(first), Some(last)) = (
+        solo.offer.first.get(list.method).map(|keys| sorted(keys)),
+        solo.offer.latest.get(list.method).map(|keys| sorted(keys)),
+    ) else {
         return;
     };
-    if here == last {
+    // A process of one's own begins anew: what changed in the other one cannot be seen here.
+    let own = is_own_process(solo.opener.binding().transport());
+    if here == if own { &first } else { &last } {
         solo.judge.held(same);
-        // What changed there changed here too: a list may change, only not for one connection.
-        solo.judge.held(unaffected);
+        if own && first != last {
+            let text = "the list changed after other requests, and another process cannot tell for whom";
+            solo.judge.undecided(unaffected, "process-state", text);
+        } else {
+            // What changed there changed here too: a list may change, only not for one connection.
+            solo.judge.held(unaffected);
+        }
         return;
     }
     // Lists drift: two further connections say whether this is more than that.
@@ -156,8 +149,7 @@ async fn compare_list(
     }
     let mut elsewhere = Vec::new();
     for other in others.iter_mut() {
-        let reply = other.talk.request(list.method, json!({})).await;
-        elsewhere.extend(set(list, &reply));
+        elsewhere.extend(listing(&mut other.talk, list).await.map(|(keys, _)| sorted(&keys)));
     }
     let changed_there = first != last;
     let stable = elsewhere.len() == 2 && elsewhere.iter().all(|set| *set == first);
@@ -166,12 +158,8 @@ async fn compare_list(
         Breach::new("differs", format!("`{}` gives other entries on another connection", list.method))
             .expected(&["the same set on every connection"])
             .reply(reply)
-            .actual(difference(&here, &last))
+            .actual(difference(here, &last))
             .pointer(format!("/result/{}", list.member));
-    // A process of one's own has a state of its own.
-    if changed_there && is_own_process(solo.opener.binding().transport()) {
-        seen = seen.quality();
-    }
     if elsewhere.iter().all(|set| *set == last) {
         let text = "the list was another one for a moment, and the same again on two further connections";
         return solo.judge.undecided(same, "drift", text);
@@ -369,15 +357,4 @@ fn judge_wrong(solo: &mut Solo<'_>, wrong: &Wrong, http: bool, ticket: &Ticket, 
         .expected(&["HTTP 400"])
         .actual(format!("HTTP {status}"))
     });
-}
-
-/// The keys of each list as they stand, for later comparison.
-pub(super) fn keys_of(replies: &BTreeMap<&'static str, Reply>) -> BTreeMap<&'static str, Vec<String>> {
-    LISTS
-        .into_iter()
-        .filter_map(|list| {
-            let result = replies.get(list.method)?.result()?;
-            result.get("nextCursor").is_none().then(|| (list.method, list.keys(list.entries(result))))
-        })
-        .collect()
 }

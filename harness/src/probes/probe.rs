@@ -68,6 +68,8 @@ pub enum Place {
     Alone,
     /// In conversations of its own, once for the era: what it does comes before any revision is agreed on.
     AloneForEra,
+    /// The same, but beside the main conversations: it needs nothing that they find out, and takes its time.
+    AloneEarly,
 }
 
 /// The code of a probe.
@@ -106,9 +108,10 @@ pub struct Solo<'a> {
     pub offer: &'a Offer,
     /// What may be called, and the seed.
     pub settings: &'a Settings,
-    /// The revision of the unit; for [`Place::AloneForEra`] the newest one of the era that the server speaks.
+    /// The revision of the unit; for [`Place::AloneForEra`] the newest one of the era that the server speaks, for
+    /// [`Place::AloneEarly`] the one that was begun first.
     pub revision: Revision,
-    /// The revisions of the era that the server was seen to speak, oldest first.
+    /// The revisions of the era that the server was seen to speak by then, oldest first.
     pub spoken: &'a [Revision],
     /// Whether the server speaks the other era too.
     pub dual_era: bool,
@@ -214,6 +217,7 @@ macro_rules! probes {
     (@run Clean $name:ident) => { $crate::probes::Run::Within(|stage| Box::pin($name(stage))) };
     (@run Breaking $name:ident) => { $crate::probes::Run::Within(|stage| Box::pin($name(stage))) };
     (@run Alone $name:ident) => { $crate::probes::Run::Alone(|solo| Box::pin($name(solo))) };
+    (@run AloneEarly $name:ident) => { $crate::probes::Run::Alone(|solo| Box::pin($name(solo))) };
     (@run AloneForEra $name:ident) => { $crate::probes::Run::Alone(|solo| Box::pin($name(solo))) };
 }
 pub(super) use probes;

@@ -66,6 +66,10 @@ async fn lists_can_be_walked(stage: &mut Stage<'_>) {
             asked.push((list, declared, lists::ask(stage, list).await));
         }
     }
+    if ["tools", "resources", "prompts", "completions"].iter().all(|feature| lists::declares(stage.talk, feature)) {
+        let id = "capabilities.server.undeclared-method-refused";
+        stage.judge.not_applicable(id, "declared", "the server declares every feature with a list");
+    }
     for (list, declared, ticket) in asked {
         let mut reply = stage.talk.reply(&ticket).await;
         if !declared {
