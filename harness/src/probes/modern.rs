@@ -5,7 +5,8 @@ use super::lists::{LISTS, List, listing, sorted};
 use super::probe::probes;
 use super::versioning::{is_own_process, judge_removed, naming};
 use super::{Solo, breach};
-use crate::client::{Conversation, HttpEdits, Opened, Outgoing, Reply, Ticket, with_meta};
+use crate::client::headers::mirrored_arguments;
+use crate::client::{Conversation, HttpEdits, Opened, Outgoing, Reply, Ticket, mrtr, with_meta};
 use crate::monitors::Breach;
 use crate::protocol::Revision;
 use serde_json::{Value, json};
@@ -23,7 +24,8 @@ probes! {
         "versioning.request.legacy-version-refused", "versioning.removed-methods-unknown",
         "meta.request.absent-refused", "meta.request.version-missing-refused",
         "meta.request.capabilities-missing-refused", "meta.request.wrong-type-refused",
-        "meta.request.refusal-http-status",
+        "meta.request.refusal-http-status", "capabilities.client.missing-error",
+        "capabilities.client.only-declared-used", "capabilities.client.missing-error-http-status",
     ];
 }
 
@@ -58,6 +60,7 @@ async fn fresh_connection_is_served_alike(solo: &mut Solo<'_>) {
     }
     if opened.talk.gone().is_none() {
         compare(solo, &mut opened).await;
+        without_capabilities(solo, &mut opened.talk).await;
         malformed_metadata(solo, &mut opened.talk).await;
         legacy_version(solo, &mut opened.talk).await;
     }
@@ -154,12 +157,11 @@ async fn compare_list(
     let changed_there = first != last;
     let stable = elsewhere.len() == 2 && elsewhere.iter().all(|set| *set == first);
     let id = if changed_there && stable { unaffected } else { same };
-    let mut seen =
-        Breach::new("differs", format!("`{}` gives other entries on another connection", list.method))
-            .expected(&["the same set on every connection"])
-            .reply(reply)
-            .actual(difference(here, &last))
-            .pointer(format!("/result/{}", list.member));
+    let seen = Breach::new("differs", format!("`{}` gives other entries on another connection", list.method))
+        .expected(&["the same set on every connection"])
+        .reply(reply)
+        .actual(difference(here, &last))
+        .pointer(format!("/result/{}", list.member));
     if elsewhere.iter().all(|set| *set == last) {
         let text = "the list was another one for a moment, and the same again on two further connections";
         return solo.judge.undecided(same, "drift", text);
@@ -195,6 +197,58 @@ async fn go_on(solo: &mut Solo<'_>, talk: &mut Conversation) {
                 .pointer("/error"),
         ),
         None => solo.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe())),
+    }
+}
+
+/// Calls tools that asked for input before, with no client capability declared: they refuse by -32021, or do without.
+async fn without_capabilities(solo: &mut Solo<'_>, talk: &mut Conversation) {
+    const ID: &str = "capabilities.client.missing-error";
+    const USED: &str = "capabilities.client.only-declared-used";
+    for call in solo.offer.calls.iter().filter(|call| call.asked_for_input).take(3) {
+        let mut params =
+            with_meta(json!({"name": call.tool, "arguments": call.arguments}), solo.revision.as_str());
+        params["_meta"][CAPABILITIES] = json!({});
+        let mut outgoing = Outgoing::request(&talk.fresh_id(), "tools/call", Some(params));
+        let tool = solo.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
+        if let Some(schema) =
+            tool.and_then(|tool| tool.get("inputSchema")).filter(|_| talk.transport().is_http())
+        {
+            outgoing.mirrored = mirrored_arguments(schema, &call.arguments);
+        }
+        let ticket = talk.send(outgoing).await;
+        let reply = talk.reply(&ticket).await;
+        let message =
+            format!("`{}`, which asks for input, was called without client capabilities", call.tool);
+        let seen = |class: &str| {
+            breach(class, message.clone(), &ticket, &reply).expected(&["error -32021", "a complete result"])
+        };
+        match &reply {
+            Reply::Error(_) if reply.error_code() == Some(-32021) => {
+                solo.judge.held(ID);
+                solo.judge.held(USED);
+                if let Some(status) = reply.status() {
+                    solo.judge.decide("capabilities.client.missing-error-http-status", status == 400, || {
+                        let status_seen =
+                            seen("status").expected(&["HTTP 400"]).actual(format!("HTTP {status}"));
+                        // An event stream that is open already cannot change its status.
+                        if status == 200 { status_seen.quality() } else { status_seen }
+                    });
+                }
+            }
+            Reply::Error(_) => solo.judge.broke(ID, seen("other-code").pointer("/error/code")),
+            Reply::Result(answer) => match answer.message.result() {
+                // The monitors tell this one.
+                Some(result) if mrtr::demands_input(result) => solo.judge.broke(ID, seen("asked").see(USED)),
+                Some(result) if result["isError"] == true => solo.judge.broke(ID, seen("is-error").quality()),
+                _ => {
+                    solo.judge.held(ID);
+                    solo.judge.held(USED);
+                }
+            },
+            _ => {
+                solo.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe()))
+            }
+        }
     }
 }
 
@@ -321,9 +375,8 @@ fn judge_wrong(solo: &mut Solo<'_>, wrong: &Wrong, http: bool, ticket: &Ticket, 
     let code = reply.error_code();
     let right = code == Some(-32602) || (wrong.mismatch && http && code == Some(-32020));
     let expected = ["error -32602 (invalid params)"];
-    let mut seen =
-        breach(wrong.class, format!("{} was not refused with -32602", wrong.message), ticket, reply);
-    seen = seen.expected(&expected);
+    let seen = breach(wrong.class, format!("{} was not refused with -32602", wrong.message), ticket, reply)
+        .expected(&expected);
     match reply {
         Reply::Error(_) | Reply::Unmatched(_) if right => solo.judge.held(wrong.id),
         Reply::Result(_) if wrong.quality => solo.judge.broke(wrong.id, seen.quality()),

@@ -124,7 +124,9 @@ async fn lists_keep_set_and_order(stage: &mut Stage<'_>) {
                 _ => continue,
             };
             // What changed is compared with another connection later.
-            if round == 0 && stage.offer.first.get(list.method).is_some_and(|first| sorted(first) == sorted(&keys)) {
+            if round == 0
+                && stage.offer.first.get(list.method).is_some_and(|first| sorted(first) == sorted(&keys))
+            {
                 stage.judge.held(unaffected);
             }
         }
