@@ -8,7 +8,7 @@ use super::outgoing::Outgoing;
 use super::reply::{Gone, Reply};
 use crate::protocol::{Era, Id, Revision, Transport};
 use crate::transcript::Recorder;
-use crate::wire::{Channel, End, Exit, HttpConfig, Limits, ResponseLimits};
+use crate::wire::{Channel, End, Event, Exit, HttpConfig, Limits, Observer, ResponseLimits};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,6 +20,9 @@ use url::Url;
 const RESUMPTIONS: u32 = 5;
 /// The longest wait that a server may ask for before a stream is taken up again.
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
+
+/// How a note begins that says that something was not answered in time; the id of the request follows, if it has one.
+pub const TIMED_OUT: &str = "timed out: ";
 
 /// One conversation. Nothing is sent that was not asked for, except answers to the server's requests.
 pub struct Conversation {
@@ -140,7 +143,7 @@ impl Conversation {
     /// The data of the `endpoint` event, if it has come.
     fn endpoint(&self, channel: Channel) -> Option<String> {
         self.recorder.snapshot().iter().find_map(|record| match &record.event {
-            crate::wire::Event::Received { payload, sse: Some(sse) }
+            Event::Received { payload, sse: Some(sse) }
                 if record.channel == channel && sse.event.as_deref() == Some("endpoint") =>
             {
                 Some(String::from_utf8_lossy(payload.bytes()).into_owned())
@@ -258,7 +261,17 @@ impl Conversation {
     /// the server has not said anything yet).
     pub async fn reply(&mut self, ticket: &Ticket) -> Reply {
         let wait = if self.spoken_to { self.timeouts.request } else { self.timeouts.startup };
-        self.reply_within(ticket, wait).await
+        let reply = self.reply_within(ticket, wait).await;
+        if let Reply::Silence(_) = reply {
+            self.note_timed_out(ticket);
+        }
+        reply
+    }
+
+    /// Says in the record that something was not answered, however long was waited.
+    pub fn note_timed_out(&self, ticket: &Ticket) {
+        let id = ticket.id.as_ref().map_or("", |id| id.as_json());
+        self.recorder.observe(ticket.channel, Event::Note(format!("{TIMED_OUT}{id}")));
     }
 
     /// Waits for the answer to something.

@@ -12,7 +12,7 @@ mod outgoing;
 mod reply;
 
 pub use answers::{capabilities, client_info};
-pub use conversation::{Closed, Conversation, Opening, Ticket, with_meta};
+pub use conversation::{Closed, Conversation, Opening, TIMED_OUT, Ticket, with_meta};
 pub use handshake::{Handshake, HandshakeFailure};
 pub use inbox::Heard;
 pub use link::{Binding, OpenError, Timeouts};

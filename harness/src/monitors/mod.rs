@@ -3,6 +3,9 @@
 
 mod answered;
 mod base;
+mod base_encoding;
+mod base_errors;
+mod base_responses;
 mod caching;
 mod capabilities;
 mod completion;
@@ -11,12 +14,18 @@ mod discover;
 mod identity;
 mod judge;
 mod lifecycle;
+mod link;
 mod meta;
+mod ping;
 mod resources;
+mod robustness;
 mod rule;
 mod schema;
 mod schema_rows;
 mod state;
+mod stdio;
+#[cfg(test)]
+pub(crate) mod testing;
 mod text;
 mod tool;
 mod tools;
@@ -24,6 +33,7 @@ mod versioning;
 mod watch;
 
 pub use judge::{Breach, Judge, Tally};
+pub use link::{AskedByServer, LinkState, ProcessEnd, Stray};
 pub use rule::{Monitor, Validity, all, deciding};
 pub use state::{Asked, Heard, HttpExchange, Moment, State};
 pub use text::{base64_length, template_variables};

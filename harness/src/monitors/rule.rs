@@ -51,6 +51,9 @@ pub(super) use monitors;
 pub fn all() -> impl Iterator<Item = &'static Monitor> {
     [
         super::base::MONITORS,
+        super::base_encoding::MONITORS,
+        super::base_errors::MONITORS,
+        super::base_responses::MONITORS,
         super::caching::MONITORS,
         super::capabilities::MONITORS,
         super::completion::MONITORS,
@@ -59,8 +62,11 @@ pub fn all() -> impl Iterator<Item = &'static Monitor> {
         super::identity::MONITORS,
         super::lifecycle::MONITORS,
         super::meta::MONITORS,
+        super::ping::MONITORS,
         super::resources::MONITORS,
+        super::robustness::MONITORS,
         super::schema::MONITORS,
+        super::stdio::MONITORS,
         super::tools::MONITORS,
         super::versioning::MONITORS,
     ]

@@ -1,5 +1,6 @@
 //! What can be known of a conversation from its events so far; shared by all monitors, kept up to date once.
 
+use super::link::LinkState;
 use super::tool::Tool;
 use crate::protocol::{Era, Id, Kind, Message, Revision, Transport};
 use crate::transcript::{About, Record};
@@ -150,6 +151,8 @@ pub struct State {
     pub gone: bool,
     /// When the last event was.
     pub now: Duration,
+    /// What is known of the wire below the messages.
+    pub link: LinkState,
 }
 
 impl State {
@@ -198,6 +201,7 @@ impl State {
     /// Takes in an event, before the rules see it for what was sent, after them for what was received.
     pub(super) fn note_sent(&mut self, record: &Record) {
         self.now = record.at;
+        self.link.note(record);
         match &record.event {
             Event::RequestHead { method, headers, .. } => {
                 let exchange = self.exchanges.entry(record.channel).or_default();
@@ -215,11 +219,22 @@ impl State {
                     exchange.body = Some(payload.clone());
                     exchange.deliberate.clone_from(deliberate);
                 }
-                if let Some(message) = payload.message() {
-                    let in_batch = *message.kind() == Kind::Batch;
-                    for part in message.parts() {
-                        self.note_sent_message(record, &part, deliberate.as_ref(), in_batch);
+                match payload {
+                    Payload::Message(message) => {
+                        let in_batch = *message.kind() == Kind::Batch;
+                        for part in message.parts() {
+                            self.note_sent_message(record, &part, deliberate.as_ref(), in_batch);
+                        }
                     }
+                    // Several messages in one write.
+                    Payload::Raw { bytes, .. } if record.channel == Channel::PROCESS => {
+                        for line in bytes.split(|byte| *byte == b'\n') {
+                            if let Ok(message) = Message::parse(line) {
+                                self.note_sent_message(record, &message, deliberate.as_ref(), false);
+                            }
+                        }
+                    }
+                    Payload::Raw { .. } => {}
                 }
             }
             Event::ResponseHead { status, headers } => {
@@ -250,7 +265,8 @@ impl State {
     ) {
         let Some(method) = message.method() else { return };
         match (message.kind(), message.id()) {
-            (Kind::Request, Some(id)) => {
+            // With the id null it is no request that an answer could find.
+            (Kind::Request, Some(id)) if !id.is_null() => {
                 let asked = Asked {
                     id: id.clone(),
                     method: method.to_owned(),
@@ -278,6 +294,7 @@ impl State {
                     self.listening.remove(&id);
                     if let Some(asked) = self.asked.get_mut(&id) {
                         asked.cancelled = true;
+                        self.link.cancelled_at = Some(record.at);
                     }
                 }
             }
@@ -288,6 +305,7 @@ impl State {
     /// Takes in a message from the server, after the rules have seen it.
     pub(super) fn note_received(&mut self, record: &Record, message: &Message) {
         self.spoke = true;
+        self.link.note_received(record, message);
         if record.channel != Channel::PROCESS {
             let exchange = self.exchanges.entry(record.channel).or_default();
             exchange.payloads += 1;
@@ -349,4 +367,13 @@ pub struct Heard<'a> {
     pub in_batch: bool,
     /// Whether what we did before makes it unfit to be judged as clean traffic.
     pub tainted: bool,
+}
+
+impl Heard<'_> {
+    /// Whether it claims to be JSON-RPC. The body of an HTTP error may be anything, such as a gateway's or the error
+    /// of an authorization server, unless it says `jsonrpc`.
+    pub fn is_rpc(&self) -> bool {
+        let refused = self.exchange.and_then(|exchange| exchange.status).is_some_and(|status| status >= 400);
+        !refused || self.message.value().get("jsonrpc").is_some()
+    }
 }

@@ -1,6 +1,9 @@
 //! Probes: active checks. Each sends something on purpose and judges the answer.
 
 mod base;
+mod base_batch;
+mod base_errors;
+mod base_stateless;
 mod completion;
 mod lifecycle;
 mod lists;
@@ -8,14 +11,19 @@ mod meta;
 mod modern;
 mod offer;
 mod pagination;
+mod ping;
 mod probe;
 mod prompts;
+mod provoke;
 mod resources;
+mod robustness;
 mod safety;
+mod stdio;
 mod tools;
 mod tour;
 mod versioning;
 
 pub use offer::{Call, Cursor, Offer};
 pub use probe::{Over, Place, Probe, Run, Settings, Solo, Stage, all, breach, deciding};
+pub use provoke::Provoked;
 pub use safety::{Calls, Safety, matches};
