@@ -19,7 +19,8 @@ monitors! {
     /// is that of the request at hand.
     only_declared_client_capabilities_are_used (WhileWeObey) decides ["capabilities.client.only-declared-used"];
     /// Identifiers of extensions in the server's capabilities are prefixed keys of the `_meta` grammar.
-    extension_identifiers_are_prefixed (WhileWeObey) decides ["capabilities.extension.identifier-format"];
+    extension_identifiers_are_prefixed (WhileWeObey) decides
+        ["capabilities.extension.identifier-format", "capabilities.extension.settings-object"];
 }
 
 const ANNOUNCEMENTS: &[(&str, &str, &str)] = &[
@@ -135,6 +136,10 @@ fn extension_identifiers_are_prefixed(moment: &Moment<'_>, judge: &mut Judge) {
     const ID: &str = "capabilities.extension.identifier-format";
     let Some(answer) = answered(moment).and_then(|answer| answer.to("server/discover")) else { return };
     let extensions = answer.result.pointer("/capabilities/extensions").and_then(Value::as_object);
+    if extensions.is_none_or(serde_json::Map::is_empty) {
+        // None is right too. What an entry holds is judged with the schema.
+        judge.held("capabilities.extension.settings-object");
+    }
     let wrong = extensions.into_iter().flatten().map(|(key, _)| key).find(|key| {
         !key.split_once('/').is_some_and(|(prefix, name)| is_meta_prefix(prefix) && is_meta_name(name))
     });

@@ -298,8 +298,6 @@ fn build() -> HashMap<Of, Vec<Row>> {
             table.add(of, info, ICONS);
             table.add(of, info, IMPLEMENTATION);
             table.one(of, "/_meta", "meta.value-object");
-            table.push(of, "/resultType", None, When::Missing, "base.result-type.present");
-            table.one(of, "/resultType", "base.result-type.known");
         }
     }
     for (method, at, id) in NOTIFICATIONS {

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// How long a server is left alone before anything is sent.
 const QUIET: Duration = Duration::from_secs(2);
-/// How long an answer to what comes too early is waited for.
-const EARLY: Duration = Duration::from_secs(3);
+/// How long an answer to what should not have been sent is waited for.
+const ON_PURPOSE: Duration = Duration::from_secs(3);
 /// How long `notifications/initialized` is held back.
 const HELD_BACK: Duration = Duration::from_millis(500);
 
@@ -24,7 +24,7 @@ probes! {
     /// pings and log messages, and nothing else. Then a listing and a ping come too early; any answer to the listing
     /// will do, silence and exit are a matter of quality. Then `initialize` with unknown client capabilities and
     /// unknown members of `clientInfo`, a ping, and `initialized` with an empty object: all of it works. At last a
-    /// second `initialize`, which should not silently reset the session.
+    /// second `initialize`, for another version, which should not silently switch the session.
     early_and_odd_openings_are_borne (AloneForEra, Legacy, Any) decides [
         "lifecycle.initialize.first", "lifecycle.pre-init.request-answered", "lifecycle.pre-init.ping-answered",
         "lifecycle.initialize.client-info-extras-tolerated", "capabilities.client.unknown-tolerated",
@@ -59,19 +59,32 @@ async fn early_and_odd_openings_are_borne(solo: &mut Solo<'_>) {
         }
         return;
     };
-    if opened.talk.transport() == Transport::Stdio {
-        opened.talk.idle(QUIET).await;
-        judge_quiet(solo, &mut opened.talk);
-    }
-    early_requests(solo, &mut opened.talk).await;
-    if opened.talk.gone().is_none() {
-        odd_opening(solo, &mut opened).await;
-    } else {
-        let text = "the process ended on what came before";
-        for id in [ACCEPTED, "lifecycle.initialize.client-info-extras-tolerated"] {
-            solo.judge.undecided(id, "gone", text);
+    match opened.talk.transport() {
+        Transport::Stdio => {
+            opened.talk.idle(QUIET).await;
+            judge_quiet(solo, &mut opened.talk);
+        }
+        Transport::HttpSse => {
+            opened.talk.idle(opened.talk.timeouts().grace).await;
+            judge_quiet(solo, &mut opened.talk);
+        }
+        Transport::Http => {
+            solo.judge.not_applicable(
+                FIRST,
+                "transport",
+                "over HTTP a server cannot speak before it is spoken to",
+            );
         }
     }
+    let early = match opened.talk.transport() {
+        Transport::Stdio => early_on_stdio(solo, &mut opened.talk).await,
+        _ => {
+            early_over_http(solo, &mut opened.talk).await;
+            Vec::new()
+        }
+    };
+    odd_opening(solo, &mut opened).await;
+    judge_early(solo, &mut opened.talk, early).await;
     solo.close(opened).await;
 }
 
@@ -91,9 +104,10 @@ fn judge_quiet(solo: &mut Solo<'_>, talk: &mut Conversation) {
             );
         }
     }
-    let started =
-        talk.recorder().snapshot().iter().any(|record| matches!(record.event, Event::ProcessStarted { .. }));
-    if good && started {
+    let opened = |event: &Event| {
+        matches!(event, Event::ProcessStarted { .. } | Event::ResponseHead { status: 200, .. })
+    };
+    if good && talk.recorder().snapshot().iter().any(|record| opened(&record.event)) {
         solo.judge.held(ID);
     }
 }
@@ -105,51 +119,66 @@ pub(super) async fn on_purpose(
     outgoing: Outgoing,
 ) -> (Ticket, Reply) {
     let ticket = talk.send(outgoing.deliberate(solo.name, Taint::Message)).await;
-    let reply = talk.reply_within(&ticket, talk.timeouts().request.min(EARLY)).await;
+    let reply = talk.reply_within(&ticket, talk.timeouts().request.min(ON_PURPOSE)).await;
     (ticket, reply)
 }
 
-async fn early_requests(solo: &mut Solo<'_>, talk: &mut Conversation) {
-    const REQUEST: &str = "lifecycle.pre-init.request-answered";
-    const PING: &str = "lifecycle.pre-init.ping-answered";
-    let id = talk.fresh_id();
-    let outgoing = Outgoing::request(&id, "tools/list", None);
-    let first = talk.send(outgoing.deliberate(solo.name, Taint::Message)).await;
-    // A process that starts slowly is not one that keeps silent.
-    let wait = if talk.transport() == Transport::Stdio { EARLY } else { talk.timeouts().request };
-    let reply = talk.reply_within(&first, wait).await;
-    match &reply {
-        Reply::Result(_) | Reply::Error(_) | Reply::Unmatched(_) => solo.judge.held(REQUEST),
-        Reply::NoMessage(head) if head.status >= 400 => solo.judge.held(REQUEST),
+const EARLY_REQUEST: &str = "lifecycle.pre-init.request-answered";
+const EARLY_PING: &str = "lifecycle.pre-init.ping-answered";
+
+/// Sends a listing and a ping before `initialize`, without waiting: a process that starts slowly is not one that keeps
+/// silent. The answer to `initialize` will tell that it has started.
+async fn early_on_stdio(solo: &Solo<'_>, talk: &mut Conversation) -> Vec<(&'static str, Ticket)> {
+    let mut tickets = Vec::new();
+    for (id, method) in [(EARLY_REQUEST, "tools/list"), (EARLY_PING, "ping")] {
+        let request = Outgoing::request(&talk.fresh_id(), method, None);
+        tickets.push((id, talk.send(request.deliberate(solo.name, Taint::Message)).await));
+    }
+    tickets
+}
+
+/// Over HTTP there may be no session yet in which to ping, so there is the listing alone.
+async fn early_over_http(solo: &mut Solo<'_>, talk: &mut Conversation) {
+    let request = Outgoing::request(&talk.fresh_id(), "tools/list", None);
+    let ticket = talk.send(request.deliberate(solo.name, Taint::Message)).await;
+    let reply = talk.reply(&ticket).await;
+    judge_early_answer(solo, EARLY_REQUEST, &ticket, &reply);
+}
+
+async fn judge_early(solo: &mut Solo<'_>, talk: &mut Conversation, early: Vec<(&'static str, Ticket)>) {
+    for (id, ticket) in early {
+        let reply = talk.reply_within(&ticket, talk.timeouts().grace).await;
+        judge_early_answer(solo, id, &ticket, &reply);
+    }
+}
+
+fn judge_early_answer(solo: &mut Solo<'_>, id: &'static str, ticket: &Ticket, reply: &Reply) {
+    let ping = id == EARLY_PING;
+    match reply {
+        Reply::Result(_) => solo.judge.held(id),
+        Reply::Error(_) | Reply::Unmatched(_) if !ping => solo.judge.held(id),
+        Reply::NoMessage(head) if head.status >= 400 => solo.judge.held(id),
         Reply::Gone(crate::client::Gone::ConnectFailed(why)) => {
-            solo.judge.undecided(REQUEST, "no-connection", why.clone());
+            solo.judge.undecided(id, "no-connection", why.clone())
         }
-        _ => solo.judge.broke(
-            REQUEST,
-            breach("no-answer", "a request sent before `initialize` got no answer", &first, &reply)
-                .quality()
-                .expected(&["an error", "an HTTP status of 400 or more", "a result"]),
-        ),
-    }
-    // Over HTTP there may be no session yet in which to ping.
-    if talk.transport() != Transport::Stdio || talk.gone().is_some() {
-        return;
-    }
-    let id = talk.fresh_id();
-    let (ticket, reply) = on_purpose(solo, talk, Outgoing::request(&id, "ping", None)).await;
-    match &reply {
-        Reply::Result(_) => solo.judge.held(PING),
-        Reply::Error(_) | Reply::Silence(_) => solo.judge.broke(
-            PING,
+        // The end of the process is told for the first of them.
+        Reply::Gone(_) if ping => solo.judge.undecided(id, "gone", "the process ended on what came before"),
+        _ if ping => solo.judge.broke(
+            id,
             breach(
                 "before-initialize",
                 "a ping before `initialize` was not answered with a result",
-                &ticket,
-                &reply,
+                ticket,
+                reply,
             )
             .expected(&["an empty result"]),
         ),
-        _ => {}
+        _ => solo.judge.broke(
+            id,
+            breach("no-answer", "a request sent before `initialize` got no answer", ticket, reply)
+                .quality()
+                .expected(&["an error", "an HTTP status of 400 or more", "a result"]),
+        ),
     }
 }
 
@@ -234,7 +263,7 @@ async fn opening(talk: &mut Conversation, revision: Revision, with: &(Value, Val
 
 /// After the result of `initialize`: a ping, `initialized` with an empty object, and a second `initialize`.
 async fn opened_oddly(solo: &mut Solo<'_>, opened: &mut Opened, reply: &Reply) {
-    const PING: &str = "lifecycle.pre-init.ping-answered";
+    const PING: &str = EARLY_PING;
     let talk = &mut opened.talk;
     if talk.agree(reply).is_err() {
         return;
@@ -276,32 +305,32 @@ async fn opened_oddly(solo: &mut Solo<'_>, opened: &mut Opened, reply: &Reply) {
     }
 }
 
+/// A second `initialize` for another version: a session that is switched to it was reset without a word.
 async fn second_initialize(solo: &mut Solo<'_>, opened: &mut Opened) {
     const ID: &str = "lifecycle.initialize.repeat-refused";
     let talk = &mut opened.talk;
-    let revision = talk.revision().unwrap_or(solo.revision);
-    let again = initialize(
-        talk,
-        revision.as_str(),
-        &crate::client::capabilities(revision),
-        &crate::client::client_info(),
-    );
+    let agreed = talk.revision().unwrap_or(solo.revision);
+    let other = if agreed == Revision::V2024_11_05 { Revision::V2025_11_25 } else { Revision::V2024_11_05 };
+    let again =
+        initialize(talk, other.as_str(), &crate::client::capabilities(other), &crate::client::client_info());
     let ticket = talk.send(again.deliberate(solo.name, Taint::Conversation)).await;
     let reply = talk.reply(&ticket).await;
     let alive = talk.request("ping", json!({})).await;
-    let seen = |class: &str, message: &str| {
-        breach(class, message, &ticket, &reply)
-            .quality()
-            .expected(&["an error", "an HTTP status of 400 or more"])
-    };
+    let version = reply.result().and_then(|result| result.get("protocolVersion")?.as_str());
+    let expected = ["an error", "an HTTP status of 400 or more", "the version that was agreed on"];
+    let seen =
+        |class: &str, message: String| breach(class, message, &ticket, &reply).quality().expected(&expected);
     match (&reply, &alive) {
-        (Reply::Result(_), _) => {
-            solo.judge.broke(ID, seen("accepted", "a second `initialize` in a live session was accepted"));
+        (Reply::Result(_), _) if version != Some(agreed.as_str()) => {
+            let message =
+                format!("a second `initialize` switched a live session from {agreed} to another version");
+            let actual = version.unwrap_or("no version").to_owned();
+            solo.judge.broke(ID, seen("reset", message).actual(actual).pointer("/result/protocolVersion"));
         }
         (_, Reply::Result(_)) => solo.judge.held(ID),
         (_, Reply::Error(_)) => {
-            solo.judge
-                .broke(ID, seen("session-lost", "after a second `initialize` the session no longer works"));
+            let message = "after a second `initialize` the session no longer works".to_owned();
+            solo.judge.broke(ID, seen("session-lost", message));
         }
         _ => solo.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", alive.describe())),
     }

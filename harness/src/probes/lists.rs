@@ -8,7 +8,7 @@ use crate::protocol::{
     catalogue::{Catalogue, Testable},
 };
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 /// How many pages of one list are fetched.
 const MOST_PAGES: usize = 500;
@@ -458,19 +458,28 @@ async fn judge_pages(stage: &mut Stage<'_>, list: &'static List, walk: &Walk) {
     }
 }
 
-/// The keys of each list by method, from all first pages that are asked for at once.
-pub(super) async fn first_pages(
-    talk: &mut Conversation,
-    lists: &[&'static List],
-) -> BTreeMap<&'static str, Reply> {
-    let mut tickets = Vec::new();
-    for list in lists {
-        let outgoing = talk.compose(list.method, json!({}));
-        tickets.push((list.method, talk.send(outgoing).await));
+/// A whole listing, without judging it: the keys in order, and the answer with the first page. `None` where a page got
+/// no result.
+pub(super) async fn listing(talk: &mut Conversation, list: &List) -> Option<(Vec<String>, Reply)> {
+    let first = talk.request(list.method, json!({})).await;
+    let mut keys = Vec::new();
+    let mut next = first.clone();
+    for _ in 0..MOST_PAGES {
+        let result = next.result()?;
+        keys.extend(list.keys(list.entries(result)));
+        let Some(cursor) = result.get("nextCursor").and_then(Value::as_str) else { break };
+        if keys.len() >= MOST_ENTRIES {
+            break;
+        }
+        let params = json!({"cursor": cursor});
+        next = talk.request(list.method, params).await;
     }
-    let mut replies = BTreeMap::new();
-    for (method, ticket) in tickets {
-        replies.insert(method, talk.reply(&ticket).await);
-    }
-    replies
+    Some((keys, first))
+}
+
+/// The same keys in an order of their own.
+pub(super) fn sorted(keys: &[String]) -> Vec<String> {
+    let mut keys = keys.to_vec();
+    keys.sort();
+    keys
 }

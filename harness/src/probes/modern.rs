@@ -1,15 +1,15 @@
 //! A fresh conversation of 2026-07-28: nothing precedes its first request, and it stands beside the main one.
 
 use super::lifecycle::on_purpose;
-use super::lists::{LISTS, List, first_pages};
+use super::lists::{LISTS, List, listing, sorted};
 use super::probe::probes;
 use super::versioning::{is_own_process, judge_removed, naming};
 use super::{Solo, breach};
-use crate::client::{Conversation, HttpEdits, Opened, Outgoing, Reply, Ticket, with_meta};
+use crate::client::headers::mirrored_arguments;
+use crate::client::{Conversation, HttpEdits, Opened, Outgoing, Reply, Ticket, mrtr, with_meta};
 use crate::monitors::Breach;
 use crate::protocol::Revision;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 probes! {
     /// Opens a fresh process or connection and begins with a listing that carries its `_meta`: no handshake is needed.
@@ -24,7 +24,8 @@ probes! {
         "versioning.request.legacy-version-refused", "versioning.removed-methods-unknown",
         "meta.request.absent-refused", "meta.request.version-missing-refused",
         "meta.request.capabilities-missing-refused", "meta.request.wrong-type-refused",
-        "meta.request.refusal-http-status",
+        "meta.request.refusal-http-status", "capabilities.client.missing-error",
+        "capabilities.client.only-declared-used", "capabilities.client.missing-error-http-status",
     ];
 }
 
@@ -59,6 +60,7 @@ async fn fresh_connection_is_served_alike(solo: &mut Solo<'_>) {
     }
     if opened.talk.gone().is_none() {
         compare(solo, &mut opened).await;
+        without_capabilities(solo, &mut opened.talk).await;
         malformed_metadata(solo, &mut opened.talk).await;
         legacy_version(solo, &mut opened.talk).await;
     }
@@ -68,13 +70,14 @@ async fn fresh_connection_is_served_alike(solo: &mut Solo<'_>) {
 /// Compares lists and self-description with those of the main conversation.
 async fn compare(solo: &mut Solo<'_>, opened: &mut Opened) {
     let known = solo.known().await;
-    let lists: Vec<&'static List> =
-        LISTS.into_iter().filter(|list| known.offer.listed.contains(&list.method)).collect();
-    let replies = first_pages(&mut opened.talk, &lists).await;
     let mut others: Vec<Opened> = Vec::new();
-    for list in lists {
-        let (Some(reply), Some(ids)) = (replies.get(list.method), ids(list)) else { continue };
-        compare_list(solo, list, ids, reply, &mut others).await;
+    for list in LISTS.into_iter().filter(|list| known.offer.listed.contains(&list.method)) {
+        let Some(ids) = ids(list) else { continue };
+        match listing(&mut opened.talk, list).await {
+            Some((here, reply)) => compare_list(solo, list, ids, &sorted(&here), &reply, &mut others).await,
+            None => solo.judge.undecided(ids.0, "no-answer", "the list could not be fetched again"),
+        }
+        solo.judge.about(opened.talk.recorder());
     }
     for other in others {
         solo.close(other).await;
@@ -115,39 +118,32 @@ fn ids(list: &List) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// The set of a list that fits on one page.
-fn set(list: &List, reply: &Reply) -> Option<Vec<String>> {
-    let result = reply.result()?;
-    let mut keys = list.keys(list.entries(result));
-    keys.sort();
-    result.get("nextCursor").is_none().then_some(keys)
-}
-
 async fn compare_list(
     solo: &mut Solo<'_>,
     list: &'static List,
     (same, unaffected): (&'static str, &'static str),
+    here: &[String],
     reply: &Reply,
     others: &mut Vec<Opened>,
 ) {
-    let Some(here) = set(list, reply) else {
-        return solo.judge.undecided(same, "several-pages", "lists of several pages are not compared");
-    };
-    let sorted = |keys: &Vec<String>| {
-        let mut keys = keys.clone();
-        keys.sort();
-        keys
-    };
     let known = solo.known().await;
-    let (Some(first), Some(last)) =
-        (known.offer.first.get(list.method).map(sorted), known.offer.latest.get(list.method).map(sorted))
-    else {
+    let (Some(first), Some(last)) = (
+        known.offer.first.get(list.method).map(|keys| sorted(keys)),
+        known.offer.latest.get(list.method).map(|keys| sorted(keys)),
+    ) else {
         return;
     };
-    if here == last {
+    // A process of one's own begins anew: what changed in the other one cannot be seen here.
+    let own = is_own_process(solo.opener.binding().transport());
+    if here == if own { &first } else { &last } {
         solo.judge.held(same);
-        // What changed there changed here too: a list may change, only not for one connection.
-        solo.judge.held(unaffected);
+        if own && first != last {
+            let text = "the list changed after other requests, and another process cannot tell for whom";
+            solo.judge.undecided(unaffected, "process-state", text);
+        } else {
+            // What changed there changed here too: a list may change, only not for one connection.
+            solo.judge.held(unaffected);
+        }
         return;
     }
     // Lists drift: two further connections say whether this is more than that.
@@ -158,22 +154,16 @@ async fn compare_list(
     }
     let mut elsewhere = Vec::new();
     for other in others.iter_mut() {
-        let reply = other.talk.request(list.method, json!({})).await;
-        elsewhere.extend(set(list, &reply));
+        elsewhere.extend(listing(&mut other.talk, list).await.map(|(keys, _)| sorted(&keys)));
     }
     let changed_there = first != last;
     let stable = elsewhere.len() == 2 && elsewhere.iter().all(|set| *set == first);
     let id = if changed_there && stable { unaffected } else { same };
-    let mut seen =
-        Breach::new("differs", format!("`{}` gives other entries on another connection", list.method))
-            .expected(&["the same set on every connection"])
-            .reply(reply)
-            .actual(difference(&here, &last))
-            .pointer(format!("/result/{}", list.member));
-    // A process of one's own has a state of its own.
-    if changed_there && is_own_process(solo.opener.binding().transport()) {
-        seen = seen.quality();
-    }
+    let seen = Breach::new("differs", format!("`{}` gives other entries on another connection", list.method))
+        .expected(&["the same set on every connection"])
+        .reply(reply)
+        .actual(difference(here, &last))
+        .pointer(format!("/result/{}", list.member));
     if elsewhere.iter().all(|set| *set == last) {
         let text = "the list was another one for a moment, and the same again on two further connections";
         return solo.judge.undecided(same, "drift", text);
@@ -209,6 +199,59 @@ async fn go_on(solo: &mut Solo<'_>, talk: &mut Conversation) {
                 .pointer("/error"),
         ),
         None => solo.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe())),
+    }
+}
+
+/// Calls tools that asked for input before, with no client capability declared: they refuse by -32021, or do without.
+async fn without_capabilities(solo: &mut Solo<'_>, talk: &mut Conversation) {
+    const ID: &str = "capabilities.client.missing-error";
+    const USED: &str = "capabilities.client.only-declared-used";
+    let known = solo.known().await;
+    for call in known.offer.calls.iter().filter(|call| call.asked_for_input).take(3) {
+        let mut params =
+            with_meta(json!({"name": call.tool, "arguments": call.arguments}), solo.revision.as_str());
+        params["_meta"][CAPABILITIES] = json!({});
+        let mut outgoing = Outgoing::request(&talk.fresh_id(), "tools/call", Some(params));
+        let tool = known.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
+        if let Some(schema) =
+            tool.and_then(|tool| tool.get("inputSchema")).filter(|_| talk.transport().is_http())
+        {
+            outgoing.mirrored = mirrored_arguments(schema, &call.arguments);
+        }
+        let ticket = talk.send(outgoing).await;
+        let reply = talk.reply(&ticket).await;
+        let message =
+            format!("`{}`, which asks for input, was called without client capabilities", call.tool);
+        let seen = |class: &str| {
+            breach(class, message.clone(), &ticket, &reply).expected(&["error -32021", "a complete result"])
+        };
+        match &reply {
+            Reply::Error(_) if reply.error_code() == Some(-32021) => {
+                solo.judge.held(ID);
+                solo.judge.held(USED);
+                if let Some(status) = reply.status() {
+                    solo.judge.decide("capabilities.client.missing-error-http-status", status == 400, || {
+                        let status_seen =
+                            seen("status").expected(&["HTTP 400"]).actual(format!("HTTP {status}"));
+                        // An event stream that is open already cannot change its status.
+                        if status == 200 { status_seen.quality() } else { status_seen }
+                    });
+                }
+            }
+            Reply::Error(_) => solo.judge.broke(ID, seen("other-code").pointer("/error/code")),
+            Reply::Result(answer) => match answer.message.result() {
+                // The monitors tell this one.
+                Some(result) if mrtr::demands_input(result) => solo.judge.broke(ID, seen("asked").see(USED)),
+                Some(result) if result["isError"] == true => solo.judge.broke(ID, seen("is-error").quality()),
+                _ => {
+                    solo.judge.held(ID);
+                    solo.judge.held(USED);
+                }
+            },
+            _ => {
+                solo.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe()))
+            }
+        }
     }
 }
 
@@ -335,9 +378,8 @@ fn judge_wrong(solo: &mut Solo<'_>, wrong: &Wrong, http: bool, ticket: &Ticket, 
     let code = reply.error_code();
     let right = code == Some(-32602) || (wrong.mismatch && http && code == Some(-32020));
     let expected = ["error -32602 (invalid params)"];
-    let mut seen =
-        breach(wrong.class, format!("{} was not refused with -32602", wrong.message), ticket, reply);
-    seen = seen.expected(&expected);
+    let seen = breach(wrong.class, format!("{} was not refused with -32602", wrong.message), ticket, reply)
+        .expected(&expected);
     match reply {
         Reply::Error(_) | Reply::Unmatched(_) if right => solo.judge.held(wrong.id),
         Reply::Result(_) if wrong.quality => solo.judge.broke(wrong.id, seen.quality()),
@@ -371,15 +413,4 @@ fn judge_wrong(solo: &mut Solo<'_>, wrong: &Wrong, http: bool, ticket: &Ticket, 
         .expected(&["HTTP 400"])
         .actual(format!("HTTP {status}"))
     });
-}
-
-/// The keys of each list as they stand, for later comparison.
-pub(super) fn keys_of(replies: &BTreeMap<&'static str, Reply>) -> BTreeMap<&'static str, Vec<String>> {
-    LISTS
-        .into_iter()
-        .filter_map(|list| {
-            let result = replies.get(list.method)?.result()?;
-            result.get("nextCursor").is_none().then(|| (list.method, list.keys(list.entries(result))))
-        })
-        .collect()
 }

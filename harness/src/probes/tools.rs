@@ -1,12 +1,12 @@
 //! Tools under test: unknown names, bad arguments, an order that stays (server/tools).
 
-use super::lists::first_pages;
-use super::modern::keys_of;
+use super::lists::{listing, sorted};
 use super::probe::probes;
 use super::tour::served;
 use super::{Call, Stage, breach};
 use crate::client::headers::mirrored_arguments;
 use crate::client::{Outgoing, Reply, Ticket};
+use crate::monitors::Breach;
 use crate::protocol::{Era, Revision, Transport};
 use serde_json::{Map, Value, json};
 
@@ -100,42 +100,35 @@ async fn arguments_may_be_left_out(stage: &mut Stage<'_>) {
 
 async fn lists_keep_set_and_order(stage: &mut Stage<'_>) {
     const ORDER: &str = "tools.list.deterministic-order";
-    let lists = served(stage);
     for round in 0..4 {
-        let lists = if round == 0 {
-            lists.clone()
-        } else {
-            lists.iter().copied().filter(|list| list.method == "tools/list").collect()
-        };
-        let replies = first_pages(stage.talk, &lists).await;
-        for (method, keys) in keys_of(&replies) {
-            let Some(before) = stage.offer.latest.get(method).cloned() else { continue };
-            let same_set = {
-                let (mut here, mut there) = (keys.clone(), before.clone());
-                here.sort();
-                there.sort();
-                here == there
-            };
-            if method == "tools/list" && same_set {
-                let reply = &replies[method];
+        for list in served(stage) {
+            let tools = list.method == "tools/list";
+            if round > 0 && !tools {
+                continue;
+            }
+            let Some((keys, reply)) = listing(stage.talk, list).await else { continue };
+            let Some(before) = stage.offer.latest.insert(list.method, keys.clone()) else { continue };
+            if tools && sorted(&keys) == sorted(&before) {
                 stage.judge.decide(ORDER, keys == before, || {
-                    crate::monitors::Breach::new("order", "the same tools come in another order")
+                    Breach::new("order", "the same tools come in another order")
                         .expected(&["the same order while the set is unchanged"])
-                        .reply(reply)
+                        .reply(&reply)
                         .actual("another order")
                         .pointer("/result/tools")
                 });
             }
-            if round == 0 && stage.offer.first.get(method) == Some(&keys) {
-                let id = match method {
-                    "tools/list" => "tools.list.unaffected-by-requests",
-                    "resources/list" => "resources.list.unaffected-by-requests",
-                    "prompts/list" => "prompts.list.unaffected-by-requests",
-                    _ => continue,
-                };
-                stage.judge.held(id);
+            let unaffected = match list.method {
+                "tools/list" => "tools.list.unaffected-by-requests",
+                "resources/list" => "resources.list.unaffected-by-requests",
+                "prompts/list" => "prompts.list.unaffected-by-requests",
+                _ => continue,
+            };
+            // What changed is compared with another connection later.
+            if round == 0
+                && stage.offer.first.get(list.method).is_some_and(|first| sorted(first) == sorted(&keys))
+            {
+                stage.judge.held(unaffected);
             }
-            stage.offer.latest.insert(method, keys);
         }
     }
 }

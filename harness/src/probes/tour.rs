@@ -6,7 +6,7 @@ use super::probe::probes;
 use super::{Call, Stage, breach};
 use crate::client::headers::{annotation_fault, mirrored_arguments};
 use crate::client::{Outgoing, Reply, Ticket, mrtr};
-use crate::generate::{Seeded, valid_value};
+use crate::generate::{GenerateError, Mode, Seeded, ValueGenerator};
 use crate::monitors::Breach;
 use crate::protocol::{Era, Revision, Transport};
 use crate::run::Reason;
@@ -49,6 +49,11 @@ probes! {
     /// Reads listed resources, at most 20. What is listed can be read, and `size` is the number of bytes.
     listed_resources_can_be_read (Clean, Both, Any) decides
         ["resources.list.readable", "resources.definition.size-accurate"];
+    /// Reads what tool results linked to or embedded, at most 10 URIs, and one expanded template: a link that leads
+    /// nowhere helps nobody, and an internal error is no answer to a URI.
+    linked_resources_can_be_read (Clean, Both, Any) decides [
+        "tools.content.link-fetchable", "tools.content.embedded-refetchable", "resources.templates.expandable",
+    ];
     /// Gets listed prompts, at most 20, with their required arguments filled in. The monitors judge the results.
     listed_prompts_can_be_got (Clean, Both, Any) decides ["prompts.get.internal-error-code"];
 }
@@ -65,6 +70,13 @@ async fn lists_can_be_walked(stage: &mut Stage<'_>) {
         if declared || *list != TEMPLATES {
             asked.push((list, declared, lists::ask(stage, list).await));
         }
+    }
+    if ["tools", "resources", "prompts", "completions"]
+        .iter()
+        .all(|feature| lists::declares(stage.talk, feature))
+    {
+        let id = "capabilities.server.undeclared-method-refused";
+        stage.judge.not_applicable(id, "declared", "the server declares every feature with a list");
     }
     for (list, declared, ticket) in asked {
         let mut reply = stage.talk.reply(&ticket).await;
@@ -222,7 +234,8 @@ fn calls(stage: &mut Stage<'_>) -> Vec<(String, Value, Value)> {
                 return Err(Reason::new("enough", format!("{MOST_CALLS} tools were called before it")));
             }
             let mut seeded = Seeded::new(seed_for(stage.settings.seed, &name));
-            valid_value(&schema, &mut seeded)
+            let known = stage.offer.resources.first().and_then(|resource| resource.get("uri")?.as_str());
+            made_up(&schema, known, &mut seeded)
                 .map_err(|error| Reason::new("no-arguments", format!("no arguments could be made: {error}")))
         });
         match made {
@@ -231,6 +244,23 @@ fn calls(stage: &mut Stage<'_>) -> Vec<(String, Value, Value)> {
         }
     }
     calls
+}
+
+/// Valid arguments. Where a URI is wanted, a listed one: a made-up address finds nothing.
+fn made_up(schema: &Value, known_uri: Option<&str>, seeded: &mut Seeded) -> Result<Value, GenerateError> {
+    let mut generator = ValueGenerator::new(schema.clone())?;
+    let arguments = generator.value(Mode::Plausible, seeded)?;
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let (Some(uri), Some(properties)) = (known_uri, properties) else { return Ok(arguments) };
+    let mut better = arguments.clone();
+    for (name, _) in
+        properties.iter().filter(|(_, property)| property["format"] == "uri" && property["type"] == "string")
+    {
+        if let Some(argument) = better.get_mut(name) {
+            *argument = json!(uri);
+        }
+    }
+    Ok(if generator.allows(&better) { better } else { arguments })
 }
 
 async fn tools_can_be_called(stage: &mut Stage<'_>) {
@@ -323,6 +353,90 @@ async fn listed_resources_can_be_read(stage: &mut Stage<'_>) {
     }
 }
 
+async fn linked_resources_can_be_read(stage: &mut Stage<'_>) {
+    if !stage.offer.listed.contains(&"resources/list") {
+        return;
+    }
+    let mut uris: Vec<(&'static str, String)> = Vec::new();
+    for call in &stage.offer.calls {
+        let blocks = call.result.as_ref().and_then(|result| result.get("content")?.as_array());
+        for block in blocks.into_iter().flatten() {
+            let found = match block.get("type").and_then(Value::as_str) {
+                Some("resource_link") => block.get("uri").map(|uri| ("tools.content.link-fetchable", uri)),
+                Some("resource") => {
+                    block.pointer("/resource/uri").map(|uri| ("tools.content.embedded-refetchable", uri))
+                }
+                _ => None,
+            };
+            let Some((id, uri)) = found.and_then(|(id, uri)| Some((id, uri.as_str()?))) else { continue };
+            // What lies on the web is fetched there.
+            if !uri.starts_with("http") && uris.len() < 10 && !uris.iter().any(|(_, known)| known == uri) {
+                uris.push((id, uri.to_owned()));
+            }
+        }
+    }
+    for (id, uri) in uris {
+        let (ticket, reply) = stage.request("resources/read", json!({"uri": uri})).await;
+        match &reply {
+            Reply::Result(_) => stage.judge.held(id),
+            Reply::Error(_) => stage.judge.broke(
+                id,
+                breach(
+                    "not-found",
+                    format!("`{uri}`, which a tool result names, cannot be read"),
+                    &ticket,
+                    &reply,
+                )
+                .quality()
+                .expected(&["its contents"])
+                .pointer("/error"),
+            ),
+            _ => {}
+        }
+    }
+    expand_template(stage).await;
+}
+
+async fn expand_template(stage: &mut Stage<'_>) {
+    const ID: &str = "resources.templates.expandable";
+    let template = stage.offer.templates.iter().find_map(|template| template.get("uriTemplate")?.as_str());
+    let Some(expanded) = template.and_then(expanded) else { return };
+    let (ticket, reply) = stage.request("resources/read", json!({"uri": expanded})).await;
+    match &reply {
+        // That nothing is there under a made-up name is an answer too.
+        Reply::Result(_) => stage.judge.held(ID),
+        Reply::Error(answer) => stage.judge.decide(ID, answer.message.error_code() != Some(-32603), || {
+            breach(
+                "internal-error",
+                format!("`{expanded}`, made from a template, leads to an internal error"),
+                &ticket,
+                &reply,
+            )
+            .quality()
+            .expected(&["its contents", "a not-found error"])
+            .pointer("/error/code")
+        }),
+        _ => {}
+    }
+}
+
+/// A template with a plain word for each simple variable; `None` for one with operators.
+fn expanded(template: &str) -> Option<String> {
+    let mut uri = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (variable, after) = after.split_once('}')?;
+        if variable.starts_with(['#', '.', '/', ';', '?', '&']) {
+            return None;
+        }
+        uri.push_str(before);
+        uri.push('1');
+        rest = after;
+    }
+    uri.push_str(rest);
+    Some(uri)
+}
+
 fn judge_size(stage: &mut Stage<'_>, uri: &str, met: &Met) {
     let listed = stage.offer.resources.iter().find(|resource| resource["uri"] == uri);
     let Some(size) = listed.and_then(|resource| resource.get("size")?.as_u64()) else { return };
@@ -396,6 +510,23 @@ mod tests {
         assert_eq!(seed_for(1, "echo"), seed_for(1, "echo"));
         assert_ne!(seed_for(1, "echo"), seed_for(1, "add"));
         assert_ne!(seed_for(1, "echo"), seed_for(2, "echo"));
+    }
+
+    #[test]
+    fn templates_are_expanded() {
+        assert_eq!(expanded("a://{b}/c/{+d}").as_deref(), Some("a://1/c/1"));
+        assert_eq!(expanded("a://b{?q}"), None);
+        assert_eq!(expanded("a://{b"), None);
+    }
+
+    #[test]
+    fn a_listed_uri_is_better_than_a_made_up_one() {
+        let schema = json!({"type": "object", "properties": {"uri": {"type": "string", "format": "uri"}},
+            "required": ["uri"]});
+        let made = made_up(&schema, Some("note://welcome"), &mut Seeded::new(1)).unwrap();
+        assert_eq!(made, json!({"uri": "note://welcome"}));
+        let again = made_up(&schema, None, &mut Seeded::new(1)).unwrap();
+        assert_eq!(again, made_up(&schema, None, &mut Seeded::new(1)).unwrap());
     }
 
     #[test]

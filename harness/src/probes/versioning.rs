@@ -3,21 +3,23 @@
 use super::lifecycle::{hold_back, initialize};
 use super::probe::probes;
 use super::{Solo, Stage, breach};
-use crate::client::{Handshake, Opened, Outgoing, Reply, Ticket, with_meta};
+use crate::client::{Conversation, Handshake, Opened, Outgoing, Reply, Ticket, with_meta};
 use crate::monitors::Breach;
 use crate::protocol::{Era, Revision, Transport};
 use crate::wire::Taint;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 probes! {
     /// Asks for the versions 1999-01-01 and 2099-12-31 in conversations of their own, with no client capabilities. The
     /// server offers a version that it supports, its newest; an error that names its versions is borne; an echo fails.
     /// The version offered is then really spoken. `initialized` is held back for half a second in one of them: nothing
-    /// is asked meanwhile. Clients newer or older than the server depend on this to get along.
+    /// is asked meanwhile; in the other one tools are called again, and ask for nothing either. Clients newer or older than the server depend on this to get along.
     unsupported_version_gets_a_counter_offer (AloneForEra, Legacy, Any) decides [
         "versioning.initialize.counter-offer", "versioning.initialize.counter-offer-latest",
         "versioning.initialize.supported-version-echoed", "versioning.offered-version-works",
         "lifecycle.errors.handled", "lifecycle.pre-init.no-server-requests",
+        "capabilities.client.only-declared-used",
     ];
     /// Names the versions 1900-01-01, 2099-01-01 and `nonsense` in a request's `_meta` (and in the header over HTTP),
     /// each followed by a good request. Each is answered -32022 with `supported` and `requested`; the good ones are
@@ -139,6 +141,9 @@ async fn judge_offer(solo: &mut Solo<'_>, asked: Asked, holds_back: bool) -> Opt
                 hold_back(solo, &mut opened.talk).await;
             }
             opened.talk.initialized().await;
+            if !holds_back {
+                call_without_capabilities(solo, &mut opened.talk).await;
+            }
             let works = opened.talk.request("ping", json!({})).await;
             if works.result().is_some() {
                 solo.judge.held(HANDLED);
@@ -155,6 +160,27 @@ async fn judge_offer(solo: &mut Solo<'_>, asked: Asked, holds_back: bool) -> Opt
     }
     solo.close(opened).await;
     agreed
+}
+
+/// Repeats the calls of the main conversation where no client capability was declared: the monitors see whether the
+/// server asks for something all the same.
+async fn call_without_capabilities(solo: &mut Solo<'_>, talk: &mut Conversation) {
+    const BUDGET: Duration = Duration::from_secs(5);
+    let deadline = tokio::time::Instant::now() + BUDGET;
+    let mut answered = false;
+    let known = solo.known().await;
+    for call in known.offer.calls.iter().take(12) {
+        let wait = deadline.saturating_duration_since(tokio::time::Instant::now());
+        if wait.is_zero() || talk.gone().is_some() {
+            break;
+        }
+        let outgoing = talk.compose("tools/call", json!({"name": call.tool, "arguments": call.arguments}));
+        let ticket = talk.send(outgoing).await;
+        answered |= talk.reply_within(&ticket, wait).await.answer().is_some();
+    }
+    if answered {
+        solo.judge.held("capabilities.client.only-declared-used");
+    }
 }
 
 /// Whether the version offered is spoken when it is asked for, and whether it is the newest one that is.
@@ -211,10 +237,11 @@ pub(super) fn naming(id: &crate::protocol::Id, method: &str, version: &str) -> O
 async fn unsupported_version_is_refused(stage: &mut Stage<'_>) {
     const PER_REQUEST: &str = "versioning.request.decided-per-request";
     let mut refused = false;
-    for version in ["1900-01-01", "2099-01-01", "nonsense"] {
+    let other = stage.offer.listed.first().copied().unwrap_or("server/discover");
+    for (method, version) in [("server/discover", "1900-01-01"), (other, "2099-01-01"), (other, "nonsense")] {
         let id = stage.talk.fresh_id();
-        let (ticket, reply) = stage.breaking(naming(&id, "server/discover", version)).await;
-        refused |= judge_refusal(stage, version, &ticket, &reply);
+        let (ticket, reply) = stage.breaking(naming(&id, method, version)).await;
+        refused |= judge_refusal(stage, method, version, &ticket, &reply);
         if stage.talk.gone().is_some() {
             return;
         }
@@ -238,13 +265,16 @@ async fn unsupported_version_is_refused(stage: &mut Stage<'_>) {
 }
 
 /// Judges the answer to an unknown version; whether it was refused as it should.
-fn judge_refusal(stage: &mut Stage<'_>, version: &str, ticket: &Ticket, reply: &Reply) -> bool {
+fn judge_refusal(stage: &mut Stage<'_>, method: &str, version: &str, ticket: &Ticket, reply: &Reply) -> bool {
+    let ids: &[&'static str] = match method {
+        "server/discover" => &[REFUSED, "discover.version-checked"],
+        _ => &[REFUSED],
+    };
     let expected = ["error -32022 with `supported` and `requested`"];
-    let message = format!("a request naming the version `{version}` was not answered with error -32022");
+    let message = format!("`{method}` naming the version `{version}` was not answered with error -32022");
     let class = match reply {
         Reply::Error(_) | Reply::Unmatched(_) if reply.error_code() == Some(-32022) => {
-            stage.judge.held(REFUSED);
-            stage.judge.held("discover.version-checked");
+            ids.iter().for_each(|id| stage.judge.held(id));
             judge_data(stage, version, ticket, reply);
             return true;
         }
@@ -254,12 +284,11 @@ fn judge_refusal(stage: &mut Stage<'_>, version: &str, ticket: &Ticket, reply: &
         Reply::NoMessage(head) if head.status == 400 => "no-error",
         _ => {
             let text = format!("no usable answer came: {}", reply.describe());
-            stage.judge.undecided(REFUSED, "no-answer", text.clone());
-            stage.judge.undecided("discover.version-checked", "no-answer", text);
+            ids.iter().for_each(|id| stage.judge.undecided(id, "no-answer", text.clone()));
             return false;
         }
     };
-    for id in [REFUSED, "discover.version-checked"] {
+    for id in ids {
         stage.judge.broke(id, breach(class, message.clone(), ticket, reply).expected(&expected));
     }
     false
