@@ -30,6 +30,8 @@ probes! {
     initialize_is_no_part_of_a_batch (Alone, Legacy, Any) decides ["base.batch.initialize-refused"];
 }
 
+/// How often it is looked whether an error without an id has come.
+const LOOK: Duration = Duration::from_millis(50);
 /// How long the first answer to a batch is waited for: a server that drops arrays never gives one.
 const FIRST: Duration = Duration::from_secs(15);
 
@@ -217,15 +219,23 @@ async fn initialize_is_no_part_of_a_batch(solo: &mut Solo<'_>) {
     let batch = json!([initialize, request(&ping, "ping")]);
     let outgoing = Outgoing { id: Some(id), ..Outgoing::bytes(batch.to_string()) };
     let ticket = talk.send(outgoing.deliberate(solo.name, Taint::Conversation)).await;
-    let mut reply = talk.reply_within(&ticket, FIRST.min(talk.timeouts().startup)).await;
-    if let Reply::Silence(_) = reply {
+    let deadline = tokio::time::Instant::now() + FIRST.min(talk.timeouts().startup);
+    let reply = loop {
+        let reply = talk.reply_within(&ticket, LOOK).await;
+        let Reply::Silence(_) = reply else { break reply };
         // An error without an id, on stdio.
         let error = talk.heard_since(ticket.since).into_iter().find(|heard| heard.message.error().is_some());
         if let Some(heard) = error {
-            let answer = crate::client::Answer { message: heard.message, record: heard.record, http: None };
-            reply = Reply::Unmatched(answer);
+            break Reply::Unmatched(crate::client::Answer {
+                message: heard.message,
+                record: heard.record,
+                http: None,
+            });
         }
-    }
+        if tokio::time::Instant::now() >= deadline {
+            break reply;
+        }
+    };
     match &reply {
         Reply::Result(_) => solo.judge.broke(
             ID,
