@@ -157,8 +157,14 @@ fn run(case: &Case, folder: &Path, mark: &str) -> Result<Seen, Failed> {
     let out = folder.join("run");
     let mut check = Command::new(env!("CARGO_BIN_EXE_mcprove"));
     // What floods is ended by its bytes and not by time, which a busy machine could make too short.
-    let floods = ["flood", "endless-line", "sse-", "gzip"].iter().any(|word| case.target.contains(word));
-    let (request, startup) = if floods { ("10", "10") } else { ("2", "3") };
+    let is = |words: &[&str]| words.iter().any(|word| case.target.contains(word));
+    let (request, startup) = if is(&["flood", "endless-line", "sse-", "gzip"]) {
+        ("10", "10")
+    } else if is(&["hangs", "never-", "drip", "wrong-id", "huge", "deep"]) {
+        ("1", "3")
+    } else {
+        ("4", "3")
+    };
     check.args(["check", "--timeout", request, "--startup-timeout", startup, "--out"]).arg(&out);
     let mut server = None;
     match case.target.strip_prefix("path:") {
