@@ -180,8 +180,16 @@ fn without_a_valid_answer() {
     let cases: &[&[&str]] = &[
         &["check", "--", "./no-such-program"],
         &["check", "--", "sh", "-c", "echo oops >&2; exit 7"],
-        &["check", "--startup-timeout", "0.3", "--", "sh", "-c", "exec cat >/dev/null"],
-        &["check", "--startup-timeout", "0.3", "--", "sh", "-c", "echo Listening; exec cat >/dev/null"],
+        &["check", "--startup-timeout", "0.3", "--", "sh", "-c", "while read -r line; do :; done"],
+        &[
+            "check",
+            "--startup-timeout",
+            "0.3",
+            "--",
+            "sh",
+            "-c",
+            "echo Listening; while read -r line; do :; done",
+        ],
         &["check", "http://127.0.0.1:9/mcp"],
         &["check", "http://127.0.0.1:9/mcp", "--start", "sh -c 'echo no database >&2; exit 1'"],
     ];

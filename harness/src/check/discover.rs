@@ -2,7 +2,7 @@
 //! handshake of the newest legacy revision beside it, so that neither has to wait for the other's time-out.
 
 use crate::client::{Binding, HandshakeFailure, OpenError, Opened, Opener, Reply};
-use crate::protocol::{Era, Revision};
+use crate::protocol::{Era, Revision, Transport};
 use crate::wire::{Event, header};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const LATE: Duration = Duration::from_secs(2);
 
 /// How long a process that closed its output may take to exit and to say why.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A conversation that has begun.
 pub(super) struct Begun {
@@ -24,8 +24,11 @@ pub(super) struct Found {
     pub(super) begun: Vec<Begun>,
     /// A version that the server offered in place of the one that was asked for.
     pub(super) offered: Option<Revision>,
-    /// A conversation in which `initialize` got an answer that is no agreement, and nothing else worked either.
-    pub(super) refused: Option<Opened>,
+    /// The legacy conversation that did not begin, and the revision that was asked for in it. Where nothing else begins
+    /// either, it is what there is to judge.
+    pub(super) refused: Option<Begun>,
+    /// Whether `initialize` got an answer, if not the one that was hoped for.
+    pub(super) legacy_spoke: bool,
     /// Time from the start to the first valid answer.
     pub(super) startup: Duration,
     /// What came of those that did not begin.
@@ -125,12 +128,13 @@ async fn sort_out(
         begun: Vec::new(),
         offered: None,
         refused: None,
+        legacy_spoke: false,
         startup: Duration::MAX,
         reasons: Vec::new(),
     };
     let mut reasons = Vec::new();
     let mut over = Vec::new();
-    let mut spoke = false;
+    let (mut spoke, mut legacy_spoke) = (false, false);
     for (tried, revision) in
         [modern.map(|tried| (tried, Some(Revision::V2026_07_28))), legacy].into_iter().flatten()
     {
@@ -158,12 +162,14 @@ async fn sort_out(
                 if let (Failure::Handshake(HandshakeFailure::Refused(Reply::Gone(_))), Some(opened)) =
                     (&why, &mut opened)
                 {
-                    // Its last words and its exit code come a moment after the end of its output.
-                    opened.talk.idle(LAST_WORDS).await;
+                    last_words(opened).await;
                 }
                 reasons.push(explain(&why, opened.as_ref()));
                 match opened {
-                    Some(opened) if answered && revision.era() == Era::Legacy => found.refused = Some(opened),
+                    Some(opened) if revision.era() == Era::Legacy => {
+                        legacy_spoke |= answered;
+                        found.refused = Some(Begun { opened, revision });
+                    }
                     Some(opened) => over.push(opened),
                     None => {}
                 }
@@ -173,8 +179,12 @@ async fn sort_out(
     futures_util::future::join_all(over.into_iter().map(Opened::close)).await;
     reasons.dedup();
     if !found.begun.is_empty() || found.offered.is_some() || spoke {
+        found.legacy_spoke = legacy_spoke;
         found.reasons = reasons;
         return Ok(found);
+    }
+    if let Some(refused) = found.refused {
+        refused.opened.close().await;
     }
     if reasons.len() > 1 {
         // That a process which is gone cannot be written to tells nothing beside why it is gone.
@@ -188,6 +198,19 @@ fn excerpt(bytes: &[u8]) -> String {
     const SHOWN: usize = 400;
     let cut = if bytes.len() > SHOWN { "…" } else { "" };
     format!("{}{cut}", String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN)]))
+}
+
+/// Waits for the exit of a process that is going: its last words and its exit code come a moment after the end of its
+/// output.
+async fn last_words(opened: &mut Opened) {
+    let deadline = Instant::now() + LAST_WORDS;
+    let exited = |opened: &Opened| {
+        let records = opened.talk.recorder().snapshot();
+        records.iter().any(|record| matches!(record.event, Event::ProcessExited { .. }))
+    };
+    while opened.talk.transport() == Transport::Stdio && !exited(opened) && Instant::now() < deadline {
+        opened.talk.idle(Duration::from_millis(50)).await;
+    }
 }
 
 /// What happened instead of a handshake, and what to do about it.

@@ -266,7 +266,7 @@ impl Transporting {
         let refusals = found.reasons.join("; ");
         let speaks_modern = found.begun.iter().any(|begun| begun.revision.era() == Era::Modern);
         let speaks_legacy = found.offered.is_some()
-            || found.refused.is_some()
+            || found.legacy_spoke
             || found.begun.iter().any(|begun| begun.revision.era() == Era::Legacy);
         let dual_era = speaks_modern && speaks_legacy;
         let server_info = found.begun.iter().find_map(|begun| begun.opened.talk.handshake()?.server_info());
@@ -279,9 +279,6 @@ impl Transporting {
             } else {
                 opened.close().await;
             }
-        }
-        if let Some(opened) = found.refused {
-            opened.close().await;
         }
         let over_sse = matches!(self.bench.opener.binding(), Binding::HttpSse(_));
         let older = Revision::LEGACY.into_iter().filter(|revision| {
@@ -309,6 +306,13 @@ impl Transporting {
                 Ok(Some(finished)) => done.push(finished),
                 Ok(None) => {}
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            }
+        }
+        if let Some(refused) = found.refused {
+            if done.is_empty() && self.wants(refused.revision) && self.stop().wanted().is_none() {
+                done.push(self.not_begun(refused).await);
+            } else {
+                refused.opened.close().await;
             }
         }
         if done.is_empty() && self.stop().wanted().is_none() {
@@ -399,6 +403,20 @@ impl Transporting {
         outcome.judge.merge(judge);
         confirmations.extend(confirmed);
         Some(Finished { revision, outcome, confirmations, since })
+    }
+
+    /// A server answers, but no revision can be begun with it: what was seen of the handshake is the whole unit.
+    async fn not_begun(&self, refused: Begun) -> Finished {
+        let (since, revision) = (Instant::now(), refused.revision);
+        self.shared.tell(RunEvent::UnitStarted { revision, transport: self.transport });
+        self.shared.notice(format!(
+            "no revision could be begun over {}: only the handshake of {revision} is judged",
+            self.transport
+        ));
+        let mut outcome = UnitOutcome::default();
+        self.bench.finish(refused.opened, &mut outcome).await;
+        let confirmations = self.bench.confirm(&outcome.judge, revision, Scope::Main).await;
+        Finished { revision, outcome, confirmations, since }
     }
 
     /// Probes with conversations of their own, and the confirmation of what they found.

@@ -211,10 +211,10 @@ async fn look(
     }
     let found = found.map_err(|unreachable| unreachable.why)?;
     let speaks_legacy = found.offered.is_some()
-        || found.refused.is_some()
+        || found.legacy_spoke
         || found.begun.iter().any(|begun| begun.revision.era() == Era::Legacy);
-    if let Some(opened) = found.refused {
-        opened.close().await;
+    if let Some(refused) = found.refused {
+        refused.opened.close().await;
     }
     let wants = |revision: Revision| config.revisions.is_empty() || config.revisions.contains(&revision);
     let tried: BTreeSet<Revision> = found.begun.iter().map(|begun| begun.revision).collect();

@@ -43,7 +43,7 @@ pub struct Up {
     /// Where, one entry a transport.
     pub bindings: Vec<Binding>,
     served: Option<Served>,
-    /// Whether it is our own server, which need not be asked politely.
+    /// Whether what was started is our own, which has nothing to lose.
     ours: bool,
 }
 

@@ -5,6 +5,7 @@ use super::stop::Stop;
 use crate::client::{Finished, Gone, Opened, Opener, Reply};
 use crate::monitors::{Breach, Judge, Watch};
 use crate::probes::{self, Known, Offer, Place, Probe, Run, Settings, Solo, Stage};
+use crate::protocol::catalogue::Catalogue;
 use crate::protocol::{Revision, Transport};
 use crate::run::Reason;
 use crate::transcript::Recorder;
@@ -81,11 +82,25 @@ impl Bench {
         }
     }
 
+    /// Whether anything that a probe can decide holds for a revision; what is credited to an era, for any of it.
+    fn matters(&self, probe: &Probe, revision: Revision) -> bool {
+        let catalogue = Catalogue::get();
+        let era = Revision::ALL.into_iter().filter(|other| other.era() == revision.era());
+        let revisions: Vec<Revision> =
+            if probe.place == Place::AloneForEra { era.collect() } else { vec![revision] };
+        probe
+            .decides
+            .iter()
+            .filter_map(|id| catalogue.requirement(id))
+            .any(|row| revisions.iter().any(|revision| row.applies(*revision, self.transport()).is_ok()))
+    }
+
     fn probes(&self, place: Place, revision: Revision, choice: &Choice) -> Vec<&'static Probe> {
         probes::all()
             .filter(|probe| probe.place == place && probe.runs(revision, self.transport()))
             // The tour is the ground that everything else stands on: it always runs in full.
             .filter(|probe| place == Place::Clean || self.chosen(probe, choice))
+            .filter(|probe| place == Place::Clean || self.matters(probe, revision))
             .collect()
     }
 

@@ -26,10 +26,12 @@ impl Session {
     pub(super) fn open(folder: &Path, plain: bool) -> Result<Self, Failure> {
         let writer = RunWriter::create(folder).map_err(Failure::usage)?;
         out::ignore_by_git(folder);
-        let progress: Box<dyn Reporter + Send> = if std::io::stderr().is_terminal() && !plain {
+        let stderr = std::io::stderr();
+        let colourless = anstream::AutoStream::choice(&stderr) == anstream::ColorChoice::Never;
+        let progress: Box<dyn Reporter + Send> = if stderr.is_terminal() && !plain && !colourless {
             Box::new(Progress::bars())
         } else {
-            Box::new(Progress::lines(anstream::AutoStream::auto(std::io::stderr())))
+            Box::new(Progress::lines(anstream::AutoStream::auto(stderr)))
         };
         Ok(Self { inner: Mutex::new(Inner { state: RunState::default(), writer, progress }) })
     }

@@ -54,6 +54,8 @@ pub struct Conversation {
     hangs: bool,
     /// Whether the end of the process was waited for after its pipes had closed.
     heard_out: bool,
+    /// Whether the server has agreed to the end of the session.
+    session_over: bool,
 }
 
 /// Something that was sent and may be answered.
@@ -118,6 +120,7 @@ impl Conversation {
             unanswered: 0,
             hangs: false,
             heard_out: false,
+            session_over: false,
         };
         if let Binding::HttpSse(url) = binding {
             conversation.open_sse(url).await?;
@@ -380,7 +383,11 @@ impl Conversation {
         {
             listening.let_go();
         }
-        self.reply_within(&Ticket { id: None, channel, since }, wait).await
+        let own = edits.http.remove.iter().all(|name| !name.eq_ignore_ascii_case("mcp-session-id"));
+        let reply = self.reply_within(&Ticket { id: None, channel, since }, wait).await;
+        self.session_over |=
+            method == "DELETE" && own && reply.status().is_some_and(|status| (200..300).contains(&status));
+        reply
     }
 
     /// Waits for the head of an HTTP response, whether or not its body ends.
@@ -435,7 +442,7 @@ impl Conversation {
     pub async fn close(mut self) -> Closed {
         self.stop_listening().await;
         let mut deleted = None;
-        if self.session_id().is_some() {
+        if self.session_id().is_some() && !self.session_over {
             let wait = self.timeouts.request.min(FAREWELL);
             deleted = Some(self.bare_within("DELETE", Outgoing::bytes(""), wait).await);
         }

@@ -6,6 +6,7 @@ mod handshake;
 pub mod headers;
 mod inbox;
 mod link;
+pub mod mrtr;
 mod opener;
 mod outgoing;
 mod pace;

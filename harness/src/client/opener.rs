@@ -86,9 +86,35 @@ impl Opener {
 
     /// Opens a conversation; waits while too many are open. Nothing is sent yet.
     pub async fn open(&self, purpose: &str, revision: Option<Revision>) -> Result<Opened, OpenError> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        self.open_with(self.permits(1).await?, purpose, revision).await
+    }
+
+    /// Opens two conversations that are open at the same time. (Whoever holds one and waits for another would wait
+    /// for ever where others do the same.)
+    pub async fn open_two(
+        &self,
+        purpose: &str,
+        revision: Option<Revision>,
+    ) -> Result<(Opened, Opened), OpenError> {
+        let mut permits = self.permits(2).await?;
+        // Two were taken, so one can be split off.
+        let other = permits.split(1).ok_or_else(|| OpenError::Http("no permit".to_owned()))?;
+        let first = self.open_with(permits, purpose, revision).await?;
+        Ok((first, self.open_with(other, purpose, revision).await?))
+    }
+
+    async fn permits(&self, count: u32) -> Result<OwnedSemaphorePermit, OpenError> {
+        let permits = Arc::clone(&self.permits).acquire_many_owned(count).await;
         // The semaphore is never closed.
-        let permit = permit.map_err(|error| OpenError::Http(error.to_string()))?;
+        permits.map_err(|error| OpenError::Http(error.to_string()))
+    }
+
+    async fn open_with(
+        &self,
+        permit: OwnedSemaphorePermit,
+        purpose: &str,
+        revision: Option<Revision>,
+    ) -> Result<Opened, OpenError> {
         if matches!(self.binding, Binding::Stdio(_)) {
             self.starts.fetch_add(1, Ordering::Relaxed);
         }

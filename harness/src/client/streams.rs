@@ -91,6 +91,18 @@ impl Conversation {
         self.open_stream(last_event_id, &edits)
     }
 
+    /// Opens an event stream at another URL than the endpoint's, by GET without a session.
+    pub async fn stream_at(&mut self, url: &Url, edits: Outgoing) -> Ticket {
+        let since = self.now();
+        let limits = self.stream_limits();
+        let Link::Http(link) = &mut self.link else {
+            return Ticket { id: None, channel: Channel::PROCESS, since };
+        };
+        let headers = vec![("Accept".to_owned(), "text/event-stream".to_owned())];
+        let channel = link.bare("GET", url.clone(), headers, &edits, limits);
+        Ticket { id: None, channel, since }
+    }
+
     fn open_stream(&mut self, last_event_id: Option<&str>, edits: &Outgoing) -> Ticket {
         let since = self.now();
         let limits = self.stream_limits();

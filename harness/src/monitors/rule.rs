@@ -57,6 +57,23 @@ pub fn all() -> impl Iterator<Item = &'static Monitor> {
         super::ping::MONITORS,
         super::robustness::MONITORS,
         super::stdio::MONITORS,
+        super::caching::MONITORS,
+        super::capabilities::MONITORS,
+        super::completion::MONITORS,
+        super::content::MONITORS,
+        super::discover::MONITORS,
+        super::identity::MONITORS,
+        super::lifecycle::MONITORS,
+        super::meta::MONITORS,
+        super::resources::MONITORS,
+        super::schema::MONITORS,
+        super::tools::MONITORS,
+        super::versioning::MONITORS,
+        super::http::MONITORS,
+        super::http_headers::MONITORS,
+        super::http_legacy_sse::MONITORS,
+        super::http_session::MONITORS,
+        super::http_streams::MONITORS,
     ]
     .into_iter()
     .flatten()

@@ -1,13 +1,18 @@
 //! What can be known of a conversation from its events so far; shared by all monitors, kept up to date once.
 
 use super::link::LinkState;
+use super::streams::{EventIds, EventStream};
+use super::tool::Tool;
 use crate::protocol::{Era, Id, Kind, Message, Revision, Transport};
 use crate::transcript::{About, Record};
-use crate::wire::{Channel, Deliberate, End, Event, Headers, Payload, Taint, header};
+use crate::wire::{Channel, Deliberate, End, Event, Headers, Payload, ShutdownStep, Taint, header};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How many tools are kept in mind.
+const MOST_TOOLS: usize = 20_000;
 
 /// A request of ours.
 #[derive(Debug, Clone)]
@@ -59,6 +64,8 @@ impl Asked {
 pub struct HttpExchange {
     /// The method of the request.
     pub method: String,
+    /// The URL of the request.
+    pub url: String,
     /// The headers of the request.
     pub request_headers: Headers,
     /// What was posted.
@@ -79,6 +86,25 @@ pub struct HttpExchange {
     pub responses: u32,
     /// How it ended.
     pub end: Option<End>,
+    /// When things happened on it.
+    pub times: ExchangeTimes,
+    /// Bodies and events with data received on it, messages or not.
+    pub received: u32,
+    /// What is known of it as an event stream.
+    pub stream: EventStream,
+}
+
+/// The moments of an HTTP exchange, since the conversation began.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ExchangeTimes {
+    /// The request went out.
+    pub sent: Duration,
+    /// The head of the response came.
+    pub head: Option<Duration>,
+    /// The first JSON-RPC response came.
+    pub answered: Option<Duration>,
+    /// It was over.
+    pub ended: Option<Duration>,
 }
 
 impl HttpExchange {
@@ -105,7 +131,42 @@ impl HttpExchange {
 
     /// The message that was posted, if it was one.
     pub fn posted(&self) -> Option<&Message> {
-        self.body.as_ref().and_then(Payload::message)
+        self.body.as_ref().filter(|_| self.method == "POST").and_then(Payload::message)
+    }
+
+    /// The ids of the requests that were posted.
+    pub fn requests(&self) -> Vec<Id> {
+        let parts = self.posted().map(Message::parts).unwrap_or_default();
+        parts
+            .iter()
+            .filter(|part| *part.kind() == Kind::Request)
+            .filter_map(|part| part.id().cloned())
+            .collect()
+    }
+
+    /// Whether a request was posted, by itself or in a batch.
+    pub fn carries_request(&self) -> bool {
+        !self.requests().is_empty()
+    }
+
+    /// Whether one message of a kind was posted.
+    pub fn carries(&self, kind: &Kind) -> bool {
+        self.posted().is_some_and(|message| message.kind() == kind)
+    }
+
+    /// The method of the message that was posted.
+    pub fn rpc_method(&self) -> Option<&str> {
+        self.posted()?.method()
+    }
+
+    /// Whether it is the stream of a GET that takes up no other.
+    pub fn is_own_get_stream(&self) -> bool {
+        self.method == "GET" && self.status == Some(200) && self.is_event_stream() && !self.is_resumption()
+    }
+
+    /// Whether the server speaks on it as an event stream, in answer to a POST.
+    pub fn is_post_stream(&self) -> bool {
+        self.method == "POST" && self.status == Some(200) && self.is_event_stream()
     }
 }
 
@@ -143,6 +204,16 @@ pub struct State {
     pub probe: Option<String>,
     /// What is known of the wire below the messages.
     pub link: LinkState,
+    /// The tools that were listed, by name; the newest definition counts.
+    pub tools: HashMap<String, Arc<Tool>>,
+    /// Whether the process ended by itself, or its output did.
+    pub gone: bool,
+    /// When the last event was.
+    pub now: Duration,
+    /// The ids of the events on all streams.
+    pub event_ids: EventIds,
+    /// On which exchange a message came that is the only one of its kind: a request of the server, a progress value.
+    pub unique: HashMap<String, Channel>,
 }
 
 impl State {
@@ -171,6 +242,34 @@ impl State {
         self.revision.or(self.intended)
     }
 
+    /// HTTP exchanges in which we obeyed the protocol.
+    pub fn clean_exchanges(&self) -> impl Iterator<Item = (Channel, &HttpExchange)> {
+        let until = self.tainted_since.unwrap_or(u64::MAX);
+        self.exchanges
+            .iter()
+            .filter(move |(_, exchange)| !exchange.is_tainted() && exchange.seq < until)
+            .map(|(channel, exchange)| (*channel, exchange))
+    }
+
+    /// When the session was deleted, if it was.
+    pub fn deleted_at(&self) -> Option<Duration> {
+        let deletes = self.exchanges.values().filter(|exchange| exchange.method == "DELETE");
+        deletes.map(|exchange| exchange.times.sent).min()
+    }
+
+    /// Takes in an event after the rules have seen it.
+    pub(super) fn note_seen(&mut self, record: &Record) {
+        let (fields, has_content) = match &record.event {
+            Event::Received { sse: Some(fields), .. } => (fields, true),
+            Event::SseOther(fields) => (fields, false),
+            _ => return,
+        };
+        let resumed = self.exchanges.get(&record.channel).is_some_and(HttpExchange::is_resumption);
+        if let Some(id) = fields.id.as_ref().filter(|_| !resumed) {
+            self.event_ids.note(id, record, has_content);
+        }
+    }
+
     /// The request that a response answers.
     pub fn answered_by(&self, message: &Message) -> Option<&Asked> {
         self.asked.get(message.id()?)
@@ -191,14 +290,17 @@ impl State {
     /// Takes in an event, before the rules see it for what was sent, after them for what was received.
     pub(super) fn note_sent(&mut self, record: &Record) {
         self.link.note(record);
+        self.now = record.at;
         match &record.event {
-            Event::RequestHead { method, headers, deliberate, .. } => {
+            Event::RequestHead { method, url, headers, deliberate } => {
                 if deliberate.as_ref().is_some_and(|d| d.taints == Taint::Conversation) {
                     self.tainted_since.get_or_insert(record.seq);
                 }
                 let exchange = self.exchanges.entry(record.channel).or_default();
                 exchange.deliberate.clone_from(deliberate);
                 exchange.method.clone_from(method);
+                exchange.url.clone_from(url);
+                exchange.times.sent = record.at;
                 exchange.request_headers.clone_from(headers);
                 exchange.seq = record.seq;
             }
@@ -235,10 +337,25 @@ impl State {
                 exchange.status = Some(*status);
                 exchange.headers.clone_from(headers);
                 exchange.head_seq = record.seq;
+                exchange.times.head = Some(record.at);
             }
             Event::ResponseEnded(end) => {
-                self.exchanges.entry(record.channel).or_default().end = Some(end.clone());
+                let exchange = self.exchanges.entry(record.channel).or_default();
+                exchange.end = Some(end.clone());
+                exchange.times.ended = Some(record.at);
             }
+            Event::Received { sse, .. } if record.channel != Channel::PROCESS => {
+                let exchange = self.exchanges.entry(record.channel).or_default();
+                exchange.received += 1;
+                if let Some(fields) = sse {
+                    exchange.stream.note(fields, true, record.seq);
+                }
+            }
+            Event::SseOther(fields) => {
+                let exchange = self.exchanges.entry(record.channel).or_default();
+                exchange.stream.note(fields, false, record.seq);
+            }
+            Event::ProcessExited { after: ShutdownStep::None, .. } | Event::StdoutClosed => self.gone = true,
             Event::Note(text) => {
                 if let Some(name) = text.strip_prefix("probe ") {
                     self.probe = Some(name.to_owned());
@@ -300,7 +417,17 @@ impl State {
         if record.channel != Channel::PROCESS {
             let exchange = self.exchanges.entry(record.channel).or_default();
             exchange.payloads += 1;
-            exchange.responses += u32::from(message.is_response());
+            if message.is_response() {
+                exchange.responses += 1;
+                exchange.times.answered.get_or_insert(record.at);
+            } else if exchange.responses > 0 {
+                exchange.stream.after_response += 1;
+            }
+            if let Some(key) = super::streams::unique_key(message)
+                && self.unique.len() < super::streams::KEPT
+            {
+                self.unique.entry(key).or_insert(record.channel);
+            }
         }
         let Some(id) = message.id().filter(|_| message.is_response()) else { return };
         self.listening.remove(id);
@@ -320,6 +447,15 @@ impl State {
             "server/discover" => {
                 self.revision = meta_version.or(self.revision);
                 self.capabilities = result.get("capabilities").cloned();
+            }
+            "tools/list" => {
+                let listed = result.get("tools").and_then(Value::as_array);
+                for tool in listed.into_iter().flatten() {
+                    let Some(name) = tool.get("name").and_then(Value::as_str) else { continue };
+                    if self.tools.len() < MOST_TOOLS || self.tools.contains_key(name) {
+                        self.tools.insert(name.to_owned(), Arc::new(Tool::new(tool.clone())));
+                    }
+                }
             }
             _ => {}
         }

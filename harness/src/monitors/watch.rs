@@ -39,6 +39,11 @@ impl Watch {
     /// Takes in the next event.
     pub fn see(&mut self, record: &Arc<Record>) {
         self.state.note_sent(record);
+        self.judge_event(record);
+        self.state.note_seen(record);
+    }
+
+    fn judge_event(&mut self, record: &Arc<Record>) {
         let Event::Received { payload, .. } = &record.event else {
             return self.judge_moment(record, None);
         };

@@ -240,7 +240,29 @@ pub(super) use probes;
 
 /// All probes, by area. Within a place they run in this order.
 pub fn all() -> impl Iterator<Item = &'static Probe> {
-    [super::base::PROBES, super::lifecycle::PROBES].into_iter().flatten()
+    [
+        // What the others stand on comes first.
+        super::tour::PROBES,
+        super::base::PROBES,
+        super::completion::PROBES,
+        super::http::PROBES,
+        super::http_headers::PROBES,
+        super::http_legacy_sse::PROBES,
+        super::http_origin::PROBES,
+        super::http_params::PROBES,
+        super::http_session::PROBES,
+        super::http_streams::PROBES,
+        super::lifecycle::PROBES,
+        super::meta::PROBES,
+        super::modern::PROBES,
+        super::pagination::PROBES,
+        super::prompts::PROBES,
+        super::resources::PROBES,
+        super::tools::PROBES,
+        super::versioning::PROBES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The probes that can decide a requirement.

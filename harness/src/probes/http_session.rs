@@ -1,0 +1,324 @@
+//! Sessions of Streamable HTTP under test (basic/transports#session-management).
+
+use super::Solo;
+use super::http::harmless;
+use super::probe::{Stage, breach, probes};
+use crate::client::{Conversation, HttpEdits, Outgoing, Reply, capabilities, client_info};
+use crate::generate::{Choices, Seeded};
+use crate::monitors::Breach;
+use crate::protocol::Revision;
+use crate::wire::{Taint, header};
+use serde_json::json;
+use std::collections::HashSet;
+
+/// How many sessions are opened to look at their ids.
+const SESSIONS: usize = 20;
+/// Ids with less varying content than this, in bits, count as guessable. 128 are wanted; a random UUID has 122.
+const BITS: f64 = 64.0;
+
+probes! {
+    /// Sends `ping` without the session id that the server gave, and with one that it never gave but that looks the
+    /// same. Without an id the answer is 400 (or the request is served: then ids are not required); with an unknown
+    /// one it is 404, by which a client knows that it has to initialize again.
+    missing_and_unknown_session_ids_are_refused (Breaking, Legacy, Http) decides
+        ["http-session.missing-id-refused", "http-session.unknown-not-found"];
+    /// Sends `initialize` without a session id while a session is alive. It begins another session, with an id of its
+    /// own: clients do so after 404, and two windows of one client do so at the same time.
+    initialize_begins_another_session (Breaking, Legacy, Http) decides ["http-session.initialize-starts-fresh"];
+    /// Deletes the session; where the server agrees (2xx), a POST and a GET with its id are answered with 404. Any
+    /// other status leaves clients in a session that is no more.
+    deleted_session_is_not_found (Alone, Legacy, Http) decides ["http-session.terminated-not-found"];
+    /// Begins twenty sessions and compares their ids. They all differ, are no counter or time, and vary enough that
+    /// nobody can guess the id of another client's session.
+    session_ids_cannot_be_guessed (AloneForEra, Legacy, Http) decides ["http-session.id-secure"];
+    /// Sends a request of 2026-07-28 with a session id. There are no sessions any more, so it is ignored.
+    session_id_is_ignored (Breaking, Modern, Http) decides ["http-session.id-ignored-by-modern"];
+}
+
+/// An id that looks like another one: digits for digits, letters for letters.
+fn lookalike(id: &str, seed: u64) -> String {
+    let mut choices = Seeded::new(seed);
+    let mut among = |set: &[u8]| {
+        let choices: &mut dyn Choices = &mut choices;
+        choices.pick(set).map_or('x', |byte| char::from(*byte))
+    };
+    id.chars()
+        .map(|c| match c {
+            '0'..='9' => among(b"0123456789"),
+            'a'..='f' => among(b"abcdef"),
+            'g'..='z' => among(b"ghijklmnopqrstuvwxyz"),
+            'A'..='F' => among(b"ABCDEF"),
+            'G'..='Z' => among(b"GHIJKLMNOPQRSTUVWXYZ"),
+            other => other,
+        })
+        .collect()
+}
+
+async fn missing_and_unknown_session_ids_are_refused(stage: &mut Stage<'_>) {
+    const MISSING: &str = "http-session.missing-id-refused";
+    const UNKNOWN: &str = "http-session.unknown-not-found";
+    let Some(own) = stage.talk.session_id().map(str::to_owned) else {
+        for id in [MISSING, UNKNOWN] {
+            stage.judge.not_applicable(id, "no-session-id", "the server assigns no session ids");
+        }
+        return;
+    };
+    let without = harmless(stage).http(HttpEdits::default().without("Mcp-Session-Id"));
+    let (ticket, reply) = stage.breaking(without).await;
+    match reply.status() {
+        Some(400) => stage.judge.held(MISSING),
+        Some(200..=299) if reply.result().is_some() => stage.judge.held(MISSING),
+        Some(_) => stage.judge.broke(
+            MISSING,
+            breach(
+                "other-status",
+                "a request without the session id got another status than 400",
+                &ticket,
+                &reply,
+            )
+            .expected(&["HTTP 400", "the result, where ids are not required"]),
+        ),
+        None => stage.judge.undecided(MISSING, "no-answer", reply.describe()),
+    }
+    let other = lookalike(&own, stage.settings.seed);
+    if other == own {
+        return stage.judge.undecided(UNKNOWN, "no-other-id", "no other id of this form could be made");
+    }
+    let unknown = harmless(stage).http(HttpEdits::default().set("Mcp-Session-Id", other));
+    let (ticket, reply) = stage.breaking(unknown).await;
+    match reply.status() {
+        Some(404) => stage.judge.held(UNKNOWN),
+        Some(429) | None => stage.judge.undecided(UNKNOWN, "no-answer", reply.describe()),
+        Some(_) => {
+            let class = if reply.result().is_some() { "served" } else { "other-status" };
+            stage.judge.broke(
+                UNKNOWN,
+                breach(
+                    class,
+                    "a request with an unknown session id was not answered with 404",
+                    &ticket,
+                    &reply,
+                )
+                .expected(&["HTTP 404"]),
+            );
+        }
+    }
+}
+
+/// An `initialize` outside of any session.
+fn initialize(talk: &mut Conversation, revision: Revision) -> Outgoing {
+    let params = json!({
+        "protocolVersion": revision.as_str(),
+        "capabilities": capabilities(revision),
+        "clientInfo": client_info(),
+    });
+    let id = talk.fresh_id();
+    Outgoing::request(&id, "initialize", Some(params))
+        .http(HttpEdits::default().without("Mcp-Session-Id").without("MCP-Protocol-Version"))
+}
+
+fn minted(reply: &Reply) -> Option<String> {
+    let head = reply.http().filter(|_| reply.result().is_some())?;
+    header(&head.headers, "mcp-session-id").map(str::to_owned)
+}
+
+async fn delete(talk: &mut Conversation, session: &str, by: &str) -> Reply {
+    let edits = HttpEdits::default().set("Mcp-Session-Id", session);
+    talk.bare("DELETE", Outgoing::bytes("").http(edits).deliberate(by, Taint::Message)).await
+}
+
+async fn initialize_begins_another_session(stage: &mut Stage<'_>) {
+    const ID: &str = "http-session.initialize-starts-fresh";
+    let own = stage.talk.session_id().map(str::to_owned);
+    let outgoing = initialize(stage.talk, stage.revision);
+    let (ticket, reply) = stage.breaking(outgoing).await;
+    let broke = |class: &str, text: &str| {
+        breach(class, text, &ticket, &reply).expected(&["a result, and a session id of its own"])
+    };
+    match (&reply, own, minted(&reply)) {
+        (Reply::Result(_), Some(own), Some(other)) if own == other => {
+            stage.judge.broke(ID, broke("same-id", "a second `initialize` got the id of the first session"));
+        }
+        (Reply::Result(_), Some(_), None) => {
+            stage.judge.broke(ID, broke("no-id", "a second `initialize` got no session id"));
+        }
+        (Reply::Result(_), None, None) => {
+            stage.judge.not_applicable(ID, "no-session-id", "the server assigns no session ids");
+        }
+        (Reply::Result(_), _, Some(other)) => {
+            stage.judge.held(ID);
+            delete(stage.talk, &other, stage.name).await;
+        }
+        _ if reply.status() == Some(429) || reply.status().is_none() => {
+            stage.judge.undecided(ID, "no-answer", reply.describe());
+        }
+        _ => stage.judge.broke(ID, broke("refused", "`initialize` beside a live session was refused")),
+    }
+}
+
+async fn deleted_session_is_not_found(solo: &mut Solo<'_>) {
+    const ID: &str = "http-session.terminated-not-found";
+    let Some(mut opened) = solo.begin(solo.revision, &[ID]).await else { return };
+    let talk = &mut opened.talk;
+    if talk.session_id().is_none() {
+        solo.judge.not_applicable(ID, "no-session-id", "the server assigns no session ids");
+        return solo.close(opened).await;
+    }
+    talk.stop_listening().await;
+    let deleted = talk.bare("DELETE", Outgoing::bytes("")).await;
+    match deleted.status() {
+        Some(200..=299) => {}
+        Some(405) => {
+            solo.judge.not_applicable(ID, "no-delete", "clients may not end sessions: DELETE gives 405");
+            return solo.close(opened).await;
+        }
+        _ => {
+            let text = format!("the session could not be deleted: {}", deleted.describe());
+            solo.judge.undecided(ID, "not-deleted", text);
+            return solo.close(opened).await;
+        }
+    }
+    let ping = talk.compose("ping", json!({})).deliberate(solo.name, Taint::Message);
+    let ticket = talk.send(ping).await;
+    let reply = talk.reply(&ticket).await;
+    match reply.status() {
+        Some(404) => solo.judge.held(ID),
+        Some(_) => solo.judge.broke(
+            ID,
+            breach(
+                "post",
+                "a request in a session that was deleted was not answered with 404",
+                &ticket,
+                &reply,
+            )
+            .expected(&["HTTP 404"]),
+        ),
+        None => solo.judge.undecided(ID, "no-answer", reply.describe()),
+    }
+    let edits = Outgoing::bytes("").deliberate(solo.name, Taint::Message);
+    let ticket = talk.get_stream(None, edits).await;
+    let head = talk.head(&ticket).await;
+    talk.abort(&ticket).await;
+    match head {
+        // Where there is no GET at all, that comes first.
+        Ok(head) if matches!(head.status, 404 | 405) => {}
+        Ok(head) => solo.judge.broke(
+            ID,
+            Breach::new("get", "GET in a session that was deleted was not answered with 404")
+                .expected(&["HTTP 404"])
+                .actual(format!("HTTP {}", head.status))
+                .sent(ticket.since),
+        ),
+        Err(_) => {}
+    }
+    solo.close(opened).await;
+}
+
+async fn session_ids_cannot_be_guessed(solo: &mut Solo<'_>) {
+    const ID: &str = "http-session.id-secure";
+    let Ok(mut opened) = solo.open(Some(solo.revision)).await else {
+        return solo.judge.undecided(ID, "no-conversation", "a further conversation could not be opened");
+    };
+    let talk = &mut opened.talk;
+    let mut ids = Vec::new();
+    for _ in 0..SESSIONS {
+        let outgoing = initialize(talk, solo.revision).deliberate(solo.name, Taint::Message);
+        let reply = talk.exchange(outgoing).await;
+        match minted(&reply) {
+            Some(id) => {
+                delete(talk, &id, solo.name).await;
+                ids.push(id);
+            }
+            None if reply.result().is_some() && ids.is_empty() => {
+                solo.judge.not_applicable(ID, "no-session-id", "the server assigns no session ids");
+                return solo.close(opened).await;
+            }
+            None => break,
+        }
+    }
+    if ids.len() < SESSIONS {
+        let text = format!("only {} of {SESSIONS} sessions could be begun", ids.len());
+        solo.judge.undecided(ID, "too-few", text);
+        return solo.close(opened).await;
+    }
+    let breach = |class: &str, text: &str, actual: String| {
+        Breach::new(class, text).expected(&["ids with 128 random bits, such as random UUIDs"]).actual(actual)
+    };
+    let distinct = ids.iter().collect::<HashSet<_>>().len();
+    let bits = varying_bits(&ids);
+    if distinct < ids.len() {
+        let actual = format!("{distinct} different ids for {SESSIONS} sessions");
+        solo.judge.broke(ID, breach("repeated", "two sessions have one id", actual));
+    } else if bits < BITS {
+        let actual = format!("about {bits:.0} bits vary from id to id");
+        solo.judge.broke(ID, breach("guessable", "session ids vary too little to be unguessable", actual));
+    } else {
+        solo.judge.held(ID);
+    }
+    solo.close(opened).await;
+}
+
+/// A rough upper estimate of how many bits vary between ids: for each place where at least three different characters
+/// stand, as much as a character of the kind that is used there can hold.
+fn varying_bits(ids: &[String]) -> f64 {
+    let longest = ids.iter().map(String::len).max().unwrap_or(0).min(1024);
+    let mut bits = 0.0;
+    for place in 0..longest {
+        let here: HashSet<u8> = ids.iter().filter_map(|id| id.as_bytes().get(place).copied()).collect();
+        if here.len() < 3 {
+            continue;
+        }
+        bits += if here.iter().all(u8::is_ascii_digit) {
+            3.3
+        } else if here.iter().all(u8::is_ascii_hexdigit) {
+            4.0
+        } else {
+            6.0
+        };
+    }
+    bits
+}
+
+async fn session_id_is_ignored(stage: &mut Stage<'_>) {
+    const ID: &str = "http-session.id-ignored-by-modern";
+    let edits = HttpEdits::default().set("Mcp-Session-Id", "3f1d7c0a94e84b6d8a52c6f0e1b7d935");
+    let outgoing = harmless(stage).http(edits);
+    let (ticket, reply) = stage.breaking(outgoing).await;
+    match &reply {
+        Reply::Result(_) => stage.judge.held(ID),
+        _ if reply.is_refusal() => stage.judge.broke(
+            ID,
+            breach("refused", "a request was refused for a session id that means nothing", &ticket, &reply)
+                .expected(&["the result, as without the header"]),
+        ),
+        _ => stage.judge.undecided(ID, "no-answer", reply.describe()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_guessable_and_random_ids_are_not() {
+        let counters: Vec<String> = (0..SESSIONS).map(|n| format!("session-{:016}", 41_000 + n)).collect();
+        assert!(varying_bits(&counters) < BITS);
+        let times: Vec<String> =
+            (0..SESSIONS).map(|n| format!("{}", 1_800_000_000_123_u64 + 37 * n as u64)).collect();
+        assert!(varying_bits(&times) < BITS);
+        let random: Vec<String> =
+            (0..SESSIONS).map(|n| lookalike("01234567-89ab-4cde-8f01-23456789abcd", n as u64)).collect();
+        assert!(varying_bits(&random) > BITS);
+    }
+
+    #[test]
+    fn an_unknown_id_looks_like_a_known_one() {
+        let own = "A0b1-z9_Q";
+        let other = lookalike(own, 1);
+        assert_ne!(other, own);
+        assert_eq!(other.len(), own.len());
+        assert!(
+            other.chars().zip(own.chars()).all(|(a, b)| a.is_ascii_alphabetic() == b.is_ascii_alphabetic())
+        );
+    }
+}

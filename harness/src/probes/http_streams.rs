@@ -1,0 +1,322 @@
+//! Event streams of Streamable HTTP under test: resumption, subscriptions, the end of streams (basic/transports).
+
+use super::Solo;
+use super::call::{Call, PATIENCE, tool_calls};
+use super::probe::{Stage, probes};
+use crate::client::{Conversation, Outgoing, Reply, Ticket};
+use crate::monitors::Breach;
+use crate::protocol::{Id, Kind};
+use crate::wire::{Channel, Event};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The most tools that are called to find one that answers with a stream.
+const TOOLS: usize = 6;
+/// How long a stream that stays open after its response is watched.
+const LINGERING: Duration = Duration::from_millis(2200);
+
+probes! {
+    /// Calls tools that are free to be called, asking for progress, until one answers with an event stream that has
+    /// event ids. Breaks this stream off after its first id, while a second call runs, and takes it up again by GET
+    /// with `Last-Event-ID`. What comes belongs to the first call, comes after the id, and ends with the response:
+    /// losing the connection is no cancellation. Replay is optional; a server that gives ids but answers the GET with
+    /// 405 promises what it does not keep.
+    interrupted_stream_is_taken_up_again (Alone, Legacy, Http) decides [
+        "http.resume.by-get", "http.resume.event-id-is-cursor", "http.resume.same-stream-only",
+        "http.resume.event-id-names-stream", "http.disconnect.not-cancellation", "http.sse.priming-event",
+        "http.sse.response-delivered", "http.sse.not-closed-early", "http.sse.ends-after-response",
+        "http.sse.related-messages-only", "http.sse.no-broadcast", "http.sse.event-payload",
+        "http.resume.event-id-unique", "http.get.messages-unrelated",
+    ];
+    /// Subscribes to every change (2026-07-28) and calls tools meanwhile, asking for progress and log messages. These
+    /// come on the stream of their call and not on that of the subscription; streams tell proxies not to buffer.
+    subscription_is_no_place_for_progress (Breaking, Modern, Http) decides [
+        "http.sse.listen-stream-only-changes", "http.sse.buffering-disabled", "http.sse.related-messages-only",
+        "http.sse.response-delivered", "http.sse.ends-after-response", "http.sse.event-payload",
+    ];
+    /// Waits a while where the stream of a request is still open although its response has come.
+    open_streams_get_time_to_end (Breaking, Both, Http) decides ["http.sse.ends-after-response"];
+}
+
+/// The first event id on an exchange.
+fn first_event_id(talk: &Conversation, channel: Channel) -> Option<String> {
+    event_ids(talk, channel).into_iter().next()
+}
+
+/// The event ids on an exchange, in order.
+fn event_ids(talk: &Conversation, channel: Channel) -> Vec<String> {
+    let records = talk.recorder().snapshot();
+    let on_it = records.iter().filter(|record| record.channel == channel);
+    on_it
+        .filter_map(|record| match &record.event {
+            Event::Received { sse: Some(fields), .. } | Event::SseOther(fields) => fields.id.clone(),
+            _ => None,
+        })
+        .collect()
+}
+
+/// A call that asks for progress; its token.
+async fn start(talk: &mut Conversation, call: &Call) -> (Ticket, Value) {
+    let token = json!(format!("mcprove-progress-{}", talk.now()));
+    let outgoing = call.compose(talk, Some(json!({"progressToken": token})));
+    (talk.send(outgoing).await, token)
+}
+
+async fn interrupted_stream_is_taken_up_again(solo: &mut Solo<'_>) {
+    const ROWS: [&str; 5] = [
+        "http.resume.by-get",
+        "http.resume.event-id-is-cursor",
+        "http.resume.same-stream-only",
+        "http.resume.event-id-names-stream",
+        "http.disconnect.not-cancellation",
+    ];
+    let Some(mut opened) = solo.begin(solo.revision, &ROWS).await else { return };
+    let known = solo.known().await;
+    let talk = &mut opened.talk;
+    let mut streamed = false;
+    let mut done = false;
+    for call in tool_calls(talk, &known.offer, solo.settings).await.into_iter().take(TOOLS) {
+        let (ticket, token) = start(talk, &call).await;
+        if !talk.head(&ticket).await.is_ok_and(|head| head.is_event_stream()) {
+            talk.reply_within(&ticket, PATIENCE).await;
+            continue;
+        }
+        streamed = true;
+        let deadline = Instant::now() + PATIENCE;
+        let mut first = first_event_id(talk, ticket.channel);
+        while first.is_none() && talk.ended(&ticket).is_none() && Instant::now() < deadline {
+            talk.idle(Duration::from_millis(5)).await;
+            first = first_event_id(talk, ticket.channel);
+        }
+        let Some(first) = first else {
+            talk.reply_within(&ticket, PATIENCE).await;
+            continue;
+        };
+        let (other, other_token) = start(talk, &call).await;
+        talk.abort(&ticket).await;
+        let seen = event_ids(talk, ticket.channel);
+        let last = seen.last().cloned().unwrap_or(first);
+        let broken_off = BrokenOff { ticket, token, other: (other, other_token), seen, last };
+        resume(solo.judge, talk, &broken_off).await;
+        done = true;
+        break;
+    }
+    if !done {
+        for id in ROWS {
+            if streamed {
+                let text = "the event streams of the server have no event ids";
+                solo.judge.not_applicable(id, "no-event-ids", text);
+            } else {
+                let text = "no tool that may be called answers with an event stream";
+                solo.judge.undecided(id, "no-stream", text);
+            }
+        }
+    }
+    solo.close(opened).await;
+}
+
+/// A stream that was broken off.
+struct BrokenOff {
+    ticket: Ticket,
+    token: Value,
+    /// The call that ran beside it.
+    other: (Ticket, Value),
+    /// The event ids that had come.
+    seen: Vec<String>,
+    /// The last of them.
+    last: String,
+}
+
+async fn resume(judge: &mut crate::monitors::Judge, talk: &mut Conversation, broken: &BrokenOff) {
+    const BY_GET: &str = "http.resume.by-get";
+    const KEPT: &str = "http.disconnect.not-cancellation";
+    // What runs is given a moment in which it could be cancelled.
+    talk.idle(Duration::from_millis(20)).await;
+    let had_answer = answered(talk, &broken.ticket);
+    let again = talk.get_stream(Some(&broken.last), Outgoing::bytes("")).await;
+    let head = talk.head(&again).await;
+    let status = head.as_ref().map_or(0, |head| head.status);
+    if !head.as_ref().is_ok_and(crate::client::HttpHead::is_event_stream) {
+        talk.reply_within(&broken.other.0, PATIENCE).await;
+        judge.undecided(KEPT, "not-resumable", format!("GET with `Last-Event-ID` gave HTTP {status}"));
+        if status == 405 {
+            judge.broke(
+                BY_GET,
+                Breach::new("405", "the server gives event ids but does not take a stream up again by GET")
+                    .expected(&["an event stream"])
+                    .actual("HTTP 405")
+                    .sent(again.since),
+            );
+        }
+        for id in ["http.resume.event-id-is-cursor", "http.resume.same-stream-only", BY_GET] {
+            judge.undecided(id, "not-resumable", format!("GET with `Last-Event-ID` gave HTTP {status}"));
+        }
+        return;
+    }
+    // The response, or the end of the stream without it.
+    let deadline = Instant::now() + PATIENCE;
+    while !answered(talk, &broken.ticket) && talk.ended(&again).is_none() && Instant::now() < deadline {
+        talk.idle(Duration::from_millis(5)).await;
+    }
+    talk.reply_within(&broken.other.0, PATIENCE).await;
+    if answered(talk, &broken.ticket) {
+        judge.held(BY_GET);
+        if !had_answer {
+            judge.held(KEPT);
+        }
+    }
+    for id in [BY_GET, KEPT] {
+        let text = "the stream was taken up again, but nothing of the call came on it; replay is optional";
+        judge.undecided(id, "no-replay", text);
+    }
+    judge_replay(judge, talk, broken, &again);
+    talk.abort(&again).await;
+}
+
+fn answered(talk: &mut Conversation, ticket: &Ticket) -> bool {
+    talk.heard_since(ticket.since)
+        .iter()
+        .any(|heard| heard.message.is_response() && heard.message.id() == ticket.id.as_ref())
+}
+
+/// What came on the stream that was taken up again.
+fn judge_replay(
+    judge: &mut crate::monitors::Judge,
+    talk: &mut Conversation,
+    broken: &BrokenOff,
+    again: &Ticket,
+) {
+    const SAME: &str = "http.resume.same-stream-only";
+    const NAMES: &str = "http.resume.event-id-names-stream";
+    const CURSOR: &str = "http.resume.event-id-is-cursor";
+    let replayed = event_ids(talk, again.channel);
+    if let Some(old) = replayed.iter().find(|id| broken.seen.contains(id)) {
+        judge.broke(
+            CURSOR,
+            Breach::new("before", "events came again that were not after `Last-Event-ID`")
+                .expected(&["only later events of the stream"])
+                .actual(format!("event `{old}` again"))
+                .sent(again.since),
+        );
+    } else if !replayed.is_empty() {
+        judge.held(CURSOR);
+    }
+    let (other, other_token) = &broken.other;
+    let is_foreign = |id: Option<&Id>, token: Option<&Value>| {
+        (id.is_some() && id == other.id.as_ref()) || token == Some(other_token)
+    };
+    let mut own = false;
+    for heard in talk.heard_since(again.since) {
+        if heard.record.channel != again.channel {
+            continue;
+        }
+        let token = heard.message.params().and_then(|params| params.get("progressToken"));
+        let id = heard.message.id().filter(|_| heard.message.is_response());
+        if is_foreign(id, token) {
+            for row in [SAME, NAMES] {
+                judge.broke(
+                    row,
+                    Breach::new(
+                        "foreign",
+                        "a stream that was taken up again carries a message of another one",
+                    )
+                    .expected(&["messages of the stream that was broken off"])
+                    .actual("a message of a call that ran beside it")
+                    .at(&heard.record)
+                    .sent(again.since),
+                );
+            }
+        }
+        own |= id.is_some() && id == broken.ticket.id.as_ref() || token == Some(&broken.token);
+        own |= *heard.message.kind() == Kind::Request;
+    }
+    if own {
+        judge.held(SAME);
+        judge.held(NAMES);
+    }
+}
+
+async fn subscription_is_no_place_for_progress(stage: &mut Stage<'_>) {
+    const ID: &str = "http.sse.listen-stream-only-changes";
+    let declares = |path: &str| stage.talk.handshake().is_some_and(|handshake| handshake.declares(path));
+    let mut filter = json!({});
+    for (path, member) in [
+        ("tools/listChanged", "toolsListChanged"),
+        ("prompts/listChanged", "promptsListChanged"),
+        ("resources/listChanged", "resourcesListChanged"),
+    ] {
+        if declares(path) {
+            filter[member] = json!(true);
+        }
+    }
+    let listen = stage.talk.compose("subscriptions/listen", json!({"notifications": filter}));
+    let listen = stage.talk.send(listen).await;
+    let head = stage.talk.head(&listen).await;
+    if head.is_ok_and(|head| head.is_event_stream()) {
+        // Its acknowledgment comes first; what is called later runs beside it.
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline
+            && stage.talk.ended(&listen).is_none()
+            && !stage
+                .talk
+                .heard_since(listen.since)
+                .iter()
+                .any(|heard| heard.record.channel == listen.channel)
+        {
+            stage.talk.idle(Duration::from_millis(5)).await;
+        }
+    } else {
+        let text = "subscriptions/listen was not answered with an event stream";
+        stage.judge.undecided(ID, "no-subscription", text);
+    }
+    let calls = tool_calls(stage.talk, stage.offer, stage.settings).await;
+    let mut talked = false;
+    for call in calls.into_iter().take(TOOLS) {
+        let token = format!("mcprove-progress-{}", stage.talk.now());
+        let meta = json!({"progressToken": token, "io.modelcontextprotocol/logLevel": "debug"});
+        let outgoing = call.compose(stage.talk, Some(meta));
+        let (ticket, reply) = call.send(stage.talk, outgoing).await;
+        talked |= matches!(reply, Reply::Result(_));
+        if stage.talk.heard_since(ticket.since).iter().any(|heard| heard.record.channel == ticket.channel)
+            && stage.talk.head(&ticket).await.is_ok_and(|head| head.is_event_stream())
+        {
+            break;
+        }
+    }
+    if !talked {
+        stage.judge.undecided(
+            ID,
+            "no-call",
+            "no tool that may be called would send progress or log messages",
+        );
+    }
+    stage.talk.abort(&listen).await;
+}
+
+async fn open_streams_get_time_to_end(stage: &mut Stage<'_>) {
+    let open = |stage: &mut Stage<'_>| {
+        let mut streams = std::collections::HashMap::new();
+        for record in stage.talk.recorder().snapshot() {
+            match &record.event {
+                Event::RequestHead { method, .. } => {
+                    streams.insert(record.channel, (method == "POST", false));
+                }
+                Event::Received { payload, sse: Some(_) } => {
+                    if let Some((_, answered)) = streams.get_mut(&record.channel) {
+                        *answered |= payload.message().is_some_and(crate::protocol::Message::is_response);
+                    }
+                }
+                Event::ResponseEnded(_) => {
+                    streams.remove(&record.channel);
+                }
+                _ => {}
+            }
+        }
+        streams.values().any(|state| *state == (true, true))
+    };
+    let deadline = Instant::now() + LINGERING;
+    while open(stage) && Instant::now() < deadline {
+        stage.talk.idle(Duration::from_millis(20)).await;
+    }
+}
