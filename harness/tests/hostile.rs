@@ -160,7 +160,7 @@ fn run(case: &Case, folder: &Path, mark: &str) -> Result<Seen, Failed> {
     let is = |words: &[&str]| words.iter().any(|word| case.target.contains(word));
     let (request, startup) = if is(&["flood", "endless-line", "sse-", "gzip"]) {
         ("10", "10")
-    } else if is(&["hangs", "never-", "drip", "wrong-id", "huge", "deep"]) {
+    } else if is(&["hangs", "never-", "drip", "wrong-id", "huge", "deep", "dense", "many"]) {
         ("1", "3")
     } else {
         ("4", "3")
