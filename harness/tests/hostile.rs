@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     }
     let mut arguments = Arguments::from_args();
     // They wait most of the time.
-    arguments.test_threads.get_or_insert(6);
+    arguments.test_threads.get_or_insert(8);
     let trials = CASES.iter().map(|case| Trial::test(case.target.replace(' ', "_"), move || test(case)));
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
@@ -47,6 +47,9 @@ struct Seen {
     peak: u64,
     stdout: String,
     stderr: String,
+    remarks: String,
+    /// Whether the page of the report was drawn to its end.
+    drawn: bool,
     rows: BTreeMap<String, Vec<(String, Value)>>,
     footer: Value,
 }
@@ -93,7 +96,8 @@ fn judge(case: &Case, seen: &Seen) -> Vec<String> {
     );
     demand(seen.took < TIME, format!("it took {:?}", seen.took));
     demand(seen.peak < MEMORY, format!("it took {} MiB", seen.peak >> 10));
-    demand(seen.footer["event"] == "footer" || !seen.footer.is_null(), "the run has no footer".to_owned());
+    demand(!seen.footer.is_null(), "the run has no footer".to_owned());
+    demand(seen.drawn, "index.html is not complete".to_owned());
     let outcomes = |id: &str| -> Vec<&str> {
         let rows = seen.rows.get(id).map(Vec::as_slice).unwrap_or_default();
         rows.iter()
@@ -128,7 +132,7 @@ fn judge(case: &Case, seen: &Seen) -> Vec<String> {
         "{}\n{}\n{}",
         seen.footer["error"]["message"].as_str().unwrap_or_default(),
         seen.stdout,
-        reasons(seen)
+        seen.remarks
     );
     for says in case.says {
         demand(text.contains(says), format!("nothing says `{says}`; the error is: {}", seen.footer["error"]));
@@ -136,10 +140,16 @@ fn judge(case: &Case, seen: &Seen) -> Vec<String> {
     wrong
 }
 
-/// The codes of all reasons.
-fn reasons(seen: &Seen) -> String {
-    let rows = seen.rows.values().flatten();
-    rows.filter_map(|(_, row)| row["reason"]["code"].as_str()).collect::<Vec<_>>().join(" ")
+/// What the harness remarked in the transcripts; those of floods are left out.
+fn remarks(run: &Path) -> String {
+    let files = std::fs::read_dir(run.join("transcripts")).into_iter().flatten().flatten();
+    let small = files.filter(|file| file.metadata().is_ok_and(|about| about.len() < 1 << 20));
+    let texts = small.filter_map(|file| std::fs::read_to_string(file.path()).ok());
+    let remarks = texts.flat_map(|text| {
+        let noted = text.lines().filter(|line| line.contains("\"event\":\"note\"")).map(str::to_owned);
+        noted.collect::<Vec<_>>()
+    });
+    remarks.collect::<Vec<_>>().join("\n")
 }
 
 /// Runs the check as a user would.
@@ -147,8 +157,14 @@ fn run(case: &Case, folder: &Path, mark: &str) -> Result<Seen, Failed> {
     let out = folder.join("run");
     let mut check = Command::new(env!("CARGO_BIN_EXE_mcprove"));
     // What floods is ended by its bytes and not by time, which a busy machine could make too short.
-    let floods = ["flood", "endless-line", "sse-", "gzip"].iter().any(|word| case.target.contains(word));
-    let (request, startup) = if floods { ("10", "10") } else { ("2", "3") };
+    let is = |words: &[&str]| words.iter().any(|word| case.target.contains(word));
+    let (request, startup) = if is(&["flood", "endless-line", "sse-", "gzip"]) {
+        ("10", "10")
+    } else if is(&["hangs", "never-", "drip", "wrong-id", "huge", "deep", "dense", "many"]) {
+        ("1", "3")
+    } else {
+        ("4", "3")
+    };
     check.args(["check", "--timeout", request, "--startup-timeout", startup, "--out"]).arg(&out);
     let mut server = None;
     match case.target.strip_prefix("path:") {
@@ -212,7 +228,19 @@ fn run(case: &Case, folder: &Path, mark: &str) -> Result<Seen, Failed> {
         }
     }
     let read = |path: &PathBuf| std::fs::read_to_string(path).unwrap_or_default();
-    Ok(Seen { code, took, peak, stdout: read(&files[0]), stderr: read(&files[1]), rows, footer })
+    let page = std::fs::read_to_string(out.join("index.html")).unwrap_or_default();
+    let (remarks, drawn) = (remarks(&out), page.trim_end().ends_with("</html>"));
+    Ok(Seen {
+        remarks,
+        drawn,
+        code,
+        took,
+        peak,
+        stdout: read(&files[0]),
+        stderr: read(&files[1]),
+        rows,
+        footer,
+    })
 }
 
 fn plain_file(folder: &Path) -> std::io::Result<PathBuf> {

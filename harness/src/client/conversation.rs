@@ -52,6 +52,8 @@ pub struct Conversation {
     unanswered: u32,
     /// Whether it is given up.
     hangs: bool,
+    /// Whether the end of the process was waited for after its pipes had closed.
+    heard_out: bool,
     /// Whether the server has agreed to the end of the session.
     session_over: bool,
 }
@@ -117,6 +119,7 @@ impl Conversation {
             owed: HashSet::new(),
             unanswered: 0,
             hangs: false,
+            heard_out: false,
             session_over: false,
         };
         if let Binding::HttpSse(url) = binding {
@@ -292,7 +295,9 @@ impl Conversation {
             self.pump().await;
             if let Some(mut reply) = self.settled(ticket) {
                 match &reply {
-                    Reply::Gone(Gone::WriteFailed(_) | Gone::StdoutClosed) => {
+                    Reply::Gone(Gone::WriteFailed(_) | Gone::StdoutClosed)
+                        if !std::mem::replace(&mut self.heard_out, true) =>
+                    {
                         // A pipe that closed is most often the first sign of an end, which tells more.
                         reply = self.last_words().await.map_or(reply, Reply::Gone);
                     }

@@ -368,6 +368,7 @@ mod tests {
             let list = json!({"jsonrpc": "2.0", "id": 8, "method": "tools/list"});
             let error =
                 json!({"jsonrpc": "2.0", "id": 8, "error": {"code": -32603, "message": "m", "data": text}});
+            let list = json!({"jsonrpc": "2.0", "id": 8, "method": "tools/list"});
             asked().sent(list).received(error).verdicts()
         };
         error("Traceback (most recent call last):\n  File \"/srv/app.py\"")

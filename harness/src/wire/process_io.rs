@@ -17,8 +17,8 @@ const STDERR_READ: usize = 8 << 10;
 const STDERR_TOLD: usize = 256 << 10;
 /// How much of the end of standard error is kept for error messages.
 const STDERR_TAIL: usize = 8 << 10;
-/// How many times as long as the longest message a line may become before it counts as endless.
-const ENDLESS: u64 = 8;
+/// How long a line may become before it counts as endless.
+const ENDLESS: u64 = 128 << 20;
 /// How long a pipe is still read after the process has gone and everything it had started was killed: only a
 /// process that hid itself can still hold it open.
 const HELD: Duration = Duration::from_secs(1);
@@ -59,7 +59,7 @@ pub(super) async fn read_stdout(
             }
             stop = stop || tell(&shared, line) == Flow::Stop;
         });
-        if lines.pending() > ENDLESS.saturating_mul(limit as u64) {
+        if lines.pending() > ENDLESS.max(limit as u64) {
             lines.finish(|line| stop = tell(&shared, line) == Flow::Stop);
             stop = true;
         }

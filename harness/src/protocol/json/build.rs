@@ -11,7 +11,7 @@ pub const MAX_DEPTH: usize = 512;
 
 /// How many values a text that is read may have, containers counted. A value takes far more memory than the two bytes
 /// that it may be in the text.
-pub const MAX_VALUES: usize = 500_000;
+pub const MAX_VALUES: usize = 200_000;
 
 /// How many pointers of duplicate members are kept.
 pub const MAX_DUPLICATES: usize = 16;
@@ -63,8 +63,8 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Error> {
         return Err(error);
     }
     if let Some(offset) = builder.full {
-        const { assert!(MAX_VALUES == 500_000, "the reason below names the limit") };
-        return Err(Error { offset, reason: "more than 500000 values", kind: ErrorKind::TooLarge });
+        const { assert!(MAX_VALUES == 200_000, "the reason below names the limit") };
+        return Err(Error { offset, reason: "more than 200000 values", kind: ErrorKind::TooLarge });
     }
     Ok(Parsed { value: builder.root, notes: builder.notes })
 }
