@@ -2,7 +2,7 @@
 //! session, else a fresh connection. What does not come back is flaky, with its rate.
 
 use super::unit::{Bench, Choice, Outcome};
-use crate::client::Binding;
+use crate::client::{Binding, HandshakeFailure, Reply};
 use crate::monitors::{Breach, Judge};
 use crate::probes::{self, Offer, Place, Run};
 use crate::protocol::catalogue::{Catalogue, Violation, outcome_of_violation};
@@ -106,7 +106,12 @@ impl Bench {
     async fn main_again(&self, revision: Revision, choice: &Choice) -> Result<Outcome, String> {
         let opened = self.opener.open("confirming", Some(revision)).await;
         let mut opened = opened.map_err(|error| error.to_string())?;
-        if opened.talk.begin(revision).await.is_err() {
+        if let Err(failure) = opened.talk.begin(revision).await {
+            if let HandshakeFailure::Refused(Reply::Gone(gone)) = &failure
+                && self.transport().is_http()
+            {
+                return Err(format!("the server cannot be reached any more: {gone}"));
+            }
             // The handshake itself is what fails: the monitors judge it.
             let mut outcome = Outcome::default();
             self.finish(opened, &mut outcome).await;

@@ -2,7 +2,7 @@
 //! conversations of their own; and the monitors over all of it.
 
 use super::stop::Stop;
-use crate::client::{Finished, Gone, Opened, Opener, Reply};
+use crate::client::{Finished, Opened, Opener, Reply};
 use crate::monitors::{Breach, Judge, Watch};
 use crate::probes::{self, Offer, Place, Probe, Run, Settings, Solo, Stage};
 use crate::protocol::{Revision, Transport};
@@ -13,6 +13,18 @@ use std::sync::Arc;
 
 /// How often a unit starts again after the server went away under a probe.
 const RESTARTS: u32 = 4;
+
+/// Says of all that probes would have decided why they could not.
+fn undecided<'a>(
+    judge: &mut Judge,
+    probes: impl Iterator<Item = &'a &'static Probe>,
+    code: &str,
+    text: &str,
+) {
+    for id in probes.flat_map(|probe| probe.decides) {
+        judge.undecided(id, code, text);
+    }
+}
 
 /// The last message that was sent on purpose since a position, or the position itself.
 fn provocation(recorder: &Recorder, since: u64) -> u64 {
@@ -97,10 +109,25 @@ impl Bench {
                 restarts += 1;
                 current = self.start_again(revision).await;
             }
-            let Some(mut opened) = current.take() else { break };
+            let Some(mut opened) = current.take() else {
+                let rest = clean.iter().chain(&breaking).skip(index);
+                let text = "the server did not come back after an earlier probe";
+                undecided(&mut outcome.judge, rest, "gone", text);
+                break;
+            };
             if index == clean.len() {
                 // What must not come after the clean part would come now.
                 opened.talk.idle(opened.talk.timeouts().grace).await;
+                let canary = opened.talk.canary().await;
+                if canary.result().is_none() {
+                    let text = format!(
+                        "even before anything broken was sent, a valid request was not answered with its result: {}",
+                        canary.describe()
+                    );
+                    undecided(&mut outcome.judge, breaking.iter(), "no-canary", &text);
+                    current = Some(opened);
+                    break;
+                }
             }
             let alive = self.within(probe, &mut opened, revision, &mut outcome).await;
             if alive {
@@ -141,9 +168,8 @@ impl Bench {
         run(&mut stage).await;
         let well =
             probe.place != Place::Breaking || self.canary(probe, opened, before, &mut outcome.judge).await;
-        // One that hangs would make every later probe wait for its time-out: a fresh process goes on instead.
-        let stuck = !well && self.transport() == Transport::Stdio;
-        !stuck && opened.talk.gone().is_none()
+        // One that hangs would make every later probe wait for its time-out: a fresh conversation goes on instead.
+        well && opened.talk.gone().is_none()
     }
 
     /// After a probe that broke the protocol, a valid request must still be answered; whether it was.
@@ -162,7 +188,7 @@ impl Bench {
         match &reply {
             Reply::Result(_) => judge.held(id),
             // The monitors see the end of the process and tell it as that.
-            Reply::Gone(Gone::Exited { .. }) => {}
+            Reply::Gone(_) if self.transport() == Transport::Stdio => {}
             reply => {
                 // The probe knows better which message it was.
                 let told = judge

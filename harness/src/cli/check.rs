@@ -58,7 +58,8 @@ async fn run(args: CheckArgs) -> anyhow::Result<u8> {
         bindings,
         target,
         opening: Opening {
-            limits: Limits::default(),
+            // How long a server may take to end after its input was closed before that is told.
+            limits: Limits { exit: Duration::from_secs(5), ..Limits::default() },
             timeouts: shared.timeouts(),
             headers: Vec::new(),
             http: HttpConfig::default(),

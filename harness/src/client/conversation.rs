@@ -18,6 +18,8 @@ use url::Url;
 
 /// How often an event stream is taken up again before its response counts as lost.
 const RESUMPTIONS: u32 = 5;
+/// How long the end of a process is waited for once its pipes are broken.
+const FATE: Duration = Duration::from_secs(1);
 /// The longest wait that a server may ask for before a stream is taken up again.
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
@@ -278,10 +280,20 @@ impl Conversation {
     pub async fn reply_within(&mut self, ticket: &Ticket, wait: Duration) -> Reply {
         let deadline = Instant::now() + wait;
         let mut resumed = 0;
+        let mut fate = None;
         loop {
             self.pump().await;
             if let Some(reply) = self.settled(ticket) {
                 match &reply {
+                    // A pipe that breaks is mostly the beginning of an end: that tells more.
+                    Reply::Gone(Gone::StdoutClosed | Gone::WriteFailed(_))
+                        if ticket.channel == Channel::PROCESS =>
+                    {
+                        let until = *fate.get_or_insert_with(|| Instant::now() + FATE);
+                        if self.wait(until).await {
+                            continue;
+                        }
+                    }
                     Reply::NoMessage(_) | Reply::Gone(Gone::Broken(_))
                         if resumed < RESUMPTIONS && self.resume(ticket, deadline).await =>
                     {
