@@ -2,7 +2,7 @@
 //! session, else a fresh connection. What does not come back is flaky, with its rate.
 
 use super::unit::{Bench, Choice, Outcome, Setting};
-use crate::client::Binding;
+use crate::client::{Binding, HandshakeFailure, Reply};
 use crate::monitors::{Breach, Judge};
 use crate::probes::{self, Place, Run};
 use crate::protocol::catalogue::{Catalogue, Violation, outcome_of_violation};
@@ -107,7 +107,12 @@ impl Bench {
         let Some(begun) = self.stop.unless(opened.talk.begin(revision)).await else {
             return Err("interrupted".to_owned());
         };
-        if begun.is_err() {
+        if let Err(failure) = begun {
+            if let HandshakeFailure::Refused(Reply::Gone(gone)) = &failure
+                && self.transport().is_http()
+            {
+                return Err(format!("the server cannot be reached any more: {gone}"));
+            }
             // The handshake itself is what fails: the monitors judge it.
             let mut outcome = Outcome::default();
             self.finish(opened, &mut outcome).await;

@@ -156,6 +156,17 @@ impl Bench {
                 // What must not come after the clean part would come now.
                 let grace = opened.talk.timeouts().grace;
                 self.stop.unless(opened.talk.idle(grace)).await;
+                let canary = self.stop.unless(opened.talk.canary()).await;
+                if let Some(canary) = canary.filter(|canary| canary.result().is_none()) {
+                    let text = format!(
+                        "even before anything broken was sent, a valid request was not answered with its result: {}",
+                        canary.describe()
+                    );
+                    outcome.dead = Some(Dead::new("no-canary", &text, false));
+                    self.finish(opened, &mut outcome).await;
+                    outcome.skip(probe);
+                    continue;
+                }
             }
             let Some(gone) = self.within(probe, &mut opened, revision, &mut outcome).await else {
                 current = Some(opened);
@@ -207,9 +218,8 @@ impl Bench {
         }
         let well =
             probe.place != Place::Breaking || self.canary(probe, opened, before, &mut outcome.judge).await;
-        // One that hangs would make every later probe wait for its time-out: a fresh process goes on instead.
-        let stuck = (!well && self.transport() == Transport::Stdio).then_some(Gone::Hangs);
-        opened.talk.gone().or(stuck)
+        // One that hangs would make every later probe wait for its time-out: a fresh conversation goes on instead.
+        opened.talk.gone().or((!well).then_some(Gone::Hangs))
     }
 
     /// After a probe that broke the protocol, a valid request must still be answered; whether it was.
@@ -228,7 +238,7 @@ impl Bench {
         match &reply {
             Reply::Result(_) => judge.held(id),
             // The monitors see the end of the process and tell it as that.
-            Reply::Gone(Gone::Exited { .. }) => {}
+            Reply::Gone(_) if self.transport() == Transport::Stdio => {}
             reply => {
                 // The probe knows better which message it was.
                 let told = judge

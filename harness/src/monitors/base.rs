@@ -283,6 +283,9 @@ pub(super) fn unanswered_in_time(state: &State) -> Vec<&super::Asked> {
                 && !asked.cancelled
                 // Whether a batch is served at all is a row of its own.
                 && !asked.in_batch
+                // What comes after a provocation is judged as that.
+                && !state.link.sentinels.contains(&asked.id)
+                && !state.link.misanswered.contains(&asked.id)
                 && !asked.is_tainted()
                 && !state.link.answer_was_oversized(asked)
                 && state.tainted_since.is_none_or(|since| asked.seq < since)

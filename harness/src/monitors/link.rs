@@ -39,6 +39,13 @@ pub struct LinkState {
     pub array_sent: bool,
     /// Requests that were not answered within the time-out.
     pub timed_out: HashSet<Id>,
+    /// Requests of ours that were sent after something on purpose, by the same probe: they are there to see whether the
+    /// server still answers.
+    pub sentinels: HashSet<Id>,
+    /// How many responses had an id of no request.
+    pub unknown_ids: u32,
+    /// Requests that were answered with an id that is almost theirs.
+    pub misanswered: HashSet<Id>,
     /// HTTP exchanges that did not come to an end within the time-out.
     pub timed_out_exchanges: HashSet<Channel>,
     /// Channels on which more came than is kept.
@@ -147,10 +154,10 @@ impl LinkState {
             Event::ProcessStarted { command, .. } => self.launcher = is_launcher(command),
             Event::Sent { payload, deliberate } => {
                 self.last_sent = Some((record.seq, record.at));
+                self.note_sent(payload);
                 if deliberate.as_ref().is_some_and(|deliberate| deliberate.taints >= Taint::Message) {
                     self.last_provocation = Some(record.seq);
                 }
-                self.note_sent(payload);
             }
             Event::WriteFailed(_) if record.channel == Channel::PROCESS => self.write_failed = true,
             Event::Received { payload: Payload::Raw { bytes, truncated, .. }, .. }
@@ -216,6 +223,9 @@ impl LinkState {
             self.unreadable_sent += u32::from(!matches!(message.kind(), Kind::Notification));
             return;
         };
+        if self.last_provocation.is_some() {
+            self.sentinels.insert(id.clone());
+        }
         self.note_id(id);
     }
 
@@ -280,6 +290,16 @@ pub(super) fn is_plain(id: &Id) -> bool {
     }
     let small = id.as_json().parse::<i64>().is_ok_and(|number| number.unsigned_abs() <= 1 << 53);
     small && id.as_json() != "-0"
+}
+
+/// Whether two ids are the same but for their JSON type or the way their number is written.
+pub(super) fn alike(sent: &Id, came: &Id) -> bool {
+    let bare = |id: &Id| {
+        let text = id.as_json();
+        let text = serde_json::from_str::<String>(text).unwrap_or_else(|_| text.to_owned());
+        text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+    };
+    sent != came && bare(sent) == bare(came)
 }
 
 /// Whether a line that is no message was meant as one: it begins like an object or array, after a byte order mark if

@@ -1,6 +1,6 @@
 //! What can be known of a conversation from its events so far; shared by all monitors, kept up to date once.
 
-use super::link::LinkState;
+use super::link::{LinkState, alike};
 use super::streams::{EventIds, EventStream};
 use super::tool::Tool;
 use crate::protocol::{Era, Id, Kind, Message, Revision, Transport};
@@ -275,6 +275,15 @@ impl State {
         self.asked.get(message.id()?)
     }
 
+    /// The request whose id this almost is. Looked for only so often: a server can send any number of wrong ids.
+    pub fn meant_by(&self, id: &Id) -> Option<&Asked> {
+        const OFTEN: u32 = 500;
+        if self.link.unknown_ids > OFTEN {
+            return None;
+        }
+        self.asked.values().find(|asked| alike(&asked.id, id))
+    }
+
     /// Our requests that have no response yet and were not cancelled.
     pub fn unanswered(&self) -> impl Iterator<Item = &Asked> {
         self.asked.values().filter(|asked| asked.responses == 0 && !asked.cancelled)
@@ -432,6 +441,12 @@ impl State {
         }
         let Some(id) = message.id().filter(|_| message.is_response()) else { return };
         self.listening.remove(id);
+        if !self.asked.contains_key(id) {
+            if let Some(meant) = self.meant_by(id) {
+                self.link.misanswered.insert(meant.id.clone());
+            }
+            self.link.unknown_ids += 1;
+        }
         let Some(asked) = self.asked.get_mut(id) else { return };
         asked.responses += 1;
         self.last_response_at = Some(record.at);

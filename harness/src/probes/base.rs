@@ -62,6 +62,9 @@ async fn unknown_method_is_not_found(stage: &mut Stage<'_>) {
             stage.judge.held(ID);
             stage.judge.held(GENERAL);
         }
+        Reply::Error(answer) if answer.message.error_code().is_none() => {
+            stage.judge.undecided(ID, "no-code", "the error has no code that could be read");
+        }
         Reply::Error(_) => {
             stage.judge.broke(ID, wrong("other-code", "/error/code"));
             stage.judge.broke(GENERAL, wrong("other-code", "/error/code"));
@@ -102,10 +105,20 @@ async fn answers_carry_the_id_of_the_request(stage: &mut Stage<'_>) {
         Id::string(&"long".repeat(256)),
     ];
     let method = stage.harmless();
+    let (_, usual) = stage.request(method, json!({})).await;
+    if usual.result().is_none() {
+        return stage.judge.undecided(
+            TYPES,
+            "no-answer",
+            format!("no usable answer came: {}", usual.describe()),
+        );
+    }
     let mut types_served = (false, false);
     for id in ids {
         let outgoing = Outgoing::request(&id, method, stage.talk.params(json!({})));
-        let (ticket, reply) = stage.valid(outgoing).await;
+        // Valid, but what comes is judged here and by the rules on ids alone.
+        let ticket = stage.talk.send(outgoing.deliberate(stage.name, Taint::Message)).await;
+        let reply = stage.talk.reply(&ticket).await;
         match &reply {
             Reply::Result(_) => {
                 stage.judge.held("base.response.same-id");
@@ -117,7 +130,16 @@ async fn answers_carry_the_id_of_the_request(stage: &mut Stage<'_>) {
                     .expected(&["a result, whichever type and value the id has"]),
             ),
             // A response with another id is told by the monitors; it was seen on its way in.
-            Reply::Silence(_) => break,
+            Reply::Silence(_) => {
+                if responses_since(stage, ticket.since) == 0 {
+                    stage.judge.broke(
+                        TYPES,
+                        breach("silence", "a request with a legal id was not answered", &ticket, &reply)
+                            .expected(&["a result, whichever type and value the id has"]),
+                    );
+                }
+                break;
+            }
             _ => {}
         }
     }
@@ -129,7 +151,8 @@ async fn answers_carry_the_id_of_the_request(stage: &mut Stage<'_>) {
 async fn concurrent_requests_are_all_answered(stage: &mut Stage<'_>) {
     const ID: &str = "base.request.concurrent";
     const MANY: usize = 20;
-    let method = stage.harmless();
+    let method = stage.lists().first().map_or(stage.harmless(), |(method, _)| *method);
+    let since = stage.talk.now();
     let mut tickets = Vec::with_capacity(MANY);
     for _ in 0..MANY {
         let outgoing = stage.talk.compose(method, json!({}));
@@ -155,6 +178,10 @@ async fn concurrent_requests_are_all_answered(stage: &mut Stage<'_>) {
     }
     match unanswered {
         None => stage.judge.held(ID),
+        // They came, but not as answers to these requests: that is told by the monitors.
+        Some(_) if responses_since(stage, since) >= MANY => {
+            stage.judge.undecided(ID, "other-ids", "the answers carry other ids than the requests");
+        }
         Some((ticket, reply)) => stage.judge.broke(
             ID,
             breach("unanswered", "of several requests sent at once some were not answered", &ticket, &reply)
@@ -162,6 +189,11 @@ async fn concurrent_requests_are_all_answered(stage: &mut Stage<'_>) {
                 .actual(format!("{answered} answers to {MANY} requests")),
         ),
     }
+}
+
+/// How many responses came since a position.
+pub(super) fn responses_since(stage: &mut Stage<'_>, since: u64) -> usize {
+    stage.talk.heard_since(since).iter().filter(|heard| heard.message.is_response()).count()
 }
 
 async fn unknown_members_of_params_are_ignored(stage: &mut Stage<'_>) {

@@ -3,7 +3,7 @@
 use super::Stage;
 use super::probe::{breach, probes};
 use super::provoke::Provoked;
-use crate::client::{Gone, Outgoing, Reply};
+use crate::client::{Outgoing, Reply};
 use crate::monitors::Breach;
 use crate::protocol::{Era, Id, Transport};
 use serde_json::{Value, json};
@@ -23,7 +23,8 @@ probes! {
     what_is_no_request_is_refused (Breaking, Both, Any) decides ["base.error.invalid-request-code"];
     /// Sends requests of declared features without the parameters that they need: a tool call without a name, a
     /// resource without a URI, and so on. Error -32602 passes, another error is a warning, a result fails.
-    wrong_parameters_are_refused (Breaking, Both, Any) decides ["base.error.invalid-params-code"];
+    wrong_parameters_are_refused (Breaking, Both, Any) decides
+        ["base.error.invalid-params-code", "base.response.always-sent"];
     /// Sends a harmless request with the id null. A result fails: null is no id, and the answer cannot be told from an
     /// answer to something unreadable. Any error, HTTP 4xx, or silence on stdio passes.
     null_is_no_id (Breaking, Both, Any) decides ["base.request.null-id-refused"];
@@ -137,7 +138,7 @@ async fn unreadable_json_gets_a_parse_error(stage: &mut Stage<'_>) {
         }
     }
     judge_invented_id(stage, &seen);
-    if let Some(Gone::Exited { .. }) = stage.talk.gone() {
+    if stage.talk.gone().is_some() {
         return;
     }
     let mut object = json!({"jsonrpc": "2.0", "id": {"not": "an id"}, "method": method});
@@ -274,7 +275,20 @@ async fn wrong_parameters_are_refused(stage: &mut Stage<'_>) {
                 stage.judge.broke(ID, if tool_error { wrong.quality() } else { wrong });
             }
             Class::Gone => return stage.judge.undecided(ID, "gone", reply.describe()),
-            Class::Silent => return stage.judge.undecided(ID, "no-answer", reply.describe()),
+            Class::Silent => {
+                // The request is well-formed all the same, so an answer is due.
+                stage.judge.broke(
+                    "base.response.always-sent",
+                    breach(
+                        method,
+                        format!("`{method}` with wrong parameters was not answered"),
+                        &ticket,
+                        &reply,
+                    )
+                    .expected(&["an error"]),
+                );
+                return stage.judge.undecided(ID, "no-answer", reply.describe());
+            }
             Class::Refused | Class::Accepted => stage.judge.undecided(ID, "no-answer", reply.describe()),
         }
     }
@@ -300,6 +314,7 @@ async fn null_is_no_id(stage: &mut Stage<'_>) {
             ID,
             about("served", "a request with the id null was served", &seen)
                 .expected(&["an error", "HTTP 4xx", "silence on stdio"])
+                .actual("a result")
                 .pointer("/result"),
         ),
         Class::Gone => stage.judge.undecided(ID, "gone", seen.reply.describe()),

@@ -69,6 +69,10 @@ async fn all_answered(stage: &mut Stage<'_>, name: &str, ids: &[Id], ticket: &Ti
         let reply = stage.talk.reply(&ticket).await;
         match &reply {
             Reply::Result(_) | Reply::Error(_) => stage.judge.held(ID),
+            Reply::Silence(_) if super::base::responses_since(stage, ticket.since) >= ids.len() => {
+                stage.judge.undecided(ID, "other-ids", "the answers carry other ids than the requests");
+                return false;
+            }
             Reply::Silence(_) => {
                 stage.judge.broke(
                     ID,

@@ -22,6 +22,10 @@ pub(crate) struct Twist {
     pub(crate) outgoing: fn(&mut Seen, &Outgoing<'_>) -> Vec<u8>,
     /// Whether it goes on after the end of its input.
     pub(crate) outlives_eof: bool,
+    /// Whether it ignores SIGTERM.
+    pub(crate) outlives_sigterm: bool,
+    /// Whether it takes what one read brings for one message.
+    pub(crate) per_read: bool,
 }
 
 /// What the filter has seen so far.
@@ -95,6 +99,8 @@ pub(crate) const fn twist(name: &'static str, about: &'static str) -> Twist {
         incoming: |_, _| Take::Pass,
         outgoing: |_, out| line(out.value),
         outlives_eof: false,
+        outlives_sigterm: false,
+        per_read: false,
     }
 }
 
@@ -110,11 +116,32 @@ impl Twist {
         self.outgoing = outgoing;
         self
     }
+
+    /// Begins with a banner.
+    pub(crate) const fn banner(mut self, banner: &'static [u8]) -> Self {
+        self.banner = banner;
+        self
+    }
+
+    /// Goes on after the end of its input; after SIGTERM too, if that is said.
+    pub(crate) const fn outlives(mut self, sigterm: bool) -> Self {
+        self.outlives_eof = true;
+        self.outlives_sigterm = sigterm;
+        self
+    }
+
+    /// Takes what one read brings for one message.
+    pub(crate) const fn per_read(mut self) -> Self {
+        self.per_read = true;
+        self
+    }
 }
 
 /// All twists, by area.
 pub(crate) fn all() -> impl Iterator<Item = &'static Twist> {
-    [super::base::TWISTS].into_iter().flatten()
+    [super::base::TWISTS, super::batch::TWISTS, super::robustness::TWISTS, super::stdio::TWISTS]
+        .into_iter()
+        .flatten()
 }
 
 /// Serves with a twist; `None` if there is none of that name.
@@ -154,9 +181,12 @@ async fn serve(twist: Twist) {
             }
         }
     });
+    let term = twist
+        .outlives_sigterm
+        .then(|| tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()));
     let mut stdin = BufReader::new(tokio::io::stdin());
     let mut bytes = Vec::new();
-    while let Ok(1..) = stdin.read_until(b'\n', &mut bytes).await {
+    while let Ok(1..) = read(&mut stdin, twist.per_read, &mut bytes).await {
         let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes).to_vec();
         bytes.clear();
         let value = serde_json::from_slice::<Value>(&text).ok();
@@ -191,8 +221,24 @@ async fn serve(twist: Twist) {
     if twist.outlives_eof {
         std::future::pending::<()>().await;
     }
+    drop(term);
     let _ = to_server.shutdown().await;
     let _ = outgoing.await;
+}
+
+async fn read(
+    stdin: &mut BufReader<tokio::io::Stdin>,
+    per_read: bool,
+    bytes: &mut Vec<u8>,
+) -> std::io::Result<usize> {
+    if !per_read {
+        return stdin.read_until(b'\n', bytes).await;
+    }
+    let available = stdin.fill_buf().await?.to_vec();
+    // One line at least, so that messages sent one after the other are not the point.
+    bytes.extend_from_slice(&available);
+    stdin.consume(available.len());
+    Ok(available.len())
 }
 
 fn write(bytes: &[u8]) {
