@@ -379,7 +379,8 @@ mod tests {
             .received(told)
             .verdicts()
             .assert_broken(&["base.notification.no-id"]);
-        let asked = json!({"jsonrpc": "2.0", "id": 5, "method": "sampling/createMessage", "params": {}});
+        let params = json!({"messages": [], "maxTokens": 1});
+        let asked = json!({"jsonrpc": "2.0", "id": 5, "method": "sampling/createMessage", "params": params});
         let verdicts = Script::stdio(V2026_07_28)
             .handshake()
             .sent(modern(2, "tools/list", json!({})))

@@ -433,7 +433,9 @@ mod tests {
 
     #[test]
     fn types_of_results() {
-        let over = |result: Value| {
+        let over = |mut result: Value| {
+            result["content"] = json!([]);
+            result["_meta"] = json!({"io.modelcontextprotocol/serverInfo": {"name": "s", "version": "1"}});
             Script::stdio(V2026_07_28)
                 .handshake()
                 .sent(modern(7, "tools/call", json!({"name": "x"})))

@@ -42,7 +42,9 @@ const UNASKED: &str = "resources.subscribe.updated-only-subscribed";
 
 fn changes_are_announced_only_if_declared(moment: &Moment<'_>, judge: &mut Judge) {
     let Some(Heard { message, .. }) = moment.message else { return };
-    if *message.kind() != Kind::Notification || moment.state.capabilities.is_none() {
+    // In 2026-07-28 announcements come where they were asked for, and are judged there.
+    let legacy = moment.state.era() == Some(Era::Legacy);
+    if *message.kind() != Kind::Notification || moment.state.capabilities.is_none() || !legacy {
         return;
     }
     let method = message.method().unwrap_or_default();
@@ -57,7 +59,7 @@ fn changes_are_announced_only_if_declared(moment: &Moment<'_>, judge: &mut Judge
                 .pointer("/method"),
         );
     }
-    if method == "notifications/resources/updated" && moment.state.era() == Some(Era::Legacy) {
+    if method == "notifications/resources/updated" {
         let subscribed = moment.state.asked.values().any(|asked| asked.method == "resources/subscribe");
         judge.decide(UNASKED, subscribed, || {
             Breach::new("unasked", "an update was sent although nothing was subscribed to")
@@ -75,10 +77,8 @@ fn nothing_undeclared_was_announced(state: &State, judge: &mut Judge) {
         return;
     }
     // A breach would outweigh it.
-    for (_, _, id) in ANNOUNCEMENTS {
-        judge.held(id);
-    }
     if state.era() == Some(Era::Legacy) {
+        ANNOUNCEMENTS.iter().for_each(|(_, _, id)| judge.held(id));
         judge.held(UNASKED);
     }
 }

@@ -11,6 +11,8 @@ mod capabilities;
 mod completion;
 mod content;
 mod discover;
+#[cfg(test)]
+mod feature_tests;
 mod identity;
 mod http;
 mod http_headers;

@@ -27,7 +27,7 @@ monitors! {
         "identity.capabilities-object", "identity.server-info-shape", "identity.server-info-title",
         "identity.server-info-extras", "identity.instructions-string",
         "capabilities.server.flag-types", "capabilities.extension.settings-object",
-        "capabilities.client.missing-error-data", "versioning.request.unsupported-error-data",
+        "capabilities.client.missing-error-data",
         "tools.list.result-shape", "tools.definition.name", "tools.definition.title", "tools.definition.description",
         "tools.definition.input-schema-root", "tools.definition.input-schema-members",
         "tools.definition.input-schema-valid", "tools.definition.output-schema-root",
@@ -40,7 +40,7 @@ monitors! {
         "prompts.list.result-shape", "prompts.definition.name", "prompts.definition.optional-types",
         "prompts.definition.argument-shape", "prompts.get.result-shape", "prompts.get.role",
         "prompts.get.single-content",
-        "completion.result.shape", "completion.result.max-values", "completion.result.optional-types",
+        "completion.result.shape",  "completion.result.optional-types",
         "content.known-type", "content.text", "content.image", "content.audio", "content.resource-link",
         "content.embedded-resource", "content.annotations.audience", "content.annotations.priority",
         "content.annotations.last-modified", "content.icon.source-required", "content.icon.sizes-format",
@@ -95,13 +95,9 @@ fn judge_result(moment: &Moment<'_>, asked: &Asked, result: &Value, judge: &mut 
     let (Some(known), true) = (known, result.is_object()) else { return };
     let violations = match schema::check_result(revision, method, result) {
         Checked::Valid => Vec::new(),
-        // What `resultType` may be has rules of its own.
-        Checked::Invalid(violations) => violations
-            .into_iter()
-            .filter(|violation| {
-                violation.pointer != "/resultType" && missing(violation) != Some("resultType")
-            })
-            .collect(),
+        Checked::Invalid(violations) => {
+            violations.into_iter().filter(|violation| !is_told_elsewhere(violation, result)).collect()
+        }
         Checked::UnknownMethod => return,
     };
     let waits = revision.era() == Era::Modern && result["resultType"] == "input_required";
@@ -118,6 +114,13 @@ fn judge_result(moment: &Moment<'_>, asked: &Asked, result: &Value, judge: &mut 
     if plain && EMPTY.contains(&known.method) && violations.is_empty() {
         judge_empty(moment, known.method, result, judge);
     }
+}
+
+/// What `resultType` may be and how many values there may be have rules of their own.
+fn is_told_elsewhere(violation: &Violation, result: &Value) -> bool {
+    let result_type = violation.pointer == "/resultType" || missing(violation) == Some("resultType");
+    let values = "/completion/values";
+    result_type || (violation.pointer == values && result.pointer(values).is_some_and(Value::is_array))
 }
 
 fn judge_empty(moment: &Moment<'_>, method: &str, result: &Value, judge: &mut Judge) {
@@ -169,9 +172,11 @@ fn judge_notification(moment: &Moment<'_>, message: &Message, judge: &mut Judge)
         Checked::Valid => Vec::new(),
         Checked::Invalid(violations) => without_envelope(violations),
         Checked::UnknownMethod => {
-            // A demand for experimental messages may have been agreed on.
+            // A request that lacks its id is told as that.
+            let request = schema::methods(revision, Party::Server).request(method).is_some();
+            // Experimental messages may have been agreed on.
             let experimental = moment.state.declares("experimental") || moment.state.declares("extensions");
-            if !experimental {
+            if !experimental && !request {
                 judge.broke("schema.server-notifications.known", unknown("notification", method, moment));
             }
             return;
@@ -219,8 +224,11 @@ fn unknown(kind: &str, method: &str, moment: &Moment<'_>) -> Breach {
 
 /// What JSON-RPC itself demands has rows of its own.
 fn without_envelope(mut violations: Vec<Violation>) -> Vec<Violation> {
-    violations
-        .retain(|violation| violation.pointer.starts_with("/params") || missing(violation) == Some("params"));
+    violations.retain(|violation| match (violation.pointer.as_str(), missing(violation)) {
+        (pointer, _) if pointer.starts_with("/params/") => true,
+        ("/params", lacks) => lacks.is_some(),
+        (_, lacks) => lacks == Some("params"),
+    });
     violations
 }
 
@@ -389,12 +397,11 @@ impl Row {
         length
             && self.at.iter().zip(&place.segments).all(same)
             && match self.when {
-                When::Any => true,
+                When::Any | When::Broken => true,
                 When::Missing => place.missing,
                 When::Negative => {
                     !place.missing && place.value.and_then(Value::as_f64).is_some_and(|number| number < 0.0)
                 }
-                When::TooLong => !place.missing && place.value.is_some_and(Value::is_array),
             }
             && self.kind.is_none_or(|kind| {
                 let block =
@@ -406,6 +413,9 @@ impl Row {
 
     /// Whether a value has what could have broken the row. Where a row is about a whole part, the part must be there.
     fn looked_at(&self, root: &Value) -> bool {
+        if self.when == When::Broken {
+            return false;
+        }
         let Some((last, parents)) = self.at.split_last() else { return root.is_object() };
         let mut places = vec![root];
         for segment in parents {

@@ -27,8 +27,8 @@ pub(super) enum When {
     Missing,
     /// Only where it is a number below zero.
     Negative,
-    /// Only where it is an array that is too long.
-    TooLong,
+    /// In any way, but what fits says nothing yet: another rule looks closer.
+    Broken,
 }
 
 /// One row: a place, as a pointer in which `*` stands for any index or member and a final `**` for everything at and
@@ -50,10 +50,8 @@ const TOOLS: &[Short] = &[
     ("/tools/*/description", "tools.definition.description"),
     ("/tools/*/inputSchema/properties/**", "tools.definition.input-schema-members"),
     ("/tools/*/inputSchema/required/**", "tools.definition.input-schema-members"),
-    ("/tools/*/inputSchema/$schema", "tools.definition.input-schema-valid"),
     ("/tools/*/inputSchema/**", "tools.definition.input-schema-root"),
     ("/tools/*/outputSchema/**", "tools.definition.output-schema-root"),
-    ("/tools/*/outputSchema/**", "tools.definition.output-schema-valid"),
     ("/tools/*/annotations/**", "tools.definition.annotations-types"),
     ("/tools/*/execution/**", "tools.definition.task-support"),
     ("/tools", "tools.list.result-shape"),
@@ -217,10 +215,7 @@ const CACHED: &[Short] = &[
     ("resources/read", "caching.hints.resources-read"),
 ];
 
-const ERRORS: &[(i64, &str, &str)] = &[
-    (-32021, "/error/data/**", "capabilities.client.missing-error-data"),
-    (-32022, "/error/data/**", "versioning.request.unsupported-error-data"),
-];
+const ERRORS: &[(i64, &str, &str)] = &[(-32021, "/error/data/**", "capabilities.client.missing-error-data")];
 
 /// Methods whose result is empty.
 pub(super) const EMPTY: &[&str] =
@@ -285,8 +280,8 @@ fn build() -> HashMap<Of, Vec<Row>> {
         table.one(result(method), "/ttlMs", "caching.ttl.integer");
         table.one(result(method), "/cacheScope", "caching.scope.value");
     }
-    let values = "/completion/values";
-    table.first(result("completion/complete"), values, When::TooLong, "completion.result.max-values");
+    let schema = "/tools/*/outputSchema/**";
+    table.push(result("tools/list"), schema, None, When::Broken, "tools.definition.output-schema-valid");
     table.add(Of::InputRequired, "", INPUT_REQUIRED);
     for method in EMPTY {
         table.one(result(method), "", "schema.empty-result");
@@ -335,11 +330,6 @@ impl Table {
 
     fn one(&mut self, of: Of, at: &str, id: &'static str) {
         self.push(of, at, None, When::Any, id);
-    }
-
-    fn first(&mut self, of: Of, at: &str, when: When, id: &'static str) {
-        let row = row(at, None, when, id);
-        self.0.entry(of).or_default().insert(0, row);
     }
 
     fn push(&mut self, of: Of, at: &str, kind: Option<&'static str>, when: When, id: &'static str) {

@@ -141,7 +141,8 @@ impl Script {
         let (request, result) = match revision.era() {
             Era::Legacy => (
                 json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
-                    "protocolVersion": revision.as_str(), "capabilities": {},
+                    "protocolVersion": revision.as_str(),
+                    "capabilities": crate::client::capabilities(revision),
                     "clientInfo": {"name": "t", "version": "1"}}}),
                 json!({"protocolVersion": revision.as_str(), "capabilities": capabilities,
                     "serverInfo": {"name": "s", "version": "1"}}),
@@ -149,7 +150,8 @@ impl Script {
             Era::Modern => (
                 modern(1, "server/discover", json!({})),
                 json!({"resultType": "complete", "supportedVersions": [revision.as_str()],
-                    "capabilities": capabilities, "ttlMs": 1, "cacheScope": "public"}),
+                    "capabilities": capabilities, "ttlMs": 1, "cacheScope": "public",
+                    "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "s", "version": "1"}}}),
             ),
         };
         let response = json!({"jsonrpc": "2.0", "id": 1, "result": result});
