@@ -61,9 +61,11 @@ impl Bench {
         let era = Revision::ALL.into_iter().filter(|other| other.era() == revision.era());
         let revisions: Vec<Revision> =
             if probe.place == Place::AloneForEra { era.collect() } else { vec![revision] };
-        probe.decides.iter().filter_map(|id| catalogue.requirement(id)).any(|row| {
-            revisions.iter().any(|revision| row.applies(*revision, self.transport()).is_ok())
-        })
+        probe
+            .decides
+            .iter()
+            .filter_map(|id| catalogue.requirement(id))
+            .any(|row| revisions.iter().any(|revision| row.applies(*revision, self.transport()).is_ok()))
     }
 
     fn probes(&self, place: Place, revision: Revision, choice: &Choice) -> Vec<&'static Probe> {

@@ -299,11 +299,7 @@ impl Conversation {
         self.head_before(ticket, Instant::now() + self.timeouts.request).await
     }
 
-    pub(super) async fn head_before(
-        &mut self,
-        ticket: &Ticket,
-        deadline: Instant,
-    ) -> Result<HttpHead, Gone> {
+    pub(super) async fn head_before(&mut self, ticket: &Ticket, deadline: Instant) -> Result<HttpHead, Gone> {
         loop {
             self.pump().await;
             let exchange = self.inbox.exchange(ticket.channel);
@@ -434,7 +430,6 @@ impl Conversation {
         let total = wait + Duration::from_secs(5);
         ResponseLimits { head: total, idle: total, total }
     }
-
 }
 
 /// A conversation that is over.

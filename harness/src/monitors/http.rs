@@ -58,9 +58,10 @@ fn endpoint_serves_all_messages(moment: &Moment<'_>, judge: &mut Judge) {
     if let Some((exchange, status)) = head(moment) {
         match exchange.method.as_str() {
             "POST" if status < 300 => judge.held(ID),
-            "GET" if moment.state.era() == Some(Era::Legacy)
-                && moment.state.deleted_at().is_none()
-                && (status == 404 || (300..400).contains(&status)) =>
+            "GET"
+                if moment.state.era() == Some(Era::Legacy)
+                    && moment.state.deleted_at().is_none()
+                    && (status == 404 || (300..400).contains(&status)) =>
             {
                 judge.broke(
                     ID,
@@ -103,7 +104,10 @@ fn requests_without_origin_are_served(moment: &Moment<'_>, judge: &mut Judge) {
     let modern = moment.state.era() == Some(Era::Modern);
     if *status < 400 {
         judge.held(ID);
-    } else if modern && *status == 403 && !sent("authorization") && header(headers, "www-authenticate").is_none()
+    } else if modern
+        && *status == 403
+        && !sent("authorization")
+        && header(headers, "www-authenticate").is_none()
     {
         judge.broke(
             ID,
@@ -130,7 +134,8 @@ fn anonymous_requests_were_served(state: &State, judge: &mut Judge) {
             && header(&exchange.request_headers, "authorization").is_none()
     });
     if served {
-        let text = "requests without credentials are served; whether that is meant, only its operator can say";
+        let text =
+            "requests without credentials are served; whether that is meant, only its operator can say";
         judge.undecided("http.authentication", "open-server", text);
     }
 }
@@ -218,7 +223,11 @@ fn notification_is_accepted_with_empty_202(moment: &Moment<'_>, judge: &mut Judg
             ),
             _ => {
                 for id in [STATUS, BODY] {
-                    judge.undecided(id, "not-accepted", format!("`{method}` was answered with HTTP {status}"));
+                    judge.undecided(
+                        id,
+                        "not-accepted",
+                        format!("`{method}` was answered with HTTP {status}"),
+                    );
                 }
             }
         }

@@ -4,6 +4,7 @@
 use super::http::exchange;
 use super::rule::monitors;
 use super::{Breach, Heard, Judge, Moment};
+use crate::client::headers::is_token;
 use crate::protocol::{Era, Revision, Transport};
 use crate::wire::{Event, header};
 use serde_json::Value;
@@ -75,15 +76,18 @@ fn other_methods_need_no_name(moment: &Moment<'_>, judge: &mut Judge) {
     }
     if message.result().is_some() {
         judge.held(ID);
-    } else if message.error_code() == Some(-32020) {
+    } else if message.error_code() == Some(-32020) && asked.deliberate.is_none() {
         judge.broke(
             ID,
-            Breach::new("refused", format!("`{method}` was refused for its headers, which lack only Mcp-Name"))
-                .expected(&["the request is served"])
-                .actual("error -32020")
-                .at(moment.record)
-                .pointer("/error/code")
-                .sent(asked.seq),
+            Breach::new(
+                "refused",
+                format!("`{method}` was refused for its headers, which lack only Mcp-Name"),
+            )
+            .expected(&["the request is served"])
+            .actual("error -32020")
+            .at(moment.record)
+            .pointer("/error/code")
+            .sent(asked.seq),
         );
     }
 }
@@ -122,7 +126,9 @@ fn header_annotations_are_valid(moment: &Moment<'_>, judge: &mut Judge) {
         for (_, count) in names {
             judge.decide("http-headers.annotation.unique", count == 1, || {
                 Breach::new("twice", format!("tool `{name}` mirrors two arguments in one header"))
-                    .expected(&["an `x-mcp-header` that no other property of the schema has, whatever the case"])
+                    .expected(&[
+                        "an `x-mcp-header` that no other property of the schema has, whatever the case",
+                    ])
                     .actual(format!("the same one on {count} properties"))
                     .at(moment.record)
                     .sent(asked.seq)
@@ -219,11 +225,6 @@ fn judge_annotation(
     });
 }
 
-fn is_token(text: &str) -> bool {
-    let tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(tchar)
-}
-
 fn looks_secret(property: &str, schema: &Value) -> bool {
     let plain: String =
         property.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
@@ -281,8 +282,16 @@ fn collect<'a>(
                 }
                 inner => collect(inner, (place, property.clone()), (false, true), depth, found),
             },
-            "additionalProperties" | "unevaluatedProperties" | "additionalItems" | "unevaluatedItems"
-            | "contains" | "propertyNames" | "not" | "if" | "then" | "else" => {
+            "additionalProperties"
+            | "unevaluatedProperties"
+            | "additionalItems"
+            | "unevaluatedItems"
+            | "contains"
+            | "propertyNames"
+            | "not"
+            | "if"
+            | "then"
+            | "else" => {
                 collect(value, (place, property.clone()), (false, true), depth, found);
             }
             _ => {}

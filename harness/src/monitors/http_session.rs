@@ -35,7 +35,8 @@ fn session_id_is_visible_ascii(moment: &Moment<'_>, judge: &mut Judge) {
 fn modern_answers_mint_no_session(moment: &Moment<'_>, judge: &mut Judge) {
     let Some((exchange, 200..=299)) = head(moment) else { return };
     // A header of ours may be what it repeats; that is tried by a probe.
-    if moment.state.era() != Some(Era::Modern) || header(&exchange.request_headers, "mcp-session-id").is_some()
+    if moment.state.era() != Some(Era::Modern)
+        || header(&exchange.request_headers, "mcp-session-id").is_some()
     {
         return;
     }

@@ -113,12 +113,17 @@ fn streams_were_primed(state: &State, judge: &mut Judge) {
         if exchange.stream.is_primed() {
             judge.held(ID);
         } else if state.event_ids.is_empty() {
-            judge.not_applicable(ID, "no-event-ids", "the server gives no event ids, so nothing can be resumed");
+            judge.not_applicable(
+                ID,
+                "no-event-ids",
+                "the server gives no event ids, so nothing can be resumed",
+            );
         } else if exchange.method == "POST" {
-            let mut breach = Breach::new("not-primed", "the stream begins with another event than a priming one")
-                .expected(&["an event with an id and empty data"])
-                .actual("an event with data, or without an id")
-                .sent(exchange.seq);
+            let mut breach =
+                Breach::new("not-primed", "the stream begins with another event than a priming one")
+                    .expected(&["an event with an id and empty data"])
+                    .actual("an event with data, or without an id")
+                    .sent(exchange.seq);
             breach.event = Some(*seq);
             judge.broke(ID, breach);
         }
@@ -179,7 +184,8 @@ fn streams_delivered_their_responses(state: &State, judge: &mut Judge) {
             let text = "the stream of a request ended without its response";
             judge.broke(DELIVERED, breach("no-response", text));
             if batch {
-                judge.broke(BATCH, breach("no-response", "the stream of a batch ended without all responses"));
+                judge
+                    .broke(BATCH, breach("no-response", "the stream of a batch ended without all responses"));
             }
         }
     }
@@ -219,9 +225,10 @@ fn messages_before_the_response_relate_to_it(moment: &Moment<'_>, judge: &mut Ju
     };
     let modern = moment.state.era() == Some(Era::Modern);
     let own = |token: &Value| {
-        exchange.requests().iter().any(|id| {
-            moment.state.asked.get(id).is_some_and(|asked| asked.progress_token() == Some(token))
-        })
+        exchange
+            .requests()
+            .iter()
+            .any(|id| moment.state.asked.get(id).is_some_and(|asked| asked.progress_token() == Some(token)))
     };
     let others =
         |token: &Value| moment.state.asked.values().any(|asked| asked.progress_token() == Some(token));
@@ -391,11 +398,14 @@ fn get_opens_a_stream_or_is_refused(moment: &Moment<'_>, judge: &mut Judge) {
             let media = exchange.media_type().unwrap_or_else(|| "no media type".to_owned());
             judge.broke(
                 ID,
-                Breach::new("neither", "GET on the endpoint neither opens an event stream nor is refused with 405")
-                    .expected(&["HTTP 200 with Content-Type: text/event-stream", "HTTP 405"])
-                    .actual(format!("HTTP {status} with {media}"))
-                    .at(moment.record)
-                    .sent(exchange.seq),
+                Breach::new(
+                    "neither",
+                    "GET on the endpoint neither opens an event stream nor is refused with 405",
+                )
+                .expected(&["HTTP 200 with Content-Type: text/event-stream", "HTTP 405"])
+                .actual(format!("HTTP {status} with {media}"))
+                .at(moment.record)
+                .sent(exchange.seq),
             );
         }
     }
@@ -434,7 +444,10 @@ fn get_stream_carries_no_response(moment: &Moment<'_>, judge: &mut Judge) {
     if message.is_response() && exchange.is_own_get_stream() {
         let mut breach = Breach::new("response", "a response came on the GET stream")
             .expected(&["responses on the stream or in the body of the POST that asked"])
-            .actual(format!("the response with id {}", message.id().map_or("none".to_owned(), ToString::to_string)))
+            .actual(format!(
+                "the response with id {}",
+                message.id().map_or("none".to_owned(), ToString::to_string)
+            ))
             .at(moment.record);
         if let Some(asked) = answers {
             breach = breach.sent(asked.seq);
@@ -473,12 +486,14 @@ fn get_streams_closed(state: &State, judge: &mut Judge) {
             continue;
         }
         judge.decide(ID, exchange.stream.retry, || {
-            let mut breach =
-                Breach::new("no-retry", "the server closed the GET stream, which had event ids, without `retry`")
-                    .quality()
-                    .expected(&["an SSE `retry` field before the connection is closed"])
-                    .actual("none")
-                    .sent(exchange.seq);
+            let mut breach = Breach::new(
+                "no-retry",
+                "the server closed the GET stream, which had event ids, without `retry`",
+            )
+            .quality()
+            .expected(&["an SSE `retry` field before the connection is closed"])
+            .actual("none")
+            .sent(exchange.seq);
             breach.event = Some(exchange.head_seq);
             breach
         });

@@ -1,8 +1,8 @@
 //! What can be known of a conversation from its events so far; shared by all monitors, kept up to date once.
 
+use super::streams::{EventIds, EventStream};
 use crate::protocol::{Era, Id, Kind, Message, Revision, Transport};
 use crate::transcript::{About, Record};
-use super::streams::{EventIds, EventStream};
 use crate::wire::{Channel, Deliberate, End, Event, Headers, Payload, Taint, header};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};

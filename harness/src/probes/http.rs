@@ -234,7 +234,8 @@ async fn batch_is_refused(stage: &mut Stage<'_>) {
 
 async fn posted_response_has_no_effect(stage: &mut Stage<'_>) {
     const ID: &str = "http.post.posted-response-without-effect";
-    let mut outgoing = Outgoing::message(&json!({"jsonrpc": "2.0", "id": "mcprove-never-asked", "result": {}}));
+    let mut outgoing =
+        Outgoing::message(&json!({"jsonrpc": "2.0", "id": "mcprove-never-asked", "result": {}}));
     outgoing.version = Some(Revision::V2026_07_28.to_string());
     // It is answered by nothing that has its id.
     outgoing.id = None;
@@ -253,7 +254,8 @@ async fn posted_response_has_no_effect(stage: &mut Stage<'_>) {
 
 async fn stray_response_is_dropped(stage: &mut Stage<'_>) {
     const ID: &str = "http.post.response-accepted-status";
-    let mut outgoing = Outgoing::message(&json!({"jsonrpc": "2.0", "id": "mcprove-never-asked", "result": {}}));
+    let mut outgoing =
+        Outgoing::message(&json!({"jsonrpc": "2.0", "id": "mcprove-never-asked", "result": {}}));
     outgoing.id = None;
     let (ticket, reply) = stage.breaking(outgoing).await;
     match (reply.status(), &reply) {
@@ -333,8 +335,13 @@ async fn judge_kept(stage: &mut Stage<'_>, id: &'static str, kept: &Ticket) {
         }
         reply => stage.judge.broke(
             id,
-            breach("other", "a request was not answered after the response of another was closed", kept, &reply)
-                .expected(&["a result"]),
+            breach(
+                "other",
+                "a request was not answered after the response of another was closed",
+                kept,
+                &reply,
+            )
+            .expected(&["a result"]),
         ),
     }
 }

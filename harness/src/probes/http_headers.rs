@@ -1,9 +1,9 @@
 //! The MCP headers of HTTP requests under test: the protocol version, the mirrored method and name (basic/transports).
 
+use super::Solo;
 use super::call::{Call, Named, named};
 use super::http::harmless;
 use super::probe::{Stage, breach, probes};
-use super::Solo;
 use crate::client::{HttpEdits, Outgoing, Reply, Ticket, with_meta};
 use crate::monitors::Judge;
 use crate::protocol::Revision;
@@ -81,7 +81,11 @@ fn judge_shape(judge: &mut Judge, ticket: &Ticket, reply: &Reply) {
         (400, Some(HEADER_MISMATCH)) => judge.held(SHAPE),
         // A gateway or a framework that was asked first.
         (other, None) if other != 400 => {
-            judge.undecided(SHAPE, "transport-refusal", format!("refused with HTTP {other} and no JSON-RPC error"));
+            judge.undecided(
+                SHAPE,
+                "transport-refusal",
+                format!("refused with HTTP {other} and no JSON-RPC error"),
+            );
         }
         (400, _) => judge.broke(SHAPE, broke("code").quality()),
         (_, Some(HEADER_MISMATCH)) => judge.broke(SHAPE, broke("status").pointer("/error/code")),
@@ -146,7 +150,8 @@ async fn impossible_version_header_is_refused(stage: &mut Stage<'_>) {
             }
             Some(_) => {
                 let class = if reply.result().is_some() { "served" } else { "other-status" };
-                let text = format!("a request with `MCP-Protocol-Version: {version}` was not refused with 400");
+                let text =
+                    format!("a request with `MCP-Protocol-Version: {version}` was not refused with 400");
                 stage.judge.broke(ID, breach(class, text, &ticket, &reply).expected(&["HTTP 400"]));
             }
         }
@@ -184,10 +189,9 @@ async fn header_names_are_case_insensitive(stage: &mut Stage<'_>) {
             edits.add.push((spell("Mcp-Session-Id"), session.clone()));
         }
         if modern {
-            for (name, value) in [
-                ("Mcp-Method", "server/discover"),
-                ("MCP-Protocol-Version", Revision::V2026_07_28.as_str()),
-            ] {
+            for (name, value) in
+                [("Mcp-Method", "server/discover"), ("MCP-Protocol-Version", Revision::V2026_07_28.as_str())]
+            {
                 edits = edits.without(name);
                 edits.add.push((spell(name), value.to_owned()));
             }
@@ -230,7 +234,8 @@ async fn version_header_is_compared(solo: &mut Solo<'_>) {
         }
         (Some(400), Some(UNSUPPORTED_VERSION)) => solo.judge.held(UNSUPPORTED),
         _ if matches!(reply, Reply::Result(_)) => {
-            solo.judge.broke(UNSUPPORTED, broke("served", "a request of a version that does not exist was served"));
+            solo.judge
+                .broke(UNSUPPORTED, broke("served", "a request of a version that does not exist was served"));
         }
         (Some(400), Some(_)) => {
             let text = "a request of a version that does not exist was refused with another error";
@@ -330,8 +335,13 @@ pub(super) async fn invalid(stage: &mut Stage<'_>, id: &'static str, class: &str
     match reaction(&reply) {
         Reaction::Served => stage.judge.broke(
             id,
-            breach(class, "a request with invalid characters in a mirrored header was served", &ticket, &reply)
-                .expected(&["HTTP 400"]),
+            breach(
+                class,
+                "a request with invalid characters in a mirrored header was served",
+                &ticket,
+                &reply,
+            )
+            .expected(&["HTTP 400"]),
         ),
         Reaction::Refused => stage.judge.held(id),
         Reaction::Unclear => stage.judge.undecided(id, "no-answer", reply.describe()),
@@ -353,8 +363,13 @@ async fn name_header_is_compared(stage: &mut Stage<'_>) {
         if reply.error_code() == Some(HEADER_MISMATCH) {
             stage.judge.broke(
                 "http-headers.name.source-field",
-                breach("refused", format!("`{}` with the right `Mcp-Name` was refused", call.method), ticket, reply)
-                    .expected(&["its result"]),
+                breach(
+                    "refused",
+                    format!("`{}` with the right `Mcp-Name` was refused", call.method),
+                    ticket,
+                    reply,
+                )
+                .expected(&["its result"]),
             );
         }
     }
@@ -367,7 +382,13 @@ async fn name_header_is_compared(stage: &mut Stage<'_>) {
         let mut edits = HttpEdits::default();
         edits.add.push(("Mcp-Param-Mcprove-Unknown".to_owned(), "x".to_owned()));
         let id = "http-headers.param.unknown-ignored";
-        accepted(stage, id, ("refused", "with an `Mcp-Param` header that nobody knows"), outgoing.http(edits)).await;
+        accepted(
+            stage,
+            id,
+            ("refused", "with an `Mcp-Param` header that nobody knows"),
+            outgoing.http(edits),
+        )
+        .await;
     }
     if served.is_empty() {
         for id in NAME_ROWS {

@@ -76,7 +76,9 @@ fn plain_value(property: &Value) -> Option<Value> {
     match property.get("type")?.as_str()? {
         "string" => Some(json!("mcprove")),
         "boolean" => Some(json!(true)),
-        "integer" => Some(property.get("minimum").filter(|value| value.is_i64()).cloned().unwrap_or(json!(42))),
+        "integer" => {
+            Some(property.get("minimum").filter(|value| value.is_i64()).cloned().unwrap_or(json!(42)))
+        }
         _ => None,
     }
 }
@@ -167,8 +169,13 @@ async fn param_headers_are_compared(stage: &mut Stage<'_>) {
         (Reaction::Served, _) => stage.judge.held(ROWS[0]),
         (_, Some(-32020)) => stage.judge.broke(
             ROWS[0],
-            breach("refused", "a call whose headers repeat its arguments was refused for them", &ticket, &reply)
-                .expected(&["its result"]),
+            breach(
+                "refused",
+                "a call whose headers repeat its arguments was refused for them",
+                &ticket,
+                &reply,
+            )
+            .expected(&["its result"]),
         ),
         _ => {
             for id in ROWS {
@@ -202,8 +209,7 @@ async fn wrong_headers(stage: &mut Stage<'_>, annotation: &Annotation) {
         let outgoing = annotation.with_header(stage, annotated, &other);
         refused(stage, ROWS[1], ("other", "with another value in an `Mcp-Param` header"), outgoing).await;
         let edits = HttpEdits::default().without(&format!("Mcp-Param-{header}"));
-        let outgoing =
-            annotation.compose(stage, &annotation.arguments, &annotation.arguments).http(edits);
+        let outgoing = annotation.compose(stage, &annotation.arguments, &annotation.arguments).http(edits);
         refused(stage, ROWS[2], ("missing", "without the `Mcp-Param` header of an argument"), outgoing).await;
     }
     if let Some(text) = annotation.first(Value::is_string) {
@@ -261,7 +267,8 @@ async fn other_writings(stage: &mut Stage<'_>, annotation: &Annotation) {
     match annotation.first(Value::is_i64) {
         Some(integer) => {
             let outgoing = annotation.with_header(stage, integer, &format!("{}.0", integer.value));
-            accepted(stage, ROWS[7], ("textual", "with an integer written as 42.0 in its header"), outgoing).await;
+            accepted(stage, ROWS[7], ("textual", "with an integer written as 42.0 in its header"), outgoing)
+                .await;
         }
         None => stage.judge.undecided(ROWS[7], "no-integer", "no annotated argument is an integer"),
     }

@@ -1,8 +1,8 @@
 //! Event streams of Streamable HTTP under test: resumption, subscriptions, the end of streams (basic/transports).
 
+use super::Solo;
 use super::call::{Call, PATIENCE, tool_calls};
 use super::probe::{Stage, probes};
-use super::Solo;
 use crate::client::{Conversation, Outgoing, Reply, Ticket};
 use crate::monitors::Breach;
 use crate::protocol::{Id, Kind};
@@ -112,6 +112,7 @@ async fn interrupted_stream_is_taken_up_again(solo: &mut Solo<'_>) {
             }
         }
     }
+    time_to_end(&mut opened.talk).await;
     solo.close(opened).await;
 }
 
@@ -216,11 +217,14 @@ fn judge_replay(
             for row in [SAME, NAMES] {
                 judge.broke(
                     row,
-                    Breach::new("foreign", "a stream that was taken up again carries a message of another one")
-                        .expected(&["messages of the stream that was broken off"])
-                        .actual("a message of a call that ran beside it")
-                        .at(&heard.record)
-                        .sent(again.since),
+                    Breach::new(
+                        "foreign",
+                        "a stream that was taken up again carries a message of another one",
+                    )
+                    .expected(&["messages of the stream that was broken off"])
+                    .actual("a message of a call that ran beside it")
+                    .at(&heard.record)
+                    .sent(again.since),
                 );
             }
         }
@@ -254,7 +258,11 @@ async fn subscription_is_no_place_for_progress(stage: &mut Stage<'_>) {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline
             && stage.talk.ended(&listen).is_none()
-            && !stage.talk.heard_since(listen.since).iter().any(|heard| heard.record.channel == listen.channel)
+            && !stage
+                .talk
+                .heard_since(listen.since)
+                .iter()
+                .any(|heard| heard.record.channel == listen.channel)
         {
             stage.talk.idle(Duration::from_millis(5)).await;
         }
@@ -277,15 +285,23 @@ async fn subscription_is_no_place_for_progress(stage: &mut Stage<'_>) {
         }
     }
     if !talked {
-        stage.judge.undecided(ID, "no-call", "no tool that may be called would send progress or log messages");
+        stage.judge.undecided(
+            ID,
+            "no-call",
+            "no tool that may be called would send progress or log messages",
+        );
     }
     stage.talk.abort(&listen).await;
 }
 
 async fn open_streams_get_time_to_end(stage: &mut Stage<'_>) {
-    let open = |stage: &mut Stage<'_>| {
+    time_to_end(stage.talk).await;
+}
+
+async fn time_to_end(talk: &mut Conversation) {
+    let open = |talk: &Conversation| {
         let mut streams = std::collections::HashMap::new();
-        for record in stage.talk.recorder().snapshot() {
+        for record in talk.recorder().snapshot() {
             match &record.event {
                 Event::RequestHead { method, .. } => {
                     streams.insert(record.channel, (method == "POST", false));
@@ -304,7 +320,7 @@ async fn open_streams_get_time_to_end(stage: &mut Stage<'_>) {
         streams.values().any(|state| *state == (true, true))
     };
     let deadline = Instant::now() + LINGERING;
-    while open(stage) && Instant::now() < deadline {
-        stage.talk.idle(Duration::from_millis(20)).await;
+    while open(talk) && Instant::now() < deadline {
+        talk.idle(Duration::from_millis(20)).await;
     }
 }

@@ -115,10 +115,7 @@ impl Message {
     /// The messages in it: itself, or the elements of a batch.
     pub fn parts(&self) -> Vec<Message> {
         let Some(ranges) = json::elements(&self.text) else { return vec![self.clone()] };
-        ranges
-            .into_iter()
-            .filter_map(|range| Self::parse(self.text.get(range)?.as_bytes()).ok())
-            .collect()
+        ranges.into_iter().filter_map(|range| Self::parse(self.text.get(range)?.as_bytes()).ok()).collect()
     }
 
     /// Where in the text the value at a JSON pointer stands.
