@@ -82,6 +82,7 @@ async fn interrupted_stream_is_taken_up_again(solo: &mut Solo<'_>) {
             continue;
         }
         streamed = true;
+        let (other, other_token) = start(talk, &call).await;
         let deadline = Instant::now() + PATIENCE;
         let mut first = first_event_id(talk, ticket.channel);
         while first.is_none() && talk.ended(&ticket).is_none() && Instant::now() < deadline {
@@ -90,9 +91,9 @@ async fn interrupted_stream_is_taken_up_again(solo: &mut Solo<'_>) {
         }
         let Some(first) = first else {
             talk.reply_within(&ticket, PATIENCE).await;
+            talk.reply_within(&other, PATIENCE).await;
             continue;
         };
-        let (other, other_token) = start(talk, &call).await;
         talk.abort(&ticket).await;
         let seen = event_ids(talk, ticket.channel);
         let last = seen.last().cloned().unwrap_or(first);
@@ -133,6 +134,8 @@ async fn resume(judge: &mut crate::monitors::Judge, talk: &mut Conversation, bro
     const KEPT: &str = "http.disconnect.not-cancellation";
     // What runs is given a moment in which it could be cancelled.
     talk.idle(Duration::from_millis(20)).await;
+    // The other call has its own stream by now.
+    let _ = talk.head(&broken.other.0).await;
     let had_answer = answered(talk, &broken.ticket);
     let again = talk.get_stream(Some(&broken.last), Outgoing::bytes("")).await;
     let head = talk.head(&again).await;

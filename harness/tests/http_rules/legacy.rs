@@ -79,16 +79,16 @@ impl Twist for Broadcasting {
     }
 }
 
-/// One request at a time; further ones are refused.
-struct OneAtATime(AtomicUsize);
+/// One request of a method at a time; further ones are refused.
+pub(crate) struct OneAtATime(pub(crate) &'static str, pub(crate) AtomicUsize);
 
 impl Twist for OneAtATime {
     fn request(&self, request: &mut Request) -> Option<Response> {
-        if request.rpc() != "ping" {
+        if request.rpc() != self.0 {
             return None;
         }
-        if self.0.fetch_add(1, Ordering::SeqCst) > 0 {
-            self.0.fetch_sub(1, Ordering::SeqCst);
+        if self.1.fetch_add(1, Ordering::SeqCst) > 0 {
+            self.1.fetch_sub(1, Ordering::SeqCst);
             return Some(Response::error(409, request, -32000));
         }
         std::thread::sleep(Duration::from_millis(60));
@@ -96,8 +96,8 @@ impl Twist for OneAtATime {
     }
 
     fn response(&self, request: &Request, _: &mut Response) {
-        if request.rpc() == "ping" {
-            self.0.fetch_sub(1, Ordering::SeqCst);
+        if request.rpc() == self.0 {
+            self.1.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }
@@ -268,6 +268,17 @@ fn streams() -> Vec<Case> {
             &["http.resume.event-id-unique", "http.sse.priming-event"],
         ),
         Case::new(
+            "get-closed",
+            NEW,
+            Events(|request: &Request, number, event: &str| match request.method.as_str() {
+                "GET" if number == 0 && request.get("last-event-id").is_none() => {
+                    Fate::Cut(vec![event.to_owned()])
+                }
+                _ => Fate::unchanged(event),
+            }),
+            &["http.get.retry-before-close"],
+        ),
+        Case::new(
             "no-resumption",
             NEW,
             Ask(|request: &mut Request| {
@@ -413,12 +424,24 @@ fn posts() -> Vec<Case> {
             }),
             &["http.method.allow-listed"],
         ),
-        Case::new(
-            "one-at-a-time",
-            NEW,
-            OneAtATime(AtomicUsize::new(0)),
-            &["http.clients.multiple", "http.sse.multiple-streams"],
-        ),
+        Case {
+            only: "http.sse.multiple-streams",
+            ..Case::new(
+                "one-request-at-a-time",
+                NEW,
+                OneAtATime("ping", AtomicUsize::new(0)),
+                &["http.sse.multiple-streams"],
+            )
+        },
+        Case {
+            only: "http.clients.multiple",
+            ..Case::new(
+                "one-client-at-a-time",
+                NEW,
+                OneAtATime("ping", AtomicUsize::new(0)),
+                &["http.clients.multiple"],
+            )
+        },
         Case::new(
             "get-404",
             NEW,

@@ -4,6 +4,8 @@ use super::Case;
 use super::legacy::{Answer, Ask};
 use super::proxy::{Fate, Headers, Request, Response, Twist, data, remove, set};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 const NEW: &str = "2026-07-28";
 
@@ -38,6 +40,28 @@ impl Twist for Cutting {
     fn event(&self, request: &Request, _: usize, event: &str) -> Fate {
         let response = data(event).is_some_and(|data| data.contains("\"result\""));
         if request.rpc() == "tools/call" && response { Fate::Cut(Vec::new()) } else { Fate::unchanged(event) }
+    }
+}
+
+/// Who closes one stream cancels all requests.
+struct CancelsAll(AtomicBool);
+
+impl Twist for CancelsAll {
+    fn request(&self, request: &mut Request) -> Option<Response> {
+        if request.rpc() != "server/discover" {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        self.0.swap(false, Ordering::SeqCst).then(|| Response::error(200, request, -32000))
+    }
+
+    fn event(&self, _: &Request, _: usize, event: &str) -> Fate {
+        std::thread::sleep(Duration::from_millis(50));
+        Fate::unchanged(event)
+    }
+
+    fn closed(&self, request: &Request) {
+        self.0.store(request.rpc() == "tools/call", Ordering::SeqCst);
     }
 }
 
@@ -107,6 +131,7 @@ fn bodies() -> Vec<Case> {
         twist: twist.into(),
         revision: NEW,
         serves: &[],
+        only: crate::AREAS,
         path: "/mcp",
         breaks,
     };
@@ -179,6 +204,14 @@ fn bodies() -> Vec<Case> {
             Box::new(refuses(|request| request.get("last-event-id").is_some(), 400, -32600)),
             &["http.resume.not-available"],
         ),
+        Case {
+            only: "http.disconnect.others-unaffected",
+            ..case(
+                "cancels-all",
+                Box::new(CancelsAll(AtomicBool::new(false))),
+                &["http.disconnect.others-unaffected"],
+            )
+        },
         case("buffering", Box::new(Buffering), &["http.sse.buffering-disabled"]),
         case("stream-cut", Box::new(Cutting), &["http.sse.response-delivered"]),
         case(

@@ -131,6 +131,9 @@ pub(crate) trait Twist: Send + Sync + 'static {
         Duration::ZERO
     }
 
+    /// The client has closed a stream.
+    fn closed(&self, _: &Request) {}
+
     /// Events that are to go out on a GET stream that is open.
     fn injected(&self) -> Option<&Mutex<VecDeque<String>>> {
         None
@@ -200,7 +203,7 @@ fn pass(mut client: TcpStream, upstream: SocketAddr, twist: &dyn Twist) -> io::R
     if get(&headers, "content-type") == Some("text/event-stream") {
         twist.stream(&request, &mut headers);
         write_head(&mut client, status, &headers, None)?;
-        return events(&mut client, server, rest, &request, twist);
+        return events(&mut client, server, rest, &request, twist).inspect_err(|_| twist.closed(&request));
     }
     let mut body = rest;
     server.read_to_end(&mut body)?;
@@ -301,6 +304,7 @@ fn events(
         // The client has gone: so does the connection to the server.
         let mut nothing = [0; 1];
         if matches!(client.read(&mut nothing), Ok(0)) {
+            twist.closed(request);
             return Ok(());
         }
         let mut room = [0; 4096];
