@@ -3,7 +3,9 @@
 
 use crate::client::{Binding, HandshakeFailure, OpenError, Opened, Opener, Reply};
 use crate::protocol::{Era, Revision, Transport};
+use crate::transcript::Recorder;
 use crate::wire::{Event, header};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long the slower of the two probes may take longer than the faster one.
@@ -38,6 +40,10 @@ pub(super) struct Found {
 /// Why nothing valid ever came.
 pub(super) struct Unreachable {
     pub(super) why: String,
+    /// The status of each POST that was refused, over HTTP.
+    pub(super) statuses: Vec<u16>,
+    /// An event stream that did not name an endpoint, over HTTP+SSE.
+    pub(super) mute_stream: Option<Arc<Recorder>>,
 }
 
 enum Attempt {
@@ -65,29 +71,15 @@ async fn attempt(opener: &Opener, revision: Revision, purpose: &str) -> (Attempt
 /// Finds out which era a server speaks.
 pub(super) async fn discover(opener: &Opener, wanted: &[Revision]) -> Result<Found, Unreachable> {
     let newest = Revision::V2025_11_25;
-    let asks_modern = wanted.is_empty() || wanted.iter().any(|revision| revision.era() == Era::Modern);
+    // Both eras are tried whatever is wanted: a server of both is judged otherwise than a server of one.
     let legacy_wanted = || wanted.iter().copied().filter(|revision| revision.era() == Era::Legacy).max();
     let over_sse = matches!(opener.binding(), Binding::HttpSse(_));
-    let first_legacy = match (wanted.is_empty(), over_sse) {
-        (_, true) => Some(Revision::V2024_11_05),
-        (true, false) => Some(newest),
-        (false, false) => legacy_wanted(),
-    };
-    let modern = async {
-        if asks_modern && !over_sse {
-            Some(attempt(opener, Revision::V2026_07_28, "main").await)
-        } else {
-            None
-        }
-    };
-    let legacy = async {
-        match first_legacy {
-            Some(revision) => Some(attempt(opener, revision, "main").await),
-            None => None,
-        }
-    };
+    let first_legacy = if over_sse { Revision::V2024_11_05 } else { legacy_wanted().unwrap_or(newest) };
+    let modern =
+        async { if over_sse { None } else { Some(attempt(opener, Revision::V2026_07_28, "main").await) } };
+    let legacy = async { Some(attempt(opener, first_legacy, "main").await) };
     let (modern, legacy) = both(modern, legacy).await;
-    sort_out(modern.flatten(), legacy.flatten().map(|found| (found, first_legacy))).await
+    sort_out(modern.flatten(), legacy.flatten().map(|found| (found, Some(first_legacy)))).await
 }
 
 type Tried = (Attempt, Duration);
@@ -135,6 +127,7 @@ async fn sort_out(
     let mut reasons = Vec::new();
     let mut over = Vec::new();
     let (mut spoke, mut legacy_spoke) = (false, false);
+    let (mut statuses, mut mute_stream) = (Vec::new(), None);
     for (tried, revision) in
         [modern.map(|tried| (tried, Some(Revision::V2026_07_28))), legacy].into_iter().flatten()
     {
@@ -164,6 +157,13 @@ async fn sort_out(
                 {
                     last_words(opened).await;
                 }
+                match &why {
+                    Failure::Handshake(HandshakeFailure::Refused(reply)) => statuses.extend(reply.status()),
+                    Failure::Open(OpenError::NoEndpoint { recorder, .. }) if is_stream(recorder) => {
+                        mute_stream = Some(Arc::clone(recorder));
+                    }
+                    _ => {}
+                }
                 reasons.push(explain(&why, opened.as_ref()));
                 match opened {
                     Some(opened) if revision.era() == Era::Legacy => {
@@ -190,7 +190,16 @@ async fn sort_out(
         // That a process which is gone cannot be written to tells nothing beside why it is gone.
         reasons.retain(|reason: &String| !reason.starts_with("the message could not be written"));
     }
-    Err(Unreachable { why: reasons.join("; ") })
+    Err(Unreachable { why: reasons.join("; "), statuses, mute_stream })
+}
+
+/// Whether a GET was answered with an event stream.
+fn is_stream(recorder: &Recorder) -> bool {
+    recorder.snapshot().iter().any(|record| match &record.event {
+        Event::ResponseHead { status: 200, headers } => header(headers, "content-type")
+            .is_some_and(|value| value.to_ascii_lowercase().starts_with("text/event-stream")),
+        _ => false,
+    })
 }
 
 /// The beginning of something that came in.

@@ -7,7 +7,7 @@ use super::rows::Rows;
 use super::stop::Stop;
 use super::unit::{Bench, Choice, Outcome as UnitOutcome, Setting};
 use crate::client::{Binding, Opened, Opener};
-use crate::monitors::Judge;
+use crate::monitors::{Judge, Watch};
 use crate::probes::{Known, Place};
 use crate::protocol::catalogue::{Catalogue, REQUIREMENT_SET};
 use crate::protocol::{Era, Revision, Transport};
@@ -237,11 +237,31 @@ impl Transporting {
                     found = Ok(again);
                 }
                 Err(second) => {
-                    return Err(format!("{} (as HTTP+SSE: {})", first.why, second.why));
+                    let why = format!("{} (as HTTP+SSE: {})", first.why, second.why);
+                    // Where POST is not known at all, a stream can only be meant as that of HTTP+SSE.
+                    let no_post = !first.statuses.is_empty()
+                        && first.statuses.iter().all(|status| matches!(status, 404 | 405));
+                    if let Some(stream) = second.mute_stream.filter(|_| no_post) {
+                        Self::over(&shared, older).report_mute_stream(&stream);
+                    }
+                    return Err(why);
                 }
             }
         }
-        let found = found.map_err(|unreachable| unreachable.why)?;
+        let found = match found {
+            Ok(found) => found,
+            Err(unreachable) => {
+                if let Some(stream) = unreachable.mute_stream {
+                    Self::over(&shared, opener).report_mute_stream(&stream);
+                }
+                return Err(unreachable.why);
+            }
+        };
+        Self::over(&shared, opener).units(found).await
+    }
+
+    fn over(shared: &Arc<Shared>, opener: Opener) -> Self {
+        let config = &shared.config;
         let transport = opener.binding().transport();
         let bench = Bench {
             opener,
@@ -249,8 +269,16 @@ impl Transporting {
             stop: config.stop.clone(),
             selected: config.selection.ids().collect(),
         };
-        let this = Self { shared: Arc::clone(&shared), bench: Arc::new(bench), transport };
-        this.units(found).await
+        Self { shared: Arc::clone(shared), bench: Arc::new(bench), transport }
+    }
+
+    /// A stream of HTTP+SSE on which no conversation could begin: what it was is judged all the same.
+    fn report_mute_stream(&self, stream: &Arc<Recorder>) {
+        let (revision, transport) = (Revision::V2024_11_05, self.transport);
+        if self.wants(revision) {
+            self.shared.tell(RunEvent::UnitStarted { revision, transport });
+            self.report(revision, &Watch::over(stream), &Confirmations::new(), Instant::now(), true);
+        }
     }
 
     fn stop(&self) -> &Stop {

@@ -96,7 +96,9 @@ fn collect(schema: &Value, arguments: &Value, depth: u32, headers: &mut Vec<(Str
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
     for (name, property) in properties {
         let Some(argument) = arguments.get(name).filter(|argument| !argument.is_null()) else { continue };
-        if let Some(header) = property.get("x-mcp-header").and_then(Value::as_str) {
+        let header = property.get("x-mcp-header").and_then(Value::as_str);
+        // A name that is no token would break the request, or smuggle other headers into it.
+        if let Some(header) = header.filter(|header| is_token(header)) {
             let text = match argument {
                 Value::String(text) => Some(encode(text)),
                 Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
@@ -111,10 +113,24 @@ fn collect(schema: &Value, arguments: &Value, depth: u32, headers: &mut Vec<(Str
     }
 }
 
+/// Whether a text is a token of HTTP, as the name of a header is (RFC 9110, section 5.6.2).
+pub fn is_token(text: &str) -> bool {
+    let tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(tchar)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_name_that_is_no_token_is_not_sent() {
+        for name in ["", "a b", "X\r\nEvil: 1", "ä"] {
+            let schema = json!({"properties": {"a": {"type": "string", "x-mcp-header": name}}});
+            assert!(mirrored_arguments(&schema, &json!({"a": "b"})).is_empty(), "{name:?}");
+        }
+    }
 
     #[test]
     fn values_are_encoded_where_they_must_be() {

@@ -4,6 +4,7 @@
 use super::http::exchange;
 use super::rule::monitors;
 use super::{Breach, Heard, Judge, Moment};
+use crate::client::headers::is_token;
 use crate::protocol::{Era, Revision, Transport};
 use crate::wire::{Event, header};
 use serde_json::Value;
@@ -75,7 +76,7 @@ fn other_methods_need_no_name(moment: &Moment<'_>, judge: &mut Judge) {
     }
     if message.result().is_some() {
         judge.held(ID);
-    } else if message.error_code() == Some(-32020) {
+    } else if message.error_code() == Some(-32020) && asked.deliberate.is_none() {
         judge.broke(
             ID,
             Breach::new(
@@ -222,11 +223,6 @@ fn judge_annotation(
         let what = "stands on what looks like a secret";
         breach("secret", what, "no secret in a header", format!("property `{property}`"))
     });
-}
-
-fn is_token(text: &str) -> bool {
-    let tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(tchar)
 }
 
 fn looks_secret(property: &str, schema: &Value) -> bool {

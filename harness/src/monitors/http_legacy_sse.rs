@@ -42,7 +42,7 @@ use super::http_streams::nothing_at_once as stream_and_post_endpoint_exist;
 
 fn streams(state: &State) -> impl Iterator<Item = &HttpExchange> {
     let sse = state.transport() == Transport::HttpSse;
-    state.exchanges.values().filter(move |exchange| {
+    state.clean_exchanges().map(|(_, exchange)| exchange).filter(move |exchange| {
         sse && exchange.method == "GET" && exchange.status == Some(200) && exchange.is_event_stream()
     })
 }

@@ -1,5 +1,6 @@
 //! Streamable HTTP under test: what POST and other methods are answered with (basic/transports).
 
+use super::call::tool_calls;
 use super::probe::probes;
 use super::{Solo, Stage, breach};
 use crate::client::{HttpEdits, Outgoing, Reply, Ticket};
@@ -8,9 +9,13 @@ use crate::protocol::{Era, Revision};
 use crate::wire::Taint;
 use bytes::Bytes;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// The size of a body of garbage, in bytes.
 const GARBAGE: usize = 2 << 20;
+
+/// How long a request has to reach the server before its response is closed.
+const UNDER_WAY: Duration = Duration::from_millis(10);
 
 probes! {
     /// Sends three harmless requests at once. A client may have several streams open, so all three are served; a
@@ -319,10 +324,17 @@ async fn other_method_is_answered_with_allow(stage: &mut Stage<'_>) {
 
 async fn closed_response_leaves_other_requests_alone(stage: &mut Stage<'_>) {
     const ID: &str = "http.disconnect.others-unaffected";
-    let dropped = harmless(stage);
+    // A tool may take long enough to be cancelled in the middle.
+    let call = tool_calls(stage.talk, stage.offer, stage.settings).await.into_iter().next();
+    let dropped = match call {
+        Some(call) => call.compose(stage.talk, Some(json!({"progressToken": "mcprove-dropped"}))),
+        None => harmless(stage),
+    };
     let dropped = stage.talk.send(dropped).await;
+    stage.talk.idle(UNDER_WAY).await;
     let kept = harmless(stage);
     let kept = stage.talk.send(kept).await;
+    stage.talk.idle(UNDER_WAY).await;
     stage.talk.abort(&dropped).await;
     judge_kept(stage, ID, &kept).await;
 }
@@ -332,6 +344,9 @@ async fn judge_kept(stage: &mut Stage<'_>, id: &'static str, kept: &Ticket) {
         Reply::Result(_) => stage.judge.held(id),
         reply @ (Reply::Gone(_) | Reply::NoMessage(_)) => {
             stage.judge.undecided(id, "no-answer", reply.describe());
+        }
+        reply if reply.status() == Some(429) => {
+            stage.judge.undecided(id, "rate-limit", "HTTP 429 for two requests at once");
         }
         reply => stage.judge.broke(
             id,

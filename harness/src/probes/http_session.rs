@@ -3,7 +3,7 @@
 use super::Solo;
 use super::http::harmless;
 use super::probe::{Stage, breach, probes};
-use crate::client::{Conversation, HttpEdits, Outgoing, Reply, capabilities, client_info};
+use crate::client::{Conversation, HttpEdits, Outgoing, Reply, Ticket, capabilities, client_info};
 use crate::generate::{Choices, Seeded};
 use crate::monitors::Breach;
 use crate::protocol::Revision;
@@ -117,8 +117,10 @@ fn initialize(talk: &mut Conversation, revision: Revision) -> Outgoing {
         .http(HttpEdits::default().without("Mcp-Session-Id").without("MCP-Protocol-Version"))
 }
 
-fn minted(reply: &Reply) -> Option<String> {
-    let head = reply.http().filter(|_| reply.result().is_some())?;
+/// The session id in the response to a POST that was answered with a result.
+async fn minted(talk: &mut Conversation, ticket: &Ticket, reply: &Reply) -> Option<String> {
+    reply.result()?;
+    let head = talk.head(ticket).await.ok()?;
     header(&head.headers, "mcp-session-id").map(str::to_owned)
 }
 
@@ -135,7 +137,8 @@ async fn initialize_begins_another_session(stage: &mut Stage<'_>) {
     let broke = |class: &str, text: &str| {
         breach(class, text, &ticket, &reply).expected(&["a result, and a session id of its own"])
     };
-    match (&reply, own, minted(&reply)) {
+    let minted = minted(stage.talk, &ticket, &reply).await;
+    match (&reply, own, minted) {
         (Reply::Result(_), Some(own), Some(other)) if own == other => {
             stage.judge.broke(ID, broke("same-id", "a second `initialize` got the id of the first session"));
         }
@@ -164,6 +167,10 @@ async fn deleted_session_is_not_found(solo: &mut Solo<'_>) {
         solo.judge.not_applicable(ID, "no-session-id", "the server assigns no session ids");
         return solo.close(opened).await;
     }
+    let streamed = match talk.listening() {
+        Some(listening) => talk.head(&listening).await.is_ok_and(|head| head.is_event_stream()),
+        None => false,
+    };
     talk.stop_listening().await;
     let deleted = talk.bare("DELETE", Outgoing::bytes("")).await;
     match deleted.status() {
@@ -195,13 +202,16 @@ async fn deleted_session_is_not_found(solo: &mut Solo<'_>) {
         ),
         None => solo.judge.undecided(ID, "no-answer", reply.describe()),
     }
+    // Where there is no GET stream at all, nothing can be said of it.
+    if !streamed {
+        return solo.close(opened).await;
+    }
     let edits = Outgoing::bytes("").deliberate(solo.name, Taint::Message);
     let ticket = talk.get_stream(None, edits).await;
     let head = talk.head(&ticket).await;
     talk.abort(&ticket).await;
     match head {
-        // Where there is no GET at all, that comes first.
-        Ok(head) if matches!(head.status, 404 | 405) => {}
+        Ok(head) if head.status == 404 => {}
         Ok(head) => solo.judge.broke(
             ID,
             Breach::new("get", "GET in a session that was deleted was not answered with 404")
@@ -223,8 +233,9 @@ async fn session_ids_cannot_be_guessed(solo: &mut Solo<'_>) {
     let mut ids = Vec::new();
     for _ in 0..SESSIONS {
         let outgoing = initialize(talk, solo.revision).deliberate(solo.name, Taint::Message);
-        let reply = talk.exchange(outgoing).await;
-        match minted(&reply) {
+        let ticket = talk.send(outgoing).await;
+        let reply = talk.reply(&ticket).await;
+        match minted(talk, &ticket, &reply).await {
             Some(id) => {
                 delete(talk, &id, solo.name).await;
                 ids.push(id);

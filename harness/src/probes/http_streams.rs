@@ -83,6 +83,7 @@ async fn interrupted_stream_is_taken_up_again(solo: &mut Solo<'_>) {
             continue;
         }
         streamed = true;
+        let (other, other_token) = start(talk, &call).await;
         let deadline = Instant::now() + PATIENCE;
         let mut first = first_event_id(talk, ticket.channel);
         while first.is_none() && talk.ended(&ticket).is_none() && Instant::now() < deadline {
@@ -91,9 +92,9 @@ async fn interrupted_stream_is_taken_up_again(solo: &mut Solo<'_>) {
         }
         let Some(first) = first else {
             talk.reply_within(&ticket, PATIENCE).await;
+            talk.reply_within(&other, PATIENCE).await;
             continue;
         };
-        let (other, other_token) = start(talk, &call).await;
         talk.abort(&ticket).await;
         let seen = event_ids(talk, ticket.channel);
         let last = seen.last().cloned().unwrap_or(first);
@@ -113,6 +114,7 @@ async fn interrupted_stream_is_taken_up_again(solo: &mut Solo<'_>) {
             }
         }
     }
+    time_to_end(&mut opened.talk).await;
     solo.close(opened).await;
 }
 
@@ -133,6 +135,8 @@ async fn resume(judge: &mut crate::monitors::Judge, talk: &mut Conversation, bro
     const KEPT: &str = "http.disconnect.not-cancellation";
     // What runs is given a moment in which it could be cancelled.
     talk.idle(Duration::from_millis(20)).await;
+    // The other call has its own stream by now.
+    let _ = talk.head(&broken.other.0).await;
     let had_answer = answered(talk, &broken.ticket);
     let again = talk.get_stream(Some(&broken.last), Outgoing::bytes("")).await;
     let head = talk.head(&again).await;
@@ -295,9 +299,13 @@ async fn subscription_is_no_place_for_progress(stage: &mut Stage<'_>) {
 }
 
 async fn open_streams_get_time_to_end(stage: &mut Stage<'_>) {
-    let open = |stage: &mut Stage<'_>| {
+    time_to_end(stage.talk).await;
+}
+
+async fn time_to_end(talk: &mut Conversation) {
+    let open = |talk: &Conversation| {
         let mut streams = std::collections::HashMap::new();
-        for record in stage.talk.recorder().snapshot() {
+        for record in talk.recorder().snapshot() {
             match &record.event {
                 Event::RequestHead { method, .. } => {
                     streams.insert(record.channel, (method == "POST", false));
@@ -316,7 +324,7 @@ async fn open_streams_get_time_to_end(stage: &mut Stage<'_>) {
         streams.values().any(|state| *state == (true, true))
     };
     let deadline = Instant::now() + LINGERING;
-    while open(stage) && Instant::now() < deadline {
-        stage.talk.idle(Duration::from_millis(20)).await;
+    while open(talk) && Instant::now() < deadline {
+        talk.idle(Duration::from_millis(20)).await;
     }
 }
