@@ -1,6 +1,8 @@
 //! A small server built on the crate `rmcp`, over stdio, or over HTTP with an address as its argument: a target that
 //! is not ours, so that the tests always have one.
 
+#![allow(clippy::unused_self, reason = "the macros of rmcp want methods")]
+
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;

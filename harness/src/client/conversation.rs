@@ -516,7 +516,7 @@ impl Conversation {
         }
     }
 
-    async fn turn(&self) {
+    pub(super) async fn turn(&self) {
         if let Some(pace) = &self.pace {
             pace.turn().await;
         }

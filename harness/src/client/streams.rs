@@ -88,11 +88,13 @@ impl Conversation {
 
     /// Opens the event stream of the session by GET; its head is waited for with [`Self::head`].
     pub async fn get_stream(&mut self, last_event_id: Option<&str>, edits: Outgoing) -> Ticket {
+        self.turn().await;
         self.open_stream(last_event_id, &edits)
     }
 
     /// Opens an event stream at another URL than the endpoint's, by GET without a session.
     pub async fn stream_at(&mut self, url: &Url, edits: Outgoing) -> Ticket {
+        self.turn().await;
         let since = self.now();
         let limits = self.stream_limits();
         let Link::Http(link) = &mut self.link else {

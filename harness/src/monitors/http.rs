@@ -160,7 +160,7 @@ fn request_is_answered_as_json_or_event_stream(moment: &Moment<'_>, judge: &mut 
 fn json_answer_is_one_response(moment: &Moment<'_>, judge: &mut Judge) {
     const ID: &str = "http.post.json-single-object";
     let Some(exchange) = exchange(moment) else { return };
-    if !exchange.status.is_some_and(|status| status < 300)
+    if exchange.status.is_none_or(|status| status >= 300)
         || exchange.media_type().as_deref() != Some("application/json")
         || !exchange.carries_request()
     {

@@ -72,7 +72,7 @@ fn every_exchange_comes_to_an_end(moment: &Moment<'_>, judge: &mut Judge) {
     match &moment.record.event {
         Event::ResponseEnded(End::Complete) => judge.held(ID),
         Event::Received { .. } if moment.message.is_some_and(|heard| heard.answers.is_some()) => {
-            judge.held(ID)
+            judge.held(ID);
         }
         _ => {}
     }
@@ -365,7 +365,6 @@ mod tests {
             .verdicts()
             .assert_broken(&["robustness.output.bounded"]);
         let error = |text: &str| {
-            let list = json!({"jsonrpc": "2.0", "id": 8, "method": "tools/list"});
             let error =
                 json!({"jsonrpc": "2.0", "id": 8, "error": {"code": -32603, "message": "m", "data": text}});
             let list = json!({"jsonrpc": "2.0", "id": 8, "method": "tools/list"});

@@ -244,7 +244,7 @@ fn standard_error_was_read(state: &State, judge: &mut Judge) {
     }
     match (state.link.stderr_seen, state.link.stderr_invalid) {
         (false, _) => {
-            judge.not_applicable(ID, "nothing-written", "the server wrote nothing to standard error")
+            judge.not_applicable(ID, "nothing-written", "the server wrote nothing to standard error");
         }
         (true, None) => judge.held(ID),
         (true, Some(_)) if state.link.launcher => {

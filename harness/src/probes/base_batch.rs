@@ -266,7 +266,7 @@ async fn initialize_is_no_part_of_a_batch(solo: &mut Solo<'_>) {
         ),
         reply if reply.is_refusal() => solo.judge.held(ID),
         reply => {
-            solo.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe()))
+            solo.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe()));
         }
     }
     solo.close(opened).await;

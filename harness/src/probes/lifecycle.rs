@@ -159,7 +159,7 @@ fn judge_early_answer(solo: &mut Solo<'_>, id: &'static str, ticket: &Ticket, re
         Reply::Error(_) | Reply::Unmatched(_) if !ping => solo.judge.held(id),
         Reply::NoMessage(head) if head.status >= 400 => solo.judge.held(id),
         Reply::Gone(crate::client::Gone::ConnectFailed(why)) => {
-            solo.judge.undecided(id, "no-connection", why.clone())
+            solo.judge.undecided(id, "no-connection", why.clone());
         }
         // The end of the process is told for the first of them.
         Reply::Gone(_) if ping => solo.judge.undecided(id, "gone", "the process ended on what came before"),

@@ -419,7 +419,7 @@ fn judge_next(stage: &mut Stage<'_>, list: &List, ticket: &Ticket, next: &Reply)
                 .pointer("/error"),
             ),
             _ => {
-                stage.judge.undecided(id, "no-answer", format!("no usable answer came: {}", next.describe()))
+                stage.judge.undecided(id, "no-answer", format!("no usable answer came: {}", next.describe()));
             }
         }
     }

@@ -83,7 +83,7 @@ async fn arguments_may_be_left_out(stage: &mut Stage<'_>) {
     let succeeded = |reply: &Reply| reply.result().is_some_and(|result| result["isError"] != true);
     match (&with, &without) {
         (Reply::Result(_), Reply::Result(_)) if succeeded(&with) == succeeded(&without) => {
-            stage.judge.held(ID)
+            stage.judge.held(ID);
         }
         (Reply::Result(_), Reply::Result(_) | Reply::Error(_)) if succeeded(&with) => {
             let message = format!("`{name}` works with `arguments: {{}}`, and not without `arguments`");
