@@ -2,14 +2,14 @@
 
 use super::http::head;
 use super::rule::monitors;
-use super::{Breach, Judge, Moment};
-use crate::protocol::Era;
+use super::{Breach, HttpExchange, Judge, Moment, State};
+use crate::protocol::{Era, Transport};
 use crate::wire::header;
 
 monitors! {
     /// A session id consists of visible ASCII characters (0x21 to 0x7E) only. Clients repeat it in a header, where
     /// others are lost or changed on the way.
-    session_id_is_visible_ascii (AnyTraffic) decides ["http-session.id-charset"];
+    session_id_is_visible_ascii (AnyTraffic) decides ["http-session.id-charset"] at_end session_id_was_given;
     /// 2026-07-28 has no sessions: answers to its requests carry no `Mcp-Session-Id`.
     modern_answers_mint_no_session (WhileWeObey) decides ["http-session.none-minted-by-modern"];
 }
@@ -30,6 +30,14 @@ fn session_id_is_visible_ascii(moment: &Moment<'_>, judge: &mut Judge) {
             .at(moment.record)
             .sent(exchange.seq)
     });
+}
+
+fn session_id_was_given(state: &State, judge: &mut Judge) {
+    let begun = state.era() == Some(Era::Legacy) && state.initialize.1;
+    let given = |exchange: &HttpExchange| header(&exchange.headers, "mcp-session-id").is_some();
+    if begun && state.transport() == Transport::Http && !state.exchanges.values().any(given) {
+        judge.not_applicable("http-session.id-charset", "no-session-id", "the server assigns no session ids");
+    }
 }
 
 fn modern_answers_mint_no_session(moment: &Moment<'_>, judge: &mut Judge) {

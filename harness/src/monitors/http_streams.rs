@@ -49,7 +49,7 @@ monitors! {
     closed_get_stream_names_a_retry (AnyTraffic) decides ["http.get.retry-before-close"] at_end get_streams_closed;
     /// An event id stands for one event of the session. Two events with one id make a resumed stream lose or repeat
     /// messages.
-    event_ids_are_unique (AnyTraffic) decides ["http.resume.event-id-unique"];
+    event_ids_are_unique (AnyTraffic) decides ["http.resume.event-id-unique"] at_end event_ids_were_used;
 }
 
 /// Of rules that can only be judged when the conversation is over.
@@ -497,6 +497,13 @@ fn get_streams_closed(state: &State, judge: &mut Judge) {
             breach.event = Some(exchange.head_seq);
             breach
         });
+    }
+}
+
+fn event_ids_were_used(state: &State, judge: &mut Judge) {
+    if state.event_ids.is_empty() && request_streams(state).any(|stream| stream.received > 0) {
+        let text = "the server gives no event ids";
+        judge.not_applicable("http.resume.event-id-unique", "no-event-ids", text);
     }
 }
 

@@ -4,7 +4,6 @@
 use super::Solo;
 use super::probe::{Stage, breach, probes};
 use crate::client::{Binding, Conversation, HttpEdits, Outgoing, Reply, Ticket, capabilities, client_info};
-use crate::monitors::Judge;
 use crate::protocol::{Era, Revision, Transport};
 use crate::wire::{Taint, header, is_loopback};
 use serde_json::json;
@@ -19,7 +18,8 @@ probes! {
     /// Sends a valid first request with the right `Host` and `Origin: http://evil.example`, as a page in the user's
     /// browser would: by DNS rebinding any page can reach a server on the user's machine. It is refused, from
     /// 2025-11-25 with 403; GET and DELETE in a session are guarded as well. Judged as broken only where the server
-    /// is reached by a loopback address: others may be open on purpose.
+    /// is reached by a loopback address: others may be open on purpose; and as a warning only in the two oldest
+    /// revisions, which got the rule after they had been published.
     foreign_origin_is_refused (Alone, Both, AnyHttp) decides [
         "http.origin.validated", "http.origin.invalid-forbidden", "http.origin.all-methods",
         "http.origin.absent-accepted",
@@ -73,14 +73,13 @@ async fn foreign_origin_is_refused(solo: &mut Solo<'_>) {
         }
         return;
     };
-    let local = is_local(solo.opener.binding());
     let outgoing = first_request(&mut opened.talk, solo.revision).http(foreign());
     let ticket = opened.talk.send(outgoing.deliberate(solo.name, Taint::Message)).await;
     let reply = opened.talk.reply(&ticket).await;
     let status = reply.status();
     match status {
         Some(200..=299) if !reply.is_error() => {
-            served(solo.judge, local, &[VALIDATED, FORBIDDEN], "POST", &ticket, Some(&reply));
+            served(solo, &[VALIDATED, FORBIDDEN], "POST", &ticket, Some(&reply));
         }
         Some(401 | 407 | 429 | 500..) | None => {
             for id in [VALIDATED, FORBIDDEN] {
@@ -103,7 +102,7 @@ async fn foreign_origin_is_refused(solo: &mut Solo<'_>) {
         opened.talk.bare("DELETE", delete).await;
     }
     if solo.revision.era() == Era::Legacy {
-        foreign_get_and_delete(solo, &mut opened.talk, local).await;
+        foreign_get_and_delete(solo, &mut opened.talk).await;
     }
     if opened.talk.transport() == Transport::Http {
         own_origin_makes_no_difference(solo, &mut opened.talk).await;
@@ -112,19 +111,13 @@ async fn foreign_origin_is_refused(solo: &mut Solo<'_>) {
 }
 
 /// Something was served in spite of its foreign Origin.
-fn served(
-    judge: &mut Judge,
-    local: bool,
-    ids: &[&'static str],
-    method: &str,
-    ticket: &Ticket,
-    reply: Option<&Reply>,
-) {
+fn served(solo: &mut Solo<'_>, ids: &[&'static str], method: &str, ticket: &Ticket, reply: Option<&Reply>) {
+    let local = is_local(solo.opener.binding());
     for id in ids {
         if !local {
             let text = "a foreign Origin is served; whether the server is open to all on purpose, only its \
                         operator can say";
-            judge.undecided(id, "not-local", text);
+            solo.judge.undecided(id, "not-local", text);
             continue;
         }
         let message = format!("{method} with a foreign Origin was served");
@@ -136,12 +129,16 @@ fn served(
         } else {
             found = found.actual("it was served");
         }
-        judge.broke(id, found);
+        // The two oldest revisions got this rule after they had been published (POLICY, section 8).
+        if solo.revision <= Revision::V2025_03_26 {
+            found = found.quality();
+        }
+        solo.judge.broke(id, found);
     }
 }
 
 /// GET and DELETE in a session of our own, with a foreign Origin.
-async fn foreign_get_and_delete(solo: &mut Solo<'_>, talk: &mut Conversation, local: bool) {
+async fn foreign_get_and_delete(solo: &mut Solo<'_>, talk: &mut Conversation) {
     const ALL: &str = "http.origin.all-methods";
     // The stream of HTTP+SSE needs no session.
     if talk.transport() == Transport::Http {
@@ -160,7 +157,7 @@ async fn foreign_get_and_delete(solo: &mut Solo<'_>, talk: &mut Conversation, lo
     talk.abort(&ticket).await;
     match head {
         Ok(head) if head.is_event_stream() => {
-            served(solo.judge, local, &[ALL], "GET", &ticket, None);
+            served(solo, &[ALL], "GET", &ticket, None);
         }
         Ok(head) if (400..500).contains(&head.status) => solo.judge.held(ALL),
         _ => solo.judge.undecided(ALL, "no-verdict", "GET with a foreign Origin was not answered clearly"),
@@ -176,7 +173,7 @@ async fn foreign_get_and_delete(solo: &mut Solo<'_>, talk: &mut Conversation, lo
         let after = talk.exchange(after).await;
         // Some servers say yes to every DELETE and delete nothing.
         if after.is_refusal() {
-            served(solo.judge, local, &[ALL], "DELETE", &ticket, Some(&reply));
+            served(solo, &[ALL], "DELETE", &ticket, Some(&reply));
         }
     }
 }
