@@ -50,12 +50,11 @@ fn findings(document: &Value) -> String {
         let key = (outcome.to_owned(), result["requirement"].as_str().unwrap().to_owned(), what);
         lines.entry(key).or_default().push(result["revision"].as_str().unwrap().to_owned());
     }
-    lines
-        .into_iter()
-        .map(|((outcome, id, what), revisions)| {
-            format!("{outcome} {id} ({})\n    {what}\n", revisions.join(", "))
-        })
-        .collect()
+    let mut text = String::new();
+    for ((outcome, id, what), revisions) in lines {
+        text += &format!("{outcome} {id} ({})\n    {what}\n", revisions.join(", "));
+    }
+    text
 }
 
 /// Every revision of rmcp was tested, and most of what any server can show was decided.
