@@ -66,7 +66,8 @@ pub(super) async fn discover(opener: &Opener, wanted: &[Revision]) -> Result<Fou
     let first_legacy = match (wanted.is_empty(), over_sse) {
         (_, true) => Some(Revision::V2024_11_05),
         (true, false) => Some(newest),
-        (false, false) => legacy_wanted(),
+        // Whether a server speaks the other era too decides what may be judged of it in this one.
+        (false, false) => legacy_wanted().or(Some(newest)),
     };
     let modern = async {
         if asks_modern && !over_sse {

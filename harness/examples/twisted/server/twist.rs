@@ -114,7 +114,7 @@ impl Twist {
 
 /// All twists, by area.
 pub(crate) fn all() -> impl Iterator<Item = &'static Twist> {
-    [super::base::TWISTS].into_iter().flatten()
+    [super::base::TWISTS, super::features::TWISTS].into_iter().flatten()
 }
 
 /// Serves with a twist; `None` if there is none of that name.
