@@ -306,6 +306,13 @@ async fn opened_oddly(solo: &mut Solo<'_>, opened: &mut Opened, reply: &Reply) {
 async fn second_initialize(solo: &mut Solo<'_>, opened: &mut Opened) {
     const ID: &str = "lifecycle.initialize.repeat-refused";
     let talk = &mut opened.talk;
+    if talk.transport() == Transport::Http && talk.session_id().is_none() {
+        return solo.judge.not_applicable(
+            ID,
+            "no-session",
+            "the server keeps no session that could be reset",
+        );
+    }
     let agreed = talk.revision().unwrap_or(solo.revision);
     let other = if agreed == Revision::V2024_11_05 { Revision::V2025_11_25 } else { Revision::V2024_11_05 };
     let again =
