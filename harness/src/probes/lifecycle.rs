@@ -220,19 +220,26 @@ async fn odd_opening(solo: &mut Solo<'_>, opened: &mut Opened) {
     // Both at once: where it works both are borne, and where it does not they are tried one by one.
     let plain = (crate::client::capabilities(revision), crate::client::client_info());
     let both = (odd.clone(), odd_info(revision));
-    let (_, reply) = opening(talk, revision, &both).await;
+    let (ticket, reply) = opening(talk, revision, &both).await;
     if reply.result().is_some() {
         solo.judge.held(INFO);
         solo.judge.held(CAPABILITIES);
         return opened_oddly(solo, opened, &reply).await;
     }
-    let mut refused = Vec::new();
-    for (id, attempt) in [(INFO, (plain.0.clone(), both.1)), (CAPABILITIES, (odd, plain.1.clone()))] {
-        let (ticket, reply) = opening(talk, revision, &attempt).await;
-        if reply.result().is_some() {
-            break;
-        }
-        refused.push((id, ticket, reply));
+    let message = "`initialize` with members that the server does not know was refused";
+    let seen =
+        |ticket: &Ticket, reply: &Reply| breach("refused", message, ticket, reply).expected(&["a result"]);
+    let with_info = opening(talk, revision, &(plain.0.clone(), both.1)).await;
+    if with_info.1.result().is_some() {
+        solo.judge.held(INFO);
+        solo.judge.broke(CAPABILITIES, seen(&ticket, &reply));
+        return opened_oddly(solo, opened, &with_info.1).await;
+    }
+    let with_capabilities = opening(talk, revision, &(odd, plain.1.clone())).await;
+    if with_capabilities.1.result().is_some() {
+        solo.judge.held(CAPABILITIES);
+        solo.judge.broke(INFO, seen(&with_info.0, &with_info.1));
+        return opened_oddly(solo, opened, &with_capabilities.1).await;
     }
     let (_, reply) = opening(talk, revision, &plain).await;
     if reply.result().is_none() {
@@ -241,18 +248,8 @@ async fn odd_opening(solo: &mut Solo<'_>, opened: &mut Opened) {
         }
         return;
     }
-    for (id, ticket, reply) in refused {
-        solo.judge.broke(
-            id,
-            breach(
-                "refused",
-                "`initialize` with members that the server does not know was refused",
-                &ticket,
-                &reply,
-            )
-            .expected(&["a result"]),
-        );
-    }
+    solo.judge.broke(INFO, seen(&with_info.0, &with_info.1));
+    solo.judge.broke(CAPABILITIES, seen(&with_capabilities.0, &with_capabilities.1));
     opened_oddly(solo, opened, &reply).await;
 }
 
@@ -309,6 +306,13 @@ async fn opened_oddly(solo: &mut Solo<'_>, opened: &mut Opened, reply: &Reply) {
 async fn second_initialize(solo: &mut Solo<'_>, opened: &mut Opened) {
     const ID: &str = "lifecycle.initialize.repeat-refused";
     let talk = &mut opened.talk;
+    if talk.transport() == Transport::Http && talk.session_id().is_none() {
+        return solo.judge.not_applicable(
+            ID,
+            "no-session",
+            "the server keeps no session that could be reset",
+        );
+    }
     let agreed = talk.revision().unwrap_or(solo.revision);
     let other = if agreed == Revision::V2024_11_05 { Revision::V2025_11_25 } else { Revision::V2024_11_05 };
     let again =

@@ -45,6 +45,8 @@ pub struct Call {
     pub result: Option<Value>,
     /// Whether input was demanded on the way (2026-07-28).
     pub asked_for_input: bool,
+    /// How long it took, demands for input included.
+    pub took: std::time::Duration,
 }
 
 /// A cursor that the server gave.

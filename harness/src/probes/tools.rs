@@ -54,9 +54,16 @@ fn schema_of(stage: &Stage<'_>, name: &str) -> Option<Value> {
     stage.offer.tools.iter().find(|tool| tool["name"] == name)?.get("inputSchema").cloned()
 }
 
-/// Calls that worked, of tools that ask for nothing on the way.
+/// Calls that worked soon, of tools that ask for nothing on the way.
 fn good_calls(stage: &Stage<'_>) -> Vec<Call> {
-    stage.offer.calls.iter().filter(|call| call.succeeded() && !call.asked_for_input).cloned().collect()
+    const QUICK: std::time::Duration = std::time::Duration::from_secs(1);
+    stage
+        .offer
+        .calls
+        .iter()
+        .filter(|call| call.succeeded() && !call.asked_for_input && call.took < QUICK)
+        .cloned()
+        .collect()
 }
 
 fn is_listed(stage: &Stage<'_>) -> bool {

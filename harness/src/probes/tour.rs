@@ -21,6 +21,8 @@ const MOST_READS: usize = 20;
 const MOST_GETS: usize = 20;
 /// How long each of these may take in all.
 const BUDGET: Duration = Duration::from_secs(10);
+/// How long one request is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How many requests wait for their answers at once.
 const IN_FLIGHT: usize = 8;
 /// How often a demand for input is met for one request.
@@ -111,6 +113,7 @@ struct Waiting {
     /// Arguments to repeat in headers.
     mirrored: Vec<(String, String)>,
     what: String,
+    since: Instant,
 }
 
 /// What came of a request, demands for input met.
@@ -118,6 +121,7 @@ pub(super) struct Met {
     pub(super) ticket: Ticket,
     pub(super) reply: Reply,
     pub(super) rounds: usize,
+    pub(super) took: Duration,
 }
 
 /// Waits for the answer to a request and meets demands for input: a new id, an answer to each input, the state echoed.
@@ -126,7 +130,10 @@ async fn meet(stage: &mut Stage<'_>, waiting: &Waiting, deadline: Instant) -> Me
     let mut params = waiting.params.clone();
     let mut rounds = 0;
     loop {
-        let wait = deadline.saturating_duration_since(Instant::now()).min(stage.talk.timeouts().request);
+        let wait = deadline
+            .saturating_duration_since(Instant::now())
+            .min(stage.talk.timeouts().request)
+            .min(PATIENCE);
         let reply = stage.talk.reply_within(&ticket, wait.max(Duration::from_millis(50))).await;
         if matches!(reply, Reply::Silence(_)) {
             give_up(stage, &ticket).await;
@@ -141,7 +148,7 @@ async fn meet(stage: &mut Stage<'_>, waiting: &Waiting, deadline: Instant) -> Me
                 outgoing.mirrored.clone_from(&waiting.mirrored);
                 ticket = stage.talk.send(outgoing).await;
             }
-            _ => return Met { ticket, reply, rounds },
+            _ => return Met { ticket, reply, rounds, took: waiting.since.elapsed() },
         }
     }
 }
@@ -169,6 +176,7 @@ async fn run(
     loop {
         while open.len() < IN_FLIGHT && Instant::now() < deadline {
             let Some((mut waiting, outgoing)) = requests.pop_front() else { break };
+            waiting.since = Instant::now();
             waiting.ticket = stage.talk.send(outgoing).await;
             open.push_back(waiting);
         }
@@ -193,7 +201,7 @@ fn prepare(
     let mut outgoing = stage.talk.compose(method, params.clone());
     outgoing.mirrored.clone_from(&mirrored);
     let ticket = Ticket { id: outgoing.id.clone(), channel: crate::wire::Channel::PROCESS, since: 0 };
-    (Waiting { ticket, method, params, mirrored, what: what.to_owned() }, outgoing)
+    (Waiting { ticket, method, params, mirrored, what: what.to_owned(), since: Instant::now() }, outgoing)
 }
 
 /// A seed that is the same for the same name and the same run seed.
@@ -282,7 +290,8 @@ async fn tools_can_be_called(stage: &mut Stage<'_>) {
         let arguments = waiting.params["arguments"].clone();
         let (result, tool) = (met.reply.result().cloned(), waiting.what.clone());
         stage.offer.called.push(tool.clone());
-        stage.offer.calls.push(Call { tool, arguments, result, asked_for_input: met.rounds > 0 });
+        let asked_for_input = met.rounds > 0;
+        stage.offer.calls.push(Call { tool, arguments, result, asked_for_input, took: met.took });
     })
     .await;
     for name in left {

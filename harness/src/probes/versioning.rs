@@ -165,11 +165,12 @@ async fn judge_offer(solo: &mut Solo<'_>, asked: Asked, holds_back: bool) -> Opt
 /// Repeats the calls of the main conversation where no client capability was declared: the monitors see whether the
 /// server asks for something all the same.
 async fn call_without_capabilities(solo: &mut Solo<'_>, talk: &mut Conversation) {
-    const BUDGET: Duration = Duration::from_secs(5);
+    const BUDGET: Duration = Duration::from_secs(3);
+    const QUICK: Duration = Duration::from_secs(1);
     let deadline = tokio::time::Instant::now() + BUDGET;
     let mut answered = false;
     let known = solo.known().await;
-    for call in known.offer.calls.iter().take(12) {
+    for call in known.offer.calls.iter().filter(|call| call.took < QUICK).take(12) {
         let wait = deadline.saturating_duration_since(tokio::time::Instant::now());
         if wait.is_zero() || talk.gone().is_some() {
             break;

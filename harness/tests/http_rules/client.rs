@@ -27,6 +27,7 @@ async fn begin(twist: impl Twist) -> Conversation {
         timeouts: Timeouts { request: Duration::from_secs(5), ..Timeouts::default() },
         headers: Vec::new(),
         http: HttpConfig::default(),
+        pace: None,
     };
     let mut talk = Conversation::open(&binding, &opening, Arc::new(recorder)).await.unwrap();
     talk.begin(Revision::V2025_11_25).await.unwrap();

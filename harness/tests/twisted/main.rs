@@ -8,6 +8,7 @@
 mod server;
 
 mod base;
+mod features;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
         return server::run(name).unwrap_or(ExitCode::from(2));
     }
     let mut trials = Vec::new();
-    for case in [base::CASES].into_iter().flatten() {
+    for case in [base::CASES, features::CASES].into_iter().flatten() {
         let name = format!("{}_{}_{}", case.only.replace(',', "+"), case.twist, case.revision);
         trials.push(Trial::test(name, move || check(case)));
     }

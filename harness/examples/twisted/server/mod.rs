@@ -2,6 +2,7 @@
 
 mod base;
 mod batch;
+mod features;
 mod robustness;
 mod stdio;
 mod twist;

@@ -139,9 +139,15 @@ impl Twist {
 
 /// All twists, by area.
 pub(crate) fn all() -> impl Iterator<Item = &'static Twist> {
-    [super::base::TWISTS, super::batch::TWISTS, super::robustness::TWISTS, super::stdio::TWISTS]
-        .into_iter()
-        .flatten()
+    [
+        super::base::TWISTS,
+        super::batch::TWISTS,
+        super::features::TWISTS,
+        super::robustness::TWISTS,
+        super::stdio::TWISTS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Serves with a twist; `None` if there is none of that name.
