@@ -18,6 +18,9 @@ const CHANGES_KEPT: usize = 256;
 pub struct Config {
     /// Items on one page of a list; at least 1.
     pub page_size: usize,
+    /// The secret that makes cursors unforgeable. Processes that share it serve each other's cursors; without one it
+    /// is random and new in every process.
+    pub cursor_secret: Option<[u8; 32]>,
     /// The revisions served, in any order; only modern or only legacy ones make a server of that era.
     pub revisions: Vec<Revision>,
     /// Host names that HTTP requests may name besides the loopback ones, without a port.
@@ -42,6 +45,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             page_size: 5,
+            cursor_secret: None,
             revisions: Revision::ALL.to_vec(),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
@@ -87,9 +91,9 @@ impl Server {
         config.revisions.dedup();
         Self {
             inner: Arc::new(Inner {
+                cursor_key: config.cursor_secret.map_or_else(CursorKey::random, CursorKey::new),
                 config,
                 tools: ToolSet::new(),
-                cursor_key: CursorKey::random(),
                 changes: broadcast::channel(CHANGES_KEPT).0,
                 extra_tool: AtomicBool::new(false),
                 touches: AtomicU64::new(0),

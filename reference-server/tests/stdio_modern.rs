@@ -148,8 +148,7 @@ async fn subscriptions_acknowledge_first_and_tag_everything() {
     both.sort_by_key(|message| message.get("id").is_some());
     assert_eq!(both[0]["method"], "notifications/tools/list_changed");
     assert_eq!(both[0]["params"]["_meta"][ID], "L1");
-    pipe.send(&change("touch_resource", json!({"uri": "note://welcome"})))
-        .await;
+    pipe.send(&change("touch_resource", json!({"uri": "note://welcome"}))).await;
     assert_eq!(pipe.receive().await["id"], 9);
     pipe.hears_nothing().await;
     pipe.send(&change("touch_resource", json!({}))).await;

@@ -23,8 +23,11 @@ pub(super) struct Found {
     pub(super) begun: Vec<Begun>,
     /// A version that the server offered in place of the one that was asked for.
     pub(super) offered: Option<Revision>,
-    /// A conversation in which `initialize` got an answer that is no agreement, and nothing else worked either.
-    pub(super) refused: Option<Opened>,
+    /// The legacy conversation that did not begin, and the revision that was asked for in it. Where nothing else begins
+    /// either, it is what there is to judge.
+    pub(super) refused: Option<Begun>,
+    /// Whether `initialize` got an answer, if not the one that was hoped for.
+    pub(super) legacy_spoke: bool,
     /// Time from the start to the first valid answer.
     pub(super) startup: Duration,
 }
@@ -108,9 +111,15 @@ async fn sort_out(
     modern: Option<Tried>,
     legacy: Option<(Tried, Option<Revision>)>,
 ) -> Result<Found, Unreachable> {
-    let mut found = Found { begun: Vec::new(), offered: None, refused: None, startup: Duration::MAX };
+    let mut found = Found {
+        begun: Vec::new(),
+        offered: None,
+        refused: None,
+        legacy_spoke: false,
+        startup: Duration::MAX,
+    };
     let mut reasons = Vec::new();
-    let mut spoke = false;
+    let (mut spoke, mut legacy_spoke) = (false, false);
     let (mut statuses, mut mute_stream) = (Vec::new(), None);
     for (tried, revision) in
         [modern.map(|tried| (tried, Some(Revision::V2026_07_28))), legacy].into_iter().flatten()
@@ -145,7 +154,10 @@ async fn sort_out(
                 }
                 reasons.push(explain(&why, opened.as_ref()));
                 match opened {
-                    Some(opened) if answered && revision.era() == Era::Legacy => found.refused = Some(opened),
+                    Some(opened) if revision.era() == Era::Legacy => {
+                        legacy_spoke |= answered;
+                        found.refused = Some(Begun { opened, revision });
+                    }
                     Some(opened) => {
                         opened.close().await;
                     }
@@ -155,7 +167,11 @@ async fn sort_out(
         }
     }
     if !found.begun.is_empty() || found.offered.is_some() || spoke {
+        found.legacy_spoke = legacy_spoke;
         return Ok(found);
+    }
+    if let Some(refused) = found.refused {
+        refused.opened.close().await;
     }
     reasons.dedup();
     Err(Unreachable { why: reasons.join("; "), statuses, mute_stream })

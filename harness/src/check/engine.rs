@@ -260,11 +260,22 @@ impl Transporting {
         let dual_era = found.begun.iter().any(|begun| begun.revision.era() == Era::Modern)
             && found.begun.iter().any(|begun| begun.revision.era() == Era::Legacy);
         let speaks_legacy = found.offered.is_some()
-            || found.refused.is_some()
+            || found.legacy_spoke
             || found.begun.iter().any(|begun| begun.revision.era() == Era::Legacy);
         let server_info = found.begun.iter().find_map(|begun| begun.opened.talk.handshake()?.server_info());
         let startup = u64::try_from(found.startup.as_millis()).unwrap_or(u64::MAX);
         let tried: BTreeSet<Revision> = found.begun.iter().map(|begun| begun.revision).collect();
+        let mut early: BTreeMap<Era, Revision> = BTreeMap::new();
+        for begun in found.begun.iter().filter(|begun| self.wants(begun.revision)) {
+            early.insert(begun.revision.era(), begun.revision);
+        }
+        if let Some(offered) = found.offered.filter(|offered| self.wants(*offered)) {
+            early.entry(offered.era()).or_insert(offered);
+        }
+        let early: Vec<_> = early
+            .into_iter()
+            .map(|(era, revision)| (era, tokio::spawn(self.clone_for(revision).early(revision, dual_era))))
+            .collect();
         let mut mains: Vec<tokio::task::JoinHandle<Option<Finished>>> = Vec::new();
         for Begun { opened, revision } in found.begun {
             if self.wants(revision) {
@@ -272,9 +283,6 @@ impl Transporting {
             } else {
                 opened.close().await;
             }
-        }
-        if let Some(opened) = found.refused {
-            opened.close().await;
         }
         let over_sse = matches!(self.bench.opener.binding(), Binding::HttpSse(_));
         let older = Revision::LEGACY.into_iter().filter(|revision| {
@@ -291,6 +299,13 @@ impl Transporting {
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
             }
         }
+        if let Some(refused) = found.refused {
+            if done.is_empty() && self.wants(refused.revision) {
+                done.push(self.not_begun(refused).await);
+            } else {
+                refused.opened.close().await;
+            }
+        }
         done.sort_by_key(|finished| finished.revision);
         let spoken: Vec<Revision> = done.iter().map(|finished| finished.revision).collect();
         self.shared.tell(RunEvent::TargetIdentified(Identity {
@@ -302,7 +317,19 @@ impl Transporting {
         for revision in self.shared.config.revisions.iter().filter(|revision| !spoken.contains(revision)) {
             self.shared.notice(format!("{revision} is not spoken over {}", self.transport));
         }
-        self.alone_and_report(done, &spoken, dual_era).await;
+        let mut for_era: HashMap<Era, (Judge, Confirmations)> = HashMap::new();
+        for (era, early) in early {
+            match early.await {
+                Ok(judged) => drop(for_era.insert(era, judged)),
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            }
+        }
+        self.alone_and_report(done, for_era, &spoken, dual_era).await;
+    }
+
+    /// The probes that run beside the main conversations.
+    async fn early(self, revision: Revision, dual_era: bool) -> (Judge, Confirmations) {
+        self.alone(Place::AloneEarly, revision, &[revision], dual_era, &Offer::default()).await
     }
 
     fn clone_for(&self, _revision: Revision) -> Self {
@@ -352,8 +379,28 @@ impl Transporting {
         Some(Finished { revision, outcome, confirmations, since })
     }
 
+    /// A server answers, but no revision can be begun with it: what was seen of the handshake is the whole unit.
+    async fn not_begun(&self, refused: Begun) -> Finished {
+        let (since, revision) = (Instant::now(), refused.revision);
+        self.shared.tell(RunEvent::UnitStarted { revision, transport: self.transport });
+        self.shared.notice(format!(
+            "no revision could be begun over {}: only the handshake of {revision} is judged",
+            self.transport
+        ));
+        let mut outcome = UnitOutcome::default();
+        self.bench.finish(refused.opened, &mut outcome).await;
+        let confirmations = self.bench.confirm(&outcome.judge, revision, Scope::Main).await;
+        Finished { revision, outcome, confirmations, since }
+    }
+
     /// The probes with conversations of their own, then the rows of every unit.
-    async fn alone_and_report(&self, done: Vec<Finished>, spoken: &[Revision], dual_era: bool) {
+    async fn alone_and_report(
+        &self,
+        done: Vec<Finished>,
+        mut for_era: HashMap<Era, (Judge, Confirmations)>,
+        spoken: &[Revision],
+        dual_era: bool,
+    ) {
         let newest: BTreeMap<u8, (Revision, &Offer)> = done
             .iter()
             .map(|finished| {
@@ -361,7 +408,6 @@ impl Transporting {
                 (era, (finished.revision, &finished.outcome.offer))
             })
             .collect();
-        let mut for_era: HashMap<Era, (Judge, Confirmations)> = HashMap::new();
         let eras = newest.values().map(|(revision, offer)| async move {
             let spoken: Vec<Revision> =
                 spoken.iter().copied().filter(|other| other.era() == revision.era()).collect();
@@ -373,7 +419,11 @@ impl Transporting {
         });
         let (eras, units) =
             tokio::join!(futures_util::future::join_all(eras), futures_util::future::join_all(units));
-        for_era.extend(eras);
+        for (era, (judge, confirmations)) in eras {
+            let both = for_era.entry(era).or_default();
+            both.0.merge(judge);
+            both.1.extend(confirmations);
+        }
         for (finished, (judge, confirmations)) in done.into_iter().zip(units) {
             let Finished { revision, mut outcome, confirmations: mut confirmed, since } = finished;
             outcome.judge.merge(judge);

@@ -92,9 +92,14 @@ impl Rows<'_> {
         if let Some(other) = Catalogue::get().restated(requirement, self.revision)
             && let Some(theirs) = self.judge.get(&other.id).filter(|theirs| !theirs.breaches.is_empty())
         {
-            let (outcome, ..) = self.broken(other, theirs);
-            let reason = Reason::new("see-other", format!("see {}", other.id));
-            return (outcome, Some(reason), Vec::new());
+            return self.like(requirement, tally, other, theirs);
+        }
+        let other = tally.breaches.iter().map(|breach| breach.see).collect::<Option<Vec<_>>>();
+        let other = other.and_then(|all| all.first().and_then(|id| Catalogue::get().requirement(id)));
+        if let Some(other) = other
+            && let Some(theirs) = self.judge.get(&other.id).filter(|theirs| !theirs.breaches.is_empty())
+        {
+            return self.like(requirement, tally, other, theirs);
         }
         let violation = |breach: &Breach| outcome_of_violation(requirement, self.revision, breach.quality);
         let fails = tally.breaches.iter().any(|breach| violation(breach) == Violation::Fail);
@@ -125,6 +130,25 @@ impl Rows<'_> {
             }
         }
         (outcome, reason, findings)
+    }
+
+    /// The outcome of another row that rests on the same observation, capped by the row's own level and basis.
+    fn like(
+        &self,
+        requirement: &Requirement,
+        tally: &Tally,
+        other: &Requirement,
+        theirs: &Tally,
+    ) -> (Outcome, Option<Reason>, Vec<Finding>) {
+        let (outcome, ..) = self.broken(other, theirs);
+        let fails = |breach: &Breach| {
+            outcome_of_violation(requirement, self.revision, breach.quality) == Violation::Fail
+        };
+        let outcome = match outcome {
+            Outcome::Fail | Outcome::Flaky if !tally.breaches.iter().any(fails) => Outcome::Warn,
+            outcome => outcome,
+        };
+        (outcome, Some(Reason::new("see-other", format!("see {}", other.id))), Vec::new())
     }
 
     fn finding(

@@ -8,11 +8,23 @@ use crate::probes::{self, Offer, Place, Probe, Run, Settings, Solo, Stage};
 use crate::protocol::catalogue::Catalogue;
 use crate::protocol::{Revision, Transport};
 use crate::transcript::Recorder;
+use crate::wire::{Event, Taint};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How often a unit starts again after the server went away under a probe.
 const RESTARTS: u32 = 4;
+
+/// The last message that was sent on purpose since a position, or the position itself.
+fn provocation(recorder: &Recorder, since: u64) -> u64 {
+    let records = recorder.snapshot();
+    let mut later = records.iter().rev().take_while(|record| record.seq >= since);
+    let found = later.find(|record| {
+        matches!(&record.event, Event::Sent { deliberate: Some(deliberate), .. }
+            if deliberate.taints >= Taint::Message)
+    });
+    found.map_or(since, |record| record.seq)
+}
 
 /// What the parts of a check share.
 pub(super) struct Bench {
@@ -142,31 +154,50 @@ impl Bench {
             revision,
         };
         run(&mut stage).await;
-        if probe.place == Place::Breaking {
-            self.canary(probe, opened, before, &mut outcome.judge).await;
-        }
-        opened.talk.gone().is_none()
+        let well =
+            probe.place != Place::Breaking || self.canary(probe, opened, before, &mut outcome.judge).await;
+        // One that hangs would make every later probe wait for its time-out: a fresh process goes on instead.
+        let stuck = !well && self.transport() == Transport::Stdio;
+        !stuck && opened.talk.gone().is_none()
     }
 
-    /// After a probe that broke the protocol, a valid request must still be answered.
-    async fn canary(&self, probe: &'static Probe, opened: &mut Opened, since: u64, judge: &mut Judge) {
-        const ID: &str = "robustness.liveness.after-malformed";
+    /// After a probe that broke the protocol, a valid request must still be answered; whether it was.
+    async fn canary(
+        &self,
+        probe: &'static Probe,
+        opened: &mut Opened,
+        since: u64,
+        judge: &mut Judge,
+    ) -> bool {
+        const MALFORMED: &str = "robustness.liveness.after-malformed";
+        const STRESS: &str = "robustness.liveness.after-stress";
+        let id = if probe.decides.contains(&STRESS) { STRESS } else { MALFORMED };
         judge.by(probe.name);
-        match opened.talk.canary().await {
-            Reply::Result(_) => judge.held(ID),
+        let reply = opened.talk.canary().await;
+        match &reply {
+            Reply::Result(_) => judge.held(id),
             // The monitors see the end of the process and tell it as that.
             Reply::Gone(Gone::Exited { .. }) => {}
-            reply => judge.broke(
-                ID,
-                Breach::new(
-                    probe.name,
-                    "after malformed input, a valid request was not answered with its result",
-                )
-                .expected(&["the result of the valid request that followed"])
-                .reply(&reply)
-                .sent(since),
-            ),
+            reply => {
+                // The probe knows better which message it was.
+                let told = judge
+                    .get(id)
+                    .is_some_and(|tally| tally.breaches.iter().any(|breach| breach.by == probe.name));
+                if !told {
+                    judge.broke(
+                        id,
+                        Breach::new(
+                            probe.name,
+                            "after malformed input, a valid request was not answered with its result",
+                        )
+                        .expected(&["the result of the valid request that followed"])
+                        .reply(reply)
+                        .sent(provocation(opened.talk.recorder(), since)),
+                    );
+                }
+            }
         }
+        matches!(reply, Reply::Result(_))
     }
 
     async fn start_again(&self, revision: Revision) -> Option<Opened> {

@@ -9,7 +9,7 @@ use super::reply::{Gone, HttpHead, Reply};
 use super::streams::Listening;
 use crate::protocol::{Era, Id, Revision, Transport};
 use crate::transcript::Recorder;
-use crate::wire::{Channel, End, Exit, HttpConfig, Limits, ResponseLimits};
+use crate::wire::{Channel, End, Event, Exit, HttpConfig, Limits, Observer, ResponseLimits};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,6 +21,9 @@ use url::Url;
 const RESUMPTIONS: u32 = 5;
 /// How long the session's end may take.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How a note begins that says that something was not answered in time; the id of the request follows, if it has one.
+pub const TIMED_OUT: &str = "timed out: ";
 
 /// One conversation. Nothing is sent that was not asked for, except answers to the server's requests.
 pub struct Conversation {
@@ -213,7 +216,17 @@ impl Conversation {
     /// the server has not said anything yet).
     pub async fn reply(&mut self, ticket: &Ticket) -> Reply {
         let wait = if self.spoken_to { self.timeouts.request } else { self.timeouts.startup };
-        self.reply_within(ticket, wait).await
+        let reply = self.reply_within(ticket, wait).await;
+        if let Reply::Silence(_) = reply {
+            self.note_timed_out(ticket);
+        }
+        reply
+    }
+
+    /// Says in the record that something was not answered, however long was waited.
+    pub fn note_timed_out(&self, ticket: &Ticket) {
+        let id = ticket.id.as_ref().map_or("", |id| id.as_json());
+        self.recorder.observe(ticket.channel, Event::Note(format!("{TIMED_OUT}{id}")));
     }
 
     /// Waits for the answer to something.

@@ -1,7 +1,7 @@
 //! How a conversation begins: `initialize` in the legacy era, `server/discover` in the modern one.
 
 use super::answers;
-use super::conversation::{Conversation, with_meta};
+use super::conversation::{Conversation, Ticket, with_meta};
 use super::link::Link;
 use super::outgoing::Outgoing;
 use super::reply::Reply;
@@ -103,6 +103,22 @@ impl Conversation {
         let reply = self.exchange(Outgoing::request(&id, "initialize", Some(params))).await;
         self.take_session(&reply);
         reply
+    }
+
+    /// Speaks 2026-07-28 from the first request on, without asking the server what it speaks.
+    pub fn speak_modern(&mut self, revision: Revision) {
+        self.era = Some(Era::Modern);
+        self.revision = Some(revision);
+    }
+
+    /// Sends an `initialize` of the caller's own making and returns its answer; what was agreed on is for
+    /// [`Self::agree`] to take over.
+    pub async fn opening_in_legacy(&mut self, outgoing: Outgoing) -> (Ticket, Reply) {
+        self.era = Some(Era::Legacy);
+        let ticket = self.send(outgoing).await;
+        let reply = self.reply(&ticket).await;
+        self.take_session(&reply);
+        (ticket, reply)
     }
 
     /// Takes over what `initialize` agreed on, without telling the server.

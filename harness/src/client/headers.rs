@@ -21,6 +21,74 @@ pub fn mirrored_arguments(input_schema: &Value, arguments: &Value) -> Vec<(Strin
     headers
 }
 
+/// What is wrong with the `x-mcp-header` annotations of an input schema; a client over HTTP must not use such a tool.
+pub fn annotation_fault(input_schema: &Value) -> Option<&'static str> {
+    let mut names = Vec::new();
+    let fault = annotations(input_schema, true, 64, &mut names);
+    fault.or_else(|| {
+        names.sort();
+        names
+            .windows(2)
+            .any(|pair| pair[0] == pair[1])
+            .then_some("two `x-mcp-header` annotations have one name")
+    })
+}
+
+/// Walks a schema; `reachable` while only `properties` led there.
+fn annotations(schema: &Value, reachable: bool, depth: u32, names: &mut Vec<String>) -> Option<&'static str> {
+    let Some(members) = schema.as_object().filter(|_| depth > 0) else { return None };
+    if let Some(header) = members.get("x-mcp-header") {
+        let Some(name) = header.as_str() else { return Some("an `x-mcp-header` annotation is no string") };
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let primitive =
+            matches!(members.get("type").and_then(Value::as_str), Some("string" | "integer" | "boolean"));
+        if !reachable {
+            return Some("an `x-mcp-header` annotation stands where `properties` alone does not lead");
+        }
+        if name.is_empty() || !name.bytes().all(token) {
+            return Some("the name of an `x-mcp-header` annotation is no header name");
+        }
+        if !primitive {
+            return Some(
+                "an `x-mcp-header` annotation stands on a parameter that is no string, integer or boolean",
+            );
+        }
+        names.push(name.to_ascii_lowercase());
+    }
+    for (keyword, value) in members {
+        let fault = match (keyword.as_str(), value) {
+            ("properties", Value::Object(properties)) => {
+                properties.values().find_map(|property| annotations(property, reachable, depth - 1, names))
+            }
+            ("patternProperties" | "$defs" | "definitions" | "dependentSchemas", Value::Object(schemas)) => {
+                schemas.values().find_map(|schema| annotations(schema, false, depth - 1, names))
+            }
+            ("allOf" | "anyOf" | "oneOf" | "prefixItems" | "items", Value::Array(schemas)) => {
+                schemas.iter().find_map(|schema| annotations(schema, false, depth - 1, names))
+            }
+            (
+                "items"
+                | "additionalItems"
+                | "additionalProperties"
+                | "not"
+                | "if"
+                | "then"
+                | "else"
+                | "contains"
+                | "propertyNames"
+                | "unevaluatedItems"
+                | "unevaluatedProperties",
+                schema,
+            ) => annotations(schema, false, depth - 1, names),
+            _ => None,
+        };
+        if fault.is_some() {
+            return fault;
+        }
+    }
+    None
+}
+
 fn collect(schema: &Value, arguments: &Value, depth: u32, headers: &mut Vec<(String, String)>) {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
     for (name, property) in properties {
@@ -67,6 +135,25 @@ mod tests {
         assert_eq!(encode(" a"), "=?base64?IGE=?=");
         assert_eq!(encode("Zürich"), "=?base64?WsO8cmljaA==?=");
         assert_eq!(encode("=?base64?x?="), "=?base64?PT9iYXNlNjQ/eD89?=");
+    }
+
+    #[test]
+    fn bad_annotations_are_found() {
+        let on = |property: Value| json!({"type": "object", "properties": {"a": property}});
+        assert_eq!(annotation_fault(&on(json!({"type": "string", "x-mcp-header": "Region"}))), None);
+        let nested = on(json!({"type": "string", "x-mcp-header": "A"}));
+        assert_eq!(annotation_fault(&on(nested)), None);
+        for bad in [
+            on(json!({"type": "string", "x-mcp-header": ""})),
+            on(json!({"type": "string", "x-mcp-header": "a b"})),
+            on(json!({"type": "string", "x-mcp-header": 1})),
+            on(json!({"type": "number", "x-mcp-header": "A"})),
+            on(json!({"type": "array", "items": {"type": "string", "x-mcp-header": "A"}})),
+            json!({"properties": {"a": {"type": "string", "x-mcp-header": "A"}, "b": {"type": "string", "x-mcp-header": "a"}}}),
+            json!({"$defs": {"d": {"type": "string", "x-mcp-header": "A"}}}),
+        ] {
+            assert!(annotation_fault(&bad).is_some(), "{bad}");
+        }
     }
 
     #[test]

@@ -6,13 +6,14 @@ mod handshake;
 pub mod headers;
 mod inbox;
 mod link;
+pub mod mrtr;
 mod opener;
 mod outgoing;
 mod reply;
 mod streams;
 
 pub use answers::{capabilities, client_info};
-pub use conversation::{Closed, Conversation, Opening, Ticket, with_meta};
+pub use conversation::{Closed, Conversation, Opening, TIMED_OUT, Ticket, with_meta};
 pub use handshake::{Handshake, HandshakeFailure};
 pub use inbox::Heard;
 pub use link::{Binding, OpenError, Timeouts};

@@ -102,7 +102,7 @@ pub(super) fn check(root: &Value) -> Result<(), GenerateError> {
 }
 
 /// Size and nesting, without recursion.
-fn measure(root: &Value) -> Result<(), GenerateError> {
+pub(super) fn measure(root: &Value) -> Result<(), GenerateError> {
     let (mut nodes, mut text) = (0, 0);
     let mut open = vec![(root, 0)];
     while let Some((value, depth)) = open.pop() {

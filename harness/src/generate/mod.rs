@@ -2,6 +2,7 @@
 
 mod choice;
 mod compose;
+mod dialect;
 mod flatten;
 mod format;
 mod guard;
@@ -12,4 +13,5 @@ mod schema;
 mod string;
 
 pub use choice::{Bytes, Choices, Recorder, Replay, Seeded};
+pub use dialect::Dialect;
 pub use schema::{GenerateError, Mode, ValueGenerator, valid_value};

@@ -99,6 +99,21 @@ impl ValueGenerator {
         affordable(&self.schema, value) && self.lenient.is_valid(value)
     }
 
+    /// Whether the schema allows a value, formats taken for annotations; `None` where the check would cost too much.
+    pub fn judges(&self, value: &Value) -> Option<bool> {
+        affordable(&self.schema, value).then(|| self.lenient.is_valid(value))
+    }
+
+    /// What is wrong with a value, in one sentence, with the place; `None` where nothing is or the check costs too much.
+    pub fn fault(&self, value: &Value) -> Option<(String, String)> {
+        if !affordable(&self.schema, value) {
+            return None;
+        }
+        let error = self.lenient.iter_errors(value).next()?;
+        let text: String = error.masked().to_string().chars().take(300).collect();
+        Some((error.instance_path().as_str().to_owned(), text))
+    }
+
     /// The next value. The same choices give the same value.
     ///
     /// # Errors

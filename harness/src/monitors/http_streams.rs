@@ -193,7 +193,7 @@ fn streams_delivered_their_responses(state: &State, judge: &mut Judge) {
 
 /// Whether the session had been deleted by the time when an exchange ended.
 fn session_was_over(state: &State, exchange: &HttpExchange) -> bool {
-    let ended = exchange.times.ended.unwrap_or(state.until);
+    let ended = exchange.times.ended.unwrap_or(state.now);
     state.deleted_at().is_some_and(|deleted| deleted <= ended)
 }
 
@@ -277,7 +277,7 @@ fn streams_ended(state: &State, judge: &mut Judge) {
             let actual = format!("{} messages after the response", exchange.stream.after_response);
             judge.broke(ID, breach("more", "messages came on the stream after its response", actual));
         }
-        let open = exchange.times.ended.unwrap_or(state.until).saturating_sub(answered);
+        let open = exchange.times.ended.unwrap_or(state.now).saturating_sub(answered);
         if open > LINGERING {
             let actual = format!("still open after {} s", open.as_secs());
             judge.broke(ID, breach("open", "the stream stayed open after its response", actual));
@@ -315,7 +315,7 @@ fn listen_streams_carried_changes_only(state: &State, judge: &mut Judge) {
             continue;
         }
         let from = exchange.times.head.unwrap_or(exchange.times.sent);
-        let until = exchange.times.ended.unwrap_or(state.until);
+        let until = exchange.times.ended.unwrap_or(state.now);
         // Something must have been there to say: a request that asked for progress or log messages.
         let talkative = state.asked.values().any(|asked| {
             let meta = asked.message.params().and_then(|params| params.get("_meta"));
@@ -463,7 +463,7 @@ fn get_stream_was_open(state: &State, judge: &mut Judge) {
     }
     for exchange in state.exchanges.values().filter(|exchange| exchange.method == "GET") {
         if exchange.is_own_get_stream() {
-            let (from, until) = (exchange.times.head, exchange.times.ended.unwrap_or(state.until));
+            let (from, until) = (exchange.times.head, exchange.times.ended.unwrap_or(state.now));
             let meanwhile =
                 |asked: &super::Asked| asked.responses > 0 && Some(asked.at) >= from && asked.at <= until;
             if state.asked.values().any(meanwhile) {

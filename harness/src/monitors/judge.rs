@@ -56,6 +56,8 @@ pub struct Breach {
     pub pointer: Option<String>,
     /// Byte range of the offending part, where no pointer can name it.
     pub range: Option<Range<usize>>,
+    /// The requirement that carries the finding, where this one rests on the same observation.
+    pub see: Option<&'static str>,
 }
 
 impl Breach {
@@ -73,6 +75,7 @@ impl Breach {
             sent: None,
             pointer: None,
             range: None,
+            see: None,
         }
     }
 
@@ -133,6 +136,13 @@ impl Breach {
     #[must_use]
     pub fn range(mut self, range: Range<usize>) -> Self {
         self.range = Some(range);
+        self
+    }
+
+    /// The same observation breaks another requirement too, which carries the finding.
+    #[must_use]
+    pub fn see(mut self, requirement: &'static str) -> Self {
+        self.see = Some(requirement);
         self
     }
 

@@ -51,11 +51,29 @@ pub(super) use monitors;
 pub fn all() -> impl Iterator<Item = &'static Monitor> {
     [
         super::base::MONITORS,
+        super::base_encoding::MONITORS,
+        super::base_errors::MONITORS,
+        super::base_responses::MONITORS,
+        super::caching::MONITORS,
+        super::capabilities::MONITORS,
+        super::completion::MONITORS,
+        super::content::MONITORS,
+        super::discover::MONITORS,
         super::http::MONITORS,
         super::http_headers::MONITORS,
         super::http_legacy_sse::MONITORS,
         super::http_session::MONITORS,
         super::http_streams::MONITORS,
+        super::identity::MONITORS,
+        super::lifecycle::MONITORS,
+        super::meta::MONITORS,
+        super::ping::MONITORS,
+        super::resources::MONITORS,
+        super::robustness::MONITORS,
+        super::schema::MONITORS,
+        super::stdio::MONITORS,
+        super::tools::MONITORS,
+        super::versioning::MONITORS,
     ]
     .into_iter()
     .flatten()

@@ -1,13 +1,18 @@
 //! What can be known of a conversation from its events so far; shared by all monitors, kept up to date once.
 
+use super::link::LinkState;
 use super::streams::{EventIds, EventStream};
+use super::tool::Tool;
 use crate::protocol::{Era, Id, Kind, Message, Revision, Transport};
 use crate::transcript::{About, Record};
-use crate::wire::{Channel, Deliberate, End, Event, Headers, Payload, Taint, header};
+use crate::wire::{Channel, Deliberate, End, Event, Headers, Payload, ShutdownStep, Taint, header};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How many tools are kept in mind.
+const MOST_TOOLS: usize = 20_000;
 
 /// A request of ours.
 #[derive(Debug, Clone)]
@@ -197,12 +202,18 @@ pub struct State {
     pub last_response_at: Option<Duration>,
     /// The probe that is at work, by its note.
     pub probe: Option<String>,
-    /// The time of the last event.
-    pub until: Duration,
     /// The ids of the events on all streams.
     pub event_ids: EventIds,
     /// On which exchange a message came that is the only one of its kind: a request of the server, a progress value.
     pub unique: HashMap<String, Channel>,
+    /// The tools that were listed, by name; the newest definition counts.
+    pub tools: HashMap<String, Arc<Tool>>,
+    /// Whether the process ended by itself, or its output did.
+    pub gone: bool,
+    /// When the last event was.
+    pub now: Duration,
+    /// What is known of the wire below the messages.
+    pub link: LinkState,
 }
 
 impl State {
@@ -278,7 +289,8 @@ impl State {
 
     /// Takes in an event, before the rules see it for what was sent, after them for what was received.
     pub(super) fn note_sent(&mut self, record: &Record) {
-        self.until = record.at;
+        self.now = record.at;
+        self.link.note(record);
         match &record.event {
             Event::RequestHead { method, url, headers, deliberate } => {
                 if deliberate.as_ref().is_some_and(|d| d.taints == Taint::Conversation) {
@@ -302,11 +314,22 @@ impl State {
                     exchange.body = Some(payload.clone());
                     exchange.deliberate.clone_from(deliberate);
                 }
-                if let Some(message) = payload.message() {
-                    let in_batch = *message.kind() == Kind::Batch;
-                    for part in message.parts() {
-                        self.note_sent_message(record, &part, deliberate.as_ref(), in_batch);
+                match payload {
+                    Payload::Message(message) => {
+                        let in_batch = *message.kind() == Kind::Batch;
+                        for part in message.parts() {
+                            self.note_sent_message(record, &part, deliberate.as_ref(), in_batch);
+                        }
                     }
+                    // Several messages in one write.
+                    Payload::Raw { bytes, .. } if record.channel == Channel::PROCESS => {
+                        for line in bytes.split(|byte| *byte == b'\n') {
+                            if let Ok(message) = Message::parse(line) {
+                                self.note_sent_message(record, &message, deliberate.as_ref(), false);
+                            }
+                        }
+                    }
+                    Payload::Raw { .. } => {}
                 }
             }
             Event::ResponseHead { status, headers } => {
@@ -332,6 +355,7 @@ impl State {
                 let exchange = self.exchanges.entry(record.channel).or_default();
                 exchange.stream.note(fields, false, record.seq);
             }
+            Event::ProcessExited { after: ShutdownStep::None, .. } | Event::StdoutClosed => self.gone = true,
             Event::Note(text) => {
                 if let Some(name) = text.strip_prefix("probe ") {
                     self.probe = Some(name.to_owned());
@@ -350,7 +374,8 @@ impl State {
     ) {
         let Some(method) = message.method() else { return };
         match (message.kind(), message.id()) {
-            (Kind::Request, Some(id)) => {
+            // With the id null it is no request that an answer could find.
+            (Kind::Request, Some(id)) if !id.is_null() => {
                 let asked = Asked {
                     id: id.clone(),
                     method: method.to_owned(),
@@ -378,6 +403,7 @@ impl State {
                     self.listening.remove(&id);
                     if let Some(asked) = self.asked.get_mut(&id) {
                         asked.cancelled = true;
+                        self.link.cancelled_at = Some(record.at);
                     }
                 }
             }
@@ -388,6 +414,7 @@ impl State {
     /// Takes in a message from the server, after the rules have seen it.
     pub(super) fn note_received(&mut self, record: &Record, message: &Message) {
         self.spoke = true;
+        self.link.note_received(record, message);
         if record.channel != Channel::PROCESS {
             let exchange = self.exchanges.entry(record.channel).or_default();
             exchange.payloads += 1;
@@ -422,6 +449,15 @@ impl State {
                 self.revision = meta_version.or(self.revision);
                 self.capabilities = result.get("capabilities").cloned();
             }
+            "tools/list" => {
+                let listed = result.get("tools").and_then(Value::as_array);
+                for tool in listed.into_iter().flatten() {
+                    let Some(name) = tool.get("name").and_then(Value::as_str) else { continue };
+                    if self.tools.len() < MOST_TOOLS || self.tools.contains_key(name) {
+                        self.tools.insert(name.to_owned(), Arc::new(Tool::new(tool.clone())));
+                    }
+                }
+            }
             _ => {}
         }
     }
@@ -450,4 +486,13 @@ pub struct Heard<'a> {
     pub in_batch: bool,
     /// Whether what we did before makes it unfit to be judged as clean traffic.
     pub tainted: bool,
+}
+
+impl Heard<'_> {
+    /// Whether it claims to be JSON-RPC. The body of an HTTP error may be anything, such as a gateway's or the error
+    /// of an authorization server, unless it says `jsonrpc`.
+    pub fn is_rpc(&self) -> bool {
+        let refused = self.exchange.and_then(|exchange| exchange.status).is_some_and(|status| status >= 400);
+        !refused || self.message.value().get("jsonrpc").is_some()
+    }
 }

@@ -1,28 +1,97 @@
 //! The legacy era's lifecycle under test (basic/lifecycle).
 
-use super::Solo;
 use super::probe::probes;
+use super::{Solo, Stage, breach};
+use crate::client::{Conversation, Opened, Outgoing, Reply, Ticket};
 use crate::monitors::Breach;
-use crate::wire::Event;
+use crate::protocol::{Revision, Transport};
+use crate::wire::{Event, Taint};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// How long a server is left alone before anything is sent.
 const QUIET: Duration = Duration::from_secs(2);
+/// How long an answer to what should not have been sent is waited for.
+const ON_PURPOSE: Duration = Duration::from_secs(3);
+/// How long `notifications/initialized` is held back.
+const HELD_BACK: Duration = Duration::from_millis(500);
 
 probes! {
-    /// Starts the server, sends nothing for two seconds and listens. Initialization is the first exchange: before it a
-    /// server may send pings and log messages, and nothing else.
-    server_waits_for_initialize (AloneForEra, Legacy, Stdio) decides ["lifecycle.initialize.first"];
+    /// Lists or pings right after `notifications/initialized` without params: the server works. Without it nothing
+    /// else could be tested.
+    initialized_opens_the_conversation (Clean, Legacy, Any) decides ["lifecycle.initialize.initialized-accepted"];
+    /// Starts the server, sends nothing for two seconds and listens (STDIO): before initialization a server may send
+    /// pings and log messages, and nothing else. Then a listing and a ping come too early; any answer to the listing
+    /// will do, silence and exit are a matter of quality. Then `initialize` with unknown client capabilities and
+    /// unknown members of `clientInfo`, a ping, and `initialized` with an empty object: all of it works. At last a
+    /// second `initialize`, for another version, which should not silently switch the session.
+    early_and_odd_openings_are_borne (AloneEarly, Legacy, Any) decides [
+        "lifecycle.initialize.first", "lifecycle.pre-init.request-answered", "lifecycle.pre-init.ping-answered",
+        "lifecycle.initialize.client-info-extras-tolerated", "capabilities.client.unknown-tolerated",
+        "lifecycle.initialize.initialized-accepted", "lifecycle.initialize.repeat-refused",
+    ];
+    /// Closes connections in the middle of an exchange, without a word, and opens a new session: it works. Clients go
+    /// away like that all the time.
+    closed_connections_do_no_harm (AloneForEra, Legacy, AnyHttp) decides ["lifecycle.shutdown.http-close-harmless"];
 }
 
-async fn server_waits_for_initialize(solo: &mut Solo<'_>) {
-    const ID: &str = "lifecycle.initialize.first";
+const ACCEPTED: &str = "lifecycle.initialize.initialized-accepted";
+
+async fn initialized_opens_the_conversation(stage: &mut Stage<'_>) {
+    let (ticket, reply) = stage.request("ping", json!({})).await;
+    match &reply {
+        Reply::Result(_) => stage.judge.held(ACCEPTED),
+        Reply::Error(_) => stage.judge.broke(
+            ACCEPTED,
+            breach("not-open", "after `notifications/initialized` a ping was refused", &ticket, &reply)
+                .expected(&["an empty result"])
+                .pointer("/error"),
+        ),
+        _ => {}
+    }
+}
+
+async fn early_and_odd_openings_are_borne(solo: &mut Solo<'_>) {
+    const FIRST: &str = "lifecycle.initialize.first";
     let Ok(mut opened) = solo.open(None).await else {
-        return solo.judge.undecided(ID, "no-conversation", "a further process could not be started");
+        for id in [FIRST, "lifecycle.pre-init.request-answered", "lifecycle.pre-init.ping-answered"] {
+            solo.judge.undecided(id, "no-conversation", "a further conversation could not be opened");
+        }
+        return;
     };
-    opened.talk.idle(QUIET).await;
+    match opened.talk.transport() {
+        Transport::Stdio => {
+            opened.talk.idle(QUIET).await;
+            judge_quiet(solo, &mut opened.talk);
+        }
+        Transport::HttpSse => {
+            opened.talk.idle(opened.talk.timeouts().grace).await;
+            judge_quiet(solo, &mut opened.talk);
+        }
+        Transport::Http => {
+            solo.judge.not_applicable(
+                FIRST,
+                "transport",
+                "over HTTP a server cannot speak before it is spoken to",
+            );
+        }
+    }
+    let early = match opened.talk.transport() {
+        Transport::Stdio => early_on_stdio(solo, &mut opened.talk).await,
+        _ => {
+            early_over_http(solo, &mut opened.talk).await;
+            Vec::new()
+        }
+    };
+    odd_opening(solo, &mut opened).await;
+    judge_early(solo, &mut opened.talk, early).await;
+    solo.close(opened).await;
+}
+
+fn judge_quiet(solo: &mut Solo<'_>, talk: &mut Conversation) {
+    const ID: &str = "lifecycle.initialize.first";
     let mut good = true;
-    for heard in opened.talk.heard_since(0) {
+    for heard in talk.heard_since(0) {
         let method = heard.message.method().unwrap_or("a response");
         if !matches!(method, "ping" | "notifications/message") {
             good = false;
@@ -35,13 +104,273 @@ async fn server_waits_for_initialize(solo: &mut Solo<'_>) {
             );
         }
     }
-    let started = solo_started(&opened.talk);
-    if good && started {
+    let opened = |event: &Event| {
+        matches!(event, Event::ProcessStarted { .. } | Event::ResponseHead { status: 200, .. })
+    };
+    if good && talk.recorder().snapshot().iter().any(|record| opened(&record.event)) {
         solo.judge.held(ID);
     }
-    solo.close(opened).await;
 }
 
-fn solo_started(talk: &crate::client::Conversation) -> bool {
-    talk.recorder().snapshot().iter().any(|record| matches!(record.event, Event::ProcessStarted { .. }))
+/// Sends something on purpose in a conversation of its own, and waits for the answer.
+pub(super) async fn on_purpose(
+    solo: &Solo<'_>,
+    talk: &mut Conversation,
+    outgoing: Outgoing,
+) -> (Ticket, Reply) {
+    let ticket = talk.send(outgoing.deliberate(solo.name, Taint::Message)).await;
+    let reply = talk.reply_within(&ticket, talk.timeouts().request.min(ON_PURPOSE)).await;
+    (ticket, reply)
+}
+
+const EARLY_REQUEST: &str = "lifecycle.pre-init.request-answered";
+const EARLY_PING: &str = "lifecycle.pre-init.ping-answered";
+
+/// Sends a listing and a ping before `initialize`, without waiting: a process that starts slowly is not one that keeps
+/// silent. The answer to `initialize` will tell that it has started.
+async fn early_on_stdio(solo: &Solo<'_>, talk: &mut Conversation) -> Vec<(&'static str, Ticket)> {
+    let mut tickets = Vec::new();
+    for (id, method) in [(EARLY_REQUEST, "tools/list"), (EARLY_PING, "ping")] {
+        let request = Outgoing::request(&talk.fresh_id(), method, None);
+        tickets.push((id, talk.send(request.deliberate(solo.name, Taint::Message)).await));
+    }
+    tickets
+}
+
+/// Over HTTP there may be no session yet in which to ping, so there is the listing alone.
+async fn early_over_http(solo: &mut Solo<'_>, talk: &mut Conversation) {
+    let request = Outgoing::request(&talk.fresh_id(), "tools/list", None);
+    let ticket = talk.send(request.deliberate(solo.name, Taint::Message)).await;
+    let reply = talk.reply(&ticket).await;
+    judge_early_answer(solo, EARLY_REQUEST, &ticket, &reply);
+}
+
+async fn judge_early(solo: &mut Solo<'_>, talk: &mut Conversation, early: Vec<(&'static str, Ticket)>) {
+    for (id, ticket) in early {
+        let reply = talk.reply_within(&ticket, talk.timeouts().grace).await;
+        judge_early_answer(solo, id, &ticket, &reply);
+    }
+}
+
+fn judge_early_answer(solo: &mut Solo<'_>, id: &'static str, ticket: &Ticket, reply: &Reply) {
+    let ping = id == EARLY_PING;
+    match reply {
+        Reply::Result(_) => solo.judge.held(id),
+        Reply::Error(_) | Reply::Unmatched(_) if !ping => solo.judge.held(id),
+        Reply::NoMessage(head) if head.status >= 400 => solo.judge.held(id),
+        Reply::Gone(crate::client::Gone::ConnectFailed(why)) => {
+            solo.judge.undecided(id, "no-connection", why.clone())
+        }
+        // The end of the process is told for the first of them.
+        Reply::Gone(_) if ping => solo.judge.undecided(id, "gone", "the process ended on what came before"),
+        _ if ping => solo.judge.broke(
+            id,
+            breach(
+                "before-initialize",
+                "a ping before `initialize` was not answered with a result",
+                ticket,
+                reply,
+            )
+            .expected(&["an empty result"]),
+        ),
+        _ => solo.judge.broke(
+            id,
+            breach("no-answer", "a request sent before `initialize` got no answer", ticket, reply)
+                .quality()
+                .expected(&["an error", "an HTTP status of 400 or more", "a result"]),
+        ),
+    }
+}
+
+/// An `initialize` request.
+pub(super) fn initialize(
+    talk: &mut Conversation,
+    version: &str,
+    capabilities: &Value,
+    info: &Value,
+) -> Outgoing {
+    let params = json!({"protocolVersion": version, "capabilities": capabilities, "clientInfo": info});
+    let id = talk.fresh_id();
+    Outgoing::request(&id, "initialize", Some(params))
+}
+
+fn odd_info(revision: Revision) -> Value {
+    let mut info = crate::client::client_info();
+    if revision >= Revision::V2025_06_18 {
+        info["title"] = json!("mcprove");
+    }
+    if revision >= Revision::V2025_11_25 {
+        info["description"] = json!("Conformance harness");
+        info["websiteUrl"] = json!("https://mcprove.example/");
+        info["icons"] =
+            json!([{"src": "data:image/png;base64,iVBORw0KGgo=", "mimeType": "image/png", "sizes": ["any"]}]);
+    }
+    info["mcproveUnknown"] = json!({"a": [1]});
+    info
+}
+
+async fn odd_opening(solo: &mut Solo<'_>, opened: &mut Opened) {
+    const INFO: &str = "lifecycle.initialize.client-info-extras-tolerated";
+    const CAPABILITIES: &str = "capabilities.client.unknown-tolerated";
+    let talk = &mut opened.talk;
+    let revision = solo.revision;
+    let mut odd = crate::client::capabilities(revision);
+    odd["experimental"] = json!({"com.example/x": {}});
+    odd["mcproveUnknown"] = json!({"a": 1});
+    // Both at once: where it works both are borne, and where it does not they are tried one by one.
+    let plain = (crate::client::capabilities(revision), crate::client::client_info());
+    let both = (odd.clone(), odd_info(revision));
+    let (_, reply) = opening(talk, revision, &both).await;
+    if reply.result().is_some() {
+        solo.judge.held(INFO);
+        solo.judge.held(CAPABILITIES);
+        return opened_oddly(solo, opened, &reply).await;
+    }
+    let mut refused = Vec::new();
+    for (id, attempt) in [(INFO, (plain.0.clone(), both.1)), (CAPABILITIES, (odd, plain.1.clone()))] {
+        let (ticket, reply) = opening(talk, revision, &attempt).await;
+        if reply.result().is_some() {
+            break;
+        }
+        refused.push((id, ticket, reply));
+    }
+    let (_, reply) = opening(talk, revision, &plain).await;
+    if reply.result().is_none() {
+        for id in [INFO, CAPABILITIES, ACCEPTED] {
+            solo.judge.undecided(id, "no-initialize", "after early requests no `initialize` was answered");
+        }
+        return;
+    }
+    for (id, ticket, reply) in refused {
+        solo.judge.broke(
+            id,
+            breach(
+                "refused",
+                "`initialize` with members that the server does not know was refused",
+                &ticket,
+                &reply,
+            )
+            .expected(&["a result"]),
+        );
+    }
+    opened_oddly(solo, opened, &reply).await;
+}
+
+async fn opening(talk: &mut Conversation, revision: Revision, with: &(Value, Value)) -> (Ticket, Reply) {
+    let outgoing = initialize(talk, revision.as_str(), &with.0, &with.1);
+    talk.opening_in_legacy(outgoing).await
+}
+
+/// After the result of `initialize`: a ping, `initialized` with an empty object, and a second `initialize`.
+async fn opened_oddly(solo: &mut Solo<'_>, opened: &mut Opened, reply: &Reply) {
+    const PING: &str = EARLY_PING;
+    let talk = &mut opened.talk;
+    if talk.agree(reply).is_err() {
+        return;
+    }
+    let between = talk.request("ping", json!({})).await;
+    match &between {
+        Reply::Result(_) => solo.judge.held(PING),
+        Reply::Error(_) => solo.judge.broke(
+            PING,
+            Breach::new("before-initialized", "a ping between `initialize` and `initialized` was refused")
+                .expected(&["an empty result"])
+                .reply(&between)
+                .pointer("/error"),
+        ),
+        _ => {}
+    }
+    let ticket = talk.send(Outgoing::notification("notifications/initialized", Some(json!({})))).await;
+    if talk.transport().is_http() {
+        talk.reply(&ticket).await;
+    }
+    let works = talk.request("ping", json!({})).await;
+    match &works {
+        Reply::Result(_) => solo.judge.held(ACCEPTED),
+        Reply::Error(_) => solo.judge.broke(
+            ACCEPTED,
+            Breach::new(
+                "empty-object",
+                "after `notifications/initialized` with an empty object a ping was refused",
+            )
+            .expected(&["an empty result"])
+            .reply(&works)
+            .sent(ticket.since)
+            .pointer("/error"),
+        ),
+        _ => solo.judge.undecided(ACCEPTED, "no-answer", works.describe()),
+    }
+    if works.result().is_some() {
+        second_initialize(solo, opened).await;
+    }
+}
+
+/// A second `initialize` for another version: a session that is switched to it was reset without a word.
+async fn second_initialize(solo: &mut Solo<'_>, opened: &mut Opened) {
+    const ID: &str = "lifecycle.initialize.repeat-refused";
+    let talk = &mut opened.talk;
+    let agreed = talk.revision().unwrap_or(solo.revision);
+    let other = if agreed == Revision::V2024_11_05 { Revision::V2025_11_25 } else { Revision::V2024_11_05 };
+    let again =
+        initialize(talk, other.as_str(), &crate::client::capabilities(other), &crate::client::client_info());
+    let ticket = talk.send(again.deliberate(solo.name, Taint::Conversation)).await;
+    let reply = talk.reply(&ticket).await;
+    let alive = talk.request("ping", json!({})).await;
+    let version = reply.result().and_then(|result| result.get("protocolVersion")?.as_str());
+    let expected = ["an error", "an HTTP status of 400 or more", "the version that was agreed on"];
+    let seen =
+        |class: &str, message: String| breach(class, message, &ticket, &reply).quality().expected(&expected);
+    match (&reply, &alive) {
+        (Reply::Result(_), _) if version != Some(agreed.as_str()) => {
+            let message =
+                format!("a second `initialize` switched a live session from {agreed} to another version");
+            let actual = version.unwrap_or("no version").to_owned();
+            solo.judge.broke(ID, seen("reset", message).actual(actual).pointer("/result/protocolVersion"));
+        }
+        (_, Reply::Result(_)) => solo.judge.held(ID),
+        (_, Reply::Error(_)) => {
+            let message = "after a second `initialize` the session no longer works".to_owned();
+            solo.judge.broke(ID, seen("session-lost", message));
+        }
+        _ => solo.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", alive.describe())),
+    }
+}
+
+async fn closed_connections_do_no_harm(solo: &mut Solo<'_>) {
+    const ID: &str = "lifecycle.shutdown.http-close-harmless";
+    let revision = solo.revision;
+    let Some(mut first) = solo.begin(revision, &[ID]).await else { return };
+    let list = solo.offer.listed.first().copied().unwrap_or("ping");
+    for method in ["ping", list, "ping"] {
+        let outgoing = first.talk.compose(method, json!({}));
+        let ticket = first.talk.send(outgoing).await;
+        first.talk.abort(&ticket).await;
+    }
+    let Ok(mut second) = solo.open(Some(revision)).await else {
+        solo.close(first).await;
+        return solo.judge.undecided(ID, "no-conversation", "a further conversation could not be opened");
+    };
+    let begun = second.talk.begin(revision).await;
+    let reply = match begun {
+        Ok(()) => second.talk.request("ping", json!({})).await,
+        Err(crate::client::HandshakeFailure::Refused(reply)) => reply,
+        Err(crate::client::HandshakeFailure::OtherVersion(_)) => Reply::Silence(Duration::ZERO),
+    };
+    solo.judge.decide(ID, reply.result().is_some(), || {
+        Breach::new("no-new-session", "after connections were closed abruptly, a new session does not work")
+            .expected(&["a session that works"])
+            .reply(&reply)
+    });
+    solo.close(first).await;
+    solo.close(second).await;
+}
+
+/// Holds `notifications/initialized` back for a while, so that the monitors see what the server asks meanwhile.
+pub(super) async fn hold_back(solo: &mut Solo<'_>, talk: &mut Conversation) {
+    const ID: &str = "lifecycle.pre-init.no-server-requests";
+    talk.idle(HELD_BACK).await;
+    if talk.gone().is_none() {
+        // A request of the server would be a breach, which outweighs this.
+        solo.judge.held(ID);
+    }
 }

@@ -1,7 +1,11 @@
 //! Probes: active checks. Each sends something on purpose and judges the answer.
 
 mod base;
+mod base_batch;
+mod base_errors;
+mod base_stateless;
 mod call;
+mod completion;
 mod http;
 mod http_headers;
 mod http_legacy_sse;
@@ -10,10 +14,24 @@ mod http_params;
 mod http_session;
 mod http_streams;
 mod lifecycle;
+mod lists;
+mod meta;
+mod modern;
 mod offer;
+mod pagination;
+mod ping;
 mod probe;
+mod prompts;
+mod provoke;
+mod resources;
+mod robustness;
 mod safety;
+mod stdio;
+mod tools;
+mod tour;
+mod versioning;
 
-pub use offer::Offer;
+pub use offer::{Call, Cursor, Offer};
 pub use probe::{Over, Place, Probe, Run, Settings, Solo, Stage, all, breach, deciding};
+pub use provoke::Provoked;
 pub use safety::{Calls, Safety, matches};

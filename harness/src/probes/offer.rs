@@ -1,6 +1,7 @@
 //! What a server offers, as the clean part of a conversation found out.
 
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// What a server offers.
 #[derive(Debug, Clone, Default)]
@@ -21,4 +22,47 @@ pub struct Offer {
     pub not_called: Vec<(String, crate::run::Reason)>,
     /// Tools that were called.
     pub called: Vec<String>,
+    /// The calls that were answered.
+    pub calls: Vec<Call>,
+    /// The names or URIs of each list, by method, as last seen.
+    pub latest: BTreeMap<&'static str, Vec<String>>,
+    /// The same, as first seen.
+    pub first: BTreeMap<&'static str, Vec<String>>,
+    /// Cursors that the server gave.
+    pub cursors: Vec<Cursor>,
+    /// The result of `server/discover` (2026-07-28).
+    pub discovered: Option<Value>,
+}
+
+/// A tool call that was answered.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The tool.
+    pub tool: String,
+    /// The arguments.
+    pub arguments: Value,
+    /// The last result, if it was no error of the protocol.
+    pub result: Option<Value>,
+    /// Whether input was demanded on the way (2026-07-28).
+    pub asked_for_input: bool,
+}
+
+/// A cursor that the server gave.
+#[derive(Debug, Clone)]
+pub struct Cursor {
+    /// The list.
+    pub method: &'static str,
+    /// The cursor.
+    pub cursor: String,
+    /// The names or URIs on the page that it led to.
+    pub page: Vec<String>,
+}
+
+impl Call {
+    /// Whether the tool did what it was asked to.
+    pub fn succeeded(&self) -> bool {
+        self.result
+            .as_ref()
+            .is_some_and(|result| result["isError"] != true && result.get("content").is_some())
+    }
 }

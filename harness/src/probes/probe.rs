@@ -68,6 +68,8 @@ pub enum Place {
     Alone,
     /// In conversations of its own, once for the era: what it does comes before any revision is agreed on.
     AloneForEra,
+    /// The same, but beside the main conversations: it needs nothing that they find out, and takes its time.
+    AloneEarly,
 }
 
 /// The code of a probe.
@@ -106,9 +108,10 @@ pub struct Solo<'a> {
     pub offer: &'a Offer,
     /// What may be called, and the seed.
     pub settings: &'a Settings,
-    /// The revision of the unit; for [`Place::AloneForEra`] the newest one of the era that the server speaks.
+    /// The revision of the unit; for [`Place::AloneForEra`] the newest one of the era that the server speaks, for
+    /// [`Place::AloneEarly`] the one that was begun first.
     pub revision: Revision,
-    /// The revisions of the era that the server was seen to speak, oldest first.
+    /// The revisions of the era that the server was seen to speak by then, oldest first.
     pub spoken: &'a [Revision],
     /// Whether the server speaks the other era too.
     pub dual_era: bool,
@@ -214,6 +217,7 @@ macro_rules! probes {
     (@run Clean $name:ident) => { $crate::probes::Run::Within(|stage| Box::pin($name(stage))) };
     (@run Breaking $name:ident) => { $crate::probes::Run::Within(|stage| Box::pin($name(stage))) };
     (@run Alone $name:ident) => { $crate::probes::Run::Alone(|solo| Box::pin($name(solo))) };
+    (@run AloneEarly $name:ident) => { $crate::probes::Run::Alone(|solo| Box::pin($name(solo))) };
     (@run AloneForEra $name:ident) => { $crate::probes::Run::Alone(|solo| Box::pin($name(solo))) };
 }
 pub(super) use probes;
@@ -221,7 +225,13 @@ pub(super) use probes;
 /// All probes, by area. Within a place they run in this order.
 pub fn all() -> impl Iterator<Item = &'static Probe> {
     [
+        // What the others stand on comes first.
+        super::tour::PROBES,
         super::base::PROBES,
+        super::base_batch::PROBES,
+        super::base_errors::PROBES,
+        super::base_stateless::PROBES,
+        super::completion::PROBES,
         super::http::PROBES,
         super::http_headers::PROBES,
         super::http_legacy_sse::PROBES,
@@ -230,6 +240,16 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::http_session::PROBES,
         super::http_streams::PROBES,
         super::lifecycle::PROBES,
+        super::meta::PROBES,
+        super::modern::PROBES,
+        super::pagination::PROBES,
+        super::ping::PROBES,
+        super::prompts::PROBES,
+        super::resources::PROBES,
+        super::robustness::PROBES,
+        super::stdio::PROBES,
+        super::tools::PROBES,
+        super::versioning::PROBES,
     ]
     .into_iter()
     .flatten()

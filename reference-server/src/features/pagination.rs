@@ -1,4 +1,4 @@
-//! Pagination: opaque cursors that only this process can make, and the cutting of lists into pages.
+//! Pagination: opaque cursors that only the holder of a secret can make, and the cutting of lists into pages.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,13 +16,17 @@ pub(crate) enum ListKind {
     Prompts = 4,
 }
 
-/// The secret that makes cursors unforgeable, new in every process.
+/// The secret that makes cursors unforgeable.
 pub(crate) struct CursorKey([u8; 32]);
 
 /// Bytes of the authentication code in a cursor.
 const CODE_LENGTH: usize = 16;
 
 impl CursorKey {
+    pub(crate) const fn new(secret: [u8; 32]) -> Self {
+        Self(secret)
+    }
+
     pub(crate) fn random() -> Self {
         let mut key = [0; 32];
         getrandom::fill(&mut key)

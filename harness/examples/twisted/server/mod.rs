@@ -1,0 +1,7 @@
+//! The reference server behind a filter that twists what goes in or comes out.
+
+mod base;
+mod twist;
+
+#[allow(unused_imports, reason = "one of the two programs that share this module lists the twists")]
+pub(crate) use twist::{all, run};

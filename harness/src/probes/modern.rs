@@ -1,0 +1,413 @@
+//! A fresh conversation of 2026-07-28: nothing precedes its first request, and it stands beside the main one.
+
+use super::lifecycle::on_purpose;
+use super::lists::{LISTS, List, listing, sorted};
+use super::probe::probes;
+use super::versioning::{is_own_process, judge_removed, naming};
+use super::{Solo, breach};
+use crate::client::headers::mirrored_arguments;
+use crate::client::{Conversation, HttpEdits, Opened, Outgoing, Reply, Ticket, mrtr, with_meta};
+use crate::monitors::Breach;
+use crate::protocol::Revision;
+use serde_json::{Value, json};
+
+probes! {
+    /// Opens a fresh process or connection and begins with a listing that carries its `_meta`: no handshake is needed.
+    /// The lists and the answer to `server/discover` are the same as in the other conversation, and a cursor from
+    /// there goes on here: nothing hangs on a connection, so that any instance of a server can serve any request.
+    fresh_connection_is_served_alike (AloneForEra, Modern, Any) decides [
+        "versioning.request.no-handshake-needed", "discover.connection-independent",
+        "tools.list.same-on-every-connection", "resources.list.same-on-every-connection",
+        "prompts.list.same-on-every-connection",
+        "tools.list.unaffected-by-requests", "resources.list.unaffected-by-requests",
+        "prompts.list.unaffected-by-requests", "pagination.cursor.any-connection",
+        "versioning.request.legacy-version-refused", "versioning.removed-methods-unknown",
+        "meta.request.absent-refused", "meta.request.version-missing-refused",
+        "meta.request.capabilities-missing-refused", "meta.request.wrong-type-refused",
+        "meta.request.refusal-http-status", "capabilities.client.missing-error",
+        "capabilities.client.only-declared-used", "capabilities.client.missing-error-http-status",
+    ];
+}
+
+const NO_HANDSHAKE: &str = "versioning.request.no-handshake-needed";
+
+async fn fresh_connection_is_served_alike(solo: &mut Solo<'_>) {
+    let Ok(mut opened) = solo.open(Some(solo.revision)).await else {
+        return solo.judge.undecided(
+            NO_HANDSHAKE,
+            "no-conversation",
+            "a further conversation could not be opened",
+        );
+    };
+    opened.talk.speak_modern(solo.revision);
+    let method = solo.offer.listed.first().copied().unwrap_or("server/discover");
+    let outgoing = opened.talk.compose(method, json!({}));
+    let ticket = opened.talk.send(outgoing).await;
+    let reply = opened.talk.reply(&ticket).await;
+    match &reply {
+        Reply::Result(_) => solo.judge.held(NO_HANDSHAKE),
+        Reply::Error(_) => solo.judge.broke(
+            NO_HANDSHAKE,
+            breach("refused", format!("`{method}` as the first request was refused"), &ticket, &reply)
+                .expected(&["a result"])
+                .pointer("/error"),
+        ),
+        _ => solo.judge.undecided(
+            NO_HANDSHAKE,
+            "no-answer",
+            format!("no usable answer came: {}", reply.describe()),
+        ),
+    }
+    if opened.talk.gone().is_none() {
+        compare(solo, &mut opened).await;
+        without_capabilities(solo, &mut opened.talk).await;
+        malformed_metadata(solo, &mut opened.talk).await;
+        legacy_version(solo, &mut opened.talk).await;
+    }
+    solo.close(opened).await;
+}
+
+/// Compares lists and self-description with those of the main conversation.
+async fn compare(solo: &mut Solo<'_>, opened: &mut Opened) {
+    let mut others: Vec<Opened> = Vec::new();
+    for list in LISTS.into_iter().filter(|list| solo.offer.listed.contains(&list.method)) {
+        let Some(ids) = ids(list) else { continue };
+        match listing(&mut opened.talk, list).await {
+            Some((here, reply)) => compare_list(solo, list, ids, &sorted(&here), &reply, &mut others).await,
+            None => solo.judge.undecided(ids.0, "no-answer", "the list could not be fetched again"),
+        }
+        solo.judge.about(opened.talk.recorder());
+    }
+    for other in others {
+        solo.close(other).await;
+    }
+    solo.judge.about(opened.talk.recorder());
+    go_on(solo, &mut opened.talk).await;
+    let described = opened.talk.request("server/discover", json!({})).await;
+    if let (Some(here), Some(there)) = (described.result(), &solo.offer.discovered) {
+        let plain = |result: &Value| {
+            let mut result = result.clone();
+            if let Some(members) = result.as_object_mut() {
+                members.remove("ttlMs");
+                members.remove("_meta");
+            }
+            result
+        };
+        solo.judge.decide("discover.connection-independent", plain(here) == plain(there), || {
+            Breach::new("differs", "`server/discover` is answered otherwise on another connection")
+                .expected(&["the same result, `ttlMs` and `_meta` aside"])
+                .reply(&described)
+                .actual("another result")
+                .pointer("/result")
+        });
+    }
+}
+
+/// The rows about the set not varying with the connection, and about requests not altering it.
+fn ids(list: &List) -> Option<(&'static str, &'static str)> {
+    match list.method {
+        "tools/list" => Some(("tools.list.same-on-every-connection", "tools.list.unaffected-by-requests")),
+        "resources/list" => {
+            Some(("resources.list.same-on-every-connection", "resources.list.unaffected-by-requests"))
+        }
+        "prompts/list" => {
+            Some(("prompts.list.same-on-every-connection", "prompts.list.unaffected-by-requests"))
+        }
+        _ => None,
+    }
+}
+
+async fn compare_list(
+    solo: &mut Solo<'_>,
+    list: &'static List,
+    (same, unaffected): (&'static str, &'static str),
+    here: &[String],
+    reply: &Reply,
+    others: &mut Vec<Opened>,
+) {
+    let (Some(first), Some(last)) = (
+        solo.offer.first.get(list.method).map(|keys| sorted(keys)),
+        solo.offer.latest.get(list.method).map(|keys| sorted(keys)),
+    ) else {
+        return;
+    };
+    // A process of one's own begins anew: what changed in the other one cannot be seen here.
+    let own = is_own_process(solo.opener.binding().transport());
+    if here == if own { &first } else { &last } {
+        solo.judge.held(same);
+        if own && first != last {
+            let text = "the list changed after other requests, and another process cannot tell for whom";
+            solo.judge.undecided(unaffected, "process-state", text);
+        } else {
+            // What changed there changed here too: a list may change, only not for one connection.
+            solo.judge.held(unaffected);
+        }
+        return;
+    }
+    // Lists drift: two further connections say whether this is more than that.
+    while others.len() < 2 {
+        let Ok(mut other) = solo.open(Some(solo.revision)).await else { break };
+        other.talk.speak_modern(solo.revision);
+        others.push(other);
+    }
+    let mut elsewhere = Vec::new();
+    for other in others.iter_mut() {
+        elsewhere.extend(listing(&mut other.talk, list).await.map(|(keys, _)| sorted(&keys)));
+    }
+    let changed_there = first != last;
+    let stable = elsewhere.len() == 2 && elsewhere.iter().all(|set| *set == first);
+    let id = if changed_there && stable { unaffected } else { same };
+    let seen = Breach::new("differs", format!("`{}` gives other entries on another connection", list.method))
+        .expected(&["the same set on every connection"])
+        .reply(reply)
+        .actual(difference(here, &last))
+        .pointer(format!("/result/{}", list.member));
+    if elsewhere.iter().all(|set| *set == last) {
+        let text = "the list was another one for a moment, and the same again on two further connections";
+        return solo.judge.undecided(same, "drift", text);
+    }
+    solo.judge.broke(id, seen);
+}
+
+fn difference(here: &[String], there: &[String]) -> String {
+    let lacking = there.iter().find(|key| !here.contains(key)).map(|key| format!("`{key}` is missing"));
+    let more = here.iter().find(|key| !there.contains(key)).map(|key| format!("`{key}` is new"));
+    let text = [lacking, more].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    text.chars().take(300).collect()
+}
+
+/// Goes on with a cursor of the other conversation.
+async fn go_on(solo: &mut Solo<'_>, talk: &mut Conversation) {
+    const ID: &str = "pagination.cursor.any-connection";
+    let Some(known) = solo.offer.cursors.first().cloned() else { return };
+    let Some(list) = LISTS.into_iter().find(|list| list.method == known.method) else { return };
+    let reply = talk.request(known.method, json!({"cursor": known.cursor})).await;
+    match reply.result().map(|result| list.keys(list.entries(result))) {
+        Some(page) if page == known.page => solo.judge.held(ID),
+        // A process of one's own may keep its cursors to itself.
+        _ if is_own_process(talk.transport()) => solo.judge.held(ID),
+        Some(_) => {
+            solo.judge.undecided(ID, "other-page", "the cursor led to another page, which may have changed")
+        }
+        None if reply.is_error() => solo.judge.broke(
+            ID,
+            Breach::new("refused", "a cursor is refused on another connection")
+                .expected(&["the next page"])
+                .reply(&reply)
+                .pointer("/error"),
+        ),
+        None => solo.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe())),
+    }
+}
+
+/// Calls tools that asked for input before, with no client capability declared: they refuse by -32021, or do without.
+async fn without_capabilities(solo: &mut Solo<'_>, talk: &mut Conversation) {
+    const ID: &str = "capabilities.client.missing-error";
+    const USED: &str = "capabilities.client.only-declared-used";
+    for call in solo.offer.calls.iter().filter(|call| call.asked_for_input).take(3) {
+        let mut params =
+            with_meta(json!({"name": call.tool, "arguments": call.arguments}), solo.revision.as_str());
+        params["_meta"][CAPABILITIES] = json!({});
+        let mut outgoing = Outgoing::request(&talk.fresh_id(), "tools/call", Some(params));
+        let tool = solo.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
+        if let Some(schema) =
+            tool.and_then(|tool| tool.get("inputSchema")).filter(|_| talk.transport().is_http())
+        {
+            outgoing.mirrored = mirrored_arguments(schema, &call.arguments);
+        }
+        let ticket = talk.send(outgoing).await;
+        let reply = talk.reply(&ticket).await;
+        let message =
+            format!("`{}`, which asks for input, was called without client capabilities", call.tool);
+        let seen = |class: &str| {
+            breach(class, message.clone(), &ticket, &reply).expected(&["error -32021", "a complete result"])
+        };
+        match &reply {
+            Reply::Error(_) if reply.error_code() == Some(-32021) => {
+                solo.judge.held(ID);
+                solo.judge.held(USED);
+                if let Some(status) = reply.status() {
+                    solo.judge.decide("capabilities.client.missing-error-http-status", status == 400, || {
+                        let status_seen =
+                            seen("status").expected(&["HTTP 400"]).actual(format!("HTTP {status}"));
+                        // An event stream that is open already cannot change its status.
+                        if status == 200 { status_seen.quality() } else { status_seen }
+                    });
+                }
+            }
+            Reply::Error(_) => solo.judge.broke(ID, seen("other-code").pointer("/error/code")),
+            Reply::Result(answer) => match answer.message.result() {
+                // The monitors tell this one.
+                Some(result) if mrtr::demands_input(result) => solo.judge.broke(ID, seen("asked").see(USED)),
+                Some(result) if result["isError"] == true => solo.judge.broke(ID, seen("is-error").quality()),
+                _ => {
+                    solo.judge.held(ID);
+                    solo.judge.held(USED);
+                }
+            },
+            _ => {
+                solo.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe()))
+            }
+        }
+    }
+}
+
+/// A known version of the other era, named in a request of this one; and `initialize`, which this era no longer has.
+async fn legacy_version(solo: &mut Solo<'_>, talk: &mut Conversation) {
+    const ID: &str = "versioning.request.legacy-version-refused";
+    if solo.dual_era {
+        return solo.judge.undecided(
+            ID,
+            "dual-era",
+            "a server of both eras may serve such a request as it likes",
+        );
+    }
+    let id = talk.fresh_id();
+    let outgoing = naming(&id, "server/discover", Revision::V2025_11_25.as_str());
+    let (ticket, reply) = on_purpose(solo, talk, outgoing).await;
+    match &reply {
+        Reply::Error(_) | Reply::Unmatched(_) if reply.error_code() == Some(-32022) => solo.judge.held(ID),
+        Reply::Result(_) | Reply::Error(_) => solo.judge.broke(
+            ID,
+            breach(
+                "other",
+                "a request naming the version 2025-11-25 was not answered -32022",
+                &ticket,
+                &reply,
+            )
+            .expected(&["error -32022"]),
+        ),
+        _ => solo.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe())),
+    }
+    let outgoing = talk.compose("initialize", json!({
+        "protocolVersion": solo.revision.as_str(), "capabilities": {}, "clientInfo": crate::client::client_info(),
+    }));
+    let (ticket, reply) = on_purpose(solo, talk, outgoing).await;
+    // Any error will do that names versions; which code is left open.
+    if !reply.is_error() || reply.error_code() == Some(-32601) {
+        judge_removed(solo.judge, "versioning.removed-methods-unknown", "initialize", &ticket, &reply);
+    }
+}
+
+/// How required metadata can be wrong.
+struct Wrong {
+    id: &'static str,
+    class: &'static str,
+    message: &'static str,
+    /// Whether the version in the header cannot match, so that -32020 is as good.
+    mismatch: bool,
+    quality: bool,
+    change: fn(&mut Value),
+}
+
+const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+
+const WRONG: &[Wrong] = &[
+    Wrong {
+        id: "meta.request.capabilities-missing-refused",
+        class: "capabilities",
+        message: "a request without `clientCapabilities` in `_meta`",
+        mismatch: false,
+        quality: false,
+        change: |params| drop(params["_meta"].as_object_mut().map(|meta| meta.remove(CAPABILITIES))),
+    },
+    Wrong {
+        id: "meta.request.version-missing-refused",
+        class: "version",
+        message: "a request without `protocolVersion` in `_meta`",
+        mismatch: true,
+        quality: false,
+        change: |params| drop(params["_meta"].as_object_mut().map(|meta| meta.remove(VERSION))),
+    },
+    Wrong {
+        id: "meta.request.absent-refused",
+        class: "absent",
+        message: "a request without `_meta`",
+        mismatch: true,
+        quality: false,
+        change: |params| drop(params.as_object_mut().map(|params| params.remove("_meta"))),
+    },
+    Wrong {
+        id: "meta.request.wrong-type-refused",
+        class: "capabilities-string",
+        message: "a request whose `clientCapabilities` are a string",
+        mismatch: false,
+        quality: true,
+        change: |params| params["_meta"][CAPABILITIES] = json!("none"),
+    },
+    Wrong {
+        id: "meta.request.wrong-type-refused",
+        class: "version-number",
+        message: "a request whose `protocolVersion` is a number",
+        mismatch: true,
+        quality: true,
+        change: |params| params["_meta"][VERSION] = json!(20_260_728),
+    },
+];
+
+async fn malformed_metadata(solo: &mut Solo<'_>, talk: &mut Conversation) {
+    let method = solo.offer.listed.first().copied().unwrap_or("server/discover");
+    for wrong in WRONG {
+        let claims_nothing = wrong.mismatch && !talk.transport().is_http();
+        if solo.dual_era && claims_nothing {
+            let text = "a server of both eras may take it for a request of the other one";
+            solo.judge.undecided(wrong.id, "dual-era", text);
+            continue;
+        }
+        let mut params = with_meta(json!({}), solo.revision.as_str());
+        (wrong.change)(&mut params);
+        let id = talk.fresh_id();
+        let mut outgoing = Outgoing::request(&id, method, Some(params));
+        // The header still says which version is meant.
+        outgoing.version = Some(solo.revision.to_string());
+        outgoing = outgoing.http(HttpEdits::default());
+        let (ticket, reply) = on_purpose(solo, talk, outgoing).await;
+        judge_wrong(solo, wrong, talk.transport().is_http(), &ticket, &reply);
+        if talk.gone().is_some() {
+            return;
+        }
+    }
+}
+
+fn judge_wrong(solo: &mut Solo<'_>, wrong: &Wrong, http: bool, ticket: &Ticket, reply: &Reply) {
+    const STATUS: &str = "meta.request.refusal-http-status";
+    let code = reply.error_code();
+    let right = code == Some(-32602) || (wrong.mismatch && http && code == Some(-32020));
+    let expected = ["error -32602 (invalid params)"];
+    let seen = breach(wrong.class, format!("{} was not refused with -32602", wrong.message), ticket, reply)
+        .expected(&expected);
+    match reply {
+        Reply::Error(_) | Reply::Unmatched(_) if right => solo.judge.held(wrong.id),
+        Reply::Result(_) if wrong.quality => solo.judge.broke(wrong.id, seen.quality()),
+        Reply::Result(_) => solo.judge.broke(wrong.id, seen),
+        // Refused, with another code: a lesser matter; from a server of both eras it may be the other one's.
+        Reply::Error(_) | Reply::Unmatched(_) if solo.dual_era => {
+            solo.judge.undecided(
+                wrong.id,
+                "dual-era",
+                format!("a server of both eras answered {}", reply.describe()),
+            );
+        }
+        Reply::Error(_) | Reply::Unmatched(_) => solo.judge.broke(wrong.id, seen.quality()),
+        _ => solo.judge.undecided(
+            wrong.id,
+            "no-answer",
+            format!("no usable answer came: {}", reply.describe()),
+        ),
+    }
+    let Some(status) = reply.status().filter(|_| http && reply.is_error() && !wrong.quality) else { return };
+    if !right {
+        return;
+    }
+    solo.judge.decide(STATUS, status == 400, || {
+        breach(
+            wrong.class,
+            format!("{} was refused with another status than 400", wrong.message),
+            ticket,
+            reply,
+        )
+        .expected(&["HTTP 400"])
+        .actual(format!("HTTP {status}"))
+    });
+}

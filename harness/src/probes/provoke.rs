@@ -1,0 +1,140 @@
+//! Sending what may get no answer at all, without waiting for the time-out each time: a valid request goes after it as
+//! a barrier, and what came by then is what there is.
+
+use super::probe::Stage;
+use crate::client::{Answer, Outgoing, Reply, Ticket};
+use crate::protocol::{Era, Id, Transport};
+use crate::wire::{Event, Taint};
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// How long after the barrier an answer may still come on a channel that all answers share.
+const LINGER: Duration = Duration::from_millis(50);
+
+/// What came of a provocation.
+pub struct Provoked {
+    /// What was sent.
+    pub ticket: Ticket,
+    /// The answer; [`Reply::Unmatched`] for one without the id of the request on any transport, [`Reply::Silence`]
+    /// where nothing came until the barrier was answered.
+    pub reply: Reply,
+    /// The answer to the valid request that followed.
+    pub barrier: Reply,
+}
+
+impl Provoked {
+    /// Whether the server went on as if nothing had happened.
+    pub fn survived(&self) -> bool {
+        self.barrier.result().is_some()
+    }
+
+    /// Whether a result came, with whatever id.
+    pub fn is_result(&self) -> bool {
+        self.reply.answer().is_some_and(|answer| answer.message.result().is_some())
+    }
+}
+
+impl Stage<'_> {
+    /// The harmless request of the era: `ping`, or `server/discover`.
+    pub fn harmless(&self) -> &'static str {
+        if self.era() == Era::Modern { "server/discover" } else { "ping" }
+    }
+
+    /// Sends something that breaks the protocol and a valid request after it, and says what came of both.
+    pub async fn provoke(&mut self, outgoing: Outgoing) -> Provoked {
+        let ticket = self.talk.send(outgoing.deliberate(self.name, Taint::Message)).await;
+        let method = self.harmless();
+        let sentinel = self.talk.compose(method, json!({}));
+        let sentinel = self.talk.send(sentinel).await;
+        let barrier = self.talk.reply(&sentinel).await;
+        let reply = match self.transport() {
+            Transport::Http => {
+                let reply = self.talk.reply_within(&ticket, self.talk.timeouts().request).await;
+                if let Reply::Silence(_) = reply {
+                    self.talk.note_timed_out(&ticket);
+                }
+                reply
+            }
+            _ => self.on_shared_channel(&ticket, sentinel.id.as_ref(), &barrier).await,
+        };
+        Provoked { ticket, reply, barrier }
+    }
+
+    async fn on_shared_channel(&mut self, ticket: &Ticket, sentinel: Option<&Id>, barrier: &Reply) -> Reply {
+        let mut wait = Duration::ZERO;
+        loop {
+            let reply = self.talk.reply_within(ticket, wait).await;
+            if let Reply::Result(_) | Reply::Error(_) | Reply::Gone(_) = reply {
+                return reply;
+            }
+            if let Some(stray) = self.stray(ticket, sentinel) {
+                return Reply::Unmatched(stray);
+            }
+            // A refusal of the POST says it all; where there is no sign of life there is nothing to wait for.
+            let refused = reply.status().is_some_and(|status| status >= 400);
+            if refused || !wait.is_zero() || barrier.result().is_none() {
+                return match reply {
+                    Reply::NoMessage(head) if head.status < 300 => Reply::Silence(wait),
+                    other => other,
+                };
+            }
+            wait = LINGER;
+            self.talk.idle(LINGER).await;
+        }
+    }
+
+    /// The first response since a position that answers nothing that was sent before or as the barrier.
+    fn stray(&mut self, ticket: &Ticket, sentinel: Option<&Id>) -> Option<Answer> {
+        let mut sent: Option<HashSet<Id>> = None;
+        for heard in self.talk.heard_since(ticket.since) {
+            if !heard.message.is_response() {
+                continue;
+            }
+            if let Some(id) = heard.message.id().filter(|id| !id.is_null()) {
+                let sent = sent.get_or_insert_with(|| self.ids_before(ticket.since));
+                if Some(id) == sentinel || sent.contains(id) {
+                    continue;
+                }
+            }
+            return Some(Answer { message: heard.message, record: heard.record, http: None });
+        }
+        None
+    }
+
+    /// Ids that were sent before a position: a late answer to one of these is no answer to what came after.
+    fn ids_before(&self, since: u64) -> HashSet<Id> {
+        let records = self.talk.recorder().snapshot();
+        let earlier = records.iter().take_while(|record| record.seq < since);
+        earlier
+            .filter_map(|record| match &record.event {
+                Event::Sent { payload, .. } => payload.message().cloned(),
+                _ => None,
+            })
+            .flat_map(|message| message.parts())
+            .filter_map(|part| part.id().cloned())
+            .collect()
+    }
+
+    /// A valid request in which a piece of raw JSON stands in place of `"@"`, which has to occur in the parameters.
+    pub fn with_raw(&mut self, method: &str, params: Value, raw: &str) -> Outgoing {
+        let mut outgoing = self.talk.compose(method, params);
+        let text = String::from_utf8_lossy(&outgoing.body).replacen("\"@\"", raw, 1);
+        outgoing.body = text.into();
+        outgoing
+    }
+
+    /// Whether the server declares a capability, by path.
+    pub fn declares(&self, path: &str) -> bool {
+        self.talk.handshake().is_some_and(|handshake| handshake.declares(path))
+    }
+
+    /// The list methods of the capabilities that the server declares, with the member of their results.
+    pub fn lists(&self) -> Vec<(&'static str, &'static str)> {
+        [("tools", "tools/list"), ("resources", "resources/list"), ("prompts", "prompts/list")]
+            .into_iter()
+            .filter(|(capability, _)| self.declares(capability))
+            .map(|(member, method)| (method, member))
+            .collect()
+    }
+}

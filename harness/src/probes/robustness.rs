@@ -1,0 +1,360 @@
+//! What any server must stand: malformed and extreme input (POLICY section 10).
+
+use super::Stage;
+use super::probe::{breach, probes};
+use crate::client::{Gone, Outgoing, Reply};
+use crate::monitors::Breach;
+use crate::protocol::{Era, Id};
+use serde_json::{Value, json};
+
+probes! {
+    /// Sends the same valid request in four spellings: as usual, with its members in another order, with white space,
+    /// with characters of its strings escaped. All are the same JSON, so all get the same kind of answer.
+    equal_json_is_treated_equally (Clean, Both, Any) decides ["robustness.equal-json-equal-verdict"];
+    /// Sends broken JSON, bytes that are no UTF-8, scalars, an array (where there are no batches), a response to
+    /// nothing and a long line of garbage, each followed by a valid request. Whatever the server says of the garbage, the
+    /// valid request is answered: one broken message must not take everybody's session with it.
+    malformed_input_is_survived (Breaking, Both, Any) decides [
+        "robustness.liveness.after-malformed",
+        "robustness.http.no-5xx",
+        "robustness.process.survives",
+        "stdio.malformed-line-survived",
+    ];
+    /// Sends parameters with arrays and with objects nested 10 000 deep. An answer, an error, HTTP 4xx or silence
+    /// passes; a recursive parser overflows its stack and dies.
+    deep_nesting_is_survived (Breaking, Both, Any) decides
+        ["robustness.deep-nesting", "robustness.liveness.after-stress"];
+    /// Sends 64 KiB of ASCII and of characters beyond 16 bits as id, method, tool name, URI, prompt name and cursor.
+    long_strings_are_survived (Breaking, Both, Any) decides
+        ["robustness.long-strings", "robustness.liveness.after-stress"];
+    /// Sends 2^53+1, 2^64, 1e400, -0, tiny and thousand-digit numbers as ids and as parameters.
+    unusual_numbers_are_survived (Breaking, Both, Any) decides
+        ["robustness.numbers", "robustness.liveness.after-stress"];
+    /// Sends NUL, control characters, lone surrogates, noncharacters, marks that turn the direction of text and
+    /// unnormalised text in parameters, names, URIs and cursors.
+    unusual_strings_are_survived (Breaking, Both, Any) decides
+        ["robustness.strings", "robustness.liveness.after-stress"];
+    /// Sends members that stand twice, have empty names or the names that JavaScript objects inherit, and ten thousand
+    /// members that nobody knows.
+    unusual_members_are_survived (Breaking, Both, Any) decides
+        ["robustness.members", "robustness.liveness.after-stress"];
+}
+
+const DEPTH: usize = 10_000;
+const LONG: usize = 64 << 10;
+
+async fn equal_json_is_treated_equally(stage: &mut Stage<'_>) {
+    const ID: &str = "robustness.equal-json-equal-verdict";
+    let method = stage.harmless();
+    let (_, plain) = stage.request(method, json!({"_meta": {}})).await;
+    if !matches!(plain, Reply::Result(_)) {
+        return stage.judge.undecided(
+            ID,
+            "no-answer",
+            format!("no usable answer came: {}", plain.describe()),
+        );
+    }
+    for spelling in ["order", "white-space", "escapes"] {
+        let mut last = None;
+        // Once more, so that a server that changes is not blamed for it.
+        for _ in 0..2 {
+            let outgoing = spelled(stage, method, spelling);
+            let (ticket, reply) = stage.valid(outgoing).await;
+            let refused = matches!(reply, Reply::Error(_));
+            last = Some((ticket, reply));
+            if !refused {
+                break;
+            }
+        }
+        let Some((ticket, reply)) = last else { continue };
+        match &reply {
+            Reply::Result(_) => stage.judge.held(ID),
+            Reply::Error(_) => stage.judge.broke(
+                ID,
+                breach(
+                    spelling,
+                    "the same request in another spelling of its JSON was refused",
+                    &ticket,
+                    &reply,
+                )
+                .expected(&["a result, as for the usual spelling"]),
+            ),
+            _ => return,
+        }
+    }
+}
+
+/// A harmless request in another spelling.
+fn spelled(stage: &mut Stage<'_>, method: &str, spelling: &str) -> Outgoing {
+    let mut outgoing = stage.talk.compose(method, json!({"_meta": {}}));
+    let plain = String::from_utf8_lossy(&outgoing.body).into_owned();
+    let text = match spelling {
+        "order" => {
+            let value: Value = serde_json::from_str(&plain).unwrap_or_default();
+            let members: Vec<String> = value
+                .as_object()
+                .into_iter()
+                .flatten()
+                .rev()
+                .map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())))
+                .collect();
+            format!("{{{}}}", members.join(","))
+        }
+        // No line ends: a line is a message on stdio.
+        "white-space" => format!(" \t{}\t ", plain.replace("\":", "\" :\t").replacen('{', "{  ", 1)),
+        _ => {
+            let escaped: String = method.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+            plain.replacen(&format!("\"method\":\"{method}\""), &format!("\"m\\u0065thod\":\"{escaped}\""), 1)
+        }
+    };
+    outgoing.body = text.into();
+    outgoing
+}
+
+async fn malformed_input_is_survived(stage: &mut Stage<'_>) {
+    const ID: &str = "robustness.liveness.after-malformed";
+    const LINE: &str = "stdio.malformed-line-survived";
+    let mut stimuli: Vec<(&str, Vec<u8>)> = vec![
+        ("broken-json", br#"{"jsonrpc": "2.0", "id": 1, "method": }"#.to_vec()),
+        ("no-json", b"GET / HTTP/1.1".to_vec()),
+        ("invalid-utf8", b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/\xFF\xFE\xC0\x80\"}".to_vec()),
+        ("number", b"42".to_vec()),
+        ("string", br#""text""#.to_vec()),
+        ("null", b"null".to_vec()),
+        ("empty-object", b"{}".to_vec()),
+        ("stray-response", br#"{"jsonrpc":"2.0","id":"mcprove-never-asked","result":{}}"#.to_vec()),
+        ("long-garbage", vec![b'x'; 4 * LONG]),
+    ];
+    if !stage.revision.has_batches() {
+        stimuli.push(("array", b"[1,2]".to_vec()));
+    }
+    for (name, bytes) in stimuli {
+        let seen = stage.provoke(Outgoing::bytes(bytes)).await;
+        match &seen.barrier {
+            Reply::Result(_) => {
+                stage.judge.held(ID);
+                stage.judge.held(LINE);
+            }
+            // The monitors see the end of the process and tell it as that.
+            Reply::Gone(Gone::Exited { .. }) => return,
+            barrier => {
+                for id in [ID, LINE] {
+                    let breach = breach(
+                        name,
+                        "after malformed input, a valid request was not answered with its result",
+                        &seen.ticket,
+                        barrier,
+                    );
+                    stage
+                        .judge
+                        .broke(id, breach.expected(&["the result of the valid request that followed"]));
+                }
+                return;
+            }
+        }
+    }
+}
+
+/// Sends valid but extreme messages one by one, each followed by a valid request.
+async fn stress(stage: &mut Stage<'_>, row: &'static str, stimuli: Vec<(String, Outgoing)>) {
+    const ID: &str = "robustness.liveness.after-stress";
+    for (name, outgoing) in stimuli {
+        let seen = stage.provoke(outgoing).await;
+        match &seen.barrier {
+            Reply::Result(_) => {
+                stage.judge.held(row);
+                stage.judge.held(ID);
+            }
+            Reply::Gone(Gone::Exited { .. }) => {
+                stage.judge.undecided(row, "gone", "the process ended: see robustness.process.survives");
+                return;
+            }
+            barrier => {
+                for id in [row, ID] {
+                    let breach: Breach = breach(
+                        &name,
+                        format!(
+                            "after {name} in a message, a valid request was not answered with its result"
+                        ),
+                        &seen.ticket,
+                        barrier,
+                    );
+                    stage
+                        .judge
+                        .broke(id, breach.expected(&["the result of the valid request that followed"]));
+                }
+                return;
+            }
+        }
+    }
+}
+
+/// Requests with a place for a value that no server can act on: in an unknown parameter, and in the name of something
+/// that does not exist, for each feature that the server declares.
+fn places(stage: &Stage<'_>, prefix: &str) -> Vec<(&'static str, &'static str, Value)> {
+    let at = format!("{prefix}@");
+    let mut places = vec![("parameter", stage.harmless(), json!({"mcprove": at}))];
+    let declared = [
+        ("tools", "tool name", "tools/call", json!({"name": at, "arguments": {}})),
+        ("resources", "URI", "resources/read", json!({"uri": at})),
+        ("prompts", "prompt name", "prompts/get", json!({"name": at})),
+        ("tools", "cursor", "tools/list", json!({"cursor": at})),
+    ];
+    for (capability, place, method, params) in declared {
+        if stage.declares(capability) {
+            places.push((place, method, params));
+        }
+    }
+    places
+}
+
+async fn deep_nesting_is_survived(stage: &mut Stage<'_>) {
+    let method = stage.harmless();
+    let arrays = format!("{}{}", "[".repeat(DEPTH), "]".repeat(DEPTH));
+    let objects = format!("{}1{}", "{\"a\":".repeat(DEPTH), "}".repeat(DEPTH));
+    let mut stimuli = Vec::new();
+    for (name, raw) in [("nested arrays", arrays), ("nested objects", objects)] {
+        let outgoing = stage.with_raw(method, json!({"mcprove": "@"}), &raw);
+        stimuli.push((name.to_owned(), outgoing));
+    }
+    stress(stage, "robustness.deep-nesting", stimuli).await;
+}
+
+async fn long_strings_are_survived(stage: &mut Stage<'_>) {
+    let ascii = "a".repeat(LONG);
+    let astral = "🔑".repeat(LONG / 4);
+    let mut stimuli = Vec::new();
+    for (kind, text) in [("ASCII", &ascii), ("astral", &astral)] {
+        let id = Id::string(text);
+        let params = stage.talk.params(json!({}));
+        let method = stage.harmless();
+        stimuli.push((format!("a long {kind} id"), Outgoing::request(&id, method, params)));
+        let outgoing = stage.talk.compose(&format!("mcprove/{text}"), json!({}));
+        stimuli.push((format!("a long {kind} method"), outgoing));
+        for (place, method, params) in places(stage, "mcprove://no-such/") {
+            let filled = fill(&params, text);
+            let outgoing = stage.talk.compose(method, filled);
+            stimuli.push((format!("a long {kind} {place}"), outgoing));
+        }
+    }
+    stress(stage, "robustness.long-strings", stimuli).await;
+}
+
+/// Puts a text in the place of `@`.
+fn fill(params: &Value, text: &str) -> Value {
+    match params {
+        Value::String(place) => Value::from(place.replace('@', text)),
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| (name.clone(), fill(value, text))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+async fn unusual_numbers_are_survived(stage: &mut Stage<'_>) {
+    let digits = "9".repeat(1000);
+    let numbers = [
+        "9007199254740993",
+        "18446744073709551616",
+        "-9223372036854775809",
+        "1e400",
+        "-1e400",
+        "-0",
+        "1e-400",
+        "0.1e1",
+        digits.as_str(),
+    ];
+    // None that could come back as the id of another request when it is read as a double.
+    let ids =
+        ["9007199254740993", "18446744073709551616", "1e400", "4294967295.5", "123456789e1", digits.as_str()];
+    let method = stage.harmless();
+    let short = |number: &str| number.chars().take(24).collect::<String>();
+    let mut stimuli = Vec::new();
+    for number in numbers {
+        let outgoing = stage.with_raw(method, json!({"mcprove": "@"}), number);
+        stimuli.push((format!("the number {} as a parameter", short(number)), outgoing));
+    }
+    for number in ids {
+        let mut outgoing = stage.talk.compose(method, json!({}));
+        let text = String::from_utf8_lossy(&outgoing.body).into_owned();
+        let own = outgoing.id.take().map(|id| format!("\"id\":{id}")).unwrap_or_default();
+        outgoing.body = text.replacen(&own, &format!("\"id\":{number}"), 1).into();
+        stimuli.push((format!("the number {} as id", short(number)), outgoing));
+    }
+    stress(stage, "robustness.numbers", stimuli).await;
+}
+
+async fn unusual_strings_are_survived(stage: &mut Stage<'_>) {
+    let strings = [
+        ("NUL", r"\u0000"),
+        ("control characters", r"\u0001\u0008\u000b\u001b[2J\u007f"),
+        ("a lone high surrogate", r"\ud800"),
+        ("a lone low surrogate", r"\udc00x"),
+        ("surrogates in the wrong order", r"\udc00\ud800"),
+        ("noncharacters", r"\uffff\ufffe\ufdd0"),
+        ("marks of direction", r"\u202e\u2066\u200f"),
+        ("unnormalised text", r"e\u0301\u1e9b\u0323\ufb01"),
+        ("format specifiers", r"%s%n%x{0}${jndi:x}"),
+    ];
+    let places = places(stage, "mcprove://no-such/");
+    let mut stimuli = Vec::new();
+    for (index, (name, escaped)) in strings.into_iter().enumerate() {
+        // In a parameter each time, and in the other places in turn.
+        let (parameter, others) = (places.first(), places.get(1..).unwrap_or_default());
+        let turn = others.get(index % others.len().max(1));
+        for (place, method, params) in parameter.into_iter().chain(turn) {
+            let mut outgoing = stage.talk.compose(method, params.clone());
+            let text = String::from_utf8_lossy(&outgoing.body).replacen(
+                "no-such/@",
+                &format!("no-such/{escaped}"),
+                1,
+            );
+            outgoing.body = text.into();
+            // The header that mirrors a name says what a reader makes of the text.
+            let value: Value =
+                crate::protocol::json::parse(&outgoing.body).map(|parsed| parsed.value).unwrap_or_default();
+            outgoing.name = Outgoing::message(&value).name;
+            stimuli.push((format!("{name} in a {place}"), outgoing));
+        }
+    }
+    stress(stage, "robustness.strings", stimuli).await;
+}
+
+async fn unusual_members_are_survived(stage: &mut Stage<'_>) {
+    let many: Vec<String> = (0..10_000).map(|number| format!("\"m{number}\":{number}")).collect();
+    let many = format!("{{{}}}", many.join(","));
+    let sets = [
+        (
+            "inherited names",
+            r#"{"__proto__":{"a":1},"constructor":{"prototype":{"a":1}},"toString":1}"#.to_owned(),
+        ),
+        ("an empty name", r#"{"":1," ":2}"#.to_owned()),
+        ("a member that stands twice", r#"{"a":1,"a":2}"#.to_owned()),
+        ("ten thousand members", many),
+    ];
+    let method = stage.harmless();
+    let mut stimuli = Vec::new();
+    for (name, set) in sets {
+        let outgoing = stage.with_raw(method, json!({"mcprove": "@"}), &set);
+        stimuli.push((format!("{name} below `params`"), outgoing));
+        // The set without its own braces.
+        let inner = set.get(1..set.len() - 1).unwrap_or_default();
+        let mut outgoing = stage.talk.compose(method, json!({"mcprove": 1}));
+        let text = String::from_utf8_lossy(&outgoing.body).replacen("\"mcprove\":1", inner, 1);
+        outgoing.body = text.into();
+        stimuli.push((format!("{name} in `params`"), outgoing));
+        let mut outgoing = stage.talk.compose(method, json!({}));
+        let text = String::from_utf8_lossy(&outgoing.body).replacen('{', &format!("{{{inner},"), 1);
+        outgoing.body = text.into();
+        stimuli.push((format!("{name} at the top level"), outgoing));
+    }
+    // In the modern era `_meta` is where a second member of the same name could matter most.
+    if stage.era() == Era::Modern {
+        let mut outgoing = stage.talk.compose(method, json!({}));
+        let text =
+            String::from_utf8_lossy(&outgoing.body).replacen("\"_meta\":{", "\"_meta\":{\"a\":1,\"a\":2,", 1);
+        outgoing.body = text.into();
+        stimuli.push(("a member that stands twice in `_meta`".to_owned(), outgoing));
+    }
+    stress(stage, "robustness.members", stimuli).await;
+}

@@ -1,0 +1,537 @@
+//! The clean tour: what a well-behaved client would do to get to know a server. Everything else stands on what it
+//! finds, and the monitors read all of its traffic.
+
+use super::lists::{self, LISTS, PROMPTS, RESOURCES, TEMPLATES, TOOLS};
+use super::probe::probes;
+use super::{Call, Stage, breach};
+use crate::client::headers::{annotation_fault, mirrored_arguments};
+use crate::client::{Outgoing, Reply, Ticket, mrtr};
+use crate::generate::{GenerateError, Mode, Seeded, ValueGenerator};
+use crate::monitors::Breach;
+use crate::protocol::{Era, Revision, Transport};
+use crate::run::Reason;
+use serde_json::{Map, Value, json};
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How many tools are called, resources read and prompts got.
+const MOST_CALLS: usize = 40;
+const MOST_READS: usize = 20;
+const MOST_GETS: usize = 20;
+/// How long each of these may take in all.
+const BUDGET: Duration = Duration::from_secs(10);
+/// How many requests wait for their answers at once.
+const IN_FLIGHT: usize = 8;
+/// How often a demand for input is met for one request.
+const MOST_ROUNDS: usize = 5;
+
+probes! {
+    /// Fetches all pages of `tools/list`, `resources/list`, `resources/templates/list` and `prompts/list` by their
+    /// cursors. A declared feature is served, its cursors are accepted and lead to an end, names are unique. Features
+    /// that are not declared are asked for once: they are refused with -32601. Clients build everything on these lists.
+    lists_can_be_walked (Clean, Both, Any) decides [
+        "tools.list.answered", "tools.list.without-params", "tools.capability.declared", "tools.definition.name-unique",
+        "resources.list.answered", "resources.list.without-params", "resources.capability.declared",
+        "resources.definition.uri-unique", "resources.templates.served",
+        "prompts.list.answered", "prompts.list.without-params", "prompts.capability.declared",
+        "prompts.capability.respected", "prompts.definition.name-unique",
+        "capabilities.server.advertised", "capabilities.server.declared-works",
+        "capabilities.server.undeclared-method-refused",
+        "pagination.cursor.accepted", "pagination.operations", "pagination.cursor.absent-at-end",
+        "pagination.terminates", "pagination.page.no-repeats", "pagination.cursor.stable",
+        "caching.scope.same-on-all-pages",
+    ];
+    /// Calls each tool that may be called (`--calls`, `--allow-tools`, `--deny-tools`), at most 40, with valid arguments
+    /// made from its `inputSchema`; demands for input are met. The monitors judge the results. A failure inside a tool
+    /// is a result with `isError`, which a model can read and mend; a protocol error hides it.
+    tools_can_be_called (Clean, Both, Any) decides ["tools.call.execution-error-in-result"];
+    /// Reads listed resources, at most 20. What is listed can be read, and `size` is the number of bytes.
+    listed_resources_can_be_read (Clean, Both, Any) decides
+        ["resources.list.readable", "resources.definition.size-accurate"];
+    /// Reads what tool results linked to or embedded, at most 10 URIs, and one expanded template: a link that leads
+    /// nowhere helps nobody, and an internal error is no answer to a URI.
+    linked_resources_can_be_read (Clean, Both, Any) decides [
+        "tools.content.link-fetchable", "tools.content.embedded-refetchable", "resources.templates.expandable",
+    ];
+    /// Gets listed prompts, at most 20, with their required arguments filled in. The monitors judge the results.
+    listed_prompts_can_be_got (Clean, Both, Any) decides ["prompts.get.internal-error-code"];
+}
+
+async fn lists_can_be_walked(stage: &mut Stage<'_>) {
+    stage.offer.discovered = stage
+        .talk
+        .handshake()
+        .filter(|_| stage.revision.era() == Era::Modern)
+        .map(|known| known.result.clone());
+    let mut asked = Vec::new();
+    for list in LISTS {
+        let declared = lists::declares(stage.talk, list.capability);
+        if declared || *list != TEMPLATES {
+            asked.push((list, declared, lists::ask(stage, list).await));
+        }
+    }
+    if ["tools", "resources", "prompts", "completions"]
+        .iter()
+        .all(|feature| lists::declares(stage.talk, feature))
+    {
+        let id = "capabilities.server.undeclared-method-refused";
+        stage.judge.not_applicable(id, "declared", "the server declares every feature with a list");
+    }
+    for (list, declared, ticket) in asked {
+        let mut reply = stage.talk.reply(&ticket).await;
+        if !declared {
+            lists::judge_undeclared(stage, list, &ticket, &reply);
+            lists::not_declared(stage, list.capability);
+            continue;
+        }
+        if !lists::judge_declared(stage, list, &ticket, &mut reply).await {
+            continue;
+        }
+        stage.offer.listed.push(list.method);
+        let entries = lists::walk(stage, list, &reply).await;
+        lists::judge_empty_params(stage, list).await;
+        stage.offer.first.insert(list.method, list.keys(&entries));
+        stage.offer.latest.insert(list.method, list.keys(&entries));
+        let place = match list.method {
+            "tools/list" => &mut stage.offer.tools,
+            "resources/list" => &mut stage.offer.resources,
+            "resources/templates/list" => &mut stage.offer.templates,
+            _ => &mut stage.offer.prompts,
+        };
+        *place = entries;
+    }
+}
+
+/// A request of the tour that waits for its answer.
+struct Waiting {
+    ticket: Ticket,
+    method: &'static str,
+    params: Value,
+    /// Arguments to repeat in headers.
+    mirrored: Vec<(String, String)>,
+    what: String,
+}
+
+/// What came of a request, demands for input met.
+pub(super) struct Met {
+    pub(super) ticket: Ticket,
+    pub(super) reply: Reply,
+    pub(super) rounds: usize,
+}
+
+/// Waits for the answer to a request and meets demands for input: a new id, an answer to each input, the state echoed.
+async fn meet(stage: &mut Stage<'_>, waiting: &Waiting, deadline: Instant) -> Met {
+    let mut ticket = waiting.ticket.clone();
+    let mut params = waiting.params.clone();
+    let mut rounds = 0;
+    loop {
+        let wait = deadline.saturating_duration_since(Instant::now()).min(stage.talk.timeouts().request);
+        let reply = stage.talk.reply_within(&ticket, wait.max(Duration::from_millis(50))).await;
+        if matches!(reply, Reply::Silence(_)) {
+            give_up(stage, &ticket).await;
+        }
+        match reply.result() {
+            Some(result)
+                if stage.era() == Era::Modern && mrtr::demands_input(result) && rounds < MOST_ROUNDS =>
+            {
+                params = mrtr::retry(&params, result);
+                rounds += 1;
+                let mut outgoing = stage.talk.compose(waiting.method, params.clone());
+                outgoing.mirrored.clone_from(&waiting.mirrored);
+                ticket = stage.talk.send(outgoing).await;
+            }
+            _ => return Met { ticket, reply, rounds },
+        }
+    }
+}
+
+/// Cancels what took too long, as a client has to.
+async fn give_up(stage: &mut Stage<'_>, ticket: &Ticket) {
+    if stage.era() == Era::Modern && stage.transport().is_http() {
+        return stage.talk.abort(ticket).await;
+    }
+    let Some(id) = ticket.id.as_ref().and_then(|id| serde_json::from_str::<Value>(id.as_json()).ok()) else {
+        return;
+    };
+    stage.talk.notify("notifications/cancelled", json!({"requestId": id, "reason": "timed out"})).await;
+}
+
+/// Sends requests, several at once, and hands each answer on in the order of sending. Those for which no time is left
+/// come back unsent.
+async fn run(
+    stage: &mut Stage<'_>,
+    mut requests: VecDeque<(Waiting, Outgoing)>,
+    mut done: impl FnMut(&mut Stage<'_>, &Waiting, Met),
+) -> Vec<String> {
+    let deadline = Instant::now() + BUDGET;
+    let mut open: VecDeque<Waiting> = VecDeque::new();
+    loop {
+        while open.len() < IN_FLIGHT && Instant::now() < deadline {
+            let Some((mut waiting, outgoing)) = requests.pop_front() else { break };
+            waiting.ticket = stage.talk.send(outgoing).await;
+            open.push_back(waiting);
+        }
+        let Some(waiting) = open.pop_front() else { break };
+        let met = meet(stage, &waiting, deadline).await;
+        done(stage, &waiting, met);
+        if stage.talk.gone().is_some() {
+            break;
+        }
+    }
+    requests.into_iter().map(|(waiting, _)| waiting.what).collect()
+}
+
+/// Makes a request that waits to be sent.
+fn prepare(
+    stage: &mut Stage<'_>,
+    method: &'static str,
+    params: Value,
+    mirrored: Vec<(String, String)>,
+    what: &str,
+) -> (Waiting, Outgoing) {
+    let mut outgoing = stage.talk.compose(method, params.clone());
+    outgoing.mirrored.clone_from(&mirrored);
+    let ticket = Ticket { id: outgoing.id.clone(), channel: crate::wire::Channel::PROCESS, since: 0 };
+    (Waiting { ticket, method, params, mirrored, what: what.to_owned() }, outgoing)
+}
+
+/// A seed that is the same for the same name and the same run seed.
+fn seed_for(seed: u64, name: &str) -> u64 {
+    name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// Whether a tool may be called over this transport by what it says of itself; if not, why.
+fn callable(stage: &Stage<'_>, tool: &Value) -> Result<(), Reason> {
+    stage.settings.safety.may_call(tool)?;
+    if stage.revision == Revision::V2025_11_25
+        && tool.pointer("/execution/taskSupport").and_then(Value::as_str) == Some("required")
+    {
+        return Err(Reason::new("task-required", "it can be called as a task only"));
+    }
+    let over_http = stage.era() == Era::Modern && stage.transport() == Transport::Http;
+    match tool.get("inputSchema").and_then(annotation_fault).filter(|_| over_http) {
+        Some(fault) => Err(Reason::new("bad-annotation", fault)),
+        None => Ok(()),
+    }
+}
+
+/// The tools that may be called, with arguments for each.
+fn calls(stage: &mut Stage<'_>) -> Vec<(String, Value, Value)> {
+    let tools = stage.offer.tools.clone();
+    let mut names = HashSet::new();
+    let mut calls = Vec::new();
+    for tool in tools {
+        let Some(name) = tool.get("name").and_then(Value::as_str).map(str::to_owned) else { continue };
+        if !names.insert(name.clone()) {
+            continue;
+        }
+        let schema = tool.get("inputSchema").cloned().unwrap_or_else(|| json!({"type": "object"}));
+        let made = callable(stage, &tool).and_then(|()| {
+            if calls.len() >= MOST_CALLS {
+                return Err(Reason::new("enough", format!("{MOST_CALLS} tools were called before it")));
+            }
+            let mut seeded = Seeded::new(seed_for(stage.settings.seed, &name));
+            let known = stage.offer.resources.first().and_then(|resource| resource.get("uri")?.as_str());
+            made_up(&schema, known, &mut seeded)
+                .map_err(|error| Reason::new("no-arguments", format!("no arguments could be made: {error}")))
+        });
+        match made {
+            Ok(arguments) => calls.push((name, schema, arguments)),
+            Err(reason) => stage.offer.not_called.push((name, reason)),
+        }
+    }
+    calls
+}
+
+/// Valid arguments. Where a URI is wanted, a listed one: a made-up address finds nothing.
+fn made_up(schema: &Value, known_uri: Option<&str>, seeded: &mut Seeded) -> Result<Value, GenerateError> {
+    let mut generator = ValueGenerator::new(schema.clone())?;
+    let arguments = generator.value(Mode::Plausible, seeded)?;
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let (Some(uri), Some(properties)) = (known_uri, properties) else { return Ok(arguments) };
+    let mut better = arguments.clone();
+    for (name, _) in
+        properties.iter().filter(|(_, property)| property["format"] == "uri" && property["type"] == "string")
+    {
+        if let Some(argument) = better.get_mut(name) {
+            *argument = json!(uri);
+        }
+    }
+    Ok(if generator.allows(&better) { better } else { arguments })
+}
+
+async fn tools_can_be_called(stage: &mut Stage<'_>) {
+    let logs = stage.era() == Era::Modern && lists::declares(stage.talk, "logging");
+    let over_http = stage.era() == Era::Modern && stage.transport() == Transport::Http;
+    let mut requests = VecDeque::new();
+    for (index, (name, schema, arguments)) in calls(stage).into_iter().enumerate() {
+        let token = if index % 2 == 0 { json!(format!("tour-{index}")) } else { json!(1000 + index) };
+        let mut meta = json!({"progressToken": token});
+        if logs && index % 2 == 0 {
+            meta["io.modelcontextprotocol/logLevel"] = json!("debug");
+        }
+        let mirrored = if over_http { mirrored_arguments(&schema, &arguments) } else { Vec::new() };
+        let params = json!({"name": name, "arguments": arguments, "_meta": meta});
+        requests.push_back(prepare(stage, "tools/call", params, mirrored, &name));
+    }
+    let left = run(stage, requests, |stage, waiting, met| {
+        judge_call(stage, &met);
+        let arguments = waiting.params["arguments"].clone();
+        let (result, tool) = (met.reply.result().cloned(), waiting.what.clone());
+        stage.offer.called.push(tool.clone());
+        stage.offer.calls.push(Call { tool, arguments, result, asked_for_input: met.rounds > 0 });
+    })
+    .await;
+    for name in left {
+        let text = format!("no time was left after {} s of calls", BUDGET.as_secs());
+        stage.offer.not_called.push((name, Reason::new("no-time", text)));
+    }
+}
+
+fn judge_call(stage: &mut Stage<'_>, met: &Met) {
+    const ID: &str = "tools.call.execution-error-in-result";
+    match &met.reply {
+        Reply::Result(answer) if answer.message.result().is_some_and(|result| result["isError"] == true) => {
+            stage.judge.held(ID);
+        }
+        Reply::Error(answer) if answer.message.error_code() == Some(-32603) => stage.judge.broke(
+            ID,
+            breach(
+                "internal-error",
+                "a tool that failed was answered with an internal error",
+                &met.ticket,
+                &met.reply,
+            )
+            .quality()
+            .expected(&["a result with `isError: true`"])
+            .pointer("/error/code"),
+        ),
+        _ => {}
+    }
+}
+
+async fn listed_resources_can_be_read(stage: &mut Stage<'_>) {
+    const ID: &str = "resources.list.readable";
+    let mut requests = VecDeque::new();
+    let mut seen = HashSet::new();
+    for resource in stage.offer.resources.clone() {
+        let Some(uri) = resource.get("uri").and_then(Value::as_str) else { continue };
+        if requests.len() < MOST_READS && seen.insert(uri.to_owned()) {
+            requests.push_back(prepare(stage, "resources/read", json!({"uri": uri}), Vec::new(), uri));
+        }
+    }
+    let mut read = 0_u32;
+    let mut refused: Vec<Breach> = Vec::new();
+    run(stage, requests, |stage, waiting, met| match &met.reply {
+        Reply::Result(_) => {
+            read += 1;
+            judge_size(stage, &waiting.what, &met);
+        }
+        // What is listed under https: may be for the client to fetch.
+        Reply::Error(answer) if !waiting.what.starts_with("https:") => {
+            let code = answer.message.error_code();
+            if matches!(code, Some(-32002 | -32601 | -32602)) {
+                refused.push(
+                    breach("not-found", "a listed resource cannot be read", &met.ticket, &met.reply)
+                        .expected(&["its contents"])
+                        .pointer("/error"),
+                );
+            }
+        }
+        _ => {}
+    })
+    .await;
+    match (read, refused.into_iter().next()) {
+        (0, None) => {}
+        (_, None) => stage.judge.held(ID),
+        (0, Some(all)) if stage.era() == Era::Legacy => stage.judge.broke(ID, all),
+        // One that is gone, or not for everybody, is a lesser matter.
+        (_, Some(some)) => stage.judge.broke(ID, some.quality()),
+    }
+}
+
+async fn linked_resources_can_be_read(stage: &mut Stage<'_>) {
+    if !stage.offer.listed.contains(&"resources/list") {
+        return;
+    }
+    let mut uris: Vec<(&'static str, String)> = Vec::new();
+    for call in &stage.offer.calls {
+        let blocks = call.result.as_ref().and_then(|result| result.get("content")?.as_array());
+        for block in blocks.into_iter().flatten() {
+            let found = match block.get("type").and_then(Value::as_str) {
+                Some("resource_link") => block.get("uri").map(|uri| ("tools.content.link-fetchable", uri)),
+                Some("resource") => {
+                    block.pointer("/resource/uri").map(|uri| ("tools.content.embedded-refetchable", uri))
+                }
+                _ => None,
+            };
+            let Some((id, uri)) = found.and_then(|(id, uri)| Some((id, uri.as_str()?))) else { continue };
+            // What lies on the web is fetched there.
+            if !uri.starts_with("http") && uris.len() < 10 && !uris.iter().any(|(_, known)| known == uri) {
+                uris.push((id, uri.to_owned()));
+            }
+        }
+    }
+    for (id, uri) in uris {
+        let (ticket, reply) = stage.request("resources/read", json!({"uri": uri})).await;
+        match &reply {
+            Reply::Result(_) => stage.judge.held(id),
+            Reply::Error(_) => stage.judge.broke(
+                id,
+                breach(
+                    "not-found",
+                    format!("`{uri}`, which a tool result names, cannot be read"),
+                    &ticket,
+                    &reply,
+                )
+                .quality()
+                .expected(&["its contents"])
+                .pointer("/error"),
+            ),
+            _ => {}
+        }
+    }
+    expand_template(stage).await;
+}
+
+async fn expand_template(stage: &mut Stage<'_>) {
+    const ID: &str = "resources.templates.expandable";
+    let template = stage.offer.templates.iter().find_map(|template| template.get("uriTemplate")?.as_str());
+    let Some(expanded) = template.and_then(expanded) else { return };
+    let (ticket, reply) = stage.request("resources/read", json!({"uri": expanded})).await;
+    match &reply {
+        // That nothing is there under a made-up name is an answer too.
+        Reply::Result(_) => stage.judge.held(ID),
+        Reply::Error(answer) => stage.judge.decide(ID, answer.message.error_code() != Some(-32603), || {
+            breach(
+                "internal-error",
+                format!("`{expanded}`, made from a template, leads to an internal error"),
+                &ticket,
+                &reply,
+            )
+            .quality()
+            .expected(&["its contents", "a not-found error"])
+            .pointer("/error/code")
+        }),
+        _ => {}
+    }
+}
+
+/// A template with a plain word for each simple variable; `None` for one with operators.
+fn expanded(template: &str) -> Option<String> {
+    let mut uri = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (variable, after) = after.split_once('}')?;
+        if variable.starts_with(['#', '.', '/', ';', '?', '&']) {
+            return None;
+        }
+        uri.push_str(before);
+        uri.push('1');
+        rest = after;
+    }
+    uri.push_str(rest);
+    Some(uri)
+}
+
+fn judge_size(stage: &mut Stage<'_>, uri: &str, met: &Met) {
+    let listed = stage.offer.resources.iter().find(|resource| resource["uri"] == uri);
+    let Some(size) = listed.and_then(|resource| resource.get("size")?.as_u64()) else { return };
+    let contents = met.reply.result().and_then(|result| result.get("contents")?.as_array());
+    let Some([item]) = contents.map(Vec::as_slice) else { return };
+    let text = item.get("text").and_then(Value::as_str).map(str::len);
+    let blob = item.get("blob").and_then(Value::as_str).and_then(crate::monitors::base64_length);
+    let Some(length) = text.or(blob) else { return };
+    stage.judge.decide("resources.definition.size-accurate", u64::try_from(length) == Ok(size), || {
+        breach(
+            "other-size",
+            "the size of a listed resource is not that of its contents",
+            &met.ticket,
+            &met.reply,
+        )
+        .quality()
+        .expected(&[&format!("{size} bytes")])
+        .actual(format!("{length} bytes"))
+        .pointer("/result/contents/0")
+    });
+}
+
+/// A prompt's arguments, the required ones filled in.
+pub(super) fn prompt_arguments(prompt: &Value) -> Map<String, Value> {
+    let declared = prompt.get("arguments").and_then(Value::as_array);
+    declared
+        .into_iter()
+        .flatten()
+        .filter(|argument| argument["required"] == true)
+        .filter_map(|argument| Some((argument.get("name")?.as_str()?.to_owned(), json!("mcprove"))))
+        .collect()
+}
+
+async fn listed_prompts_can_be_got(stage: &mut Stage<'_>) {
+    const ID: &str = "prompts.get.internal-error-code";
+    let mut requests = VecDeque::new();
+    let mut seen = HashSet::new();
+    for prompt in stage.offer.prompts.clone() {
+        let Some(name) = prompt.get("name").and_then(Value::as_str) else { continue };
+        if requests.len() < MOST_GETS && seen.insert(name.to_owned()) {
+            let arguments = prompt_arguments(&prompt);
+            let params = match arguments.is_empty() {
+                true => json!({"name": name}),
+                false => json!({"name": name, "arguments": arguments}),
+            };
+            requests.push_back(prepare(stage, "prompts/get", params, Vec::new(), name));
+        }
+    }
+    run(stage, requests, |stage, _, met| {
+        if met.reply.error_code() == Some(-32603) && matches!(met.reply, Reply::Error(_)) {
+            stage.judge.held(ID);
+        }
+    })
+    .await;
+}
+
+/// The lists that a server was seen to serve.
+pub(super) fn served(stage: &Stage<'_>) -> Vec<&'static lists::List> {
+    [&TOOLS, &RESOURCES, &TEMPLATES, &PROMPTS]
+        .into_iter()
+        .filter(|list| stage.offer.listed.contains(&list.method))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_differ_by_name_and_stay() {
+        assert_eq!(seed_for(1, "echo"), seed_for(1, "echo"));
+        assert_ne!(seed_for(1, "echo"), seed_for(1, "add"));
+        assert_ne!(seed_for(1, "echo"), seed_for(2, "echo"));
+    }
+
+    #[test]
+    fn templates_are_expanded() {
+        assert_eq!(expanded("a://{b}/c/{+d}").as_deref(), Some("a://1/c/1"));
+        assert_eq!(expanded("a://b{?q}"), None);
+        assert_eq!(expanded("a://{b"), None);
+    }
+
+    #[test]
+    fn a_listed_uri_is_better_than_a_made_up_one() {
+        let schema = json!({"type": "object", "properties": {"uri": {"type": "string", "format": "uri"}},
+            "required": ["uri"]});
+        let made = made_up(&schema, Some("note://welcome"), &mut Seeded::new(1)).unwrap();
+        assert_eq!(made, json!({"uri": "note://welcome"}));
+        let again = made_up(&schema, None, &mut Seeded::new(1)).unwrap();
+        assert_eq!(again, made_up(&schema, None, &mut Seeded::new(1)).unwrap());
+    }
+
+    #[test]
+    fn only_required_arguments_are_filled_in() {
+        let prompt = json!({"name": "p", "arguments": [{"name": "a", "required": true}, {"name": "b"}]});
+        assert_eq!(Value::Object(prompt_arguments(&prompt)), json!({"a": "mcprove"}));
+    }
+}

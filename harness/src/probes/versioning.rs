@@ -1,0 +1,406 @@
+//! Versions under test: by handshake in the legacy era, per request in 2026-07-28.
+
+use super::lifecycle::{hold_back, initialize};
+use super::probe::probes;
+use super::{Solo, Stage, breach};
+use crate::client::{Conversation, Handshake, Opened, Outgoing, Reply, Ticket, with_meta};
+use crate::monitors::Breach;
+use crate::protocol::{Era, Revision, Transport};
+use crate::wire::Taint;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+probes! {
+    /// Asks for the versions 1999-01-01 and 2099-12-31 in conversations of their own, with no client capabilities. The
+    /// server offers a version that it supports, its newest; an error that names its versions is borne; an echo fails.
+    /// The version offered is then really spoken. `initialized` is held back for half a second in one of them: nothing
+    /// is asked meanwhile; in the other one tools are called again, and ask for nothing either. Clients newer or older than the server depend on this to get along.
+    unsupported_version_gets_a_counter_offer (AloneForEra, Legacy, Any) decides [
+        "versioning.initialize.counter-offer", "versioning.initialize.counter-offer-latest",
+        "versioning.initialize.supported-version-echoed", "versioning.offered-version-works",
+        "lifecycle.errors.handled", "lifecycle.pre-init.no-server-requests",
+        "capabilities.client.only-declared-used",
+    ];
+    /// Names the versions 1900-01-01, 2099-01-01 and `nonsense` in a request's `_meta` (and in the header over HTTP),
+    /// each followed by a good request. Each is answered -32022 with `supported` and `requested`; the good ones are
+    /// served. Clients choose another version by it.
+    unsupported_version_is_refused (Breaking, Modern, Any) decides [
+        "versioning.request.unsupported-error", "discover.version-checked",
+        "versioning.request.unsupported-error-data", "versioning.request.supported-list-consistent",
+        "versioning.request.decided-per-request",
+    ];
+    /// Asks with each modern version that `server/discover` names: none is answered -32022.
+    named_versions_work (Clean, Modern, Any) decides ["versioning.offered-version-works"];
+    /// Sends `ping`, `logging/setLevel`, `resources/subscribe`, `resources/unsubscribe`, `tasks/list` and
+    /// `tasks/result` as requests of 2026-07-28, which no longer has them: each is answered -32601.
+    removed_methods_are_unknown (Breaking, Modern, Any) decides ["versioning.removed-methods-unknown"];
+}
+
+const OFFER: &str = "versioning.initialize.counter-offer";
+const LATEST: &str = "versioning.initialize.counter-offer-latest";
+const ECHOED: &str = "versioning.initialize.supported-version-echoed";
+const WORKS: &str = "versioning.offered-version-works";
+const HANDLED: &str = "lifecycle.errors.handled";
+
+/// What came of asking for an impossible version.
+struct Asked {
+    opened: Opened,
+    ticket: Ticket,
+    reply: Reply,
+    version: &'static str,
+}
+
+async fn ask(solo: &Solo<'_>, version: &'static str) -> Option<Asked> {
+    let mut opened = solo.opener.open(solo.name, None).await.ok()?;
+    let outgoing = initialize(&mut opened.talk, version, &json!({}), &crate::client::client_info());
+    let outgoing = outgoing.deliberate(solo.name, Taint::Message);
+    let (ticket, reply) = opened.talk.opening_in_legacy(outgoing).await;
+    Some(Asked { opened, ticket, reply, version })
+}
+
+async fn unsupported_version_gets_a_counter_offer(solo: &mut Solo<'_>) {
+    let (past, future) = tokio::join!(ask(solo, "1999-01-01"), ask(solo, "2099-12-31"));
+    let Some((past, future)) = past.zip(future) else {
+        for id in [OFFER, LATEST, HANDLED] {
+            solo.judge.undecided(id, "no-conversation", "a further conversation could not be opened");
+        }
+        return;
+    };
+    let mut offered = None;
+    for (index, asked) in [past, future].into_iter().enumerate() {
+        offered = judge_offer(solo, asked, index == 0).await.or(offered);
+    }
+    if let Some(offered) = offered {
+        judge_offered(solo, offered).await;
+    }
+}
+
+/// Judges one counter-offer and goes on with it; the version offered.
+async fn judge_offer(solo: &mut Solo<'_>, asked: Asked, holds_back: bool) -> Option<Revision> {
+    let Asked { mut opened, ticket, reply, version } = asked;
+    solo.judge.about(opened.talk.recorder());
+    let offered =
+        reply.result().and_then(|result| result.get("protocolVersion")?.as_str()).map(str::to_owned);
+    let seen = |class: &str, message: String| {
+        breach(class, message, &ticket, &reply)
+            .expected(&["a result with another version, which the server supports"])
+    };
+    let mut agreed = None;
+    match (&reply, &offered) {
+        (Reply::Result(_), Some(offered)) if offered == version => solo.judge.broke(
+            OFFER,
+            seen("echo", format!("the version `{version}`, which was never published, was agreed to"))
+                .actual(format!("`{offered}`"))
+                .pointer("/result/protocolVersion"),
+        ),
+        (Reply::Result(_), Some(offered)) => match offered.parse::<Revision>() {
+            Ok(offered) => {
+                solo.judge.held(OFFER);
+                agreed = Some(offered);
+            }
+            Err(_) => solo.judge.broke(
+                OFFER,
+                seen(
+                    "unpublished",
+                    format!("`{version}` was answered with a version that was never published"),
+                )
+                .quality()
+                .actual(format!("`{}`", offered.chars().take(60).collect::<String>()))
+                .pointer("/result/protocolVersion"),
+            ),
+        },
+        // The page shows such an error itself, beside the rule that says otherwise.
+        (Reply::Error(_), _) => solo.judge.broke(
+            OFFER,
+            seen(
+                "error",
+                format!("the version `{version}` was answered with an error instead of another version"),
+            )
+            .quality()
+            .pointer("/error"),
+        ),
+        (Reply::NoMessage(head), _) if head.status >= 400 => solo.judge.broke(
+            OFFER,
+            seen(
+                "refused",
+                format!("the version `{version}` was refused instead of being answered with another"),
+            )
+            .quality(),
+        ),
+        _ => solo.judge.undecided(OFFER, "no-answer", format!("no usable answer came: {}", reply.describe())),
+    }
+    let talk = &mut opened.talk;
+    match talk.gone() {
+        Some(gone) => {
+            let message = format!("the server went away when it was asked for the version `{version}`");
+            solo.judge
+                .broke(HANDLED, seen("gone", message).expected(&["an answer"]).actual(gone.to_string()));
+        }
+        None if agreed.is_some() && talk.agree(&reply).is_ok() => {
+            if holds_back {
+                hold_back(solo, &mut opened.talk).await;
+            }
+            opened.talk.initialized().await;
+            if !holds_back {
+                call_without_capabilities(solo, &mut opened.talk).await;
+            }
+            let works = opened.talk.request("ping", json!({})).await;
+            if works.result().is_some() {
+                solo.judge.held(HANDLED);
+            } else if matches!(works, Reply::Error(_)) {
+                let message = "after a version was negotiated down, a ping was refused";
+                solo.judge.broke(
+                    WORKS,
+                    Breach::new("no-ping", message).expected(&["an empty result"]).reply(&works),
+                );
+            }
+        }
+        None if matches!(reply, Reply::Error(_) | Reply::NoMessage(_)) => solo.judge.held(HANDLED),
+        None => {}
+    }
+    solo.close(opened).await;
+    agreed
+}
+
+/// Repeats the calls of the main conversation where no client capability was declared: the monitors see whether the
+/// server asks for something all the same.
+async fn call_without_capabilities(solo: &mut Solo<'_>, talk: &mut Conversation) {
+    const BUDGET: Duration = Duration::from_secs(5);
+    let deadline = tokio::time::Instant::now() + BUDGET;
+    let mut answered = false;
+    for call in solo.offer.calls.iter().take(12) {
+        let wait = deadline.saturating_duration_since(tokio::time::Instant::now());
+        if wait.is_zero() || talk.gone().is_some() {
+            break;
+        }
+        let outgoing = talk.compose("tools/call", json!({"name": call.tool, "arguments": call.arguments}));
+        let ticket = talk.send(outgoing).await;
+        answered |= talk.reply_within(&ticket, wait).await.answer().is_some();
+    }
+    if answered {
+        solo.judge.held("capabilities.client.only-declared-used");
+    }
+}
+
+/// Whether the version offered is spoken when it is asked for, and whether it is the newest one that is.
+async fn judge_offered(solo: &mut Solo<'_>, offered: Revision) {
+    let newest = solo.spoken.iter().copied().filter(|revision| revision.era() == Era::Legacy).max();
+    if let Some(newest) = newest {
+        solo.judge.decide(LATEST, offered >= newest, || {
+            Breach::new("older", "the version offered is not the newest one that the server speaks")
+                .expected(&[&format!("`{newest}`")])
+                .actual(format!("`{offered}`"))
+        });
+    }
+    if solo.spoken.contains(&offered) {
+        // Its own conversation began with it and works.
+        return solo.judge.held(WORKS);
+    }
+    let Ok(mut opened) = solo.open(Some(offered)).await else {
+        return solo.judge.undecided(WORKS, "no-conversation", "a further conversation could not be opened");
+    };
+    let reply = opened.talk.initialize(offered.as_str()).await;
+    let version = reply.result().map(|result| Handshake { result: result.clone() });
+    let version = version.as_ref().and_then(Handshake::protocol_version).map(str::to_owned);
+    if version.as_deref() == Some(offered.as_str()) {
+        let agreed = opened.talk.agree(&reply).is_ok();
+        opened.talk.initialized().await;
+        let works = opened.talk.request("ping", json!({})).await;
+        if agreed && works.result().is_some() {
+            solo.judge.held(WORKS);
+        }
+    } else if reply.answer().is_some() {
+        let seen = || {
+            Breach::new(
+                "not-spoken",
+                format!("the server offered version `{offered}`, but does not confirm it when asked for it"),
+            )
+            .expected(&[&format!("`{offered}`")])
+            .reply(&reply)
+        };
+        solo.judge.broke(ECHOED, seen());
+        solo.judge.broke(WORKS, seen().see(ECHOED));
+    }
+    solo.close(opened).await;
+}
+
+const REFUSED: &str = "versioning.request.unsupported-error";
+const DATA: &str = "versioning.request.unsupported-error-data";
+
+/// A request of 2026-07-28 that names a version of the caller's choice, in its header too.
+pub(super) fn naming(id: &crate::protocol::Id, method: &str, version: &str) -> Outgoing {
+    Outgoing::request(id, method, Some(with_meta(json!({}), version)))
+}
+
+async fn unsupported_version_is_refused(stage: &mut Stage<'_>) {
+    const PER_REQUEST: &str = "versioning.request.decided-per-request";
+    let mut refused = false;
+    let other = stage.offer.listed.first().copied().unwrap_or("server/discover");
+    for (method, version) in [("server/discover", "1900-01-01"), (other, "2099-01-01"), (other, "nonsense")] {
+        let id = stage.talk.fresh_id();
+        let (ticket, reply) = stage.breaking(naming(&id, method, version)).await;
+        refused |= judge_refusal(stage, method, version, &ticket, &reply);
+        if stage.talk.gone().is_some() {
+            return;
+        }
+    }
+    let (ticket, reply) = stage.request("server/discover", json!({})).await;
+    match &reply {
+        Reply::Result(_) if refused => stage.judge.held(PER_REQUEST),
+        Reply::Error(_) => stage.judge.broke(
+            PER_REQUEST,
+            breach(
+                "stuck",
+                "after a request with an unknown version, a good one is refused",
+                &ticket,
+                &reply,
+            )
+            .expected(&["a result"])
+            .pointer("/error"),
+        ),
+        _ => stage.judge.undecided(PER_REQUEST, "no-refusal", "no unknown version was refused before"),
+    }
+}
+
+/// Judges the answer to an unknown version; whether it was refused as it should.
+fn judge_refusal(stage: &mut Stage<'_>, method: &str, version: &str, ticket: &Ticket, reply: &Reply) -> bool {
+    let ids: &[&'static str] = match method {
+        "server/discover" => &[REFUSED, "discover.version-checked"],
+        _ => &[REFUSED],
+    };
+    let expected = ["error -32022 with `supported` and `requested`"];
+    let message = format!("`{method}` naming the version `{version}` was not answered with error -32022");
+    let class = match reply {
+        Reply::Error(_) | Reply::Unmatched(_) if reply.error_code() == Some(-32022) => {
+            ids.iter().for_each(|id| stage.judge.held(id));
+            judge_data(stage, version, ticket, reply);
+            return true;
+        }
+        Reply::Result(_) => "served",
+        Reply::Error(_) => "other-code",
+        // A plain 400 is the server's; others may come from what stands before it.
+        Reply::NoMessage(head) if head.status == 400 => "no-error",
+        _ => {
+            let text = format!("no usable answer came: {}", reply.describe());
+            ids.iter().for_each(|id| stage.judge.undecided(id, "no-answer", text.clone()));
+            return false;
+        }
+    };
+    for id in ids {
+        stage.judge.broke(id, breach(class, message.clone(), ticket, reply).expected(&expected));
+    }
+    false
+}
+
+fn judge_data(stage: &mut Stage<'_>, version: &str, ticket: &Ticket, reply: &Reply) {
+    const CONSISTENT: &str = "versioning.request.supported-list-consistent";
+    let data =
+        reply.answer().and_then(|answer| answer.message.error()?.get("data")).cloned().unwrap_or(Value::Null);
+    let supported: Option<Vec<&str>> =
+        data["supported"].as_array().and_then(|list| list.iter().map(Value::as_str).collect());
+    let fault = match &supported {
+        None => Some("`supported` is no array of strings"),
+        Some(list) if list.is_empty() => Some("`supported` is empty"),
+        Some(list) if list.contains(&version) => Some("`supported` contains the version that was refused"),
+        Some(_) if data["requested"] != version => Some("`requested` is not the version that was asked for"),
+        Some(_) => None,
+    };
+    stage.judge.decide(DATA, fault.is_none(), || {
+        breach(
+            "data",
+            "the data of error -32022 does not say what is supported and what was requested",
+            ticket,
+            reply,
+        )
+        .expected(&["`supported`: an array of version strings; `requested`: the version asked for"])
+        .actual(fault.unwrap_or_default())
+        .pointer("/error/data")
+    });
+    let (Some(supported), Some(handshake)) = (supported, stage.talk.handshake()) else { return };
+    let modern = |list: Vec<&str>| {
+        let mut list: Vec<String> =
+            list.into_iter().filter(|version| *version >= "2026-07-28").map(str::to_owned).collect();
+        list.sort();
+        list.dedup();
+        list
+    };
+    let named = handshake.supported_versions();
+    let (here, there) = (modern(supported), modern(named.iter().map(String::as_str).collect()));
+    stage.judge.decide(CONSISTENT, here == there, || {
+        breach("differs", "error -32022 and `server/discover` name different versions", ticket, reply)
+            .expected(&[&there.join(", ")])
+            .actual(here.join(", "))
+            .pointer("/error/data/supported")
+    });
+}
+
+async fn named_versions_work(stage: &mut Stage<'_>) {
+    let named = stage.talk.handshake().map(Handshake::supported_versions).unwrap_or_default();
+    for version in named.iter().filter(|version| version.as_str() >= "2026-07-28").take(10) {
+        let id = stage.talk.fresh_id();
+        let (ticket, reply) = stage.valid(naming(&id, "server/discover", version)).await;
+        match &reply {
+            Reply::Result(_) => stage.judge.held(WORKS),
+            Reply::Error(_) if reply.error_code() == Some(-32022) => stage.judge.broke(
+                WORKS,
+                breach(
+                    "refused",
+                    format!("the version `{version}`, which the server names, is refused"),
+                    &ticket,
+                    &reply,
+                )
+                .expected(&["a result"])
+                .pointer("/error"),
+            ),
+            _ => {}
+        }
+    }
+}
+
+async fn removed_methods_are_unknown(stage: &mut Stage<'_>) {
+    const ID: &str = "versioning.removed-methods-unknown";
+    let uri = stage.offer.latest.get("resources/list").and_then(|uris| uris.first()).cloned();
+    let uri = uri.unwrap_or_else(|| "mcprove:none".to_owned());
+    let methods = [
+        ("ping", json!({})),
+        ("logging/setLevel", json!({"level": "info"})),
+        ("resources/subscribe", json!({"uri": uri})),
+        ("resources/unsubscribe", json!({"uri": uri})),
+        ("tasks/list", json!({})),
+        ("tasks/result", json!({"taskId": "mcprove-none"})),
+    ];
+    for (method, params) in methods {
+        let outgoing = stage.talk.compose(method, params);
+        let (ticket, reply) = stage.breaking(outgoing).await;
+        judge_removed(stage.judge, ID, method, &ticket, &reply);
+    }
+}
+
+/// Judges the answer to a method that the revision no longer has.
+pub(super) fn judge_removed(
+    judge: &mut crate::monitors::Judge,
+    id: &'static str,
+    method: &str,
+    ticket: &Ticket,
+    reply: &Reply,
+) {
+    match reply {
+        Reply::Error(_) | Reply::Unmatched(_) if reply.error_code() == Some(-32601) => judge.held(id),
+        Reply::Result(_) | Reply::Error(_) => judge.broke(
+            id,
+            breach(
+                method,
+                format!("`{method}`, which the revision no longer has, was not answered -32601"),
+                ticket,
+                reply,
+            )
+            .expected(&["error -32601 (method not found)"]),
+        ),
+        _ => {}
+    }
+}
+
+/// Whether a transport keeps one process for one conversation.
+pub(super) fn is_own_process(transport: Transport) -> bool {
+    transport == Transport::Stdio
+}

@@ -1,0 +1,83 @@
+//! Every twist of `examples/twisted` must be found, and found as what it is: a table of twists and the requirements
+//! that each one breaks. The untwisted server must come out clean.
+//!
+//! The test binary is the twisted server too (`twisted serve NAME`), so that the two can't be out of step.
+
+#[allow(dead_code, reason = "the example uses what the tests do not")]
+#[path = "../../examples/twisted/server/mod.rs"]
+mod server;
+
+mod base;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
+use std::process::{Command, ExitCode};
+
+/// A twist, where it is checked, and what must be found.
+struct Case {
+    /// The name of the twist.
+    twist: &'static str,
+    /// The revision spoken.
+    revision: &'static str,
+    /// What is checked: `--only`.
+    only: &'static str,
+    /// Requirements with a finding of their own (`fail` or `warn`), beside which no other may have one.
+    found: &'static [&'static str],
+}
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().collect();
+    if let [_, serve, name] = words.as_slice()
+        && serve == "serve"
+    {
+        return server::run(name).unwrap_or(ExitCode::from(2));
+    }
+    let mut trials = Vec::new();
+    for case in [base::CASES].into_iter().flatten() {
+        let name = format!("{}_{}_{}", case.only.replace(',', "+"), case.twist, case.revision);
+        trials.push(Trial::test(name, move || check(case)));
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn check(case: &Case) -> Result<(), Failed> {
+    let out = tempfile::tempdir()?;
+    let output = Command::new(env!("CARGO_BIN_EXE_mcprove"))
+        .args(["check", "--timeout", "1", "--output-format", "json", "--calls", "all"])
+        .args(["--revision", case.revision, "--only", case.only, "--out"])
+        .arg(out.path())
+        .arg("--")
+        .arg(std::env::current_exe()?)
+        .args(["serve", case.twist])
+        .output()?;
+    let report: Value = serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("no report: {error}\n{}", String::from_utf8_lossy(&output.stderr)))?;
+    let results = report["results"].as_array().ok_or("no results")?;
+    let mut found: Vec<&str> = results
+        .iter()
+        .filter(|row| row["findings"].as_array().is_some_and(|findings| !findings.is_empty()))
+        .filter_map(|row| row["requirement"].as_str())
+        .collect();
+    found.sort_unstable();
+    let mut expected = case.found.to_vec();
+    expected.sort_unstable();
+    if found != expected {
+        let details: Vec<String> = results
+            .iter()
+            .flat_map(|row| row["findings"].as_array().into_iter().flatten().map(move |f| (row, f)))
+            .map(|(row, finding)| {
+                format!(
+                    "{} {}: {} | {}",
+                    row["outcome"], row["requirement"], finding["message"], finding["actual"]
+                )
+            })
+            .collect();
+        return Err(format!(
+            "found {found:?}\nexpected {expected:?}\n{}\nerror {}",
+            details.join("\n"),
+            report["error"]
+        )
+        .into());
+    }
+    Ok(())
+}
