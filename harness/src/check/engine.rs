@@ -80,8 +80,15 @@ pub async fn check(config: CheckConfig, sink: &mut (dyn FnMut(RunEvent) + Send))
         }
         None => error,
     };
-    let exit_code =
-        error.as_ref().map_or_else(|| shared.config.fail_on.exit_code(&summary), |error| error.code);
+    let tested = rows
+        .iter()
+        .any(|row| row.reason.as_ref().is_none_or(|reason| reason.code != super::rows::NOT_SPOKEN));
+    let exit_code = match &error {
+        Some(error) => error.code,
+        // Rows that only say that their revision is not spoken are no result.
+        None if !tested => 4,
+        None => shared.config.fail_on.exit_code(&summary),
+    };
     let footer = Footer {
         summary,
         exit_code,
@@ -293,9 +300,9 @@ impl Transporting {
     async fn units(&self, found: Found) -> Result<(), String> {
         let refusals = found.reasons.join("; ");
         let speaks_modern = found.begun.iter().any(|begun| begun.revision.era() == Era::Modern);
-        let speaks_legacy = found.offered.is_some()
-            || found.legacy_spoke
-            || found.begun.iter().any(|begun| begun.revision.era() == Era::Legacy);
+        let begun_legacy = found.begun.iter().any(|begun| begun.revision.era() == Era::Legacy);
+        // A server of the modern era that refuses `initialize` has said all there is to say about the other one.
+        let speaks_legacy = begun_legacy || found.offered.is_some() || (found.legacy_spoke && !speaks_modern);
         let dual_era = speaks_modern && speaks_legacy;
         let server_info = found.begun.iter().find_map(|begun| begun.opened.talk.handshake()?.server_info());
         let startup = u64::try_from(found.startup.as_millis()).unwrap_or(u64::MAX);
@@ -343,7 +350,7 @@ impl Transporting {
                 refused.opened.close().await;
             }
         }
-        if done.is_empty() && self.stop().wanted().is_none() {
+        if done.is_empty() && self.shared.config.revisions.is_empty() && self.stop().wanted().is_none() {
             return Err(format!("no conversation could be begun: {refusals}"));
         }
         done.sort_by_key(|finished| finished.revision);

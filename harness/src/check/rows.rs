@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// How much of a message goes into a finding, in bytes.
 const EXCERPT: usize = 4096;
 
+/// The code of the reason of rows whose revision was asked for and is not spoken.
+pub(super) const NOT_SPOKEN: &str = "revision-not-spoken";
+
 /// What the rows of a unit are made from.
 pub(super) struct Rows<'a> {
     pub(super) judge: &'a Judge,
@@ -38,7 +41,7 @@ impl Rows<'_> {
         let text = format!("the server does not speak {} over {}", self.revision, self.transport);
         ResultRow {
             outcome: Outcome::NotApplicable,
-            reason: Some(Reason::new("revision-not-spoken", text)),
+            reason: Some(Reason::new(NOT_SPOKEN, text)),
             findings: Vec::new(),
             ..self.row(requirement)
         }

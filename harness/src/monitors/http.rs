@@ -166,19 +166,18 @@ fn json_answer_is_one_response(moment: &Moment<'_>, judge: &mut Judge) {
     {
         return;
     }
-    let broke = |judge: &mut Judge, class: &str, actual: String| {
-        judge.broke(
-            ID,
-            Breach::new(class, "the JSON answer to a request is not one JSON-RPC response")
-                .expected(&["one JSON-RPC response"])
-                .actual(actual)
-                .at(moment.record)
-                .sent(exchange.seq),
-        );
+    let breach = |class: &str, actual: String| {
+        Breach::new(class, "the JSON answer to a request is not one JSON-RPC response")
+            .expected(&["one JSON-RPC response"])
+            .actual(actual)
+            .at(moment.record)
+            .sent(exchange.seq)
     };
+    let broke = |judge: &mut Judge, class: &str, actual: String| judge.broke(ID, breach(class, actual));
     match (&moment.record.event, moment.message) {
         (Event::Received { payload: Payload::Raw { error, truncated: false, .. }, .. }, _) => {
-            broke(judge, "not-json", error.clone().unwrap_or_else(|| "no JSON text".to_owned()));
+            let actual = error.clone().unwrap_or_else(|| "no JSON text".to_owned());
+            judge.broke(ID, breach("not-json", actual).see("base.encoding.valid-json"));
         }
         (Event::Received { payload: Payload::Message(message), .. }, None) => {
             if moment.state.rules() == Some(Revision::V2025_03_26) && exchange.carries(&Kind::Batch) {
