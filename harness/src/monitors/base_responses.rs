@@ -4,7 +4,7 @@ use super::base::{kind_of, shorten, unanswered_in_time};
 use super::link::is_plain;
 use super::rule::monitors;
 use super::{Breach, Heard, Judge, Moment, State};
-use crate::protocol::{Era, Id, Kind};
+use crate::protocol::{Era, Kind};
 use serde_json::Value;
 
 monitors! {

@@ -77,7 +77,7 @@ fn pings_were_counted(state: &State, judge: &mut Judge) {
         .map(|asked| asked.at)
         .collect();
     let crowded = pings.windows(MOST + 1).find(|times| match times {
-        [first, .., last] => *last - *first <= WINDOW,
+        [first, .., last] => last.saturating_sub(*first) <= WINDOW,
         _ => false,
     });
     if crowded.is_some() {

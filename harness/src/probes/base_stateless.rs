@@ -37,7 +37,7 @@ async fn nothing_is_remembered_between_requests(stage: &mut Stage<'_>) {
         ),
         reply if reply.is_refusal() => stage.judge.held(ID),
         other => {
-            stage.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", other.describe()))
+            stage.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", other.describe()));
         }
     }
 }
@@ -81,7 +81,7 @@ async fn related_requests_may_use_other_connections(stage: &mut Stage<'_>) {
             .expected(&["the second page"]),
         ),
         other => {
-            stage.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", other.describe()))
+            stage.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", other.describe()));
         }
     }
 }

@@ -106,7 +106,8 @@ fn spelled(stage: &mut Stage<'_>, method: &str, spelling: &str) -> Outgoing {
         // No line ends: a line is a message on stdio.
         "white-space" => format!(" \t{}\t ", plain.replace("\":", "\" :\t").replacen('{', "{  ", 1)),
         _ => {
-            let escaped: String = method.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+            let escaped: String =
+                method.chars().fold(String::new(), |text, c| text + &format!("\\u{:04x}", u32::from(c)));
             plain.replacen(&format!("\"method\":\"{method}\""), &format!("\"m\\u0065thod\":\"{escaped}\""), 1)
         }
     };

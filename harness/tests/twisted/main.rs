@@ -8,6 +8,9 @@
 mod server;
 
 mod base;
+mod batch;
+mod robustness;
+mod stdio;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
@@ -21,8 +24,8 @@ struct Case {
     revision: &'static str,
     /// What is checked: `--only`.
     only: &'static str,
-    /// Requirements with a finding of their own (`fail` or `warn`), beside which no other may have one.
-    found: &'static [&'static str],
+    /// Requirements with a finding of their own, each with its outcome; no other may have one.
+    found: &'static [(&'static str, &'static str)],
 }
 
 fn main() -> ExitCode {
@@ -33,11 +36,14 @@ fn main() -> ExitCode {
         return server::run(name).unwrap_or(ExitCode::from(2));
     }
     let mut trials = Vec::new();
-    for case in [base::CASES].into_iter().flatten() {
-        let name = format!("{}_{}_{}", case.only.replace(',', "+"), case.twist, case.revision);
+    for case in [base::CASES, batch::CASES, robustness::CASES, stdio::CASES].into_iter().flatten() {
+        let name = format!("{}_{}", case.twist, case.revision);
         trials.push(Trial::test(name, move || check(case)));
     }
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let mut arguments = Arguments::from_args();
+    // They wait more than they work.
+    arguments.test_threads.get_or_insert(8);
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn check(case: &Case) -> Result<(), Failed> {
@@ -53,10 +59,10 @@ fn check(case: &Case) -> Result<(), Failed> {
     let report: Value = serde_json::from_slice(&output.stdout)
         .map_err(|error| format!("no report: {error}\n{}", String::from_utf8_lossy(&output.stderr)))?;
     let results = report["results"].as_array().ok_or("no results")?;
-    let mut found: Vec<&str> = results
+    let mut found: Vec<(&str, &str)> = results
         .iter()
         .filter(|row| row["findings"].as_array().is_some_and(|findings| !findings.is_empty()))
-        .filter_map(|row| row["requirement"].as_str())
+        .filter_map(|row| Some((row["requirement"].as_str()?, row["outcome"].as_str()?)))
         .collect();
     found.sort_unstable();
     let mut expected = case.found.to_vec();
