@@ -12,7 +12,7 @@ use crate::probes::{Known, Place};
 use crate::protocol::catalogue::{Catalogue, REQUIREMENT_SET};
 use crate::protocol::{Era, Revision, Transport};
 use crate::run::{
-    Footer, Header, Identity, RUN_FORMAT, RUN_VERSION, ResultRow, RunError, RunEvent, ServerInfo, Summary,
+    Footer, Header, Identity, RUN_FORMAT, RUN_VERSION, RunError, RunEvent, ServerInfo, Summary,
 };
 use crate::transcript::Recorder;
 use std::collections::{BTreeSet, HashMap};
@@ -31,7 +31,7 @@ pub async fn check(config: CheckConfig, sink: &mut (dyn FnMut(RunEvent) + Send))
     let (sender, mut events) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared::new(config, sender));
     let work = tokio::spawn(run_all(Arc::clone(&shared)));
-    let mut rows: Vec<ResultRow> = Vec::new();
+    let mut tested = false;
     let mut number = 0;
     let mut summary = Summary::default();
     let mut take = |event: RunEvent, sink: &mut (dyn FnMut(RunEvent) + Send)| {
@@ -42,7 +42,8 @@ pub async fn check(config: CheckConfig, sink: &mut (dyn FnMut(RunEvent) + Send))
                     finding.id = format!("F{number}");
                 }
                 summary.add(row.outcome);
-                rows.push((*row).clone());
+                // Rows that only say that their revision is not spoken are no result.
+                tested |= row.reason.as_ref().is_none_or(|reason| reason.code != super::rows::NOT_SPOKEN);
                 RunEvent::Result(row)
             }
             other => other,
@@ -80,12 +81,8 @@ pub async fn check(config: CheckConfig, sink: &mut (dyn FnMut(RunEvent) + Send))
         }
         None => error,
     };
-    let tested = rows
-        .iter()
-        .any(|row| row.reason.as_ref().is_none_or(|reason| reason.code != super::rows::NOT_SPOKEN));
     let exit_code = match &error {
         Some(error) => error.code,
-        // Rows that only say that their revision is not spoken are no result.
         None if !tested => 4,
         None => shared.config.fail_on.exit_code(&summary),
     };

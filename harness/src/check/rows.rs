@@ -6,7 +6,7 @@ use crate::probes;
 use crate::protocol::catalogue::{Catalogue, Requirement, Testable, Violation, outcome_of_violation};
 use crate::protocol::{Revision, Transport};
 use crate::run::{Evidence, Finding, Outcome, Reason, ResultRow};
-use crate::transcript::Recorder;
+use crate::transcript::{Record, Recorder};
 use crate::wire::{Event, Payload};
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -218,12 +218,16 @@ fn evidence(breach: &Breach) -> Evidence {
     let mut evidence =
         Evidence { pointer: breach.pointer.clone(), event: breach.event, ..Evidence::default() };
     if let Some(since) = breach.sent {
-        let sent =
-            records.iter().filter(|record| record.seq >= since).find_map(|record| match &record.event {
-                Event::Sent { payload, .. } => Some(String::from_utf8_lossy(payload.bytes()).into_owned()),
-                Event::RequestHead { method, url, .. } if method != "POST" => Some(format!("{method} {url}")),
-                _ => None,
-            });
+        let of = |since: u64| {
+            let there =
+                move |record: &&Arc<Record>| breach.sent_on.is_none_or(|channel| channel == record.channel);
+            records.iter().filter(move |record| record.seq >= since).filter(there)
+        };
+        let sent = of(since).find_map(|record| match &record.event {
+            Event::Sent { payload, .. } => Some(String::from_utf8_lossy(payload.bytes()).into_owned()),
+            Event::RequestHead { method, url, .. } if method != "POST" => Some(format!("{method} {url}")),
+            _ => None,
+        });
         evidence.sent = sent.map(|text| shorten(&recorder.redact(&text), 0).0);
     }
     let decisive = breach.event.and_then(|seq| {

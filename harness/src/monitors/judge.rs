@@ -3,6 +3,7 @@
 use crate::client::{Answer, Reply};
 use crate::run::Reason;
 use crate::transcript::{Record, Recorder};
+use crate::wire::Channel;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -52,8 +53,10 @@ pub struct Breach {
     pub conversation: Option<Arc<Recorder>>,
     /// The deciding event.
     pub event: Option<u64>,
-    /// The event with what the harness had sent, where there was such a thing.
+    /// The event with what the harness had sent, or one before it, where there was such a thing.
     pub sent: Option<u64>,
+    /// Where it was sent, if more than one thing was sent at a time.
+    pub sent_on: Option<Channel>,
     /// JSON pointer of the offending part in the message of the deciding event.
     pub pointer: Option<String>,
     /// Byte range of the offending part, where no pointer can name it.
@@ -75,6 +78,7 @@ impl Breach {
             conversation: None,
             event: None,
             sent: None,
+            sent_on: None,
             pointer: None,
             range: None,
             see: None,
@@ -145,6 +149,13 @@ impl Breach {
     #[must_use]
     pub fn see(mut self, requirement: &'static str) -> Self {
         self.see = Some(requirement);
+        self
+    }
+
+    /// Where it was sent.
+    #[must_use]
+    pub fn sent_on(mut self, channel: Channel) -> Self {
+        self.sent_on = Some(channel);
         self
     }
 

@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// Lines of standard output that are kept because they are no messages.
-const STRAYS: usize = 512;
+const STRAYS: usize = 4096;
 /// Programs that fetch and start a server, and may print on their own account before it speaks.
 const LAUNCHERS: &[&str] =
     &["npx", "npm", "pnpm", "yarn", "bunx", "bun", "uvx", "uv", "pipx", "pip", "docker", "podman", "deno"];
@@ -132,7 +132,12 @@ struct Envelope<'a> {
 impl LinkState {
     /// Whether the line before this one was no message either.
     pub fn in_fragment(&self) -> bool {
-        self.strays.last().is_some_and(|stray| stray.group == self.group)
+        self.strays.len() >= STRAYS || self.strays.last().is_some_and(|stray| stray.group == self.group)
+    }
+
+    /// Whether more came than is kept, so that the last lines may be cut off from what followed.
+    pub fn strays_overflow(&self) -> bool {
+        self.strays.len() >= STRAYS
     }
 
     /// What provoked what happens now: the last thing sent on purpose by the probe at work, else the last thing sent.

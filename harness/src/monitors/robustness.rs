@@ -9,7 +9,8 @@ use serde_json::Value;
 
 monitors! {
     /// Once it has answered, the process lives until its input is closed, whatever it is sent. An end with code 0 when
-    /// nothing was left unanswered is a server's right; any other end takes the user's session with it.
+    /// nothing was left unanswered is a server's right, except in answer to something odd; any other end takes the
+    /// user's session with it.
     the_process_survives (AnyTraffic) decides ["robustness.process.survives"];
     /// Every request comes to an end: on HTTP a status line comes and the body ends, on stdio an answer comes.
     every_exchange_comes_to_an_end (AnyTraffic) decides ["robustness.request.no-hang"] at_end nothing_hangs;
@@ -44,7 +45,9 @@ fn the_process_survives(moment: &Moment<'_>, judge: &mut Judge) {
     if !alone && (killed || !state.link.stdout_closed_early) {
         return judge.held(ID);
     }
-    if !open && (!alone || *code == Some(0)) {
+    // To leave in order is a server's right, but not in answer to what a probe has just sent on purpose.
+    let provoked = state.link.last_provocation.is_some();
+    if !open && (!alone || (*code == Some(0) && !provoked)) {
         return;
     }
     let probe = state.probe.as_deref().unwrap_or("conversation");
@@ -305,7 +308,9 @@ mod tests {
         let breach = &verdicts.judge().get("robustness.process.survives").unwrap().breaches[0];
         assert_eq!(breach.sent, Some(5), "the message that did it");
         let answered = || asked().received(answer.clone());
-        answered().event(exited(Some(0), None, ShutdownStep::None)).verdicts().assert_broken(&[]);
+        answered().event(exited(Some(0), None, ShutdownStep::None)).verdicts().assert_broken(broken);
+        let unprovoked = answered().probe("another").event(exited(Some(0), None, ShutdownStep::None));
+        unprovoked.verdicts().assert_broken(&[]);
         answered().event(exited(Some(1), None, ShutdownStep::None)).verdicts().assert_broken(broken);
         answered().event(exited(None, Some(11), ShutdownStep::None)).verdicts().assert_broken(broken);
         let ended = answered()

@@ -37,10 +37,8 @@ monitors! {
 
 /// How long after the last answer a notification may still come.
 const RACE: Duration = Duration::from_millis(500);
-/// Lines that are looked at together.
-const PIECES: usize = 200;
 /// Bytes that are looked at together.
-const PIECE_BYTES: usize = 256 << 10;
+const PIECE_BYTES: usize = 1 << 20;
 
 fn standard_output_is_lines_of_messages(_: &Moment<'_>, _: &mut Judge) {}
 
@@ -71,8 +69,18 @@ fn lines_were_messages(state: &State, judge: &mut Judge) {
                 .actual("the output ended without one"),
         );
     }
-    for group in state.link.strays.chunk_by(|a, b| a.group == b.group) {
+    let mut groups: Vec<&[Stray]> = state.link.strays.chunk_by(|a, b| a.group == b.group).collect();
+    // Of the last one more came than was kept: only its first line can be judged.
+    let cut = if state.link.strays_overflow() { groups.pop() } else { None };
+    for group in groups {
         judge_group(group, state, judge);
+    }
+    match cut {
+        Some([first, ..]) if matches!(first.bytes.trim_ascii(), b"{" | b"[") => {
+            several_lines(first, None, judge);
+        }
+        Some([first, ..]) => judge_line(first, state, judge),
+        _ => {}
     }
 }
 
@@ -81,17 +89,24 @@ fn judge_group(group: &[Stray], state: &State, judge: &mut Judge) {
     let mut rest = group;
     while let [first, tail @ ..] = rest {
         if let Some(pieces) = pieces_of_one_message(rest) {
-            for id in ["stdio.newline-delimited", "stdio.no-embedded-newline"] {
-                let breach = at(first, "several-lines", "a message is spread over several lines")
-                    .expected(&["each message on one line"])
-                    .actual(format!("a message on {pieces} lines"));
-                judge.broke(id, breach);
-            }
+            several_lines(first, Some(pieces), judge);
             rest = rest.get(pieces..).unwrap_or_default();
             continue;
         }
         judge_line(first, state, judge);
         rest = tail;
+    }
+}
+
+fn several_lines(first: &Stray, pieces: Option<usize>, judge: &mut Judge) {
+    for id in ["stdio.newline-delimited", "stdio.no-embedded-newline"] {
+        let breach =
+            at(first, "several-lines", "a message is spread over several lines")
+                .expected(&["each message on one line"])
+                .actual(pieces.map_or("a message on many lines".to_owned(), |count| {
+                    format!("a message on {count} lines")
+                }));
+        judge.broke(id, breach);
     }
 }
 
@@ -101,14 +116,17 @@ fn pieces_of_one_message(lines: &[Stray]) -> Option<usize> {
     if !matches!(first.bytes.trim_ascii().first(), Some(b'{' | b'[')) {
         return None;
     }
+    let indent = |line: &Stray| line.bytes.len() - line.bytes.trim_ascii_start().len();
     let mut whole = Vec::new();
-    for (count, line) in lines.iter().enumerate().take(PIECES) {
+    for (count, line) in lines.iter().enumerate() {
         whole.extend_from_slice(&line.bytes);
         whole.push(b'\n');
         if whole.len() > PIECE_BYTES {
             return None;
         }
-        let closes = matches!(line.bytes.trim_ascii().last(), Some(b'}' | b']'));
+        // Whatever prints on several lines puts the last brace below the first one, or at the end of the last line.
+        let closes = matches!(line.bytes.trim_ascii().last(), Some(b'}' | b']'))
+            && (count < 8 || indent(line) <= indent(first));
         if count > 0 && closes && Message::parse(&whole).is_ok() {
             return Some(count + 1);
         }
@@ -275,7 +293,6 @@ fn the_process_ends_when_asked(moment: &Moment<'_>, judge: &mut Judge) {
     // A request in progress may keep it a while longer.
     let idle = state.unanswered().all(|asked| asked.is_tainted() || state.link.timed_out.contains(&asked.id));
     match after {
-        ShutdownStep::None => {}
         ShutdownStep::StdinClosed => {
             judge.held(EOF);
             judge.not_applicable(TERM, "ends-at-eof", "the server ends by itself when its input is closed");
@@ -289,7 +306,7 @@ fn the_process_ends_when_asked(moment: &Moment<'_>, judge: &mut Judge) {
                 ))
                 .at(moment.record),
         ),
-        ShutdownStep::Sigterm | ShutdownStep::Sigkill => {}
+        _ => {}
     }
     match after {
         ShutdownStep::Sigterm => judge.held(TERM),

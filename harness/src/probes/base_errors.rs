@@ -227,11 +227,12 @@ fn judge_invalid_request(stage: &mut Stage<'_>, name: &str, seen: &Provoked, mod
         // A header mirrors the method, so a server may look at that first.
         Class::Error(-32602 | -32700 | -32020) if modern => stage.judge.held(ID),
         Class::Error(_) => stage.judge.broke(ID, wrong().quality().pointer("/error/code")),
-        Class::ErrorWithoutCode => stage.judge.broke(ID, wrong().quality()),
         Class::Refused if seen.reply.status().is_some_and(|status| status >= 500) => {
             stage.judge.undecided(ID, "server-error", seen.reply.describe());
         }
-        Class::Refused | Class::Accepted => stage.judge.broke(ID, wrong().quality()),
+        Class::Refused | Class::Accepted | Class::ErrorWithoutCode => {
+            stage.judge.broke(ID, wrong().quality());
+        }
         Class::Silent if stage.transport().is_http() && stage.transport() != Transport::HttpSse => {
             stage.judge.undecided(ID, "no-answer", seen.reply.describe());
         }

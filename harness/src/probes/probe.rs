@@ -211,7 +211,7 @@ impl Solo<'_> {
 
 /// Where something is about a reply: the breach, with what was sent and what came.
 pub fn breach(class: &str, message: impl Into<String>, ticket: &Ticket, reply: &Reply) -> Breach {
-    Breach::new(class, message).reply(reply).sent(ticket.since)
+    Breach::new(class, message).reply(reply).sent(ticket.since).sent_on(ticket.channel)
 }
 
 /// Lists the probes of an area; the comment above each one is what `explain` prints.

@@ -1,6 +1,12 @@
 //! Twists of the handshake, of versions, and of the server's features.
 
-use super::Case;
+/// A twist, where it is checked, and the requirements that must have a finding of their own.
+pub(super) struct Case {
+    pub(super) twist: &'static str,
+    pub(super) revision: &'static str,
+    pub(super) only: &'static str,
+    pub(super) found: &'static [&'static str],
+}
 
 const fn case(
     twist: &'static str,

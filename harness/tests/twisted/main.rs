@@ -8,7 +8,10 @@
 mod server;
 
 mod base;
+mod batch;
 mod features;
+mod robustness;
+mod stdio;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
@@ -22,8 +25,8 @@ struct Case {
     revision: &'static str,
     /// What is checked: `--only`.
     only: &'static str,
-    /// Requirements with a finding of their own (`fail` or `warn`), beside which no other may have one.
-    found: &'static [&'static str],
+    /// Requirements with a finding of their own, each with its outcome; no other may have one.
+    found: &'static [(&'static str, &'static str)],
 }
 
 fn main() -> ExitCode {
@@ -34,35 +37,53 @@ fn main() -> ExitCode {
         return server::run(name).unwrap_or(ExitCode::from(2));
     }
     let mut trials = Vec::new();
-    for case in [base::CASES, features::CASES].into_iter().flatten() {
+    for case in [base::CASES, batch::CASES, robustness::CASES, stdio::CASES].into_iter().flatten() {
         let name = format!("{}_{}_{}", case.only.replace(',', "+"), case.twist, case.revision);
-        trials.push(Trial::test(name, move || check(case)));
+        let found = case.found.iter().map(|(id, outcome)| (*id, Some(*outcome))).collect();
+        trials.push(Trial::test(name, move || check(case.twist, case.revision, case.only, found)));
     }
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    for case in features::CASES {
+        let name = format!("{}_{}_{}", case.only.replace(',', "+"), case.twist, case.revision);
+        let found = case.found.iter().map(|id| (*id, None)).collect();
+        trials.push(Trial::test(name, move || check(case.twist, case.revision, case.only, found)));
+    }
+    let mut arguments = Arguments::from_args();
+    // They wait more than they work.
+    arguments.test_threads.get_or_insert(8);
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn check(case: &Case) -> Result<(), Failed> {
+/// Checks a twist. `expected` are the requirements with a finding of their own and, where it matters, their outcomes; no
+/// other may have one.
+fn check(
+    twist: &str,
+    revision: &str,
+    only: &str,
+    mut expected: Vec<(&'static str, Option<&'static str>)>,
+) -> Result<(), Failed> {
     let out = tempfile::tempdir()?;
     let output = Command::new(env!("CARGO_BIN_EXE_mcprove"))
         .args(["check", "--timeout", "1", "--output-format", "json", "--calls", "all"])
-        .args(["--revision", case.revision, "--only", case.only, "--out"])
+        .args(["--revision", revision, "--only", only, "--out"])
         .arg(out.path())
         .arg("--")
         .arg(std::env::current_exe()?)
-        .args(["serve", case.twist])
+        .args(["serve", twist])
         .output()?;
     let report: Value = serde_json::from_slice(&output.stdout)
         .map_err(|error| format!("no report: {error}\n{}", String::from_utf8_lossy(&output.stderr)))?;
     let results = report["results"].as_array().ok_or("no results")?;
-    let mut found: Vec<&str> = results
+    let mut found: Vec<(&str, &str)> = results
         .iter()
         .filter(|row| row["findings"].as_array().is_some_and(|findings| !findings.is_empty()))
-        .filter_map(|row| row["requirement"].as_str())
+        .filter_map(|row| Some((row["requirement"].as_str()?, row["outcome"].as_str()?)))
         .collect();
     found.sort_unstable();
-    let mut expected = case.found.to_vec();
     expected.sort_unstable();
-    if found != expected {
+    let fits = |((id, outcome), (wanted, wanted_outcome)): (&(&str, &str), &(&str, Option<&str>))| {
+        id == wanted && wanted_outcome.is_none_or(|wanted| wanted == *outcome)
+    };
+    if found.len() != expected.len() || !found.iter().zip(&expected).all(fits) {
         let details: Vec<String> = results
             .iter()
             .flat_map(|row| row["findings"].as_array().into_iter().flatten().map(move |f| (row, f)))
