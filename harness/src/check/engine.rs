@@ -314,16 +314,15 @@ impl Transporting {
         if self.stop().wanted().is_some() {
             return None;
         }
-        let opened = match opened {
-            Some(opened) => opened,
-            None => {
-                let mut opened = self.bench.opener.open("main", Some(revision)).await.ok()?;
-                if opened.talk.begin(revision).await.is_err() {
-                    opened.close().await;
-                    return None;
-                }
-                opened
+        let opened = if let Some(opened) = opened {
+            opened
+        } else {
+            let mut opened = self.bench.opener.open("main", Some(revision)).await.ok()?;
+            if opened.talk.begin(revision).await.is_err() {
+                opened.close().await;
+                return None;
             }
+            opened
         };
         self.shared.tell(RunEvent::UnitStarted { revision, transport: self.transport });
         let progress = |done: u32, of: u32, doing: &str| {

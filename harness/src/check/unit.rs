@@ -187,12 +187,11 @@ impl Bench {
 
     async fn start_again(&self, revision: Revision) -> Option<Opened> {
         let mut opened = self.opener.open("main, started again", Some(revision)).await.ok()?;
-        match opened.talk.begin(revision).await {
-            Ok(()) => Some(opened),
-            Err(_) => {
-                opened.close().await;
-                None
-            }
+        if let Ok(()) = opened.talk.begin(revision).await {
+            Some(opened)
+        } else {
+            opened.close().await;
+            None
         }
     }
 

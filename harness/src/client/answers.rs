@@ -18,7 +18,7 @@ pub fn client_info() -> Value {
 }
 
 /// The result for a request from the server, or the code and message of the error.
-pub fn answer(method: &str, params: Option<&Value>) -> Result<Value, (i64, &'static str)> {
+pub(super) fn answer(method: &str, params: Option<&Value>) -> Result<Value, (i64, &'static str)> {
     match method {
         "ping" => Ok(json!({})),
         "roots/list" => Ok(json!({"roots": [{"uri": "file:///mcprove/root", "name": "mcprove"}]})),

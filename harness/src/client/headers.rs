@@ -36,7 +36,7 @@ pub fn annotation_fault(input_schema: &Value) -> Option<&'static str> {
 
 /// Walks a schema; `reachable` while only `properties` led there.
 fn annotations(schema: &Value, reachable: bool, depth: u32, names: &mut Vec<String>) -> Option<&'static str> {
-    let Some(members) = schema.as_object().filter(|_| depth > 0) else { return None };
+    let members = schema.as_object().filter(|_| depth > 0)?;
     if let Some(header) = members.get("x-mcp-header") {
         let Some(name) = header.as_str() else { return Some("an `x-mcp-header` annotation is no string") };
         let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);

@@ -227,7 +227,7 @@ mod tests {
         }});
         let mut seen = Vec::new();
         walk(&message, "", 0, &mut 1000, &mut |pointer, key, _| {
-            seen.push((pointer.to_owned(), key.to_owned()))
+            seen.push((pointer.to_owned(), key.to_owned()));
         });
         seen.sort();
         let expected = [("/result/_meta/a~1b", "a/b"), ("/result/tools/0/_meta/c", "c")];

@@ -88,7 +88,11 @@ async fn arguments_can_be_completed(stage: &mut Stage<'_>) {
                     .broke(id, seen.expected(&["a result, possibly without values"]).pointer("/error"));
             }
             _ => {
-                stage.judge.undecided(id, "no-answer", format!("no usable answer came: {}", reply.describe()))
+                stage.judge.undecided(
+                    id,
+                    "no-answer",
+                    format!("no usable answer came: {}", reply.describe()),
+                );
             }
         }
     }

@@ -76,12 +76,11 @@ async fn early_and_odd_openings_are_borne(solo: &mut Solo<'_>) {
             );
         }
     }
-    let early = match opened.talk.transport() {
-        Transport::Stdio => early_on_stdio(solo, &mut opened.talk).await,
-        _ => {
-            early_over_http(solo, &mut opened.talk).await;
-            Vec::new()
-        }
+    let early = if opened.talk.transport() == Transport::Stdio {
+        early_on_stdio(solo, &mut opened.talk).await
+    } else {
+        early_over_http(solo, &mut opened.talk).await;
+        Vec::new()
     };
     odd_opening(solo, &mut opened).await;
     judge_early(solo, &mut opened.talk, early).await;
@@ -159,7 +158,7 @@ fn judge_early_answer(solo: &mut Solo<'_>, id: &'static str, ticket: &Ticket, re
         Reply::Error(_) | Reply::Unmatched(_) if !ping => solo.judge.held(id),
         Reply::NoMessage(head) if head.status >= 400 => solo.judge.held(id),
         Reply::Gone(crate::client::Gone::ConnectFailed(why)) => {
-            solo.judge.undecided(id, "no-connection", why.clone())
+            solo.judge.undecided(id, "no-connection", why.clone());
         }
         // The end of the process is told for the first of them.
         Reply::Gone(_) if ping => solo.judge.undecided(id, "gone", "the process ended on what came before"),

@@ -63,7 +63,11 @@ async fn unknown_meta_keys_are_tolerated(stage: &mut Stage<'_>) {
                 .pointer("/error"),
             ),
             _ => {
-                stage.judge.undecided(id, "no-answer", format!("no usable answer came: {}", reply.describe()))
+                stage.judge.undecided(
+                    id,
+                    "no-answer",
+                    format!("no usable answer came: {}", reply.describe()),
+                );
             }
         }
     }
@@ -92,7 +96,11 @@ async fn reserved_meta_keys_are_borne(stage: &mut Stage<'_>) {
                 .pointer("/error"),
             ),
             _ => {
-                stage.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe()))
+                stage.judge.undecided(
+                    ID,
+                    "no-answer",
+                    format!("no usable answer came: {}", reply.describe()),
+                );
             }
         }
     }
@@ -193,7 +201,11 @@ async fn unknown_client_capabilities_are_tolerated(stage: &mut Stage<'_>) {
                 .pointer("/error"),
             ),
             _ => {
-                stage.judge.undecided(id, "no-answer", format!("no usable answer came: {}", reply.describe()))
+                stage.judge.undecided(
+                    id,
+                    "no-answer",
+                    format!("no usable answer came: {}", reply.describe()),
+                );
             }
         }
     }

@@ -187,7 +187,7 @@ async fn go_on(solo: &mut Solo<'_>, talk: &mut Conversation) {
         // A process of one's own may keep its cursors to itself.
         _ if is_own_process(talk.transport()) => solo.judge.held(ID),
         Some(_) => {
-            solo.judge.undecided(ID, "other-page", "the cursor led to another page, which may have changed")
+            solo.judge.undecided(ID, "other-page", "the cursor led to another page, which may have changed");
         }
         None if reply.is_error() => solo.judge.broke(
             ID,
@@ -246,7 +246,7 @@ async fn without_capabilities(solo: &mut Solo<'_>, talk: &mut Conversation) {
                 }
             },
             _ => {
-                solo.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe()))
+                solo.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe()));
             }
         }
     }

@@ -45,7 +45,7 @@ async fn invalid_cursor_is_refused(stage: &mut Stage<'_>) {
                 stage.judge.decide(ERROR, answer.message.error_code() == Some(-32602), || {
                     seen(format!("`{}` refused an invalid cursor with another code", list.method))
                         .pointer("/error/code")
-                })
+                });
             }
             _ => graceful = false,
         }

@@ -76,7 +76,11 @@ async fn subscriptions_are_served_as_declared(stage: &mut Stage<'_>) {
                     .pointer("/error"),
             ),
             _ => {
-                stage.judge.undecided(id, "no-answer", format!("no usable answer came: {}", reply.describe()))
+                stage.judge.undecided(
+                    id,
+                    "no-answer",
+                    format!("no usable answer came: {}", reply.describe()),
+                );
             }
         }
     }

@@ -487,9 +487,10 @@ async fn listed_prompts_can_be_got(stage: &mut Stage<'_>) {
         let Some(name) = prompt.get("name").and_then(Value::as_str) else { continue };
         if requests.len() < MOST_GETS && seen.insert(name.to_owned()) {
             let arguments = prompt_arguments(&prompt);
-            let params = match arguments.is_empty() {
-                true => json!({"name": name}),
-                false => json!({"name": name, "arguments": arguments}),
+            let params = if arguments.is_empty() {
+                json!({"name": name})
+            } else {
+                json!({"name": name, "arguments": arguments})
             };
             requests.push_back(prepare(stage, "prompts/get", params, Vec::new(), name));
         }
