@@ -78,7 +78,9 @@ fn nothing_undeclared_was_announced(state: &State, judge: &mut Judge) {
     }
     // A breach would outweigh it.
     if state.era() == Some(Era::Legacy) {
-        ANNOUNCEMENTS.iter().for_each(|(_, _, id)| judge.held(id));
+        for (_, _, id) in ANNOUNCEMENTS {
+            judge.held(id);
+        }
         judge.held(UNASKED);
     }
 }

@@ -28,9 +28,10 @@ fn results_name_the_server(moment: &Moment<'_>, judge: &mut Judge) {
     let id = if discover { "identity.server-info-in-discover" } else { "identity.server-info-on-results" };
     judge.decide(id, named, || {
         let stale = answer.result.get("serverInfo").is_some();
-        let (class, actual) = match stale {
-            true => ("in-body", "`serverInfo` in the result itself, where an older draft had it"),
-            false => ("absent", "no such member"),
+        let (class, actual) = if stale {
+            ("in-body", "`serverInfo` in the result itself, where an older draft had it")
+        } else {
+            ("absent", "no such member")
         };
         Breach::new(class, format!("the result of `{}` does not name the server", answer.asked.method))
             .expected(&["`io.modelcontextprotocol/serverInfo` in `_meta`"])

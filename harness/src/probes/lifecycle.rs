@@ -76,12 +76,11 @@ async fn early_and_odd_openings_are_borne(solo: &mut Solo<'_>) {
             );
         }
     }
-    let early = match opened.talk.transport() {
-        Transport::Stdio => early_on_stdio(solo, &mut opened.talk).await,
-        _ => {
-            early_over_http(solo, &mut opened.talk).await;
-            Vec::new()
-        }
+    let early = if opened.talk.transport() == Transport::Stdio {
+        early_on_stdio(solo, &mut opened.talk).await
+    } else {
+        early_over_http(solo, &mut opened.talk).await;
+        Vec::new()
     };
     odd_opening(solo, &mut opened).await;
     judge_early(solo, &mut opened.talk, early).await;

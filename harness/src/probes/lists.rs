@@ -388,9 +388,10 @@ fn take_page(
 
 fn no_end(stage: &mut Stage<'_>, list: &List, reply: &Reply, repeated: bool) {
     const ID: &str = "pagination.cursor.absent-at-end";
-    let (class, actual) = match repeated {
-        true => ("repeated", "the same cursor again, after the same page"),
-        false => ("empty-pages", "one empty page after another"),
+    let (class, actual) = if repeated {
+        ("repeated", "the same cursor again, after the same page")
+    } else {
+        ("empty-pages", "one empty page after another")
     };
     let mut seen = Breach::new(class, format!("following the cursors of `{}` leads to no end", list.method))
         .expected(&["no `nextCursor` where nothing follows"])

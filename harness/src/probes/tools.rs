@@ -192,9 +192,10 @@ async fn malformed_calls_are_refused(stage: &mut Stage<'_>) {
             Reply::NoMessage(head) if head.status >= 400 => stage.judge.held(ID),
             Reply::Result(answer) => {
                 let error = answer.message.result().is_some_and(|result| result["isError"] == true);
-                let message = match error {
-                    true => "a call that breaks the request's schema was answered with a tool result",
-                    false => "a call that breaks the request's schema succeeded",
+                let message = if error {
+                    "a call that breaks the request's schema was answered with a tool result"
+                } else {
+                    "a call that breaks the request's schema succeeded"
                 };
                 let seen = seen(message).pointer("/result");
                 stage.judge.broke(ID, if error { seen.quality() } else { seen });

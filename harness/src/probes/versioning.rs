@@ -275,7 +275,9 @@ fn judge_refusal(stage: &mut Stage<'_>, method: &str, version: &str, ticket: &Ti
     let message = format!("`{method}` naming the version `{version}` was not answered with error -32022");
     let class = match reply {
         Reply::Error(_) | Reply::Unmatched(_) if reply.error_code() == Some(-32022) => {
-            ids.iter().for_each(|id| stage.judge.held(id));
+            for id in ids {
+                stage.judge.held(id);
+            }
             judge_data(stage, version, ticket, reply);
             return true;
         }
@@ -285,7 +287,9 @@ fn judge_refusal(stage: &mut Stage<'_>, method: &str, version: &str, ticket: &Ti
         Reply::NoMessage(head) if head.status == 400 => "no-error",
         _ => {
             let text = format!("no usable answer came: {}", reply.describe());
-            ids.iter().for_each(|id| stage.judge.undecided(id, "no-answer", text.clone()));
+            for id in ids {
+                stage.judge.undecided(id, "no-answer", text.clone());
+            }
             return false;
         }
     };
