@@ -317,7 +317,7 @@ pub(super) static TWISTS: &[Twist] = &[
     }),
     twist("names-a-version-it-refuses", "a version that it names is refused").outgoing(|_, out| {
         edit(out, "server/discover", |result| {
-            result["supportedVersions"] = json!(["2026-07-28", "2027-01-01"])
+            result["supportedVersions"] = json!(["2026-07-28", "2027-01-01"]);
         })
     }),
 ];
