@@ -136,7 +136,7 @@ mod tests {
         let ping = br#"{"jsonrpc":"2.0","id":7,"method":"ping"}"#;
         for (status, media, broken) in [
             (200, "application/json", &["base.encoding.valid-json"][..]),
-            (200, "text/html", &[]),
+            (200, "text/html", &["http.post.response-content-type"]),
             (404, "application/json", &[]),
         ] {
             let (script, channel) = Script::http(V2025_11_25).handshake().posted(ping, None);

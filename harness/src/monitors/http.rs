@@ -20,7 +20,7 @@ monitors! {
     /// chooses how to read the body.
     request_is_answered_as_json_or_event_stream (WhileWeObey) decides ["http.post.response-content-type"];
     /// An `application/json` answer to a request is one response: no array (except for a batch in 2025-03-26), no
-    /// notification, no text that is no JSON, not empty.
+    /// notification, not empty.
     json_answer_is_one_response (WhileWeObey) decides ["http.post.json-single-object"];
     /// A notification that is accepted is answered with 202 and no body. Any other 2xx, or a body, makes clients wait
     /// for a message that is none, or take it for one.
@@ -160,7 +160,7 @@ fn request_is_answered_as_json_or_event_stream(moment: &Moment<'_>, judge: &mut 
 fn json_answer_is_one_response(moment: &Moment<'_>, judge: &mut Judge) {
     const ID: &str = "http.post.json-single-object";
     let Some(exchange) = exchange(moment) else { return };
-    if !exchange.status.is_some_and(|status| status < 300)
+    if exchange.status.is_none_or(|status| status >= 300)
         || exchange.media_type().as_deref() != Some("application/json")
         || !exchange.carries_request()
     {
@@ -177,9 +177,6 @@ fn json_answer_is_one_response(moment: &Moment<'_>, judge: &mut Judge) {
         );
     };
     match (&moment.record.event, moment.message) {
-        (Event::Received { payload: Payload::Raw { error, truncated: false, .. }, .. }, _) => {
-            broke(judge, "not-json", error.clone().unwrap_or_else(|| "no JSON text".to_owned()));
-        }
         (Event::Received { payload: Payload::Message(message), .. }, None) => {
             if moment.state.rules() == Some(Revision::V2025_03_26) && exchange.carries(&Kind::Batch) {
                 judge.held(ID);
@@ -192,7 +189,7 @@ fn json_answer_is_one_response(moment: &Moment<'_>, judge: &mut Judge) {
             Kind::Request | Kind::Notification => {
                 broke(judge, "no-response", format!("`{}`", message.method().unwrap_or_default()));
             }
-            // What is no message at all is judged as that.
+            // What is no message at all is judged as that, and what is no JSON by `base.encoding.valid-json`.
             Kind::Batch | Kind::NotAMessage(_) => {}
         },
         (Event::ResponseEnded(End::Complete), _) if exchange.received == 0 => {
