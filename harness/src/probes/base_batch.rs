@@ -17,6 +17,7 @@ probes! {
         "base.batch.received",
         "base.batch.response-grouping",
         "base.batch.one-response-per-request",
+        "http.sse.batch-responses-delivered",
     ];
     /// In 2025-03-26 sends an empty array (one error, no array), an array of two notifications (nothing comes back) and
     /// an array of the number 1 and a ping (the ping is served beside the error).
