@@ -86,26 +86,20 @@ impl Conversation {
         }
     }
 
-    /// Opens the event stream of the session by GET; its head is waited for with [`Self::head`].
-    pub async fn get_stream(&mut self, last_event_id: Option<&str>, edits: Outgoing) -> Ticket {
-        self.turn().await;
-        self.open_stream(last_event_id, &edits)
-    }
-
     /// Opens an event stream at another URL than the endpoint's, by GET without a session.
-    pub async fn stream_at(&mut self, url: &Url, edits: Outgoing) -> Ticket {
-        self.turn().await;
+    pub fn stream_at(&mut self, url: &Url, edits: &Outgoing) -> Ticket {
         let since = self.now();
         let limits = self.stream_limits();
         let Link::Http(link) = &mut self.link else {
             return Ticket { id: None, channel: Channel::PROCESS, since };
         };
         let headers = vec![("Accept".to_owned(), "text/event-stream".to_owned())];
-        let channel = link.bare("GET", url.clone(), headers, &edits, limits);
+        let channel = link.bare("GET", url.clone(), headers, edits, limits);
         Ticket { id: None, channel, since }
     }
 
-    fn open_stream(&mut self, last_event_id: Option<&str>, edits: &Outgoing) -> Ticket {
+    /// Opens the event stream of the session by GET; its head is waited for with [`Self::head`].
+    pub fn get_stream(&mut self, last_event_id: Option<&str>, edits: &Outgoing) -> Ticket {
         let since = self.now();
         let limits = self.stream_limits();
         let Link::Http(link) = &mut self.link else {
@@ -126,7 +120,7 @@ impl Conversation {
         if self.era != Some(Era::Legacy) || self.transport != Transport::Http {
             return;
         }
-        let channel = self.open_stream(None, &Outgoing::bytes("")).channel;
+        let channel = self.get_stream(None, &Outgoing::bytes("")).channel;
         self.listening = Some(Listening { channel, opened: 1, due: None, let_go: false });
     }
 
@@ -163,7 +157,7 @@ impl Conversation {
         }
         let last = exchange.last_event_id.clone();
         let opened = listening.opened + 1;
-        let again = self.open_stream(last.as_deref(), &Outgoing::bytes("")).channel;
+        let again = self.get_stream(last.as_deref(), &Outgoing::bytes("")).channel;
         self.listening = Some(Listening { channel: again, opened, due: None, let_go: false });
     }
 
@@ -185,7 +179,7 @@ impl Conversation {
             return false;
         }
         self.idle(pause).await;
-        let again = self.open_stream(Some(&last), &Outgoing::bytes(""));
+        let again = self.get_stream(Some(&last), &Outgoing::bytes(""));
         self.recorder.note(format!("exchange {channel} is taken up again as {}", again.channel));
         match self.head_before(&again, deadline).await {
             Ok(head) if head.is_event_stream() => {
@@ -205,7 +199,7 @@ impl Conversation {
     }
 
     fn stream_limits(&self) -> ResponseLimits {
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_hours(1);
         ResponseLimits { head: self.timeouts.startup, idle: hour, total: hour }
     }
 }

@@ -20,7 +20,7 @@ monitors! {
     /// chooses how to read the body.
     request_is_answered_as_json_or_event_stream (WhileWeObey) decides ["http.post.response-content-type"];
     /// An `application/json` answer to a request is one response: no array (except for a batch in 2025-03-26), no
-    /// notification, no text that is no JSON, not empty.
+    /// notification, not empty.
     json_answer_is_one_response (WhileWeObey) decides ["http.post.json-single-object"];
     /// A notification that is accepted is answered with 202 and no body. Any other 2xx, or a body, makes clients wait
     /// for a message that is none, or take it for one.
@@ -175,10 +175,6 @@ fn json_answer_is_one_response(moment: &Moment<'_>, judge: &mut Judge) {
     };
     let broke = |judge: &mut Judge, class: &str, actual: String| judge.broke(ID, breach(class, actual));
     match (&moment.record.event, moment.message) {
-        (Event::Received { payload: Payload::Raw { error, truncated: false, .. }, .. }, _) => {
-            let actual = error.clone().unwrap_or_else(|| "no JSON text".to_owned());
-            judge.broke(ID, breach("not-json", actual).see("base.encoding.valid-json"));
-        }
         (Event::Received { payload: Payload::Message(message), .. }, None) => {
             if moment.state.rules() == Some(Revision::V2025_03_26) && exchange.carries(&Kind::Batch) {
                 judge.held(ID);
@@ -191,7 +187,7 @@ fn json_answer_is_one_response(moment: &Moment<'_>, judge: &mut Judge) {
             Kind::Request | Kind::Notification => {
                 broke(judge, "no-response", format!("`{}`", message.method().unwrap_or_default()));
             }
-            // What is no message at all is judged as that.
+            // What is no message at all is judged as that, and what is no JSON by `base.encoding.valid-json`.
             Kind::Batch | Kind::NotAMessage(_) => {}
         },
         (Event::ResponseEnded(End::Complete), _) if exchange.received == 0 => {

@@ -199,7 +199,7 @@ fn judge_annotation(
             let what = "stands on a property of another type";
             let mut breach = breach("type", what, "type integer, string or boolean", actual);
             if single.is_none() {
-                breach.class = "ambiguous-type".to_owned();
+                "ambiguous-type".clone_into(&mut breach.class);
                 breach = breach.quality();
             }
             judge.broke("http-headers.annotation.primitive-only", breach);

@@ -166,10 +166,8 @@ fn other_events_are_messages(moment: &Moment<'_>, judge: &mut Judge) {
             judge.broke(ID, breach("not-json", "the data of an event is no JSON-RPC message", error));
         }
         Payload::Message(message) => match message.kind() {
-            Kind::NotAMessage(why) => {
-                let text = "the data of an event is no JSON-RPC message";
-                judge.broke(ID, breach("not-a-message", text, (*why).to_owned()));
-            }
+            // Judged by `base.jsonrpc.message-kinds`.
+            Kind::NotAMessage(_) => {}
             _ => judge.held(ID),
         },
     }

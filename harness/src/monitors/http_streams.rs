@@ -13,8 +13,8 @@ use std::time::Duration;
 const LINGERING: Duration = Duration::from_secs(2);
 
 monitors! {
-    /// Every event with data on a stream carries one JSON-RPC message (in 2025-03-26 also a batch). Clients parse the
-    /// data of each event by itself.
+    /// The data of every event on a stream is JSON. Clients parse the data of each event by itself; what message it is,
+    /// and that it is no array, is judged by the rules about messages.
     event_carries_one_message (AnyTraffic) decides ["http.sse.event-payload"];
     /// In 2025-11-25 a new stream begins with an event that has an id and no data, so that a client can come back
     /// even if the connection breaks before the first message. Judged only where the server uses event ids at all.
@@ -63,30 +63,23 @@ fn event_carries_one_message(moment: &Moment<'_>, judge: &mut Judge) {
     const ID: &str = "http.sse.event-payload";
     let Event::Received { payload, sse: Some(_) } = &moment.record.event else { return };
     let Some(exchange) = exchange(moment) else { return };
-    let breach = |class: &str, actual: String| {
-        Breach::new(class, "an event of the stream carries something else than one JSON-RPC message")
-            .expected(&["one JSON-RPC message"])
-            .actual(actual)
-            .at(moment.record)
-            .sent(exchange.seq)
-    };
     match payload {
         // Cut off by the end of the stream, or by our own limit.
         Payload::Raw { truncated: true, .. } => {}
-        Payload::Raw { error, .. } => {
-            let error = error.clone().unwrap_or_else(|| "no JSON text".to_owned());
-            judge.broke(ID, breach("not-json", error));
-        }
+        Payload::Raw { error, .. } => judge.broke(
+            ID,
+            Breach::new(
+                "not-json",
+                "an event of the stream carries something else than one JSON-RPC message",
+            )
+            .expected(&["one JSON-RPC message"])
+            .actual(error.clone().unwrap_or_else(|| "no JSON text".to_owned()))
+            .at(moment.record)
+            .sent(exchange.seq),
+        ),
         Payload::Message(message) => match message.kind() {
-            Kind::Batch if moment.message.is_some() => {}
-            Kind::Batch => {
-                let batches = moment.state.rules() == Some(Revision::V2025_03_26);
-                judge.decide(ID, batches, || breach("array", "an array".to_owned()));
-            }
-            Kind::NotAMessage(_) if message.value() == &serde_json::json!({}) => {
-                judge.broke(ID, breach("empty-object", "an empty object".to_owned()).quality());
-            }
-            Kind::NotAMessage(why) => judge.broke(ID, breach("not-a-message", (*why).to_owned())),
+            // Judged by `base.batch.not-sent` and `base.jsonrpc.message-kinds`.
+            Kind::Batch | Kind::NotAMessage(_) => {}
             _ => judge.held(ID),
         },
     }
@@ -532,7 +525,7 @@ fn event_ids_are_unique(moment: &Moment<'_>, judge: &mut Judge) {
         .at(record)
         .sent(exchange.seq);
     if !(known.has_content && has_content) {
-        breach.class = "again-priming".to_owned();
+        "again-priming".clone_into(&mut breach.class);
         breach = breach.quality();
     }
     judge.broke(ID, breach);

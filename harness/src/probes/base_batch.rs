@@ -20,6 +20,7 @@ probes! {
         "base.batch.received",
         "base.batch.response-grouping",
         "base.batch.one-response-per-request",
+        "http.sse.batch-responses-delivered",
         "base.batch.empty-array-refused",
         "base.batch.no-empty-response",
         "base.batch.invalid-element",

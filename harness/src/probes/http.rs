@@ -285,7 +285,7 @@ async fn removed_methods_are_refused(solo: &mut Solo<'_>) {
     }
     let Some(mut opened) = solo.begin(solo.revision, &[GET, DELETE]).await else { return };
     let edits = || Outgoing::bytes("").deliberate(solo.name, Taint::Message);
-    let ticket = opened.talk.get_stream(None, edits()).await;
+    let ticket = opened.talk.get_stream(None, &edits());
     let head = opened.talk.head(&ticket).await;
     opened.talk.abort(&ticket).await;
     let get = head.ok().map(|head| head.status);

@@ -150,8 +150,8 @@ async fn foreign_get_and_delete(solo: &mut Solo<'_>, talk: &mut Conversation) {
     }
     let edits = || Outgoing::bytes("").http(foreign()).deliberate(solo.name, Taint::Message);
     let ticket = match solo.opener.binding() {
-        Binding::HttpSse(url) => talk.stream_at(url, edits()).await,
-        _ => talk.get_stream(None, edits()).await,
+        Binding::HttpSse(url) => talk.stream_at(url, &edits()),
+        _ => talk.get_stream(None, &edits()),
     };
     let head = talk.head(&ticket).await;
     talk.abort(&ticket).await;

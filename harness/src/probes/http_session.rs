@@ -207,7 +207,7 @@ async fn deleted_session_is_not_found(solo: &mut Solo<'_>) {
         return solo.close(opened).await;
     }
     let edits = Outgoing::bytes("").deliberate(solo.name, Taint::Message);
-    let ticket = talk.get_stream(None, edits).await;
+    let ticket = talk.get_stream(None, &edits);
     let head = talk.head(&ticket).await;
     talk.abort(&ticket).await;
     match head {

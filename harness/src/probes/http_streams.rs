@@ -138,7 +138,7 @@ async fn resume(judge: &mut crate::monitors::Judge, talk: &mut Conversation, bro
     // The other call has its own stream by now.
     let _ = talk.head(&broken.other.0).await;
     let had_answer = answered(talk, &broken.ticket);
-    let again = talk.get_stream(Some(&broken.last), Outgoing::bytes("")).await;
+    let again = talk.get_stream(Some(&broken.last), &Outgoing::bytes(""));
     let head = talk.head(&again).await;
     let status = head.as_ref().map_or(0, |head| head.status);
     if !head.as_ref().is_ok_and(crate::client::HttpHead::is_event_stream) {

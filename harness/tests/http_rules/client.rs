@@ -65,7 +65,7 @@ async fn a_closed_stream_is_taken_up_again_until_the_response() {
     assert!(resumed.len() >= 2, "{resumed:?}");
     for pair in resumed.windows(2) {
         assert!(pair[0].0 != pair[1].0, "the same event twice: {pair:?}");
-        assert!(pair[1].1.saturating_sub(pair[0].1) >= Duration::from_millis(60), "came back too early: {pair:?}");
+        assert!(pair[1].1 >= pair[0].1 + Duration::from_millis(60), "came back too early: {pair:?}");
     }
     talk.close().await;
 }
