@@ -1,5 +1,7 @@
 //! The layers of `src/lib.rs` hold: a module uses those above it in that list and none below.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use std::path::{Path, PathBuf};
 
 fn source() -> PathBuf {
