@@ -201,6 +201,10 @@ fn output_is_bounded(moment: &Moment<'_>, judge: &mut Judge) {
         .expected(&["messages and output within the size limit"])
         .actual(what)
         .at(moment.record);
+    // Of a whole message with very many values our own limit speaks: no rule says how many there may be.
+    let many = matches!(&moment.record.event, Event::Received { payload: Payload::Raw { error: Some(error), .. }, .. }
+        if error.contains("values"));
+    let breach = if many { breach.quality() } else { breach };
     judge.broke(
         "robustness.output.bounded",
         match moment.state.link.provocation() {

@@ -176,7 +176,7 @@ pub(super) static TWISTS: &[Twist] = &[
             }
         })
     }),
-    twist("any-case", "names of tools are taken in any case").incoming(|_, incoming| {
+    twist("tool-in-any-case", "names of tools are taken in any case").incoming(|_, incoming| {
         let name = incoming.value.and_then(|value| value.pointer("/params/name")?.as_str());
         match (incoming.method(), name, incoming.value) {
             (Some("tools/call"), Some(name), Some(value)) if name.chars().any(char::is_uppercase) => {
@@ -259,7 +259,7 @@ pub(super) static TWISTS: &[Twist] = &[
         let strange = incoming.value.and_then(|value| value.pointer("/params/_meta/plain"));
         if strange.is_some() { error(incoming, -32602) } else { Take::Pass }
     }),
-    twist("any-version", "requests of any version are served").incoming(|_, incoming| {
+    twist("any-version-served", "requests of any version are served").incoming(|_, incoming| {
         let known = incoming.value.and_then(|value| value.get("params")?.get(META)?.get(VERSION)?.as_str());
         match (known, incoming.value) {
             (Some(_), Some(value)) => {
