@@ -55,7 +55,7 @@ fn every_message_is_json_in_utf8(moment: &Moment<'_>, judge: &mut Judge) {
             }
             match fault(bytes) {
                 Some(error) if error.kind == ErrorKind::Encoding => encoding(moment, judge, &error),
-                Some(error) if error.kind != ErrorKind::TooDeep => {
+                Some(error) if !matches!(error.kind, ErrorKind::TooDeep | ErrorKind::TooLarge) => {
                     judge.broke("base.encoding.valid-json", syntax(&error).at(moment.record));
                 }
                 _ => {}

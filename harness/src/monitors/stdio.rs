@@ -157,9 +157,10 @@ fn judge_line(line: &Stray, state: &State, judge: &mut Judge) {
             return judge.broke("stdio.newline-delimited", breach);
         }
         match fault(&line.bytes) {
-            // Told by the rule on encodings, or deeper than this reader goes.
+            // Told by the rule on encodings, or more than this reader takes.
             None => {}
-            Some(error) if matches!(error.kind, ErrorKind::Encoding | ErrorKind::TooDeep) => {}
+            Some(error)
+                if matches!(error.kind, ErrorKind::Encoding | ErrorKind::TooDeep | ErrorKind::TooLarge) => {}
             Some(error) => judge.broke("base.encoding.valid-json", seen(syntax(&error), line)),
         }
         return;

@@ -270,7 +270,7 @@ impl Default for Limits {
     fn default() -> Self {
         use std::time::Duration;
         Self {
-            message: 16 << 20,
+            message: 8 << 20,
             connect: Duration::from_secs(5),
             write: Duration::from_secs(5),
             exit: Duration::from_secs(2),
