@@ -134,6 +134,12 @@ fn pieces_of_one_message(lines: &[Stray]) -> Option<usize> {
     None
 }
 
+/// Whether a line may be the piece of a message that was being written when we ended the process.
+fn cut_by_us(line: &Stray, state: &State) -> bool {
+    let ended_by_us = state.link.exit.is_none_or(|exit| exit.after >= ShutdownStep::Sigterm);
+    ended_by_us && state.link.strays.last().is_some_and(|last| last.seq == line.seq)
+}
+
 fn judge_line(line: &Stray, state: &State, judge: &mut Judge) {
     const PURE: &str = "stdio.stdout-only-messages";
     let text = line.bytes.trim_ascii();
@@ -161,6 +167,7 @@ fn judge_line(line: &Stray, state: &State, judge: &mut Judge) {
             None => {}
             Some(error)
                 if matches!(error.kind, ErrorKind::Encoding | ErrorKind::TooDeep | ErrorKind::TooLarge) => {}
+            Some(error) if error.kind == ErrorKind::Truncated && cut_by_us(line, state) => {}
             Some(error) => judge.broke("base.encoding.valid-json", seen(syntax(&error), line)),
         }
         return;
