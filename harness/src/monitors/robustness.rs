@@ -161,8 +161,12 @@ fn responses_are_valid_http(moment: &Moment<'_>, judge: &mut Judge) {
     const ID: &str = "robustness.http.valid";
     let Event::ResponseEnded(end) = &moment.record.event else { return };
     let exchange = moment.state.exchanges.get(&moment.record.channel);
+    // A server that refuses a request before it has read all of it closes with data unread, which TCP turns into a
+    // reset: the status was heard, and that was all there was to say.
+    let refused = exchange.and_then(|exchange| exchange.status).is_some_and(|status| status >= 400);
     let (class, why) = match end {
         End::Complete => return judge.held(ID),
+        End::Broken(why) if refused && !why.contains("inside the head") => return,
         End::Malformed(why) => ("malformed", why),
         // An event stream may be cut at any time; before the status line it is no response yet.
         End::Broken(why)
@@ -360,6 +364,9 @@ mod tests {
         let short = ended(End::Broken("closed 3 bytes before the end".to_owned()));
         let broken = over_http(|script, at| script.on(at, head(200)).on(at, short.clone()));
         broken.assert_broken(&["robustness.http.valid"]);
+        let reset = ended(End::Broken("Connection reset by peer".to_owned()));
+        let refused = over_http(|script, at| script.on(at, head(431)).on(at, reset.clone()));
+        refused.assert_open("robustness.http.valid");
         let malformed = over_http(|script, at| script.on(at, ended(End::Malformed("x".to_owned()))));
         malformed.assert_broken(&["robustness.http.valid"]);
         let hangs = over_http(|script, at| script.on(at, Event::Note("timed out: ".to_owned())));
