@@ -366,7 +366,7 @@ mod tests {
         broken.assert_broken(&["robustness.http.valid"]);
         let reset = ended(End::Broken("Connection reset by peer".to_owned()));
         let refused = over_http(|script, at| script.on(at, head(431)).on(at, reset.clone()));
-        refused.assert_open("robustness.http.valid");
+        refused.assert_held("robustness.http.valid");
         let malformed = over_http(|script, at| script.on(at, ended(End::Malformed("x".to_owned()))));
         malformed.assert_broken(&["robustness.http.valid"]);
         let hangs = over_http(|script, at| script.on(at, Event::Note("timed out: ".to_owned())));
