@@ -16,6 +16,15 @@ conformance TARGET *ARGS:
 ci:
     .ci/run
 
+# Wall time, process starts and CPU time of a check; with --cold also of cold builds
+measure *ARGS:
+    .ci/measure {{ARGS}}
+
+# The findings on real servers against those that are kept; needs node, npm and python3
+real *ARGS:
+    cargo build --release
+    fixtures/real/check.py {{ARGS}}
+
 # How many requirements are decided
 coverage:
     cargo run --release -- list requirements --coverage
