@@ -375,6 +375,18 @@ fn revisions_that_are_not_spoken_leave_nothing() {
 }
 
 #[test]
+fn inspect_shows_no_secret_that_the_server_gives_back() {
+    let server = r#"while read -r line; do echo '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"echo","version":"1"},"instructions":"you gave '"$API_TOKEN"'"}}'; done"#;
+    for format in ["text", "json"] {
+        let words = ["inspect", "--env", "API_TOKEN=topsecret-4711", "--output-format", format];
+        let words: Vec<&str> = words.into_iter().chain(["--", "sh", "-c", server]).collect();
+        let ran = run(&words);
+        assert!(ran.stdout.contains("you gave «"), "{}", ran.whole());
+        assert!(!ran.whole().contains("topsecret-4711"), "{}", ran.whole());
+    }
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let mut child = command(Path::new("/"), &["list", "requirements", "*"]).spawn().unwrap();
     let mut first = [0; 1];

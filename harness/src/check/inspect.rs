@@ -239,7 +239,7 @@ async fn look(
     open.sort_by_key(|(revision, _)| *revision);
     let server_info = open
         .iter()
-        .find_map(|(_, opened)| opened.talk.handshake()?.server_info())
+        .find_map(|(_, opened)| handshake(&opened.talk)?.server_info())
         .map(|(name, version)| ServerInfo { name, version });
     let revisions = open.iter().map(|(revision, opened)| of_revision(*revision, &opened.talk)).collect();
     let offers = match open.last_mut() {
@@ -256,12 +256,27 @@ async fn look(
     Ok((spoken, server_info))
 }
 
+/// What a server said, without the secrets that it may have been told.
+fn clean(talk: &Conversation, value: &Value) -> Value {
+    let text = value.to_string();
+    let cleaned = talk.recorder().redact(&text);
+    if cleaned == text {
+        return value.clone();
+    }
+    serde_json::from_str(&cleaned).unwrap_or(Value::String(cleaned))
+}
+
+/// What the server said of itself, without secrets.
+fn handshake(talk: &Conversation) -> Option<Handshake> {
+    talk.handshake().map(|handshake| Handshake { result: clean(talk, &handshake.result) })
+}
+
 fn of_revision(revision: Revision, talk: &Conversation) -> SpokenRevision {
-    let handshake = talk.handshake();
+    let handshake = handshake(talk);
     SpokenRevision {
         revision,
         era: if revision.era() == Era::Modern { "modern" } else { "legacy" },
-        capabilities: handshake.map_or(Value::Null, |handshake| handshake.capabilities().clone()),
+        capabilities: handshake.as_ref().map_or(Value::Null, |handshake| handshake.capabilities().clone()),
         instructions: handshake.and_then(|handshake| text(&handshake.result, "instructions")),
     }
 }
@@ -300,7 +315,7 @@ async fn list(talk: &mut Conversation, method: &str, member: &str) -> Option<Vec
         let Some(result) = answer.message.result() else { break };
         let Some(page) = result.get(member).and_then(Value::as_array) else { break };
         let all = entries.get_or_insert_default();
-        all.extend(page.iter().take(ENTRIES - all.len()).cloned());
+        all.extend(page.iter().take(ENTRIES - all.len()).map(|entry| clean(talk, entry)));
         match result.get("nextCursor").and_then(Value::as_str) {
             Some(cursor) if all.len() < ENTRIES => params = json!({"cursor": cursor}),
             _ => break,

@@ -279,6 +279,10 @@ fn errors_carry_the_id_of_their_request(moment: &Moment<'_>, judge: &mut Judge) 
     let unreadable = matches!(message.error_code(), Some(-32700 | -32600));
     let Some(wanted) = exchange.posted().filter(|posted| *posted.kind() == Kind::Request) else { return };
     let Some(wanted) = wanted.id().filter(|id| is_plain(id)) else { return };
+    if message.id() == Some(wanted) {
+        // The request broke the protocol, so that it does not count as asked; its id was there to be read.
+        return judge.held(ID);
+    }
     if transport || unreadable {
         return;
     }
@@ -354,12 +358,33 @@ fn extensions(asked: &super::Asked) -> Option<&serde_json::Map<String, Value>> {
 mod tests {
     use super::super::testing::{Script, modern};
     use crate::protocol::Revision::{V2025_11_25, V2026_07_28};
-    use crate::wire::{Event, Taint};
+    use crate::wire::{Event, Payload, Taint};
     use serde_json::{Value, json};
 
     fn answered(answer: Value) -> Script {
         let ping = json!({"jsonrpc": "2.0", "id": 7, "method": "ping"});
         Script::stdio(V2025_11_25).handshake().sent(ping).received(answer)
+    }
+
+    /// A request that is none (its method is a number) has an id all the same, and the error repeats it.
+    #[test]
+    fn an_error_for_what_is_no_request_may_carry_its_id() {
+        let broken = br#"{"jsonrpc":"2.0","method":7,"id":46}"#;
+        for (id, kept) in [(json!(46), true), (json!(47), false)] {
+            let error = json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32601, "message": "m"}});
+            let (script, at) = Script::http(V2025_11_25).handshake().posted(broken, Some(Taint::Message));
+            let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+            let verdicts = script
+                .on(at, Event::ResponseHead { status: 200, headers })
+                .on(at, Event::Received { payload: Payload::read(error.to_string()), sse: None })
+                .verdicts();
+            if kept {
+                verdicts.assert_held("base.error.same-id");
+                verdicts.assert_broken(&[]);
+            } else {
+                assert!(!verdicts.judge().get("base.error.same-id").unwrap().breaches.is_empty());
+            }
+        }
     }
 
     #[test]

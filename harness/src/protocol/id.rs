@@ -26,9 +26,14 @@ impl Id {
         Self { text: Value::from(text).to_string().into(), string: Some(text.into()) }
     }
 
-    /// An id from its JSON text and its parsed value.
+    /// An id from its JSON text and its parsed value. What can be no id at all, an object or an array, is written
+    /// anew, so that white space makes no difference.
     pub fn from_json(text: &str, value: &Value) -> Self {
-        Self { text: text.into(), string: value.as_str().map(Into::into) }
+        let text = match value {
+            Value::Object(_) | Value::Array(_) => value.to_string().into(),
+            _ => text.into(),
+        };
+        Self { text, string: value.as_str().map(Into::into) }
     }
 
     /// The JSON text.
