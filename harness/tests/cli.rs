@@ -180,11 +180,11 @@ fn without_a_valid_answer() {
     let cases: &[&[&str]] = &[
         &["check", "--", "./no-such-program"],
         &["check", "--", "sh", "-c", "echo oops >&2; exit 7"],
-        &["check", "--startup-timeout", "0.3", "--", "sh", "-c", "while read -r line; do :; done"],
+        &["check", "--startup-timeout", "1", "--", "sh", "-c", "while read -r line; do :; done"],
         &[
             "check",
             "--startup-timeout",
-            "0.3",
+            "1",
             "--",
             "sh",
             "-c",
@@ -372,6 +372,36 @@ fn revisions_that_are_not_spoken_leave_nothing() {
         run(&["check", "--output-format", "json", "--revision", "2026-07-28", "--", "sh", "-c", server]);
     assert_eq!(ran.code, Some(4), "{}", ran.whole());
     valid("report-v1.schema.json", &ran.json());
+}
+
+/// A run that was killed still tells what it saw: the monitors read its transcripts.
+#[test]
+fn a_killed_run_reports_what_it_saw() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    // A banner, an honest handshake, and then nothing more.
+    let server = r#"echo welcome; read -r line; echo '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"x","version":"1"}}}'; cat >/dev/null"#;
+    let words =
+        ["check", "--revision", "2025-11-25", "--out", out.to_str().unwrap(), "--", "sh", "-c", server];
+    let mut child = command(Path::new("/"), &words).spawn().unwrap();
+    let started =
+        || std::fs::read_to_string(out.join("run.jsonl")).is_ok_and(|run| run.contains("unit-started"));
+    for _ in 0..200 {
+        if started() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let ran = run(&["report", out.to_str().unwrap(), "--output-format", "json"]);
+    let document = ran.json();
+    assert_eq!(document["truncated"], true, "{}", ran.whole());
+    let results = document["results"].as_array().unwrap();
+    let banner = results.iter().find(|row| row["requirement"] == "stdio.stdout-only-messages");
+    assert_eq!(banner.unwrap()["outcome"], "fail", "{}", ran.whole());
+    assert_eq!(banner.unwrap()["reason"]["code"], "unconfirmed");
 }
 
 #[test]

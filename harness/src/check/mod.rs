@@ -7,6 +7,7 @@ mod discover;
 mod engine;
 mod inspect;
 mod recorders;
+mod rejudge;
 mod rows;
 mod served;
 mod stop;
@@ -19,6 +20,7 @@ pub use inspect::{
     Argument, Entry, INSPECTION_FORMAT, INSPECTION_VERSION, Inspection, Offers, Prompt, Spoken,
     SpokenRevision, Tool, inspect,
 };
+pub use rejudge::rejudge;
 pub use served::{ServeError, Served};
 pub use stop::Stop;
 pub use target::{Target, Up};

@@ -3,12 +3,19 @@
 use super::args::{DrawFormat, ReportArgs};
 use super::failure::Failure;
 use super::out;
+use crate::check;
 use crate::report::{TerminalOptions, render_html, render_terminal, visible};
 use crate::run::{Document, RunState, StoredRun};
 use std::io::Write;
 
 pub(super) fn report(args: &ReportArgs) -> Result<u8, Failure> {
-    let run = StoredRun::read(&args.dir).map_err(Failure::usage)?;
+    let mut run = StoredRun::read(&args.dir).map_err(Failure::usage)?;
+    if run.truncated {
+        // A run that was killed had seen more than it told.
+        let folder = if args.dir.is_dir() { Some(args.dir.as_path()) } else { args.dir.parent() };
+        let more = folder.map(|folder| check::rejudge(folder, &run.events)).unwrap_or_default();
+        run.events.extend(more);
+    }
     let state = RunState::of(&run.events);
     if run.unreadable > 0 {
         let text = format!("mcprove: {} lines of the run could not be read", run.unreadable);

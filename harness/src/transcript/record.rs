@@ -113,6 +113,13 @@ impl Recorder {
         }
     }
 
+    /// A conversation that was read back, as if it had just been recorded.
+    pub fn of_transcript(transcript: super::Transcript) -> Self {
+        let recorder = Self::new(transcript.about, None, Redactor::default(), Budget::default(), None);
+        recorder.lock().records = transcript.records.into_iter().map(Arc::new).collect();
+        recorder
+    }
+
     /// What is recorded.
     pub fn about(&self) -> &About {
         &self.about
