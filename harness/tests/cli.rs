@@ -360,7 +360,7 @@ fn verbose_shows_each_event_on_a_line() {
     ]);
     assert_eq!(ran.code, Some(0), "{}", ran.whole());
     let sent = ran.stderr.lines().find(|line| line.contains(r#""method":"initialize""#)).unwrap();
-    assert!(sent.starts_with("001 stdio 2025-11-25 ") && sent.contains(" > {"), "{sent}");
+    assert!(sent[3..].starts_with(" stdio 2025-11-25 ") && sent.contains(" > {"), "{sent}");
     assert!(ran.stderr.lines().any(|line| line.contains(" < {") && line.contains("serverInfo")));
 }
 
