@@ -13,6 +13,9 @@ use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
 
+/// What is told apart in a run.
+type Unit = (Revision, Transport);
+
 /// The results of the units that a truncated run did not get to tell. The monitors read the conversations that lie in
 /// the run's folder; what only probes decide stays undecided, and nothing is confirmed.
 pub fn rejudge(folder: &Path, events: &[RunEvent]) -> Vec<RunEvent> {
@@ -26,7 +29,7 @@ pub fn rejudge(folder: &Path, events: &[RunEvent]) -> Vec<RunEvent> {
     let started = |revision: Revision, transport: Transport| {
         events.contains(&RunEvent::UnitStarted { revision, transport })
     };
-    let mut units: BTreeMap<(Revision, Transport), Vec<(String, Arc<Recorder>)>> = BTreeMap::new();
+    let mut units: BTreeMap<Unit, Vec<(String, Arc<Recorder>)>> = BTreeMap::new();
     for event in events {
         let RunEvent::Conversation { transcript, revision, transport, .. } = event else { continue };
         // The name comes from a file: it must stay below the folder.

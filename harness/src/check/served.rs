@@ -61,6 +61,8 @@ impl Served {
                 return Ok(Self { process, url: target });
             }
             if !process.is_running() {
+                // Its last words come a moment after its end.
+                let _ = tokio::time::timeout(Duration::from_secs(2), process.exited()).await;
                 return Err(failed("the server exited before it listened,", &recorder));
             }
             if Instant::now() >= deadline {
