@@ -172,7 +172,11 @@ fn fate(state: &State, asked: &Asked) -> Fate {
     }
     if asked.channel == Channel::PROCESS {
         let died = link.exit.is_some_and(|exit| exit.after == ShutdownStep::None);
-        let gone = (died || link.stdout_closed_early) && !link.timed_out.contains(&asked.id);
+        // What was killed at once had no choice.
+        let killed =
+            link.stdin_closed.is_none() && link.exit.is_some_and(|exit| exit.after == ShutdownStep::Sigkill);
+        let closed = link.stdout_closed_early && !killed;
+        let gone = (died || closed) && !link.timed_out.contains(&asked.id);
         return if gone { Fate::Lost("the server went away") } else { Fate::Open };
     }
     // Over HTTP+SSE the answer comes on the stream, and not in the exchange of the request.
