@@ -112,7 +112,7 @@ pub(crate) async fn listen(
     let mut changes = context.server.changes();
     let id = &context.id;
     let acknowledged = Tagged { meta: Tag::of(id), uri: None, notifications: Some(&filter) };
-    context.sink.send(notification("notifications/subscriptions/acknowledged", &acknowledged)).await;
+    context.notify(notification("notifications/subscriptions/acknowledged", &acknowledged)).await;
     loop {
         tokio::select! {
             biased;
@@ -121,7 +121,7 @@ pub(crate) async fn listen(
             change = changes.recv() => match change {
                 Ok(change) => {
                     if let Some(message) = filter.notification(&change, id) {
-                        context.sink.send(message).await;
+                        context.notify(message).await;
                     }
                 }
                 Err(RecvError::Lagged(_)) => {}
