@@ -5,6 +5,7 @@ use std::pin::Pin;
 use serde_json::{Value, json};
 
 use crate::context::RequestContext;
+use crate::faults::Duty;
 use crate::features::tool_set::TOOLS;
 use crate::features::{Content, ListKind, Stop, page};
 use crate::message::{Object, RpcError, optional_object, string};
@@ -212,7 +213,10 @@ pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcErr
         .ok_or_else(|| RpcError::invalid_params("Invalid params: unknown tool"))?;
     let empty = Object::new();
     let arguments = optional_object(params, "arguments")?.unwrap_or(&empty);
-    if let Err(reason) = schema::validate_object(&context.server.tools().inputs[position], arguments) {
+    let checked = schema::validate_object(&context.server.tools().inputs[position], arguments);
+    if let Err(reason) = checked
+        && context.server.keeps(Duty::ArgumentsChecked)
+    {
         if revision.reports_bad_arguments_in_result() {
             return Ok(ToolResult::error(format!("Invalid arguments: {reason}")).into_object(revision));
         }
