@@ -10,7 +10,8 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     // fixed secret lets cursors outlive the process (2026-07-28, basic/index#statelessness).
     let cursor_secret = args.http.is_none().then_some([0; 32]);
     let server = Server::new(Config { cursor_secret, ..Config::default() });
-    let runtime = super::out::runtime()?;
+    // Nothing that a request does takes long, so one thread serves all faster than several that wake each other.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::bug)?;
     let result = runtime.block_on(async {
         let Some(address) = args.http else {
             return serve_stdio(server).await.map_err(|error| Failure::bug(format!("cannot serve: {error}")));

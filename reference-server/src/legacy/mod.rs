@@ -5,5 +5,5 @@ mod dispatch;
 mod lifecycle;
 mod session;
 
-pub(crate) use dispatch::{Exchange, answer, take_in};
+pub(crate) use dispatch::{Exchange, Serving, answer, take_in};
 pub(crate) use session::Session;
