@@ -76,6 +76,12 @@ impl RequestContext {
         }
     }
 
+    /// The progress token of the request, a string without its quotes.
+    pub(crate) fn progress_token(&self) -> Option<String> {
+        let raw = self.progress_token.as_deref()?.get();
+        Some(serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned()))
+    }
+
     /// Sends `notifications/progress` if the client asked for it; a value that does not grow is left out.
     pub(crate) async fn progress(&self, progress: u64, total: u64, message: &str) {
         #[derive(Serialize)]

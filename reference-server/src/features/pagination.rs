@@ -6,6 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::message::{Object, RpcError};
+use crate::server::Server;
 
 /// The list that a cursor belongs to; a cursor of one list is invalid for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,30 @@ pub(crate) enum ListKind {
     Resources = 2,
     Templates = 3,
     Prompts = 4,
+    Skills = 5,
+}
+
+impl ListKind {
+    /// The member of the result that holds the items.
+    const fn member(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Resources => "resources",
+            Self::Templates => "resourceTemplates",
+            Self::Prompts => "prompts",
+            Self::Skills => "skills",
+        }
+    }
+
+    /// Items on a page unless the configuration says otherwise. Tools and prompts come at once, for clients that do not
+    /// follow cursors; resources and templates show how pages work.
+    const fn page_size(self) -> usize {
+        match self {
+            Self::Tools | Self::Prompts | Self::Skills => 100,
+            Self::Resources => 5,
+            Self::Templates => 1,
+        }
+    }
 }
 
 /// The secret that makes cursors unforgeable.
@@ -68,15 +93,15 @@ impl CursorKey {
     }
 }
 
-/// The page that `params.cursor` names, as a result with `member` and perhaps `nextCursor`.
+/// The page of a list that `params.cursor` names, with `nextCursor` if more follows.
 pub(crate) fn page<'a>(
-    key: &CursorKey,
+    server: &Server,
     kind: ListKind,
-    page_size: usize,
     params: &Object,
-    member: &str,
     items: impl Iterator<Item = &'a Value>,
 ) -> Result<Object, RpcError> {
+    let (key, member) = (server.cursor_key(), kind.member());
+    let page_size = server.config().page_size.unwrap_or(kind.page_size());
     let start = match params.get("cursor") {
         None => Some(0),
         Some(Value::String(cursor)) => key.open(kind, cursor),
@@ -101,6 +126,7 @@ pub(crate) fn page<'a>(
 mod tests {
     use super::{CursorKey, ListKind, page};
     use crate::message::Object;
+    use crate::server::{Config, Server};
     use serde_json::Value;
 
     #[test]
@@ -132,12 +158,12 @@ mod tests {
 
     #[test]
     fn pages_cover_the_list_once() {
-        let key = CursorKey::random();
+        let server = Server::new(Config { page_size: Some(5), ..Config::default() });
         let all: Vec<Value> = (0..12).map(Value::from).collect();
         let mut seen = Vec::new();
         let mut params = Object::new();
         loop {
-            let mut result = page(&key, ListKind::Tools, 5, &params, "tools", all.iter()).unwrap();
+            let mut result = page(&server, ListKind::Tools, &params, all.iter()).unwrap();
             let Some(Value::Array(items)) = result.remove("tools") else { panic!() };
             seen.extend(items);
             let Some(next) = result.remove("nextCursor") else {

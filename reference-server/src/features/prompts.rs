@@ -1,85 +1,38 @@
-//! Prompts: templates of messages with string arguments.
+//! Prompts: how they are listed, and how one is filled in.
+
+use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use crate::features::{Content, ListKind, page, read_resource};
+use crate::features::prompt_set::PROMPTS;
+use crate::features::{Content, Icon, ListKind, page};
 use crate::message::{Object, RpcError, optional_object, string};
 use crate::revision::Revision;
 use crate::server::Server;
 
-struct Prompt {
-    name: &'static str,
-    title: &'static str,
-    description: &'static str,
-    arguments: &'static [Argument],
+/// A template of messages.
+pub(super) struct Prompt {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub description: &'static str,
+    pub arguments: &'static [Argument],
+    pub icon: Option<Icon>,
+    pub fill: Fill,
 }
 
-struct Argument {
-    name: &'static str,
-    title: &'static str,
-    description: &'static str,
-    required: bool,
-}
+/// Makes the messages from the arguments, each of them a string, the required ones all there.
+pub(super) type Fill = fn(&Filling<'_>) -> Result<Vec<Message>, RpcError>;
 
-const PROMPTS: [Prompt; 6] = [
-    Prompt {
-        name: "simple",
-        title: "Simple prompt",
-        description: "One message, no arguments",
-        arguments: &[],
-    },
-    Prompt {
-        name: "greet",
-        title: "Greeting",
-        description: "Greets somebody in a style",
-        arguments: &[
-            Argument { name: "name", title: "Name", description: "Whom to greet", required: true },
-            Argument {
-                name: "style",
-                title: "Style",
-                description: "How to greet: formal, friendly or short",
-                required: false,
-            },
-        ],
-    },
-    Prompt {
-        name: "travel",
-        title: "Travel advice",
-        description: "Asks for advice on a city",
-        arguments: &[
-            Argument { name: "country", title: "Country", description: "The country", required: true },
-            Argument { name: "city", title: "City", description: "A city in it", required: true },
-        ],
-    },
-    Prompt {
-        name: "summarise_note",
-        title: "Summarise a note",
-        description: "Embeds a resource and asks for a summary",
-        arguments: &[Argument {
-            name: "uri",
-            title: "URI",
-            description: "URI of a resource of this server",
-            required: true,
-        }],
-    },
-    Prompt {
-        name: "describe_image",
-        title: "Describe an image",
-        description: "Shows an image and asks what is on it",
-        arguments: &[],
-    },
-    Prompt {
-        name: "conversation",
-        title: "Conversation",
-        description: "Several messages of both roles",
-        arguments: &[Argument {
-            name: "topic",
-            title: "Topic",
-            description: "What it is about",
-            required: false,
-        }],
-    },
-];
+/// Who speaks, and what.
+pub(super) type Message = (&'static str, Content);
+
+/// An argument of a prompt, always a string.
+pub(super) struct Argument {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub description: &'static str,
+    pub required: bool,
+}
 
 impl Prompt {
     fn definition(&self, revision: Revision) -> Value {
@@ -103,7 +56,28 @@ impl Prompt {
         if !arguments.is_empty() {
             definition["arguments"] = arguments.into();
         }
+        if let Some(icon) = self.icon {
+            icon.add_to(&mut definition, revision);
+        }
         definition
+    }
+}
+
+/// What the messages of a prompt are made from.
+pub(super) struct Filling<'a> {
+    pub server: &'a Server,
+    pub revision: Revision,
+    pub arguments: &'a Object,
+}
+
+impl<'a> Filling<'a> {
+    pub(super) fn argument(&self, name: &str) -> Option<&'a str> {
+        self.arguments.get(name).and_then(Value::as_str)
+    }
+
+    /// An argument that is known to be there.
+    pub(super) fn required(&self, name: &str) -> &'a str {
+        self.argument(name).unwrap_or_default()
     }
 }
 
@@ -121,56 +95,26 @@ pub(crate) fn prompt_arguments(name: &str) -> Result<impl Iterator<Item = &'stat
 
 /// `prompts/list`.
 pub(crate) fn list_prompts(server: &Server, revision: Revision, params: &Object) -> Result<Object, RpcError> {
-    let definitions: Vec<Value> = PROMPTS.iter().map(|prompt| prompt.definition(revision)).collect();
-    let size = server.config().page_size;
-    page(server.cursor_key(), ListKind::Prompts, size, params, "prompts", definitions.iter())
+    static DEFINITIONS: LazyLock<[Vec<Value>; 5]> = LazyLock::new(|| {
+        Revision::ALL.map(|revision| PROMPTS.iter().map(|prompt| prompt.definition(revision)).collect())
+    });
+    page(server, ListKind::Prompts, params, DEFINITIONS[revision.index()].iter())
 }
 
 /// `prompts/get`.
 pub(crate) fn get_prompt(server: &Server, revision: Revision, params: &Object) -> Result<Object, RpcError> {
     let prompt = find(string(params, "name")?)?;
     let empty = Object::new();
-    let given = optional_object(params, "arguments")?.unwrap_or(&empty);
-    if given.values().any(|value| !value.is_string()) {
+    let arguments = optional_object(params, "arguments")?.unwrap_or(&empty);
+    if arguments.values().any(|value| !value.is_string()) {
         return Err(RpcError::invalid_params("Invalid params: prompt arguments must be strings"));
     }
-    let argument = |name: &str| given.get(name).and_then(Value::as_str);
-    for known in prompt.arguments.iter().filter(|known| known.required) {
-        if argument(known.name).is_none() {
-            let name = known.name;
-            return Err(RpcError::invalid_params(format!("Invalid params: argument {name} is missing")));
-        }
+    let mut required = prompt.arguments.iter().filter(|argument| argument.required);
+    if let Some(missing) = required.find(|argument| !arguments.contains_key(argument.name)) {
+        let name = missing.name;
+        return Err(RpcError::invalid_params(format!("Invalid params: argument {name} is missing")));
     }
-    let text = |role: &'static str, text: String| (role, Content::Text(text));
-    let required = |name: &str| argument(name).unwrap_or_default();
-    let messages = match prompt.name {
-        "simple" => vec![text("user", "Say hello.".to_owned())],
-        "greet" => {
-            let style = argument("style").unwrap_or("friendly");
-            vec![text("user", format!("Greet {} in a {style} style.", required("name")))]
-        }
-        "travel" => {
-            vec![text("user", format!("What should I see in {}, {}?", required("city"), required("country")))]
-        }
-        "summarise_note" => {
-            let resource = read_resource(server, revision, given)
-                .map_err(|_| RpcError::invalid_params("Invalid params: uri names no resource"))?;
-            vec![
-                ("user", Content::Embedded(resource["contents"][0].clone())),
-                text("user", "Summarise the note above.".to_owned()),
-            ]
-        }
-        "describe_image" => vec![("user", Content::Image), text("user", "What is on this image?".to_owned())],
-        _ => {
-            let topic = argument("topic").unwrap_or("the weather");
-            vec![
-                text("user", format!("Let us talk about {topic}.")),
-                text("assistant", "Gladly. Where shall we begin?".to_owned()),
-                text("user", "At the beginning.".to_owned()),
-            ]
-        }
-    };
-    let messages: Vec<Value> = messages
+    let messages: Vec<Value> = (prompt.fill)(&Filling { server, revision, arguments })?
         .into_iter()
         .map(|(role, content)| json!({"role": role, "content": content.to_value(revision)}))
         .collect();
@@ -178,4 +122,39 @@ pub(crate) fn get_prompt(server: &Server, revision: Revision, params: &Object) -
     result.insert("description".into(), prompt.description.into());
     result.insert("messages".into(), messages.into());
     Ok(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PROMPTS, get_prompt, list_prompts};
+    use crate::message::Object;
+    use crate::revision::Revision;
+    use crate::server::{Config, Server};
+    use serde_json::{Map, json};
+
+    #[test]
+    fn every_listed_prompt_can_be_got_and_shows_its_arguments() {
+        let server = Server::new(Config::default());
+        let listed = list_prompts(&server, Revision::V2026_07_28, &Object::new()).unwrap();
+        assert_eq!(listed["prompts"].as_array().unwrap().len(), PROMPTS.len());
+        for prompt in PROMPTS {
+            let arguments: Map<_, _> = prompt
+                .arguments
+                .iter()
+                .map(|argument| (argument.name.to_owned(), json!(format!("note://{}", "welcome"))))
+                .collect();
+            let params = json!({"name": prompt.name, "arguments": arguments});
+            let result = get_prompt(&server, Revision::V2026_07_28, params.as_object().unwrap()).unwrap();
+            let text = result["messages"].to_string();
+            assert!(prompt.arguments.is_empty() || text.contains("note://welcome"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_missing_argument_is_named() {
+        let server = Server::new(Config::default());
+        let params = json!({"name": "test_prompt_with_arguments", "arguments": {"arg1": "a"}});
+        let error = get_prompt(&server, Revision::V2025_11_25, params.as_object().unwrap()).unwrap_err();
+        assert!(error.message.contains("arg2"), "{}", error.message);
+    }
 }
