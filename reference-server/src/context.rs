@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::features::{Level, ProgressGate};
 use crate::legacy::Session;
-use crate::message::{Id, Reply, Request, RpcError, notification};
+use crate::message::{Reply, Request, RpcError, notification};
 use crate::modern::RequestMeta;
 use crate::revision::Revision;
 use crate::server::Server;
@@ -36,6 +37,23 @@ impl Sink {
             Self::Stream(log) => log.append(message).await,
         }
     }
+
+    /// Ends the stream of the request before its answer, where it can be resumed; elsewhere nothing happens.
+    pub(crate) fn interrupt(&self) {
+        if let Self::Stream(log) = self {
+            log.interrupt();
+        }
+    }
+
+    /// Sends without waiting; where there is no room, the message is lost.
+    pub(crate) fn send_now(&self, message: String) {
+        match self {
+            Self::Queue(queue) => {
+                let _ = queue.try_send(message);
+            }
+            Self::Stream(log) => log.append_now(message),
+        }
+    }
 }
 
 /// Who sent the request.
@@ -50,10 +68,9 @@ pub(crate) enum Caller {
 pub(crate) struct RequestContext {
     pub server: Server,
     pub revision: Revision,
-    pub id: Id,
+    pub request: Request,
     pub caller: Caller,
     pub sink: Sink,
-    progress_token: Option<Box<RawValue>>,
     progress: ProgressGate,
 }
 
@@ -61,24 +78,21 @@ impl RequestContext {
     pub(crate) fn new(
         server: Server,
         revision: Revision,
-        request: &mut Request,
+        request: Request,
         caller: Caller,
         sink: Sink,
     ) -> Self {
-        Self {
-            server,
-            revision,
-            id: request.id.clone(),
-            caller,
-            sink,
-            progress_token: request.progress_token.take(),
-            progress: ProgressGate::default(),
-        }
+        Self { server, revision, request, caller, sink, progress: ProgressGate::default() }
+    }
+
+    /// On whose behalf the request is made. Without authorization all clients are one.
+    pub(crate) fn principal(&self) -> &'static str {
+        "anonymous"
     }
 
     /// The progress token of the request, a string without its quotes.
     pub(crate) fn progress_token(&self) -> Option<String> {
-        let raw = self.progress_token.as_deref()?.get();
+        let raw = self.request.progress_token.as_deref()?.get();
         Some(serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned()))
     }
 
@@ -93,7 +107,7 @@ impl RequestContext {
             #[serde(skip_serializing_if = "Option::is_none")]
             message: Option<&'a str>,
         }
-        let Some(token) = &self.progress_token else {
+        let Some(token) = &self.request.progress_token else {
             return;
         };
         if !self.progress.admits(progress) {
@@ -108,15 +122,14 @@ impl RequestContext {
         self.sink.send(notification("notifications/progress", &params)).await;
     }
 
-    /// Sends `notifications/message` if the client wants that level.
-    pub(crate) async fn log(&self, level: Level, text: &str) {
+    /// Sends `notifications/message` if the client wants that level; `data` is any JSON.
+    pub(crate) async fn log(&self, level: Level, data: impl Into<Value>) {
         let wanted = match &self.caller {
             Caller::Session(session) => Some(session.level()),
             Caller::Stateless(meta) => meta.log_level,
         };
         if wanted.is_some_and(|threshold| level >= threshold) {
-            let params =
-                serde_json::json!({"level": level.as_str(), "logger": "tools", "data": {"message": text}});
+            let params = json!({"level": level.as_str(), "logger": "tools", "data": data.into()});
             self.sink.send(notification("notifications/message", &params)).await;
         }
     }

@@ -10,6 +10,7 @@ mod message;
 mod modern;
 mod revision;
 mod schema;
+mod seal;
 mod server;
 mod transport;
 

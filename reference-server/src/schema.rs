@@ -26,7 +26,7 @@ impl Schema {
                 // Time linear in the text, whatever the client sends.
                 .with_pattern_options(PatternOptions::regex())
                 .build(&self.source)
-                .expect("a test compiles the schema of every tool")
+                .expect("all our schemas are fixed, and tests compile them")
         })
     }
 
@@ -34,10 +34,18 @@ impl Schema {
     pub(crate) fn check(&self, arguments: &Value) -> Result<(), String> {
         // The message leaves the value out, which may be of any length.
         self.validator().validate(arguments).map_err(|error| {
-            let place = error.instance_path().as_str().to_owned();
-            shorten(&format!("arguments{place}: {}", error.masked_with("the value")))
+            let place = match error.instance_path().as_str() {
+                "" => String::new(),
+                place => format!("{place}: "),
+            };
+            shorten(&format!("{place}{}", error.masked_with("the value")))
         })
     }
+}
+
+/// Checks a value against a schema of our own that is used only once.
+pub(crate) fn check_once(schema: &Value, value: &Value) -> Result<(), String> {
+    Schema::new(schema.clone()).check(value)
 }
 
 #[cfg(test)]
@@ -78,6 +86,6 @@ mod tests {
     fn the_reason_is_short_and_says_where() {
         let schema = Schema::new(json!({"properties": {"a": {"type": "array", "items": {"maxLength": 3}}}}));
         let reason = schema.check(&json!({"a": ["x", "y".repeat(100_000)]})).unwrap_err();
-        assert!(reason.starts_with("arguments/a/1: the value") && reason.len() < 300, "{reason}");
+        assert!(reason.starts_with("/a/1: the value") && reason.len() < 300, "{reason}");
     }
 }

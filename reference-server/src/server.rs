@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
-use crate::features::{CursorKey, Icon, SKILLS, ToolSet};
+use crate::features::{Icon, SKILLS, ToolSet};
 use crate::message::Object;
 use crate::revision::Revision;
+use crate::seal::Seal;
 
 /// How many changes a slow listener may fall behind before it misses some.
 const CHANGES_KEPT: usize = 256;
@@ -19,9 +20,11 @@ pub struct Config {
     /// Items on one page of every list; at least 1. Without it each list has its own: 100 tools, prompts or skills, 5
     /// resources, 1 template.
     pub page_size: Option<usize>,
-    /// The secret that makes cursors unforgeable. Processes that share it serve each other's cursors; without one it
-    /// is random and new in every process.
-    pub cursor_secret: Option<[u8; 32]>,
+    /// The secret that makes cursors and request states unforgeable. Processes that share it serve each other's; without
+    /// one it is random and new in every process.
+    pub secret: Option<[u8; 32]>,
+    /// Seconds that a client has to answer a request of ours, and for which a request state is valid.
+    pub answer_seconds: u64,
     /// The revisions served, in any order; only modern or only legacy ones make a server of that era.
     pub revisions: Vec<Revision>,
     /// Host names that HTTP requests may name besides the loopback ones, without a port.
@@ -46,7 +49,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             page_size: None,
-            cursor_secret: None,
+            secret: None,
+            answer_seconds: 10 * 60,
             revisions: Revision::ALL.to_vec(),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
@@ -78,7 +82,7 @@ pub struct Server {
 struct Inner {
     config: Config,
     tools: ToolSet,
-    cursor_key: CursorKey,
+    seal: Seal,
     changes: broadcast::Sender<Change>,
     extra_tool: AtomicBool,
     touches: AtomicU64,
@@ -92,7 +96,7 @@ impl Server {
         config.revisions.dedup();
         Self {
             inner: Arc::new(Inner {
-                cursor_key: config.cursor_secret.map_or_else(CursorKey::random, CursorKey::new),
+                seal: config.secret.map_or_else(Seal::random, Seal::new),
                 config,
                 tools: ToolSet::new(),
                 changes: broadcast::channel(CHANGES_KEPT).0,
@@ -111,8 +115,8 @@ impl Server {
         &self.inner.tools
     }
 
-    pub(crate) fn cursor_key(&self) -> &CursorKey {
-        &self.inner.cursor_key
+    pub(crate) fn seal(&self) -> &Seal {
+        &self.inner.seal
     }
 
     /// Whether `revision` is served.

@@ -1,9 +1,12 @@
 //! The features of the protocol, one file each.
 
+mod asking;
 mod cancellation;
+mod client;
 mod completion;
 mod content;
 mod icons;
+mod elicitation;
 mod logging;
 mod pagination;
 mod progress;
@@ -13,15 +16,19 @@ mod resource_set;
 mod resources;
 mod skills;
 mod tool;
+mod roots;
+mod sampling;
 mod tool_set;
 mod tools;
 
+pub(crate) use asking::{InputRequest, Stop};
 pub(crate) use cancellation::InFlight;
+pub(crate) use client::{Capability, ClientCapabilities};
 pub(crate) use completion::complete;
 pub(crate) use content::Content;
 pub(crate) use icons::Icon;
 pub(crate) use logging::{Level, set_level};
-pub(crate) use pagination::{CursorKey, ListKind, page};
+pub(crate) use pagination::{ListKind, page};
 pub(crate) use progress::ProgressGate;
 pub(crate) use prompts::{get_prompt, list_prompts, prompt_arguments};
 pub(crate) use resources::{

@@ -2,9 +2,11 @@
 
 use serde_json::json;
 
-use crate::features::prompts::{Argument, Message, Prompt};
+use crate::features::elicitation::{Elicited, form};
+use crate::features::prompts::{Argument, Fill, Message, Prompt};
 use crate::features::{Content, Icon, find_resource};
 use crate::message::RpcError;
+use crate::revision::Revision;
 
 fn user(text: impl Into<String>) -> Message {
     ("user", Content::Text(text.into()))
@@ -41,8 +43,9 @@ pub(super) const PROMPTS: &[Prompt] = &[
         title: "Simple prompt of the contract",
         description: "One message, no arguments",
         arguments: &[],
+        since: Revision::V2024_11_05,
         icon: None,
-        fill: |_| Ok(vec![user("This is a simple prompt for testing.")]),
+        fill: Fill::Now(|_| Ok(vec![user("This is a simple prompt for testing.")])),
     },
     Prompt {
         name: "test_prompt_with_arguments",
@@ -52,19 +55,21 @@ pub(super) const PROMPTS: &[Prompt] = &[
             required("arg1", "First", "The first argument"),
             required("arg2", "Second", "The second argument"),
         ],
+        since: Revision::V2024_11_05,
         icon: None,
-        fill: |filling| {
+        fill: Fill::Now(|filling| {
             let (first, second) = (filling.required("arg1"), filling.required("arg2"));
             Ok(vec![user(format!("Prompt with arguments: arg1='{first}', arg2='{second}'"))])
-        },
+        }),
     },
     Prompt {
         name: "test_prompt_with_embedded_resource",
         title: "Prompt with a resource",
         description: "Embeds a text under the URI that it is given",
         arguments: &[required("resourceUri", "URI", "The URI of the embedded text")],
+        since: Revision::V2024_11_05,
         icon: None,
-        fill: |filling| {
+        fill: Fill::Now(|filling| {
             let uri = filling.required("resourceUri");
             if !is_absolute(uri) {
                 return Err(RpcError::invalid_params("Invalid params: resourceUri must be a URI"));
@@ -78,23 +83,42 @@ pub(super) const PROMPTS: &[Prompt] = &[
                 ("user", Content::Embedded(resource)),
                 user("Please process the embedded resource above."),
             ])
-        },
+        }),
     },
     Prompt {
         name: "test_prompt_with_image",
         title: "Prompt with an image",
         description: "Shows an image and asks for an analysis",
         arguments: &[],
+        since: Revision::V2024_11_05,
         icon: Some(Icon::Pixel),
-        fill: |_| Ok(vec![("user", Content::Image), user("Please analyze the image above.")]),
+        fill: Fill::Now(|_| Ok(vec![("user", Content::Image), user("Please analyze the image above.")])),
+    },
+    Prompt {
+        name: "test_input_required_result_prompt",
+        title: "Prompt that asks",
+        description: "Asks the user for a context before it is made",
+        arguments: &[],
+        since: Revision::V2026_07_28,
+        icon: None,
+        fill: Fill::Later(|filling| {
+            Box::pin(async move {
+                let fields = json!({"context": {"type": "string"}});
+                let message = "What context should the prompt use?";
+                let question = form(filling.context.revision, message, fields, &["context"]);
+                let answer = Elicited::read(&filling.context.ask("user_context", question).await?);
+                Ok(vec![user(format!("Use this context: {}", answer.text("context").unwrap_or("none")))])
+            })
+        }),
     },
     Prompt {
         name: "simple",
         title: "Simple prompt",
         description: "One message, no arguments",
         arguments: &[],
+        since: Revision::V2024_11_05,
         icon: None,
-        fill: |_| Ok(vec![user("Say hello.")]),
+        fill: Fill::Now(|_| Ok(vec![user("Say hello.")])),
     },
     Prompt {
         name: "greet",
@@ -104,57 +128,63 @@ pub(super) const PROMPTS: &[Prompt] = &[
             required("name", "Name", "Whom to greet"),
             optional("style", "Style", "How to greet: formal, friendly or short"),
         ],
+        since: Revision::V2024_11_05,
         icon: None,
-        fill: |filling| {
+        fill: Fill::Now(|filling| {
             let style = filling.argument("style").unwrap_or("friendly");
             Ok(vec![user(format!("Greet {} in a {style} style.", filling.required("name")))])
-        },
+        }),
     },
     Prompt {
         name: "travel",
         title: "Travel advice",
         description: "Asks for advice on a city",
         arguments: &[required("country", "Country", "The country"), required("city", "City", "A city in it")],
+        since: Revision::V2024_11_05,
         icon: None,
-        fill: |filling| {
+        fill: Fill::Now(|filling| {
             let (city, country) = (filling.required("city"), filling.required("country"));
             Ok(vec![user(format!("What should I see in {city}, {country}?"))])
-        },
+        }),
     },
     Prompt {
         name: "summarise_note",
         title: "Summarise a note",
         description: "Embeds a resource and asks for a summary",
         arguments: &[required("uri", "URI", "URI of a resource of this server")],
+        since: Revision::V2024_11_05,
         icon: Some(Icon::NOTE),
-        fill: |filling| {
-            let contents = find_resource(filling.revision, filling.server, filling.required("uri"))
-                .ok_or_else(|| RpcError::invalid_params("Invalid params: uri names no resource"))?;
+        fill: Fill::Now(|filling| {
+            let contents =
+                find_resource(filling.context.revision, &filling.context.server, filling.required("uri"))
+                    .ok_or_else(|| RpcError::invalid_params("Invalid params: uri names no resource"))?;
             Ok(vec![("user", Content::Embedded(contents)), user("Summarise the note above.")])
-        },
+        }),
     },
     Prompt {
         name: "describe_image",
         title: "Describe an image",
         description: "Shows an image and asks what is on it",
         arguments: &[],
+        since: Revision::V2024_11_05,
         icon: Some(Icon::IMAGE),
-        fill: |_| Ok(vec![("user", Content::Image), user("What is on this image?")]),
+        fill: Fill::Now(|_| Ok(vec![("user", Content::Image), user("What is on this image?")])),
     },
     Prompt {
         name: "conversation",
         title: "Conversation",
         description: "Several messages of both roles",
         arguments: &[optional("topic", "Topic", "What it is about")],
+        since: Revision::V2024_11_05,
         icon: None,
-        fill: |filling| {
+        fill: Fill::Now(|filling| {
             let topic = filling.argument("topic").unwrap_or("the weather");
             Ok(vec![
                 user(format!("Let us talk about {topic}.")),
                 ("assistant", Content::Text("Gladly. Where shall we begin?".to_owned())),
                 user("At the beginning."),
             ])
-        },
+        }),
     },
 ];
 

@@ -1,11 +1,13 @@
 //! Prompts: how they are listed, and how one is filled in.
 
+use std::pin::Pin;
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
+use crate::context::RequestContext;
 use crate::features::prompt_set::PROMPTS;
-use crate::features::{Content, Icon, ListKind, page};
+use crate::features::{Content, Icon, ListKind, Stop, page};
 use crate::message::{Object, RpcError, optional_object, string};
 use crate::revision::Revision;
 use crate::server::Server;
@@ -16,12 +18,20 @@ pub(super) struct Prompt {
     pub title: &'static str,
     pub description: &'static str,
     pub arguments: &'static [Argument],
+    /// The first revision that has it.
+    pub since: Revision,
     pub icon: Option<Icon>,
     pub fill: Fill,
 }
 
 /// Makes the messages from the arguments, each of them a string, the required ones all there.
-pub(super) type Fill = fn(&Filling<'_>) -> Result<Vec<Message>, RpcError>;
+pub(super) enum Fill {
+    Now(fn(&Filling<'_>) -> Result<Vec<Message>, RpcError>),
+    /// Asks the client first.
+    Later(for<'a> fn(&'a Filling<'a>) -> FillFuture<'a>),
+}
+
+pub(super) type FillFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Message>, Stop>> + Send + 'a>>;
 
 /// Who speaks, and what.
 pub(super) type Message = (&'static str, Content);
@@ -65,8 +75,7 @@ impl Prompt {
 
 /// What the messages of a prompt are made from.
 pub(super) struct Filling<'a> {
-    pub server: &'a Server,
-    pub revision: Revision,
+    pub context: &'a RequestContext,
     pub arguments: &'a Object,
 }
 
@@ -82,10 +91,11 @@ impl<'a> Filling<'a> {
 }
 
 fn find(name: &str) -> Result<&'static Prompt, RpcError> {
-    PROMPTS
-        .iter()
-        .find(|prompt| prompt.name == name)
-        .ok_or_else(|| RpcError::invalid_params("Invalid params: unknown prompt"))
+    PROMPTS.iter().find(|prompt| prompt.name == name).ok_or_else(unknown)
+}
+
+fn unknown() -> RpcError {
+    RpcError::invalid_params("Invalid params: unknown prompt")
 }
 
 /// The names of the arguments of a prompt.
@@ -96,14 +106,21 @@ pub(crate) fn prompt_arguments(name: &str) -> Result<impl Iterator<Item = &'stat
 /// `prompts/list`.
 pub(crate) fn list_prompts(server: &Server, revision: Revision, params: &Object) -> Result<Object, RpcError> {
     static DEFINITIONS: LazyLock<[Vec<Value>; 5]> = LazyLock::new(|| {
-        Revision::ALL.map(|revision| PROMPTS.iter().map(|prompt| prompt.definition(revision)).collect())
+        Revision::ALL.map(|revision| {
+            let listed = PROMPTS.iter().filter(|prompt| revision >= prompt.since);
+            listed.map(|prompt| prompt.definition(revision)).collect()
+        })
     });
     page(server, ListKind::Prompts, params, DEFINITIONS[revision.index()].iter())
 }
 
 /// `prompts/get`.
-pub(crate) fn get_prompt(server: &Server, revision: Revision, params: &Object) -> Result<Object, RpcError> {
+pub(crate) async fn get_prompt(context: &RequestContext) -> Result<Object, RpcError> {
+    let (revision, params) = (context.revision, &context.request.params);
     let prompt = find(string(params, "name")?)?;
+    if revision < prompt.since {
+        return Err(unknown());
+    }
     let empty = Object::new();
     let arguments = optional_object(params, "arguments")?.unwrap_or(&empty);
     if arguments.values().any(|value| !value.is_string()) {
@@ -114,7 +131,15 @@ pub(crate) fn get_prompt(server: &Server, revision: Revision, params: &Object) -
         let name = missing.name;
         return Err(RpcError::invalid_params(format!("Invalid params: argument {name} is missing")));
     }
-    let messages: Vec<Value> = (prompt.fill)(&Filling { server, revision, arguments })?
+    let filling = Filling { context, arguments };
+    let messages = match prompt.fill {
+        Fill::Now(fill) => fill(&filling)?,
+        Fill::Later(fill) => match fill(&filling).await {
+            Ok(messages) => messages,
+            Err(stop) => return stop.into_result(),
+        },
+    };
+    let messages: Vec<Value> = messages
         .into_iter()
         .map(|(role, content)| json!({"role": role, "content": content.to_value(revision)}))
         .collect();
@@ -122,39 +147,4 @@ pub(crate) fn get_prompt(server: &Server, revision: Revision, params: &Object) -
     result.insert("description".into(), prompt.description.into());
     result.insert("messages".into(), messages.into());
     Ok(result)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{PROMPTS, get_prompt, list_prompts};
-    use crate::message::Object;
-    use crate::revision::Revision;
-    use crate::server::{Config, Server};
-    use serde_json::{Map, json};
-
-    #[test]
-    fn every_listed_prompt_can_be_got_and_shows_its_arguments() {
-        let server = Server::new(Config::default());
-        let listed = list_prompts(&server, Revision::V2026_07_28, &Object::new()).unwrap();
-        assert_eq!(listed["prompts"].as_array().unwrap().len(), PROMPTS.len());
-        for prompt in PROMPTS {
-            let arguments: Map<_, _> = prompt
-                .arguments
-                .iter()
-                .map(|argument| (argument.name.to_owned(), json!(format!("note://{}", "welcome"))))
-                .collect();
-            let params = json!({"name": prompt.name, "arguments": arguments});
-            let result = get_prompt(&server, Revision::V2026_07_28, params.as_object().unwrap()).unwrap();
-            let text = result["messages"].to_string();
-            assert!(prompt.arguments.is_empty() || text.contains("note://welcome"), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_missing_argument_is_named() {
-        let server = Server::new(Config::default());
-        let params = json!({"name": "test_prompt_with_arguments", "arguments": {"arg1": "a"}});
-        let error = get_prompt(&server, Revision::V2025_11_25, params.as_object().unwrap()).unwrap_err();
-        assert!(error.message.contains("arg2"), "{}", error.message);
-    }
 }

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use serde_json::{Value, json};
 
 use crate::context::RequestContext;
-use crate::features::{Content, Icon};
-use crate::message::{Object, RpcError};
+use crate::features::{Content, Icon, Stop};
+use crate::message::Object;
 use crate::revision::Revision;
 
 /// What a tool returns.
@@ -47,9 +47,9 @@ impl ToolResult {
     }
 }
 
-pub(crate) type ToolOutcome = Result<ToolResult, RpcError>;
+pub(crate) type ToolOutcome = Result<ToolResult, Stop>;
 
-/// A tool at work; it may also end in a protocol error.
+/// A tool at work; it may also stop on the way.
 pub(crate) type ToolFuture<'a> = Pin<Box<dyn Future<Output = ToolOutcome> + Send + 'a>>;
 
 /// A tool that needs no time.
@@ -66,9 +66,8 @@ pub(crate) enum Run {
 /// When a tool is listed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Listed {
-    Since(Revision),
-    /// Only in the revisions with a session.
-    Legacy,
+    /// From the first of these revisions to the last.
+    In(Revision, Revision),
     /// Only after `toggle_tool` has said so, and only where that exists.
     WhenToggled,
 }
@@ -102,7 +101,7 @@ impl Tool {
             input: no_arguments,
             output: None,
             hints: Hints { read_only: true, idempotent: true },
-            listed: Listed::Since(Revision::V2024_11_05),
+            listed: Listed::In(Revision::V2024_11_05, Revision::V2026_07_28),
             icon: None,
             run,
         }
@@ -146,13 +145,19 @@ impl Tool {
         self
     }
 
-    pub(crate) const fn since(mut self, revision: Revision) -> Self {
-        self.listed = Listed::Since(revision);
+    /// Lists it only from this revision on.
+    pub(crate) const fn since(mut self, first: Revision) -> Self {
+        if let Listed::In(_, last) = self.listed {
+            self.listed = Listed::In(first, last);
+        }
         self
     }
 
+    /// Lists it only in the revisions with a session.
     pub(crate) const fn legacy_only(mut self) -> Self {
-        self.listed = Listed::Legacy;
+        if let Listed::In(first, _) = self.listed {
+            self.listed = Listed::In(first, Revision::V2025_11_25);
+        }
         self
     }
 
@@ -198,8 +203,7 @@ impl Tool {
     /// Whether a revision has the tool; `extra` says whether the one that comes and goes is there.
     pub(crate) fn is_listed(&self, revision: Revision, extra: bool) -> bool {
         match self.listed {
-            Listed::Since(since) => revision >= since,
-            Listed::Legacy => !revision.is_modern(),
+            Listed::In(first, last) => (first..=last).contains(&revision),
             Listed::WhenToggled => extra && !revision.is_modern(),
         }
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::context::RequestContext;
 use crate::features::tool::{Run, Tool, ToolResult};
 use crate::features::tool_set::THEMES;
-use crate::features::{ListKind, page};
+use crate::features::{ListKind, Stop, page};
 use crate::message::{Object, RpcError, optional_object, string};
 use crate::revision::Revision;
 use crate::schema::Schema;
@@ -97,8 +97,8 @@ pub(crate) fn list_tools(server: &Server, revision: Revision, params: &Object) -
 }
 
 /// `tools/call`.
-pub(crate) async fn call_tool(context: &RequestContext, params: &Object) -> Result<Object, RpcError> {
-    let revision = context.revision;
+pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcError> {
+    let (revision, params) = (context.revision, &context.request.params);
     let tools = context.server.tools();
     let entry = tools
         .find(string(params, "name")?)
@@ -116,7 +116,11 @@ pub(crate) async fn call_tool(context: &RequestContext, params: &Object) -> Resu
         Run::Now(run) => Ok(run(context, arguments)),
         Run::Later(run) => run(context, arguments).await,
     };
-    Ok(outcome?.into_object(revision))
+    match outcome {
+        Ok(result) => Ok(result.into_object(revision)),
+        Err(Stop::Refused(reason)) => Ok(ToolResult::error(reason).into_object(revision)),
+        Err(stop) => stop.into_result(),
+    }
 }
 
 #[cfg(test)]

@@ -34,7 +34,10 @@ pub(crate) fn take_in(session: &Arc<Session>, payload: Payload<'_>, sink: Sink) 
             notified(session, &notification);
             Exchange::Accepted
         }
-        Payload::Single(Message::Response) => Exchange::Accepted,
+        Payload::Single(Message::Response(response)) => {
+            session.peer.answered(response);
+            Exchange::Accepted
+        }
         Payload::Batch(elements) if session.revision() == Some(Revision::V2025_03_26) => {
             batch::take_in(session, &elements, &sink)
         }
@@ -46,12 +49,12 @@ pub(crate) fn take_in(session: &Arc<Session>, payload: Payload<'_>, sink: Sink) 
 }
 
 /// Serves one request.
-pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Sink) -> Option<String> {
+pub(crate) async fn answer(session: Arc<Session>, request: Request, sink: Sink) -> Option<String> {
     let before = session.error_revision();
     let id = request.id.clone();
     let answer = if may_wait(&request.method) {
         match session.in_flight.enter(&id) {
-            Ok(ticket) => ticket.run(waiting(&session, &mut request, sink)).await?,
+            Ok(ticket) => ticket.run(waiting(&session, request, sink)).await?,
             Err(error) => Err(error),
         }
     } else {
@@ -65,14 +68,18 @@ pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Si
 
 /// Whether a method may take time and can therefore be cancelled.
 fn may_wait(method: &str) -> bool {
-    method == "tools/call"
+    matches!(method, "tools/call" | "prompts/get")
 }
 
-async fn waiting(session: &Arc<Session>, request: &mut Request, sink: Sink) -> Answer {
+async fn waiting(session: &Arc<Session>, request: Request, sink: Sink) -> Answer {
     let revision = lifecycle::require_initialized(session)?;
     let caller = Caller::Session(Arc::clone(session));
     let context = RequestContext::new(session.server.clone(), revision, request, caller, sink);
-    features::call_tool(&context, &request.params).await.map(Reply::Object)
+    let result = match context.request.method.as_str() {
+        "prompts/get" => features::get_prompt(&context).await,
+        _ => features::call_tool(&context).await,
+    };
+    result.map(Reply::Object)
 }
 
 fn at_once(session: &Session, request: &Request) -> Result<Object, RpcError> {
@@ -98,7 +105,6 @@ fn at_once(session: &Session, request: &Request) -> Result<Object, RpcError> {
         "prompts/list" => {
             |session, revision, params| features::list_prompts(&session.server, revision, params)
         }
-        "prompts/get" => |session, revision, params| features::get_prompt(&session.server, revision, params),
         "completion/complete" => |_, _, params| features::complete(params),
         "logging/setLevel" => |session, _, params| features::set_level(session, params),
         unknown => return Err(RpcError::method_not_found(unknown)),

@@ -84,7 +84,7 @@ fn countdown<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolFutu
         for done in 1..=from {
             tokio::time::sleep(interval).await;
             context.progress(done, from, &format!("{} to go", from - done)).await;
-            context.log(Level::Debug, &format!("{} to go", from - done)).await;
+            context.log(Level::Debug, format!("{} to go", from - done)).await;
         }
         context.log(Level::Info, "Countdown finished").await;
         Ok(ToolResult::text(format!("Counted down from {from}.")))
@@ -94,7 +94,7 @@ fn countdown<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolFutu
 fn log_levels<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> {
     Box::pin(async move {
         for level in Level::ALL {
-            context.log(level, &format!("A message of level {}", level.as_str())).await;
+            context.log(level, json!({"message": format!("A message of level {}", level.as_str())})).await;
         }
         Ok(ToolResult::text("Logged at every level."))
     })
