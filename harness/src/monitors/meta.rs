@@ -43,6 +43,37 @@ monitors! {
     meta_keys_follow_the_grammar (WhileWeObey) decides [
         "meta.key-prefix-syntax", "meta.key-name-syntax", "meta.reserved-prefix-unused", "meta.trace-context.format",
     ];
+    /// Prefixes of the server's own begin with a top-level domain, as a domain name does when it is read backwards. Which
+    /// labels are domains is a guess, so this is never more than a note.
+    meta_prefixes_are_reversed_domains (WhileWeObey) decides ["meta.prefix-reverse-dns"];
+}
+
+/// Labels with which most domain names end.
+const TOP_LEVEL: &[&str] = &[
+    "com", "org", "net", "io", "dev", "ai", "app", "co", "edu", "gov", "info", "cloud", "tech", "me", "us", "uk",
+    "de", "fr", "nl", "ch", "at", "es", "it", "se", "no", "dk", "fi", "pl", "cz", "eu", "jp", "cn", "kr", "in",
+    "br", "ca", "au",
+];
+
+fn meta_prefixes_are_reversed_domains(moment: &Moment<'_>, judge: &mut Judge) {
+    const ID: &str = "meta.prefix-reverse-dns";
+    let (Some(heard), Some(revision)) = (moment.message, moment.state.rules()) else { return };
+    let mut left = MOST_VALUES;
+    walk(heard.message.value(), "", 0, &mut left, &mut |_, key, _| {
+        let Some((prefix, _)) = key.split_once('/') else { return };
+        if !is_meta_prefix(prefix) || is_reserved(prefix, revision) {
+            return;
+        }
+        let labels: Vec<&str> = prefix.split('.').collect();
+        let is_top = |label: Option<&&str>| label.is_some_and(|label| TOP_LEVEL.contains(label));
+        if is_top(labels.first()) && labels.len() > 1 {
+            judge.held(ID);
+        } else {
+            let shown: String = prefix.chars().take(100).collect();
+            let text = format!("`{shown}` does not begin with a well-known top-level domain, and may be one all the same");
+            judge.unseen(ID, "not-told", text);
+        }
+    });
 }
 
 fn meta_keys_follow_the_grammar(moment: &Moment<'_>, judge: &mut Judge) {
@@ -189,6 +220,27 @@ fn trace_value_fits(key: &str, value: &Value) -> bool {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn prefixes_read_backwards() {
+        use super::super::testing::Script;
+        let with = |key: &str| {
+            Script::stdio(Revision::V2025_11_25)
+                .handshake()
+                .sent(json!({"jsonrpc": "2.0", "id": 2, "method": "ping"}))
+                .received(json!({"jsonrpc": "2.0", "id": 2, "result": {"_meta": {key: 1}}}))
+                .verdicts()
+        };
+        with("com.example/a").assert_held("meta.prefix-reverse-dns");
+        for odd in ["example.com/a", "localhost/a"] {
+            let verdicts = with(odd);
+            verdicts.assert_broken(&[]);
+            assert!(verdicts.judge().get("meta.prefix-reverse-dns").unwrap().unseen.is_some(), "{odd}");
+        }
+        // What has no prefix, or MCP's own, says nothing.
+        with("a").assert_open("meta.prefix-reverse-dns");
+        with("io.modelcontextprotocol/serverInfo").assert_open("meta.prefix-reverse-dns");
+    }
 
     #[test]
     fn reserved_prefixes_by_revision() {

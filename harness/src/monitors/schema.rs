@@ -48,7 +48,7 @@ monitors! {
         "caching.hints.discover", "caching.hints.tools-list", "caching.hints.prompts-list",
         "caching.hints.resources-list", "caching.hints.resource-templates-list", "caching.hints.resources-read",
         "caching.ttl.integer", "caching.ttl.non-negative", "caching.scope.value",
-        "logging.message.level", "logging.message.data", "progress.notification.shape", "cancellation.sent.shape",
+        "logging.message.level", "logging.message.data", "logging.message.logger", "progress.notification.shape", "cancellation.sent.shape",
         "subscriptions.ack.shape", "mrtr.result.input-requests-object", "mrtr.result.request-kinds",
         "mrtr.result.request-shape", "mrtr.result.state-string",
         "sampling.request.required-fields", "sampling.request.optional-types", "sampling.message.shape",

@@ -174,7 +174,7 @@ const BLOCK: &[(&str, &str, &str)] = &[
 const NOTIFICATIONS: &[(&str, &str, &str)] = &[
     ("notifications/message", "/params/level", "logging.message.level"),
     ("notifications/message", "/params/data", "logging.message.data"),
-    ("notifications/message", "/params/logger", "logging.message.data"),
+    ("notifications/message", "/params/logger", "logging.message.logger"),
     ("notifications/progress", "/params/**", "progress.notification.shape"),
     ("notifications/progress", "/params", "progress.notification.shape"),
     ("notifications/cancelled", "/params/**", "cancellation.sent.shape"),

@@ -1,6 +1,7 @@
 //! What can be known of a conversation from its events so far; shared by all monitors, kept up to date once.
 
 use super::link::{LinkState, alike};
+use super::notices::Notices;
 use super::streams::{EventIds, EventStream};
 use super::tool::Tool;
 use crate::protocol::{Era, Id, Kind, Message, Revision, Transport};
@@ -159,6 +160,11 @@ impl HttpExchange {
         self.posted()?.method()
     }
 
+    /// The id of the `subscriptions/listen` that was posted.
+    pub fn listen(&self) -> Option<Id> {
+        self.posted().filter(|posted| posted.method() == Some("subscriptions/listen"))?.id().cloned()
+    }
+
     /// Whether it is the stream of a GET that takes up no other.
     pub fn is_own_get_stream(&self) -> bool {
         self.method == "GET" && self.status == Some(200) && self.is_event_stream() && !self.is_resumption()
@@ -214,6 +220,8 @@ pub struct State {
     pub event_ids: EventIds,
     /// On which exchange a message came that is the only one of its kind: a request of the server, a progress value.
     pub unique: HashMap<String, Channel>,
+    /// What is known of notifications.
+    pub notices: Notices,
 }
 
 impl State {
@@ -352,6 +360,9 @@ impl State {
                 let exchange = self.exchanges.entry(record.channel).or_default();
                 exchange.end = Some(end.clone());
                 exchange.times.ended = Some(record.at);
+                if *end == End::ClosedByUs {
+                    self.notices.note_closed(record);
+                }
             }
             Event::Received { sse, .. } if record.channel != Channel::PROCESS => {
                 let exchange = self.exchanges.entry(record.channel).or_default();
@@ -381,6 +392,9 @@ impl State {
         deliberate: Option<&Deliberate>,
         in_batch: bool,
     ) {
+        if message.is_response() {
+            self.notices.note_answer(message, record);
+        }
         let Some(method) = message.method() else { return };
         match (message.kind(), message.id()) {
             // With the id null it is no request that an answer could find.
@@ -402,6 +416,7 @@ impl State {
                 if method == "subscriptions/listen" {
                     self.listening.insert(id.clone());
                 }
+                self.notices.note_request(&asked);
                 self.asked.insert(id.clone(), asked);
             }
             (Kind::Notification, _) if method == "notifications/initialized" => self.initialized = true,
@@ -411,6 +426,7 @@ impl State {
                     let id = Id::from_json(&target.to_string(), target);
                     self.listening.remove(&id);
                     if let Some(asked) = self.asked.get_mut(&id) {
+                        self.notices.note_cancelled(asked, record);
                         asked.cancelled = true;
                         self.link.cancelled_at = Some(record.at);
                     }
@@ -439,7 +455,10 @@ impl State {
                 self.unique.entry(key).or_insert(record.channel);
             }
         }
-        let Some(id) = message.id().filter(|_| message.is_response()) else { return };
+        let Some(id) = message.id().filter(|_| message.is_response()) else {
+            let listen = self.exchanges.get(&record.channel).and_then(HttpExchange::listen);
+            return self.notices.note_received(record, message, listen.as_ref());
+        };
         self.listening.remove(id);
         if !self.asked.contains_key(id) {
             if let Some(meant) = self.meant_by(id) {
@@ -448,6 +467,7 @@ impl State {
             self.link.unknown_ids += 1;
         }
         let Some(asked) = self.asked.get_mut(id) else { return };
+        self.notices.note_response(record, asked, message);
         asked.responses += 1;
         self.last_response_at = Some(record.at);
         let (method, first) = (asked.method.clone(), asked.responses == 1);

@@ -135,6 +135,19 @@ impl Script {
         (self.on(channel, head).on(channel, sent), channel)
     }
 
+    /// The response of an exchange begins as an event stream.
+    pub(crate) fn streaming(self, channel: Channel) -> Self {
+        let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
+        self.on(channel, Event::ResponseHead { status: 200, headers })
+    }
+
+    /// A message comes as an event on a stream.
+    pub(crate) fn event_on(self, channel: Channel, message: &Value) -> Self {
+        let payload = Payload::read(message.to_string().into_bytes());
+        let sse = Some(SseFields { has_data: true, ..SseFields::default() });
+        self.on(channel, Event::Received { payload, sse })
+    }
+
     /// The messages with which a good server of the revision is opened; server capabilities as given.
     pub(crate) fn handshake_with(self, capabilities: Value) -> Self {
         let revision = self.about.revision.unwrap_or(Revision::V2025_11_25);
