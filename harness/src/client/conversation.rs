@@ -45,6 +45,8 @@ pub struct Conversation {
     pace: Option<Arc<Pace>>,
     next_id: i64,
     answered: HashSet<usize>,
+    /// Requests of the server whose answers are held back, while that is wanted.
+    held_back: Option<Vec<usize>>,
     spoken_to: bool,
     /// Where valid requests were sent: these must be answered.
     owed: HashSet<u64>,
@@ -115,6 +117,7 @@ impl Conversation {
             pace: opening.pace.clone(),
             next_id: 1,
             answered: HashSet::new(),
+            held_back: None,
             spoken_to: false,
             owed: HashSet::new(),
             unanswered: 0,
@@ -342,6 +345,21 @@ impl Conversation {
         }
     }
 
+    /// Holds answers to the server's requests back, pings aside; or sends those that were held back, as soon as
+    /// something is waited for.
+    pub fn hold_answers(&mut self, hold: bool) {
+        match (hold, self.held_back.take()) {
+            (true, held) => self.held_back = Some(held.unwrap_or_default()),
+            (false, Some(held)) => self.inbox.asked.extend(held),
+            (false, None) => {}
+        }
+    }
+
+    /// How many requests of the server wait for an answer that is held back.
+    pub fn held_answers(&self) -> usize {
+        self.held_back.as_ref().map_or(0, Vec::len)
+    }
+
     /// All messages that came in since a position.
     pub fn heard_since(&mut self, since: u64) -> Vec<Heard> {
         self.inbox.absorb(&self.recorder);
@@ -499,10 +517,15 @@ impl Conversation {
         self.keep_listening();
         for index in std::mem::take(&mut self.inbox.asked) {
             // In the modern era a server asks nothing; whatever it sends is left to the monitors.
-            if self.era == Some(Era::Modern) || !self.answered.insert(index) {
+            if self.era == Some(Era::Modern) || self.answered.contains(&index) {
                 continue;
             }
             let heard = self.inbox.heard[index].message.clone();
+            if let Some(held) = self.held_back.as_mut().filter(|_| heard.method() != Some("ping")) {
+                held.push(index);
+                continue;
+            }
+            self.answered.insert(index);
             let (Some(id), Some(method)) = (heard.id(), heard.method()) else { continue };
             let id: Value = serde_json::from_str(id.as_json()).unwrap_or(Value::Null);
             let response = match answers::answer(method, heard.params()) {

@@ -32,6 +32,23 @@ pub struct Offer {
     pub cursors: Vec<Cursor>,
     /// The result of `server/discover` (2026-07-28).
     pub discovered: Option<Value>,
+    /// Calls that were cancelled while they ran, until it is judged what came of them.
+    pub cancelled: Vec<Cancelled>,
+}
+
+/// A call that was cancelled while it ran.
+#[derive(Debug, Clone)]
+pub struct Cancelled {
+    /// The call.
+    pub ticket: crate::client::Ticket,
+    /// The tool.
+    pub tool: String,
+    /// The position in the record of whatever came after the cancellation.
+    pub since: u64,
+    /// Its progress token, where it had made progress before.
+    pub progressed: Option<Value>,
+    /// Whether it waited for an answer of ours.
+    pub asked: bool,
 }
 
 /// A tool call that was answered.

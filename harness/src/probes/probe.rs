@@ -243,6 +243,8 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
     [
         // What the others stand on comes first.
         super::tour::PROBES,
+        // What was cancelled in the clean part has been silent for a while by now.
+        super::cancellation::PROBES,
         super::base::PROBES,
         super::base_batch::PROBES,
         super::base_errors::PROBES,
@@ -255,14 +257,18 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::http_params::PROBES,
         super::http_session::PROBES,
         super::http_streams::PROBES,
+        super::logging::PROBES,
         super::meta::PROBES,
         super::modern::PROBES,
         super::pagination::PROBES,
         super::ping::PROBES,
+        super::progress::PROBES,
         super::prompts::PROBES,
         super::resources::PROBES,
         super::robustness::PROBES,
+        super::round::PROBES,
         super::stdio::PROBES,
+        super::subscriptions::PROBES,
         super::tools::PROBES,
         super::versioning::PROBES,
         // A second `initialize` may leave the conversation in any state.

@@ -1,6 +1,7 @@
 //! The clean tour: what a well-behaved client would do to get to know a server. Everything else stands on what it
 //! finds, and the monitors read all of its traffic.
 
+use super::logging::log_levels_are_accepted;
 use super::lists::{self, LISTS, PROMPTS, RESOURCES, TEMPLATES, TOOLS};
 use super::probe::probes;
 use super::{Call, Stage, breach};
@@ -43,6 +44,11 @@ probes! {
         "pagination.cursor.accepted", "pagination.operations", "pagination.cursor.absent-at-end",
         "pagination.terminates", "pagination.page.no-repeats", "pagination.cursor.stable",
         "caching.scope.same-on-all-pages",
+    ];
+    /// Sets each of the eight log levels, `debug` at last, so that what follows is told in full; in 2026-07-28 names each
+    /// in a request of its own. All are accepted, and `logging/setLevel` is answered with a result.
+    log_levels_are_accepted (Clean, Both, Any) decides [
+        "logging.set-level.served", "logging.level.all-accepted", "logging.level.delivers",
     ];
     /// Calls each tool that may be called (`--calls`, `--allow-tools`, `--deny-tools`), at most 80, with valid arguments
     /// made from its `inputSchema`; demands for input are met. The monitors judge the results. A failure inside a tool

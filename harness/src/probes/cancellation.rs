@@ -1,0 +1,196 @@
+//! Cancellation under test (basic/utilities/cancellation; in 2026-07-28 basic/patterns/cancellation).
+
+use super::probe::probes;
+use super::{Cancelled, Stage, breach};
+use crate::client::{Outgoing, Reply};
+use crate::protocol::{Era, Id, Transport};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How long an answer to what was cancelled is waited for, once nothing keeps it back any more.
+const LATE: Duration = Duration::from_millis(100);
+/// How often a request is cancelled as soon as it is sent.
+const OFTEN: usize = 10;
+
+probes! {
+    /// Looks at the calls that were cancelled at the end of the clean part, half a second later: no response has come,
+    /// and no progress. Where the server had asked for something meanwhile, it gets its answers only now: nothing keeps
+    /// the call from its end any more, and answers that come too late are passed over.
+    cancelled_calls_stay_silent (Breaking, Both, Any) decides [
+        "cancellation.no-response", "cancellation.stops-work", "cancellation.no-further-messages",
+        "cancellation.sent.late-response-ignored", "cancellation.sent.own-direction", "cancellation.sent.in-progress",
+        "cancellation.sent.shape",
+    ];
+    /// Cancels requests that there never were, one that was answered, and sends cancellations without `params`, with an
+    /// object as `requestId`, with null. None of it is answered or does harm: cancellations cross with what they cancel,
+    /// so that a server sees them too late all the time.
+    odd_cancellations_are_passed_over (Breaking, Both, Any) decides [
+        "cancellation.unknown-id-ignored", "cancellation.completed-id-ignored", "cancellation.malformed-ignored",
+    ];
+    /// Cancels ten requests as soon as they are sent, one of them twice (in 2026-07-28 over HTTP: closes their streams),
+    /// and sends another one beside each: the other is answered, and the server goes on.
+    races_do_no_harm (Breaking, Both, Any) decides ["cancellation.race-handled", "cancellation.others-unaffected"];
+}
+
+/// Whether closing the response is what cancels a request here.
+fn by_closing(stage: &Stage<'_>) -> bool {
+    stage.era() == Era::Modern && stage.transport().is_http()
+}
+
+async fn cancelled_calls_stay_silent(stage: &mut Stage<'_>) {
+    const RESPONSE: &str = "cancellation.no-response";
+    const WORK: &str = "cancellation.stops-work";
+    const FURTHER: &str = "cancellation.no-further-messages";
+    let cancelled = std::mem::take(&mut stage.offer.cancelled);
+    if by_closing(stage) {
+        let text = "over HTTP nothing can come for a request whose stream is closed";
+        for id in [RESPONSE, WORK] {
+            stage.judge.undecided(id, "closed", text);
+        }
+        return;
+    }
+    let held = stage.talk.held_answers();
+    let first = cancelled.iter().map(|call| call.since).min().unwrap_or_else(|| stage.talk.now());
+    let withdrawn = stage
+        .talk
+        .heard_since(first)
+        .iter()
+        .any(|heard| heard.message.method() == Some("notifications/cancelled"));
+    stage.talk.hold_answers(false);
+    if cancelled.is_empty() {
+        for id in [RESPONSE, WORK, FURTHER] {
+            let text = "no tool that may be called takes long enough to be cancelled";
+            stage.judge.undecided(id, "no-slow-call", text);
+        }
+        return;
+    }
+    stage.talk.idle(LATE).await;
+    for call in &cancelled {
+        judge_silence(stage, call);
+    }
+    if !withdrawn || held == 0 {
+        return;
+    }
+    const LATE_ANSWER: &str = "cancellation.sent.late-response-ignored";
+    let alive = stage.talk.canary().await;
+    stage.judge.decide(LATE_ANSWER, alive.result().is_some(), || {
+        let text = "after an answer to a request that the server had cancelled, it no longer answers";
+        crate::monitors::Breach::new("harm", text).expected(&["an answer passed over"]).reply(&alive)
+    });
+}
+
+fn judge_silence(stage: &mut Stage<'_>, call: &Cancelled) {
+    let strict = stage.era() == Era::Modern && stage.transport() == Transport::Stdio;
+    let (mut answered, mut progress) = (false, false);
+    for heard in stage.talk.heard_since(call.since) {
+        answered |= heard.message.is_response() && heard.message.id() == call.ticket.id.as_ref();
+        let token = heard.message.params().and_then(|params| params.get("progressToken"));
+        progress |= token.is_some() && token == call.progressed.as_ref();
+    }
+    // What came is for the monitors to judge: it may have crossed the cancellation.
+    if answered || progress {
+        return;
+    }
+    // A call that went on would have come to its end by now, or have made progress.
+    if call.asked || call.progressed.is_some() {
+        stage.judge.held("cancellation.no-response");
+        if strict {
+            stage.judge.held("cancellation.no-further-messages");
+        }
+    }
+    if call.progressed.is_some() {
+        stage.judge.held("cancellation.stops-work");
+    }
+}
+
+async fn odd_cancellations_are_passed_over(stage: &mut Stage<'_>) {
+    const UNKNOWN: &str = "cancellation.unknown-id-ignored";
+    const COMPLETED: &str = "cancellation.completed-id-ignored";
+    const MALFORMED: &str = "cancellation.malformed-ignored";
+    let over = stage.talk.fresh_id();
+    let method = stage.harmless();
+    let params = stage.talk.params(json!({}));
+    let done = stage.talk.exchange(Outgoing::request(&over, method, params)).await;
+    let over: Value = serde_json::from_str(over.as_json()).unwrap_or_default();
+    let mut cases = vec![
+        (UNKNOWN, "string", json!({"requestId": "mcprove-no-such-request", "reason": "mcprove"})),
+        (UNKNOWN, "number", json!({"requestId": 987_654_321})),
+        (MALFORMED, "no-params", Value::Null),
+        (MALFORMED, "no-id", json!({"reason": "mcprove"})),
+        (MALFORMED, "object", json!({"requestId": {"a": 1}})),
+        (MALFORMED, "null", json!({"requestId": null})),
+        (MALFORMED, "reason", json!({"requestId": "mcprove-no-such-request", "reason": 7, "mcproveUnknown": {}})),
+    ];
+    if done.result().is_some() {
+        cases.push((COMPLETED, "completed", json!({"requestId": over})));
+    }
+    for (id, class, params) in cases {
+        let params = if params.is_null() { None } else { stage.talk.params(params) };
+        let provoked = stage.provoke(Outgoing::notification("notifications/cancelled", params)).await;
+        let seen = |class: &str, text: &str| {
+            breach(class, text, &provoked.ticket, &provoked.reply).expected(&["no answer, and no harm"])
+        };
+        let refused = provoked.reply.status().is_some_and(|status| (400..500).contains(&status));
+        if !provoked.survived() {
+            let text = "after a cancellation that cancels nothing, a valid request was not answered";
+            stage.judge.broke(id, seen(class, text).reply(&provoked.barrier));
+        } else if provoked.reply.answer().is_some() && !refused {
+            stage.judge.broke(id, seen(class, "a cancellation that cancels nothing was answered"));
+        } else {
+            stage.judge.held(id);
+        }
+        if stage.talk.gone().is_some() {
+            return;
+        }
+    }
+}
+
+async fn races_do_no_harm(stage: &mut Stage<'_>) {
+    const RACE: &str = "cancellation.race-handled";
+    const OTHERS: &str = "cancellation.others-unaffected";
+    let method = stage.harmless();
+    let mut others = Vec::new();
+    for round in 0..OFTEN {
+        let params = stage.talk.params(json!({}));
+        let id: Id = stage.talk.fresh_id();
+        let ticket = stage.talk.send(Outgoing::request(&id, method, params)).await;
+        let other = stage.talk.compose(method, json!({}));
+        others.push(stage.talk.send(other).await);
+        if by_closing(stage) {
+            stage.talk.abort(&ticket).await;
+            continue;
+        }
+        let id: Value = serde_json::from_str(id.as_json()).unwrap_or_default();
+        for _ in 0..=usize::from(round == 0) {
+            stage.talk.notify("notifications/cancelled", json!({"requestId": id, "reason": "mcprove"})).await;
+        }
+    }
+    let mut lost = None;
+    for ticket in others {
+        let reply = stage.talk.reply(&ticket).await;
+        if reply.result().is_none() {
+            lost.get_or_insert((ticket, reply));
+        }
+        if stage.talk.gone().is_some() {
+            break;
+        }
+    }
+    let alive = stage.talk.canary().await;
+    if alive.result().is_none() {
+        let text = "after requests were cancelled as soon as they were sent, a valid one is not answered";
+        stage.judge.broke(
+            RACE,
+            crate::monitors::Breach::new("harm", text).expected(&["a result"]).reply(&alive),
+        );
+        return;
+    }
+    stage.judge.held(RACE);
+    match lost {
+        None => stage.judge.held(OTHERS),
+        Some((ticket, reply @ (Reply::Error(_) | Reply::Silence(_)))) => {
+            let text = "a request got no result because another one was cancelled";
+            stage.judge.broke(OTHERS, breach("lost", text, &ticket, &reply).expected(&["a result"]));
+        }
+        Some(_) => {}
+    }
+}

@@ -1,0 +1,130 @@
+//! Progress tokens under test (basic/utilities/progress; in 2026-07-28 basic/patterns/progress).
+
+use super::lists::declares;
+use super::probe::probes;
+use super::{Stage, breach};
+use crate::client::{Outgoing, Reply};
+use crate::protocol::{Era, Revision};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a task may take.
+const TASK: Duration = Duration::from_secs(4);
+/// The pause between two looks at a task.
+const LOOK: Duration = Duration::from_millis(50);
+
+probes! {
+    /// Sends a harmless request with the progress tokens `"t"`, 0 and 1: it is served like one without. Servers that
+    /// take 0 for nothing, or tokens for strings only, fail here.
+    tokens_are_accepted (Clean, Both, Any) decides ["progress.token.accepted"];
+    /// Sends progress for a token that the server never gave: it is passed over without a word.
+    foreign_progress_is_passed_over (Breaking, Legacy, Any) decides ["progress.from-client-tolerated"];
+    /// Calls one tool as a task (2025-11-25), with a progress token, and follows the task to its end. The monitors judge
+    /// the progress that comes.
+    task_progress_is_followed (Clean, Legacy, Any) decides
+        ["progress.task.token-kept", "progress.task.same-token", "progress.task.stops-at-terminal"];
+}
+
+async fn tokens_are_accepted(stage: &mut Stage<'_>) {
+    const ID: &str = "progress.token.accepted";
+    let method = stage.harmless();
+    for token in [json!("t"), json!(0), json!(1)] {
+        let (ticket, reply) = stage.request(method, json!({"_meta": {"progressToken": token}})).await;
+        match &reply {
+            Reply::Result(_) => stage.judge.held(ID),
+            Reply::Error(_) => {
+                let plain = stage.request(method, json!({})).await.1;
+                if plain.result().is_some() {
+                    let text = format!("`{method}` is served, but not with the progress token {token}");
+                    let class = if token.is_string() { "string" } else { "integer" };
+                    let seen = breach(class, text, &ticket, &reply).expected(&["a result"]);
+                    stage.judge.broke(ID, seen.pointer("/error"));
+                }
+            }
+            _ => stage.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe())),
+        }
+    }
+}
+
+async fn foreign_progress_is_passed_over(stage: &mut Stage<'_>) {
+    const ID: &str = "progress.from-client-tolerated";
+    let params = json!({"progressToken": "mcprove-no-such-token", "progress": 1, "total": 2});
+    let provoked = stage.provoke(Outgoing::notification("notifications/progress", Some(params))).await;
+    let seen = |class: &str, text: &str| {
+        breach(class, text, &provoked.ticket, &provoked.reply).quality().expected(&["no answer, and no harm"])
+    };
+    let refused = provoked.reply.status().is_some_and(|status| (400..500).contains(&status));
+    if !provoked.survived() {
+        let text = "after progress with an unknown token, a valid request was not answered";
+        stage.judge.broke(ID, seen("harm", text).reply(&provoked.barrier));
+    } else if provoked.reply.answer().is_some() && !refused {
+        stage.judge.broke(ID, seen("answer", "progress with an unknown token was answered"));
+    } else {
+        stage.judge.held(ID);
+    }
+}
+
+/// A tool that can be called as a task, with arguments that it took before or needs none.
+fn task_tool(stage: &Stage<'_>) -> Option<(String, Value)> {
+    let support = |tool: &Value| tool.pointer("/execution/taskSupport").and_then(Value::as_str).map(str::to_owned);
+    let able = stage.offer.tools.iter().filter(|tool| {
+        matches!(support(tool).as_deref(), Some("optional" | "required"))
+            && stage.settings.safety.may_call(tool).is_ok()
+    });
+    able.filter_map(|tool| {
+        let name = tool.get("name")?.as_str()?.to_owned();
+        if let Some(call) = stage.offer.calls.iter().find(|call| call.tool == name && call.succeeded()) {
+            return Some((name, call.arguments.clone()));
+        }
+        let schema = tool.get("inputSchema")?;
+        let mut seeded = crate::generate::Seeded::new(stage.settings.seed);
+        Some((name, crate::generate::valid_value(schema, &mut seeded).ok()?))
+    })
+    .next()
+}
+
+async fn task_progress_is_followed(stage: &mut Stage<'_>) {
+    const ROWS: [&str; 3] =
+        ["progress.task.token-kept", "progress.task.same-token", "progress.task.stops-at-terminal"];
+    if stage.revision != Revision::V2025_11_25 || stage.era() != Era::Legacy {
+        return;
+    }
+    let undecided = |stage: &mut Stage<'_>, code: &str, text: &str| {
+        for id in ROWS {
+            stage.judge.undecided(id, code, text);
+        }
+    };
+    if !declares(stage.talk, "tasks/requests/tools/call") {
+        for id in ROWS {
+            let text = "the server does not declare tasks for tool calls";
+            stage.judge.not_applicable(id, "not-declared", text);
+        }
+        return;
+    }
+    let Some((name, arguments)) = task_tool(stage) else {
+        return undecided(stage, "no-tool", "no tool that may be called can be called as a task");
+    };
+    let params = json!({"name": name, "arguments": arguments, "task": {"ttl": 60_000},
+        "_meta": {"progressToken": "mcprove-task"}});
+    let (_, reply) = stage.request("tools/call", params).await;
+    let task = reply.result().and_then(|result| result.pointer("/task/taskId")?.as_str().map(str::to_owned));
+    let Some(task) = task else {
+        return undecided(stage, "no-task", "the call did not become a task");
+    };
+    let deadline = Instant::now() + TASK;
+    loop {
+        let (_, reply) = stage.request("tasks/get", json!({"taskId": task})).await;
+        let status = reply.result().and_then(|result| result.get("status")?.as_str());
+        match status {
+            Some("completed" | "failed" | "cancelled") => break,
+            Some(_) if Instant::now() < deadline => stage.talk.idle(LOOK).await,
+            Some(_) => {
+                stage.request("tasks/cancel", json!({"taskId": task})).await;
+                break;
+            }
+            None => return undecided(stage, "no-status", "the task could not be followed"),
+        }
+    }
+    undecided(stage, "no-progress", "the task made no progress that was told");
+}

@@ -1,0 +1,526 @@
+//! A second round over the tools, in which everything is watched: changes are listened to, logs are wanted from `error`
+//! upwards, what the server asks is not answered, and what takes long is cancelled.
+
+use super::lists::{LISTS, declares};
+use super::probe::probes;
+use super::subscriptions::{Listening, Opened, end, listen, opened};
+use super::{Call, Cancelled, Stage, breach};
+use crate::client::headers::mirrored_arguments;
+use crate::client::{Outgoing, Reply, Ticket};
+use crate::generate::ValueGenerator;
+use crate::monitors::Breach;
+use crate::protocol::{Era, Id, Transport};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How many tools are called again, and how many at once.
+const MOST_CALLS: usize = 40;
+const AT_ONCE: usize = 8;
+/// A tool that took longer is not called again.
+const QUICK: Duration = Duration::from_millis(250);
+/// How long the calls that are under way at once are waited for.
+const PATIENCE: Duration = Duration::from_millis(400);
+/// How many resources are watched.
+const MOST_RESOURCES: usize = 5;
+/// How long what was changed may take to be told.
+const TOLD: Duration = Duration::from_millis(60);
+/// The most that a number among arguments is raised to, so that a call takes longer.
+const LARGER: f64 = 50.0;
+/// How many calls are made to take long.
+const MOST_SLOW: usize = 2;
+/// How many tools are called a third time, because they seem to have changed something.
+const MOST_TRIGGERS: usize = 4;
+
+probes! {
+    /// Calls the quick tools of the tour once more. Before that it subscribes to every change that the server declares
+    /// and to five listed resources, sets the log level `error`, and holds answers to the server's own requests back.
+    /// Lists and resources are read before and after: what changed has to be told, and no longer after the end of the
+    /// subscription. Calls that wait for an answer, and calls with larger numbers that report progress, are cancelled;
+    /// what comes of that is judged half a second later.
+    everything_is_watched (Clean, Both, Any) decides [
+        "resources.subscribe.update-delivered", "resources.unsubscribe.stops-updates",
+        "tools.list-changed.sent", "prompts.list-changed.sent", "resources.list-changed.sent",
+        "logging.level.filters", "logging.level.delivers", "logging.level.none-without",
+        "logging.message.before-response", "logging.message.own-stream-only", "logging.message.not-on-listen",
+        "progress.notification.known-token", "progress.notification.in-progress-only",
+        "progress.notification.own-stream", "progress.value.increases", "progress.stops-after-completion",
+        "subscriptions.listen.supported", "subscriptions.listen.sse-answer", "subscriptions.listen.stays-open",
+        "subscriptions.listen.concurrent", "subscriptions.filter.only-requested-types",
+        "subscriptions.filter.false-or-omitted", "subscriptions.filter.no-unsolicited-changes",
+        "subscriptions.ack.sent", "subscriptions.ack.first", "subscriptions.ack.nothing-before",
+        "subscriptions.ack.shape", "subscriptions.ack.subset", "subscriptions.ack.omits-unsupported",
+        "subscriptions.ack.includes-advertised", "subscriptions.id-tag.present", "subscriptions.id-tag.value",
+        "subscriptions.end.client-cancel-stdio", "cancellation.sent.only-for-listen",
+    ];
+}
+
+/// A call of the second round.
+struct Again {
+    call: Call,
+    ticket: Ticket,
+    token: Value,
+    over: bool,
+}
+
+async fn everything_is_watched(stage: &mut Stage<'_>) {
+    let began = stage.talk.now();
+    let uris = watched(stage);
+    let before = contents(stage, &uris).await;
+    let stable = contents(stage, &uris).await;
+    let logs_before = severe_logs(stage, 0);
+    let subscriptions = subscribe(stage, &uris).await;
+    let subscribed = stage.talk.now();
+    if stage.era() == Era::Legacy && declares(stage.talk, "logging") {
+        stage.request("logging/setLevel", json!({"level": "error"})).await;
+    }
+    fetch_lists(stage).await;
+    stage.talk.hold_answers(stage.era() == Era::Legacy);
+    let quiet = stage.talk.now();
+    let calls = call_again(stage).await;
+    stage.talk.idle(TOLD).await;
+    fetch_lists(stage).await;
+    let after = contents(stage, &uris).await;
+    judge_updates(stage, subscribed, &[before, stable, after]);
+    // Only where all that logged before was called again.
+    if calls.len() == stage.offer.calls.len() {
+        judge_logs(stage, logs_before, quiet);
+    }
+    unsubscribe(stage, subscriptions, &uris, subscribed, &calls).await;
+    cancel(stage, began, calls).await;
+}
+
+/// The URIs that are watched.
+fn watched(stage: &Stage<'_>) -> Vec<String> {
+    if !declares(stage.talk, "resources/subscribe") {
+        return Vec::new();
+    }
+    let listed = stage.offer.first.get("resources/list");
+    let changing: Vec<&str> = stage
+        .offer
+        .calls
+        .iter()
+        .flat_map(|call| call.arguments.as_object().into_iter().flat_map(|members| members.values()))
+        .filter_map(Value::as_str)
+        .collect();
+    let mut uris: Vec<String> = listed.cloned().unwrap_or_default();
+    // What tools were called with is more likely to change.
+    uris.sort_by_key(|uri| !changing.contains(&uri.as_str()));
+    uris.truncate(MOST_RESOURCES);
+    uris
+}
+
+async fn contents(stage: &mut Stage<'_>, uris: &[String]) -> Vec<Option<Value>> {
+    let mut tickets = Vec::new();
+    for uri in uris {
+        let outgoing = stage.talk.compose("resources/read", json!({"uri": uri}));
+        tickets.push(stage.talk.send(outgoing).await);
+    }
+    let mut read = Vec::new();
+    for ticket in tickets {
+        let reply = stage.talk.reply(&ticket).await;
+        read.push(reply.result().and_then(|result| result.get("contents")).cloned());
+    }
+    read
+}
+
+/// How many log messages of `error` or above came since a position.
+fn severe_logs(stage: &mut Stage<'_>, since: u64) -> usize {
+    let severe = |level: &str| matches!(level, "error" | "critical" | "alert" | "emergency");
+    let heard = stage.talk.heard_since(since);
+    heard
+        .iter()
+        .filter(|heard| heard.message.method() == Some("notifications/message"))
+        .filter_map(|heard| heard.message.params()?.get("level")?.as_str())
+        .filter(|level| severe(level))
+        .count()
+}
+
+fn judge_logs(stage: &mut Stage<'_>, before: usize, since: u64) {
+    const ID: &str = "logging.level.delivers";
+    if stage.era() != Era::Legacy || before == 0 {
+        return;
+    }
+    let now = severe_logs(stage, since);
+    stage.judge.decide(ID, now > 0, || {
+        Breach::new("none", "tools that logged errors at the level `debug` log none at the level `error`")
+            .quality()
+            .expected(&["the messages of `error` and above that came before"])
+            .actual(format!("{before} before, none now"))
+            .sent(since)
+    });
+}
+
+/// Fetches the first page of every list that may be announced as changed.
+async fn fetch_lists(stage: &mut Stage<'_>) {
+    for list in LISTS {
+        let declared = declares(stage.talk, &format!("{}/listChanged", list.capability));
+        if declared && stage.offer.listed.contains(&list.method) && list.method != "resources/templates/list" {
+            stage.request(list.method, json!({})).await;
+        }
+    }
+}
+
+/// Subscribes to everything: the subscriptions of 2026-07-28, or the resources one by one.
+async fn subscribe(stage: &mut Stage<'_>, uris: &[String]) -> Vec<Listening> {
+    if stage.era() == Era::Legacy {
+        for uri in uris {
+            stage.request("resources/subscribe", json!({"uri": uri})).await;
+        }
+        return Vec::new();
+    }
+    let mut all = json!({"toolsListChanged": true, "promptsListChanged": true, "resourcesListChanged": true});
+    if !uris.is_empty() {
+        all["resourceSubscriptions"] = json!(uris);
+    }
+    // Ids of both types, and the one that is often taken for none.
+    let filters = [
+        (stage.talk.fresh_id(), all),
+        (Id::string("mcprove-listen"), json!({"promptsListChanged": true, "toolsListChanged": false})),
+        (Id::number(0), json!({"resourcesListChanged": true})),
+    ];
+    let mut open = Vec::new();
+    for (id, filter) in filters {
+        let listening = listen(stage, &id, json!({"notifications": filter}), false).await;
+        match opened(stage, &listening).await {
+            Opened::Acknowledged(_) => open.push(listening),
+            Opened::Answered(reply) if reply.is_error() => {
+                if open.is_empty() {
+                    return open;
+                }
+                stage.judge.undecided(
+                    "subscriptions.listen.concurrent",
+                    "refused",
+                    format!("a further subscription was refused: {}", reply.describe()),
+                );
+            }
+            Opened::Answered(_) => {}
+            Opened::Nothing => {
+                let reply = Reply::Silence(stage.talk.timeouts().request);
+                let text = "`subscriptions/listen` got neither an acknowledgement nor an error";
+                stage.judge.broke(
+                    "subscriptions.ack.sent",
+                    breach("silence", text, &listening.ticket, &reply)
+                        .expected(&["an acknowledgement", "an error"]),
+                );
+                end(stage, &listening).await;
+                return open;
+            }
+        }
+    }
+    open
+}
+
+/// A request that calls a tool with a progress token.
+fn compose(stage: &mut Stage<'_>, tool: &str, arguments: &Value, token: &Value, logs: bool) -> Outgoing {
+    let mut meta = json!({"progressToken": token});
+    if logs {
+        meta["io.modelcontextprotocol/logLevel"] = json!("error");
+    }
+    let params = json!({"name": tool, "arguments": arguments, "_meta": meta});
+    let mut outgoing = stage.talk.compose("tools/call", params);
+    if stage.era() == Era::Modern && stage.transport() == Transport::Http {
+        outgoing.mirrored =
+            schema(stage, tool).map(|schema| mirrored_arguments(&schema, arguments)).unwrap_or_default();
+    }
+    outgoing
+}
+
+fn schema(stage: &Stage<'_>, tool: &str) -> Option<Value> {
+    stage.offer.tools.iter().find(|known| known["name"] == tool)?.get("inputSchema").cloned()
+}
+
+/// Calls the quick tools of the tour again. Those that wait for an answer of ours stay open.
+async fn call_again(stage: &mut Stage<'_>) -> Vec<Again> {
+    let logs = stage.era() == Era::Modern && declares(stage.talk, "logging");
+    let quick = |call: &&Call| call.result.is_some() && !call.asked_for_input && call.took < QUICK;
+    let mut known: Vec<Call> = stage.offer.calls.iter().filter(quick).cloned().collect();
+    known.sort_by_key(|call| call.took);
+    known.truncate(MOST_CALLS);
+    let mut calls: Vec<Again> = Vec::new();
+    for (index, some) in known.chunks(AT_ONCE).enumerate() {
+        let from = calls.len();
+        for (at, call) in some.iter().enumerate() {
+            let token = json!(format!("round-{}", index * AT_ONCE + at));
+            let outgoing = compose(stage, &call.tool, &call.arguments, &token, logs && at % 2 == 0);
+            let ticket = stage.talk.send(outgoing).await;
+            calls.push(Again { call: call.clone(), ticket, token, over: false });
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline && stage.talk.gone().is_none() {
+            let mut waiting = 0;
+            for again in calls[from..].iter_mut().filter(|again| !again.over) {
+                let mut reply = stage.talk.reply_within(&again.ticket, Duration::from_millis(2)).await;
+                // A stream that ended early is taken up again, which takes its time.
+                if matches!(&reply, Reply::NoMessage(head) if head.status < 300) {
+                    reply = stage.talk.reply_within(&again.ticket, PATIENCE).await;
+                }
+                again.over = !matches!(reply, Reply::Silence(_));
+                waiting += usize::from(!again.over);
+            }
+            let open = calls.iter().filter(|again| !again.over).count();
+            // What is still open waits for us.
+            if waiting == 0 || open <= stage.talk.held_answers() {
+                break;
+            }
+        }
+    }
+    calls
+}
+
+/// Which watched resources were told to have changed since a position.
+fn told(stage: &mut Stage<'_>, since: u64) -> Vec<(String, Duration)> {
+    let heard = stage.talk.heard_since(since);
+    let updates = heard.iter().filter(|heard| heard.message.method() == Some("notifications/resources/updated"));
+    updates
+        .filter_map(|heard| {
+            let uri = heard.message.params()?.get("uri")?.as_str()?;
+            Some((uri.to_owned(), heard.record.at))
+        })
+        .collect()
+}
+
+/// Resources that stood still before and changed while tools were called.
+fn judge_updates(stage: &mut Stage<'_>, since: u64, reads: &[Vec<Option<Value>>; 3]) {
+    const ID: &str = "resources.subscribe.update-delivered";
+    let uris = watched(stage);
+    if uris.is_empty() {
+        return;
+    }
+    if stage.era() == Era::Legacy && stage.transport() == Transport::Http && !hears(stage) {
+        return stage.judge.undecided(ID, "no-stream", "the server has no GET stream on which it could tell changes");
+    }
+    let told = told(stage, since);
+    let [before, stable, after] = reads;
+    for (at, uri) in uris.iter().enumerate() {
+        let (Some(before), Some(stable), Some(after)) = (&before[at], &stable[at], &after[at]) else { continue };
+        if before == stable && stable != after && !told.iter().any(|(told, _)| told.starts_with(uri.as_str())) {
+            stage.judge.broke(
+                ID,
+                Breach::new("silent", format!("`{uri}` changed while it was subscribed to, and nothing told it"))
+                    .quality()
+                    .expected(&["`notifications/resources/updated`"])
+                    .actual("none")
+                    .sent(since),
+            );
+        }
+    }
+    stage.judge.undecided(ID, "no-change", "no tool that may be called changed a watched resource");
+}
+
+/// Whether a legacy session over HTTP has its stream open.
+fn hears(stage: &mut Stage<'_>) -> bool {
+    let Some(stream) = stage.talk.listening() else { return false };
+    let records = stage.talk.recorder().snapshot();
+    records.iter().any(|record| {
+        record.channel == stream.channel
+            && matches!(record.event, crate::wire::Event::ResponseHead { status: 200, .. })
+    })
+}
+
+/// Ends all subscriptions, calls again what seems to have changed something, and sees that nothing is told any more.
+async fn unsubscribe(
+    stage: &mut Stage<'_>,
+    subscriptions: Vec<Listening>,
+    uris: &[String],
+    since: u64,
+    calls: &[Again],
+) {
+    const STOPS: &str = "resources.unsubscribe.stops-updates";
+    const CANCELLED: &str = "subscriptions.end.client-cancel-stdio";
+    let triggers = triggers(stage, since, calls);
+    let legacy = stage.era() == Era::Legacy;
+    for listening in &subscriptions {
+        end(stage, listening).await;
+    }
+    if legacy {
+        for uri in uris {
+            stage.request("resources/unsubscribe", json!({"uri": uri})).await;
+        }
+    }
+    if subscriptions.is_empty() && (!legacy || uris.is_empty()) {
+        return;
+    }
+    // What was on its way has come by now.
+    stage.talk.canary().await;
+    stage.talk.idle(TOLD).await;
+    let from = stage.talk.now();
+    for (at, call) in triggers.iter().enumerate() {
+        let token = json!(format!("trigger-{at}"));
+        let outgoing = compose(stage, &call.tool, &call.arguments, &token, false);
+        let ticket = stage.talk.send(outgoing).await;
+        stage.talk.reply_within(&ticket, PATIENCE).await;
+    }
+    stage.talk.idle(TOLD).await;
+    if triggers.is_empty() {
+        let text = "no tool that may be called changed a watched resource or list";
+        stage.judge.undecided(if legacy { STOPS } else { CANCELLED }, "no-change", text);
+        return;
+    }
+    let stdio = stage.transport() == Transport::Stdio;
+    for heard in stage.talk.heard_since(from) {
+        let method = heard.message.method().unwrap_or_default().to_owned();
+        let tagged = heard
+            .message
+            .params()
+            .and_then(|params| params.pointer("/_meta/io.modelcontextprotocol~1subscriptionId"))
+            .is_some();
+        let late = |text: &str| {
+            Breach::new("after", text)
+                .expected(&["nothing after the end of the subscription"])
+                .actual(format!("`{method}`"))
+                .at(&heard.record)
+                .sent(from)
+        };
+        if legacy && method == "notifications/resources/updated" {
+            return stage.judge.broke(STOPS, late("an update came for a resource that was unsubscribed from"));
+        }
+        if !legacy && stdio && tagged && method != "notifications/cancelled" {
+            return stage.judge.broke(CANCELLED, late("a subscription that was cancelled tells changes on"));
+        }
+    }
+    if legacy {
+        stage.judge.held(STOPS);
+    } else if stdio {
+        stage.judge.held(CANCELLED);
+    }
+}
+
+/// The calls during which, or right after which, something was told to have changed.
+fn triggers(stage: &mut Stage<'_>, since: u64, calls: &[Again]) -> Vec<Call> {
+    let legacy = stage.era() == Era::Legacy;
+    let heard = stage.talk.heard_since(since);
+    let changes: Vec<Duration> = heard
+        .iter()
+        .filter(|heard| match heard.message.method() {
+            Some("notifications/resources/updated") => true,
+            Some(method) => !legacy && method.ends_with("/list_changed"),
+            None => false,
+        })
+        .map(|heard| heard.record.at)
+        .collect();
+    let records = stage.talk.recorder().snapshot();
+    let mut found = Vec::new();
+    for again in calls.iter().filter(|again| again.over) {
+        let Some(sent) = records.get(usize::try_from(again.ticket.since).unwrap_or(usize::MAX)) else { continue };
+        let answered = heard
+            .iter()
+            .find(|heard| heard.message.is_response() && heard.message.id() == again.ticket.id.as_ref())
+            .map(|heard| heard.record.at);
+        let Some(answered) = answered else { continue };
+        let near = |at: &Duration| *at >= sent.at && *at <= answered + TOLD;
+        if changes.iter().any(near) {
+            found.push(again.call.clone());
+        }
+    }
+    // The tools that say that they change something come first.
+    let reads = |call: &Call| {
+        let tool = stage.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
+        tool.is_some_and(|tool| tool.pointer("/annotations/readOnlyHint") == Some(&Value::Bool(true)))
+    };
+    found.sort_by_key(reads);
+    found.truncate(MOST_TRIGGERS);
+    found
+}
+
+/// Cancels what waits for an answer of ours, and calls that are made to take long.
+async fn cancel(stage: &mut Stage<'_>, began: u64, calls: Vec<Again>) {
+    let mut reported: Vec<Call> = Vec::new();
+    for heard in stage.talk.heard_since(began) {
+        let token = heard.message.params().and_then(|params| params.get("progressToken"));
+        let Some(token) = token.filter(|_| heard.message.method() == Some("notifications/progress")) else {
+            continue;
+        };
+        if let Some(again) = calls.iter().find(|again| again.over && again.token == *token)
+            && !reported.iter().any(|call| call.tool == again.call.tool)
+        {
+            reported.push(again.call.clone());
+        }
+    }
+    let asking = stage.talk.held_answers() > 0;
+    for again in calls.into_iter().filter(|again| !again.over && asking) {
+        stop(stage, again.ticket, again.call.tool, None, true).await;
+    }
+    for call in reported.into_iter().take(MOST_SLOW) {
+        let Some(arguments) = schema(stage, &call.tool).and_then(|schema| larger(&schema, &call.arguments)) else {
+            continue;
+        };
+        let token = json!(format!("slow-{}", call.tool));
+        let outgoing = compose(stage, &call.tool, &arguments, &token, false);
+        let ticket = stage.talk.send(outgoing).await;
+        let deadline = Instant::now() + PATIENCE;
+        let mut progressed = false;
+        let mut over = false;
+        while Instant::now() < deadline && !over && !progressed {
+            over = !matches!(
+                stage.talk.reply_within(&ticket, Duration::from_millis(5)).await,
+                Reply::Silence(_)
+            );
+            progressed = stage.talk.heard_since(ticket.since).iter().any(|heard| {
+                heard.message.params().and_then(|params| params.get("progressToken")) == Some(&token)
+            });
+        }
+        if !over {
+            stop(stage, ticket, call.tool, progressed.then_some(token), false).await;
+        }
+    }
+}
+
+/// Arguments with larger numbers, as far as the schema allows them; `None` where none can be larger.
+fn larger(schema: &Value, arguments: &Value) -> Option<Value> {
+    let properties = schema.get("properties")?.as_object()?;
+    let generator = ValueGenerator::new(schema.clone()).ok()?;
+    let mut better = arguments.clone();
+    for (name, property) in properties {
+        let kind = property.get("type").and_then(Value::as_str);
+        if !matches!(kind, Some("integer" | "number")) {
+            continue;
+        }
+        let most = property.get("maximum").and_then(Value::as_f64).unwrap_or(LARGER).min(LARGER);
+        let now = better.get(name).and_then(Value::as_f64);
+        if now.is_some_and(|now| now >= most) {
+            continue;
+        }
+        let mut next = better.clone();
+        #[allow(clippy::cast_possible_truncation, reason = "at most 50")]
+        let whole = most.floor() as i64;
+        next[name] = json!(whole);
+        if generator.allows(&next) {
+            better = next;
+        }
+    }
+    (better != *arguments).then_some(better)
+}
+
+/// Cancels a call that runs.
+async fn stop(stage: &mut Stage<'_>, ticket: Ticket, tool: String, progressed: Option<Value>, asked: bool) {
+    if stage.era() == Era::Modern && stage.transport().is_http() {
+        stage.talk.abort(&ticket).await;
+    } else if let Some(id) = ticket.id.as_ref().and_then(|id| serde_json::from_str::<Value>(id.as_json()).ok()) {
+        stage.talk.notify("notifications/cancelled", json!({"requestId": id, "reason": "no longer needed"})).await;
+    }
+    // What crosses the cancellation comes at once.
+    stage.talk.idle(Duration::from_millis(20)).await;
+    let since = stage.talk.now();
+    stage.offer.cancelled.push(Cancelled { ticket, tool, since, progressed, asked });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_made_larger_within_their_bounds() {
+        let schema = json!({"type": "object", "properties": {
+            "steps": {"type": "integer", "minimum": 1, "maximum": 10},
+            "delay": {"type": "number"},
+            "even": {"type": "integer", "multipleOf": 4},
+            "name": {"type": "string"},
+        }});
+        let made = larger(&schema, &json!({"steps": 2, "name": "a"})).unwrap();
+        // 50 is no multiple of 4, so that one stays away.
+        assert_eq!(made, json!({"steps": 10, "delay": 50, "name": "a"}));
+        assert_eq!(larger(&schema, &json!({"steps": 10, "delay": 60})), None);
+        assert_eq!(larger(&json!({"type": "object"}), &json!({})), None);
+    }
+}
