@@ -8,6 +8,8 @@ use crate::protocol::{Era, Kind};
 use serde_json::Value;
 
 monitors! {
+    /// Where the server advertises extensions and a request declares none, the answer is one of the core protocol.
+    extensions_fall_back (WhileWeObey) decides ["capabilities.extension.fallback"];
     /// A server announces changes of a list, or of a resource, only where it declared that it would
     /// (`listChanged`, `subscribe`). Clients that believe the declaration have nobody listening.
     changes_are_announced_only_if_declared (WhileWeObey) decides [
@@ -39,6 +41,32 @@ const ANNOUNCEMENTS: &[(&str, &str, &str)] = &[
 ];
 
 const UNASKED: &str = "resources.subscribe.updated-only-subscribed";
+
+/// Results of requests that declare no extension.
+fn extensions_fall_back(moment: &Moment<'_>, judge: &mut Judge) {
+    const ID: &str = "capabilities.extension.fallback";
+    let advertised = moment.state.capabilities.as_ref().and_then(|server| server.get("extensions")?.as_object());
+    if advertised.is_none_or(serde_json::Map::is_empty) {
+        return;
+    }
+    let Some(answer) = answered(moment).filter(|answer| answer.revision.era() == Era::Modern) else { return };
+    let declared = answer.asked.message.params().and_then(|params| {
+        params.pointer("/_meta/io.modelcontextprotocol~1clientCapabilities/extensions")?.as_object()
+    });
+    if declared.is_some_and(|declared| !declared.is_empty()) {
+        return;
+    }
+    let kind = answer.result.get("resultType").and_then(Value::as_str);
+    judge.decide(ID, kind.is_none_or(|kind| matches!(kind, "complete" | "input_required")), || {
+        Breach::new("extension", "a request that declares no extension got the result of one")
+            .expected(&["`complete`", "`input_required`", "an error"])
+            .actual(format!("resultType `{}`", super::base::shorten(kind.unwrap_or_default())))
+            .at(moment.record)
+            .pointer("/result/resultType")
+            .sent(answer.asked.seq)
+            .see("base.result-type.extension-only-when-declared")
+    });
+}
 
 fn changes_are_announced_only_if_declared(moment: &Moment<'_>, judge: &mut Judge) {
     let Some(Heard { message, .. }) = moment.message else { return };

@@ -24,6 +24,35 @@ probes! {
     bad_completions_are_refused (Breaking, Both, Any) decides [
         "completion.error.unknown-reference", "completion.error.missing-parameter", "completion.inputs-validated",
     ];
+    /// Completes arguments that begin like a way out of a folder, `../../..` and `/etc/`: what comes back names nothing
+    /// of the machine.
+    completion_stays_in_its_place (Breaking, Both, Any) decides ["completion.no-disclosure"];
+}
+
+async fn completion_stays_in_its_place(stage: &mut Stage<'_>) {
+    const ID: &str = "completion.no-disclosure";
+    if !is_offered(stage) || stage.judge.get("completion.capability.declared").is_none_or(|tally| tally.held == 0) {
+        return;
+    }
+    for (_, params) in references(stage) {
+        for value in ["../../../../../../../../etc/", "/etc/"] {
+            let mut params = params.clone();
+            params["argument"]["value"] = json!(value);
+            let outgoing = stage.talk.compose("completion/complete", params);
+            let (ticket, reply) = stage.breaking(outgoing).await;
+            let Some(result) = reply.result() else { continue };
+            let values = result.pointer("/completion/values").and_then(Value::as_array);
+            let mut names = values.into_iter().flatten().filter_map(Value::as_str);
+            let found = names.find(|name| ["passwd", "hosts", "shadow"].iter().any(|file| name.ends_with(file)));
+            stage.judge.decide(ID, found.is_none(), || {
+                breach("file", "completion names files of the machine", &ticket, &reply)
+                    .quality()
+                    .expected(&["no values, or an error"])
+                    .actual(format!("`{}`", found.unwrap_or_default().chars().take(80).collect::<String>()))
+                    .pointer("/result/completion/values")
+            });
+        }
+    }
 }
 
 /// A completion request for a prompt's argument or a template's variable.

@@ -24,11 +24,13 @@ probes! {
     /// pings and log messages, and nothing else. Then a listing and a ping come too early; any answer to the listing
     /// will do, silence and exit are a matter of quality. Then `initialize` with unknown client capabilities and
     /// unknown members of `clientInfo`, a ping, and `initialized` with an empty object: all of it works. At last a
-    /// second `initialize`, for another version, which should not silently switch the session.
+    /// second `initialize`, for another version, which should not silently switch the session, and a third one that is
+    /// cancelled at once, which no client may do: the server goes on.
     early_and_odd_openings_are_borne (AloneForEra, Legacy, Any) decides [
         "lifecycle.initialize.first", "lifecycle.pre-init.request-answered", "lifecycle.pre-init.ping-answered",
         "lifecycle.initialize.client-info-extras-tolerated", "capabilities.client.unknown-tolerated",
         "lifecycle.initialize.initialized-accepted", "lifecycle.initialize.repeat-refused",
+        "cancellation.initialize-harmless",
     ];
     /// Closes connections in the middle of an exchange, without a word, and opens a new session: it works. Clients go
     /// away like that all the time.
@@ -298,7 +300,33 @@ async fn opened_oddly(solo: &mut Solo<'_>, opened: &mut Opened, reply: &Reply) {
     }
     if works.result().is_some() {
         second_initialize(solo, opened).await;
+        cancelled_initialize(solo, opened).await;
     }
+}
+
+/// An `initialize` that is cancelled as soon as it is sent.
+async fn cancelled_initialize(solo: &mut Solo<'_>, opened: &mut Opened) {
+    const ID: &str = "cancellation.initialize-harmless";
+    let talk = &mut opened.talk;
+    if talk.request("ping", json!({})).await.result().is_none() {
+        return solo.judge.undecided(ID, "no-session", "the session did not outlive a second `initialize`");
+    }
+    let agreed = talk.revision().unwrap_or(solo.revision);
+    let (capabilities, info) = (crate::client::capabilities(agreed), crate::client::client_info());
+    let again = initialize(talk, agreed.as_str(), &capabilities, &info);
+    let id = again.id.as_ref().and_then(|id| serde_json::from_str::<Value>(id.as_json()).ok());
+    let ticket = talk.send(again.deliberate(solo.name, Taint::Conversation)).await;
+    let cancel = Outgoing::notification("notifications/cancelled", Some(json!({"requestId": id})));
+    let cancelled = talk.send(cancel.deliberate(solo.name, Taint::Conversation)).await;
+    let alive = talk.request("ping", json!({})).await;
+    let reply = talk.reply_within(&ticket, Duration::from_millis(50)).await;
+    solo.judge.decide(ID, alive.result().is_some() || reply.result().is_some(), || {
+        Breach::new("harm", "after an `initialize` was cancelled, the server neither finishes it nor answers a ping")
+            .quality()
+            .expected(&["the result of `initialize`", "a session that works"])
+            .reply(&alive)
+            .sent(cancelled.since)
+    });
 }
 
 /// A second `initialize` for another version: a session that is switched to it was reset without a word.

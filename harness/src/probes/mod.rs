@@ -22,6 +22,7 @@ mod modern;
 mod offer;
 mod pagination;
 mod ping;
+mod principals;
 mod probe;
 mod progress;
 mod prompts;
@@ -34,6 +35,7 @@ mod stdio;
 mod subscriptions;
 mod tools;
 mod tour;
+mod traversal;
 mod versioning;
 
 pub use offer::{Call, Cancelled, Cursor, Offer};

@@ -26,6 +26,7 @@ probes! {
         "meta.request.capabilities-missing-refused", "meta.request.wrong-type-refused",
         "meta.request.refusal-http-status", "capabilities.client.missing-error",
         "capabilities.client.only-declared-used", "capabilities.client.missing-error-http-status",
+        "base.stateless.capabilities-not-inferred",
     ];
 }
 
@@ -206,6 +207,7 @@ async fn go_on(solo: &mut Solo<'_>, talk: &mut Conversation) {
 async fn without_capabilities(solo: &mut Solo<'_>, talk: &mut Conversation) {
     const ID: &str = "capabilities.client.missing-error";
     const USED: &str = "capabilities.client.only-declared-used";
+    const INFERRED: &str = "base.stateless.capabilities-not-inferred";
     let known = solo.known().await;
     for call in known.offer.calls.iter().filter(|call| call.asked_for_input).take(3) {
         let mut params =
@@ -229,6 +231,8 @@ async fn without_capabilities(solo: &mut Solo<'_>, talk: &mut Conversation) {
             Reply::Error(_) if reply.error_code() == Some(-32021) => {
                 solo.judge.held(ID);
                 solo.judge.held(USED);
+                // What went before on this connection declared all of them.
+                solo.judge.held(INFERRED);
                 if let Some(status) = reply.status() {
                     solo.judge.decide("capabilities.client.missing-error-http-status", status == 400, || {
                         let status_seen =
@@ -241,11 +245,15 @@ async fn without_capabilities(solo: &mut Solo<'_>, talk: &mut Conversation) {
             Reply::Error(_) => solo.judge.broke(ID, seen("other-code").pointer("/error/code")),
             Reply::Result(answer) => match answer.message.result() {
                 // The monitors tell this one.
-                Some(result) if mrtr::demands_input(result) => solo.judge.broke(ID, seen("asked").see(USED)),
+                Some(result) if mrtr::demands_input(result) => {
+                    solo.judge.broke(ID, seen("asked").see(USED));
+                    solo.judge.broke(INFERRED, seen("asked").see(USED));
+                }
                 Some(result) if result["isError"] == true => solo.judge.broke(ID, seen("is-error").quality()),
                 _ => {
                     solo.judge.held(ID);
                     solo.judge.held(USED);
+                    solo.judge.held(INFERRED);
                 }
             },
             _ => {

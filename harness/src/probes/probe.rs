@@ -262,6 +262,7 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::modern::PROBES,
         super::pagination::PROBES,
         super::ping::PROBES,
+        super::principals::PROBES,
         super::progress::PROBES,
         super::prompts::PROBES,
         super::resources::PROBES,
@@ -270,6 +271,7 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::stdio::PROBES,
         super::subscriptions::PROBES,
         super::tools::PROBES,
+        super::traversal::PROBES,
         super::versioning::PROBES,
         // A second `initialize` may leave the conversation in any state.
         super::lifecycle::PROBES,

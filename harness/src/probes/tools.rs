@@ -32,6 +32,10 @@ probes! {
         ["tools.call.inputs-validated", "tools.call.input-error-in-result"];
     /// Calls a known tool by its name in other letters: there is no such tool. Names are case-sensitive.
     tool_names_are_case_sensitive (Breaking, Both, Any) decides ["tools.definition.name-case-sensitive"];
+    /// Gives a tool that repeats what it is given control characters, NUL, escape sequences of terminals and characters
+    /// from the end of Unicode: what comes back is one sound message. What a server passes on unescaped breaks the
+    /// framing of every message behind it.
+    echoed_output_stays_sound (Breaking, Both, Any) decides ["tools.call.outputs-sanitized"];
 }
 
 /// A call as a client would send it, its mirrored arguments in headers where they belong.
@@ -334,6 +338,49 @@ async fn tool_names_are_case_sensitive(stage: &mut Stage<'_>) {
             });
         }
         _ => {}
+    }
+}
+
+/// Characters that a careless server passes on as they are.
+const UNSOUND: &str = "mcprove \u{0}\u{1b}[31m\u{7f}\r\n\u{2028}\u{feff}\u{fffe}\u{10ffff} \"}\\";
+
+/// A call that was answered with one of its own arguments, and the name of that argument.
+fn echo(stage: &Stage<'_>) -> Option<(Call, String)> {
+    stage.offer.calls.iter().filter(|call| call.succeeded()).find_map(|call| {
+        let text = call.result.as_ref()?.get("content")?.to_string();
+        let arguments = call.arguments.as_object()?;
+        let (name, _) = arguments.iter().find(|(_, value)| {
+            value.as_str().is_some_and(|value| value.len() >= 3 && text.contains(value.trim_matches('"')))
+        })?;
+        Some((call.clone(), name.clone()))
+    })
+}
+
+async fn echoed_output_stays_sound(stage: &mut Stage<'_>) {
+    const ID: &str = "tools.call.outputs-sanitized";
+    let Some((call, argument)) = echo(stage) else {
+        return stage.judge.undecided(ID, "no-echo", "no tool that may be called repeats its arguments");
+    };
+    let mut arguments = call.arguments.clone();
+    arguments[&argument] = json!(UNSOUND);
+    let mut outgoing =
+        stage.talk.compose("tools/call", json!({"name": call.tool, "arguments": arguments.clone()}));
+    let tool = stage.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
+    if let Some(schema) = tool.and_then(|tool| tool.get("inputSchema")).filter(|_| stage.era() == Era::Modern) {
+        outgoing.mirrored = crate::client::headers::mirrored_arguments(schema, &arguments);
+    }
+    let (ticket, reply) = stage.breaking(outgoing).await;
+    let records = stage.talk.recorder().snapshot();
+    let raw = records.iter().filter(|record| record.seq >= ticket.since).any(|record| {
+        matches!(&record.event, crate::wire::Event::Received { payload: crate::wire::Payload::Raw { .. }, .. })
+    });
+    match &reply {
+        Reply::Result(_) | Reply::Error(_) if !raw => stage.judge.held(ID),
+        _ if raw => {
+            let text = format!("`{}` repeats control characters so that its answer is no message", call.tool);
+            stage.judge.broke(ID, breach("unsound", text, &ticket, &reply).expected(&["one JSON-RPC message"]));
+        }
+        _ => stage.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe())),
     }
 }
 

@@ -1,0 +1,266 @@
+//! Several clients: what one without credentials gets, and what one sees of another (server/utilities/caching, and the
+//! security sections of the features).
+
+use super::probe::probes;
+use super::{Known, Solo};
+use crate::client::{Conversation, HttpEdits, Outgoing, Reply, Ticket};
+use crate::monitors::Breach;
+use crate::protocol::{Era, Transport};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How long a call may take that is made for the sake of what others see of it.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How many tools are called for it.
+const MOST_CALLS: usize = 6;
+/// How long what goes astray may take to arrive.
+const ASTRAY: Duration = Duration::from_millis(60);
+
+probes! {
+    /// Where the user gave credentials (`Authorization`): sends a listing, a read, a call and a completion with them and
+    /// again without. What is refused without them is guarded. What a server marks as public may be kept and handed to
+    /// anybody, so it has to be the same for both, and reads of a guarded server are not public at all.
+    callers_without_credentials_are_kept_out (Alone, Both, Any) decides [
+        "tools.call.access-control", "resources.read.access-control", "resources.read.permissions-checked",
+        "completion.access-controlled", "caching.public.no-user-data", "caching.public.shared-aware",
+        "caching.access-control-independent",
+    ];
+    /// Opens two connections over HTTP, calls tools on one of them, asking for progress and log messages, and listens on
+    /// the other: nothing of the calls comes there.
+    connections_are_kept_apart (Alone, Both, Any) decides ["base.isolation.between-connections"];
+}
+
+const GUARDED: [&str; 3] =
+    ["tools.call.access-control", "resources.read.access-control", "completion.access-controlled"];
+const CHECKED: &str = "resources.read.permissions-checked";
+const NO_USER_DATA: &str = "caching.public.no-user-data";
+const SHARED: &str = "caching.public.shared-aware";
+const INDEPENDENT: &str = "caching.access-control-independent";
+
+/// Requests that the server is known to serve, and the rows that are about them.
+fn known_requests(known: &Known) -> Vec<(Option<&'static str>, &'static str, Value)> {
+    let offer = &known.offer;
+    let mut requests = Vec::new();
+    for method in ["tools/list", "resources/list", "prompts/list"] {
+        if offer.listed.contains(&method) {
+            requests.push((None, method, json!({})));
+        }
+    }
+    if let Some(call) = offer.calls.iter().find(|call| call.succeeded() && !call.asked_for_input) {
+        let params = json!({"name": call.tool, "arguments": call.arguments});
+        requests.push((Some(GUARDED[0]), "tools/call", params));
+    }
+    if let Some(uri) = offer.first.get("resources/list").and_then(|uris| uris.first()) {
+        requests.push((Some(GUARDED[1]), "resources/read", json!({"uri": uri})));
+    }
+    let argument = offer.prompts.iter().find_map(|prompt| {
+        let argument = prompt.get("arguments")?.get(0)?.get("name")?.as_str()?;
+        Some((prompt.get("name")?.as_str()?, argument))
+    });
+    if let Some((name, argument)) = argument {
+        let params = json!({"ref": {"type": "ref/prompt", "name": name},
+            "argument": {"name": argument, "value": ""}});
+        requests.push((Some(GUARDED[2]), "completion/complete", params));
+    }
+    requests
+}
+
+fn has_credentials(solo: &Solo<'_>) -> bool {
+    solo.opener.opening().headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+}
+
+async fn callers_without_credentials_are_kept_out(solo: &mut Solo<'_>) {
+    let rows = GUARDED.into_iter().chain([CHECKED, NO_USER_DATA, SHARED, INDEPENDENT]);
+    let why = if solo.opener.binding().transport() == Transport::Stdio {
+        Some("over STDIO there is one caller, who started the process")
+    } else if has_credentials(solo) {
+        None
+    } else {
+        Some("it takes credentials, so that there is a caller with and one without: --bearer-env or --header")
+    };
+    if let Some(why) = why {
+        for id in rows {
+            solo.judge.undecided(id, "one-caller", why);
+        }
+        return;
+    }
+    let all: Vec<&'static str> = rows.collect();
+    let Some(mut opened) = solo.begin(solo.revision, &all).await else { return };
+    let known = solo.known().await;
+    let talk = &mut opened.talk;
+    let mut guarded = false;
+    for (id, method, params) in known_requests(&known) {
+        let with = talk.request(method, params.clone()).await;
+        let mut outgoing = talk.compose(method, params);
+        outgoing = outgoing.http(HttpEdits { fresh_connection: true, ..HttpEdits::default().without("Authorization") });
+        let ticket = talk.send(outgoing).await;
+        let without = talk.reply(&ticket).await;
+        if with.result().is_none() {
+            continue;
+        }
+        let refused = without.is_refusal();
+        guarded |= refused;
+        if let Some(id) = id {
+            judge_guard(solo, id, refused, &without);
+        }
+        if solo.revision.era() == Era::Modern {
+            judge_public(solo, method, &with, &without, &ticket);
+        }
+    }
+    if guarded {
+        solo.judge.held(INDEPENDENT);
+    }
+    for id in all {
+        let text = "what is asked for is not offered, or served without credentials too";
+        solo.judge.undecided(id, "not-guarded", text);
+    }
+    solo.close(opened).await;
+}
+
+fn judge_guard(solo: &mut Solo<'_>, id: &'static str, refused: bool, without: &Reply) {
+    if refused {
+        solo.judge.held(id);
+        if id == GUARDED[1] {
+            solo.judge.held(CHECKED);
+        }
+    } else if without.result().is_some() {
+        // Whether it should be is not for us to say.
+        let text = "it is served without credentials as well, which may be meant so";
+        solo.judge.undecided(id, "open", text);
+    }
+}
+
+/// What is marked as public, compared with what a caller without credentials gets.
+fn judge_public(solo: &mut Solo<'_>, method: &str, with: &Reply, without: &Reply, ticket: &Ticket) {
+    let scope = with.result().and_then(|result| result.get("cacheScope")?.as_str());
+    let refused = without.is_refusal();
+    if method == "resources/read" && refused {
+        solo.judge.decide(SHARED, scope != Some("public"), || {
+            Breach::new("public", "a read that takes credentials is marked as public")
+                .quality()
+                .expected(&["`cacheScope: \"private\"`"])
+                .reply(with)
+                .actual("`cacheScope: \"public\"`")
+                .pointer("/result/cacheScope")
+        });
+    }
+    let plain = |reply: &Reply| {
+        let mut result = reply.result()?.clone();
+        let members = result.as_object_mut()?;
+        for name in ["_meta", "ttlMs", "nextCursor"] {
+            members.remove(name);
+        }
+        Some(result)
+    };
+    if let (Some("public"), Some(theirs), Some(ours)) = (scope, plain(without), plain(with)) {
+        solo.judge.decide(NO_USER_DATA, theirs == ours, || {
+            let text = format!("`{method}` is marked as public, and differs with the caller");
+            Breach::new("differs", text)
+                .quality()
+                .expected(&["the same for every caller, or `cacheScope: \"private\"`"])
+                .reply(without)
+                .actual("another result without credentials")
+                .sent(ticket.since)
+                .sent_on(ticket.channel)
+        });
+    }
+}
+
+async fn connections_are_kept_apart(solo: &mut Solo<'_>) {
+    const ID: &str = "base.isolation.between-connections";
+    if solo.opener.binding().transport() == Transport::Stdio {
+        let text = "over STDIO each connection has a process of its own";
+        return solo.judge.not_applicable(ID, "own-process", text);
+    }
+    let known = solo.known().await;
+    let quick = |call: &&super::Call| call.succeeded() && !call.asked_for_input && call.took < PATIENCE / 4;
+    let calls: Vec<_> = known.offer.calls.iter().filter(quick).cloned().collect();
+    if calls.is_empty() {
+        return solo.judge.undecided(ID, "no-call", "no tool that may be called could leave a trace elsewhere");
+    }
+    let Ok((mut one, mut other)) = solo.opener.open_two(solo.name, Some(solo.revision)).await else {
+        return solo.judge.undecided(ID, "no-conversation", "two further conversations could not be opened");
+    };
+    let begun = one.talk.begin(solo.revision).await.is_ok() && other.talk.begin(solo.revision).await.is_ok();
+    if begun {
+        solo.judge.about(other.talk.recorder());
+        listen(&mut other.talk).await;
+        let noisy = talk_away(&mut one.talk, &known, &calls).await;
+        other.talk.idle(ASTRAY).await;
+        judge_stray(solo, &mut one.talk, &mut other.talk, noisy);
+    } else {
+        solo.judge.undecided(ID, "no-conversation", "two further conversations could not be begun");
+    }
+    solo.close(one).await;
+    solo.close(other).await;
+}
+
+/// Opens whatever the server could use to speak by itself; a legacy session has its stream already.
+async fn listen(talk: &mut Conversation) {
+    if talk.era() != Some(Era::Modern) {
+        return;
+    }
+    let filter = json!({"toolsListChanged": true, "promptsListChanged": true, "resourcesListChanged": true});
+    let outgoing = talk.compose("subscriptions/listen", json!({"notifications": filter}));
+    let ticket = talk.send(outgoing).await;
+    talk.reply_within(&ticket, ASTRAY).await;
+}
+
+fn token(at: usize) -> Value {
+    json!(format!("mcprove-apart-{at}"))
+}
+
+/// Calls tools that report on the way; whether anything was reported.
+async fn talk_away(talk: &mut Conversation, known: &Known, calls: &[super::Call]) -> bool {
+    let logs = talk.handshake().is_some_and(|handshake| handshake.declares("logging"));
+    if logs && talk.era() == Some(Era::Legacy) {
+        talk.request("logging/setLevel", json!({"level": "debug"})).await;
+    }
+    let since = talk.now();
+    // Those that took longest have most to report.
+    let mut calls: Vec<_> = calls.iter().collect();
+    calls.sort_by_key(|call| std::cmp::Reverse(call.took));
+    let mut tickets = Vec::new();
+    for (at, call) in calls.into_iter().take(MOST_CALLS).enumerate() {
+        let mut meta = json!({"progressToken": token(at)});
+        if logs && talk.era() == Some(Era::Modern) {
+            meta["io.modelcontextprotocol/logLevel"] = json!("debug");
+        }
+        let params = json!({"name": call.tool, "arguments": call.arguments, "_meta": meta});
+        let mut outgoing: Outgoing = talk.compose("tools/call", params);
+        let tool = known.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
+        if let Some(schema) = tool.and_then(|tool| tool.get("inputSchema")).filter(|_| talk.era() == Some(Era::Modern)) {
+            outgoing.mirrored = crate::client::headers::mirrored_arguments(schema, &call.arguments);
+        }
+        tickets.push(talk.send(outgoing).await);
+    }
+    for ticket in &tickets {
+        talk.reply_within(ticket, PATIENCE).await;
+    }
+    let heard = talk.heard_since(since);
+    heard.iter().any(|heard| {
+        matches!(heard.message.method(), Some("notifications/progress" | "notifications/message"))
+    })
+}
+
+fn judge_stray(solo: &mut Solo<'_>, one: &mut Conversation, other: &mut Conversation, noisy: bool) {
+    const ID: &str = "base.isolation.between-connections";
+    let tokens: Vec<Value> = (0..MOST_CALLS).map(token).collect();
+    let stray = other.heard_since(0).into_iter().find(|heard| {
+        let params = heard.message.params();
+        let named = params.and_then(|params| params.get("progressToken"));
+        named.is_some_and(|named| tokens.contains(named))
+    });
+    match stray {
+        Some(heard) => solo.judge.broke(
+            ID,
+            Breach::new("progress", "progress of a call came on another connection than its own")
+                .expected(&["nothing of the calls of another client"])
+                .actual(heard.message.method().unwrap_or_default())
+                .at(&heard.record)
+                .pointer("/params/progressToken"),
+        ),
+        None if noisy && one.gone().is_none() && other.gone().is_none() => solo.judge.held(ID),
+        None => solo.judge.undecided(ID, "silent", "the tools that were called reported nothing on the way"),
+    }
+}
