@@ -15,12 +15,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How many tools are called again, and how many at once.
-const MOST_CALLS: usize = 40;
+const MOST_CALLS: usize = 80;
 const AT_ONCE: usize = 8;
 /// A tool that took longer is not called again.
-const QUICK: Duration = Duration::from_millis(250);
+const QUICK: Duration = Duration::from_millis(400);
 /// How long the calls that are under way at once are waited for.
-const PATIENCE: Duration = Duration::from_millis(400);
+const PATIENCE: Duration = Duration::from_millis(600);
 /// How many resources are watched.
 const MOST_RESOURCES: usize = 5;
 /// How long what was changed may take to be told.

@@ -3,6 +3,7 @@
 mod base;
 mod batch;
 mod features;
+mod notices;
 mod robustness;
 mod stdio;
 mod twist;

@@ -143,6 +143,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Twist> {
         super::base::TWISTS,
         super::batch::TWISTS,
         super::features::TWISTS,
+        super::notices::TWISTS,
         super::robustness::TWISTS,
         super::stdio::TWISTS,
     ]
