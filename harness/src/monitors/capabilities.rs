@@ -45,7 +45,8 @@ const UNASKED: &str = "resources.subscribe.updated-only-subscribed";
 /// Results of requests that declare no extension.
 fn extensions_fall_back(moment: &Moment<'_>, judge: &mut Judge) {
     const ID: &str = "capabilities.extension.fallback";
-    let advertised = moment.state.capabilities.as_ref().and_then(|server| server.get("extensions")?.as_object());
+    let advertised =
+        moment.state.capabilities.as_ref().and_then(|server| server.get("extensions")?.as_object());
     if advertised.is_none_or(serde_json::Map::is_empty) {
         return;
     }

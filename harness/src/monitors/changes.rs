@@ -64,7 +64,8 @@ fn lists_were_compared(state: &State, judge: &mut Judge) {
 fn could_be_told(state: &State, flag: &str, since: Duration) -> bool {
     if state.era() == Some(Era::Modern) {
         return state.notices.subscriptions.values().any(|open| {
-            let begun = open.acknowledged.as_ref().filter(|(filter, _)| filter.get(flag) == Some(&Value::Bool(true)));
+            let begun =
+                open.acknowledged.as_ref().filter(|(filter, _)| filter.get(flag) == Some(&Value::Bool(true)));
             open.is_open() && begun.is_some_and(|(_, at)| *at <= since)
         });
     }
@@ -82,10 +83,13 @@ fn updates_come_as_subscribed(moment: &Moment<'_>, judge: &mut Judge) {
     let state = moment.state;
     let Some(message) = moment.message.map(|heard| heard.message) else { return };
     let uri = message.params().and_then(|params| params.get("uri")?.as_str());
-    let Some(uri) = uri.filter(|_| message.method() == Some("notifications/resources/updated")) else { return };
+    let Some(uri) = uri.filter(|_| message.method() == Some("notifications/resources/updated")) else {
+        return;
+    };
     if state.era() == Some(Era::Modern) {
         let told = |open: &super::Subscription| {
-            open.acknowledged.is_some() && open.wants("notifications/resources/updated", message.params()) == Some(true)
+            open.acknowledged.is_some()
+                && open.wants("notifications/resources/updated", message.params()) == Some(true)
         };
         if state.notices.subscriptions.values().any(told) {
             judge.held(DELIVERED);
@@ -127,7 +131,8 @@ mod tests {
     }
 
     fn listed(script: Script, id: i64, tools: &[&str]) -> Script {
-        let tools: Vec<_> = tools.iter().map(|name| json!({"name": name, "inputSchema": {"type": "object"}})).collect();
+        let tools: Vec<_> =
+            tools.iter().map(|name| json!({"name": name, "inputSchema": {"type": "object"}})).collect();
         script
             .sent(json!({"jsonrpc": "2.0", "id": id, "method": "tools/list"}))
             .received(json!({"jsonrpc": "2.0", "id": id, "result": {"tools": tools}}))
@@ -139,8 +144,7 @@ mod tests {
 
     #[test]
     fn lists() {
-        let script =
-            || Script::stdio(V2025_11_25).handshake_with(json!({"tools": {"listChanged": true}}));
+        let script = || Script::stdio(V2025_11_25).handshake_with(json!({"tools": {"listChanged": true}}));
         let first = || listed(script(), 2, &["a", "b"]);
         assert_eq!(found(&listed(first(), 3, &["a"]).verdicts()), ["tools.list-changed.sent"]);
         listed(first(), 3, &["b", "a"]).verdicts().assert_open("tools.list-changed.sent");
@@ -181,8 +185,7 @@ mod tests {
         };
         let updated = json!({"jsonrpc": "2.0", "method": "notifications/resources/updated",
             "params": {"uri": "a://b/c"}});
-        let script =
-            || Script::stdio(V2025_11_25).handshake_with(json!({"resources": {"subscribe": true}}));
+        let script = || Script::stdio(V2025_11_25).handshake_with(json!({"resources": {"subscribe": true}}));
         let open = || subscribe(script(), 2, "resources/subscribe");
         open().received(updated.clone()).verdicts().assert_held("resources.subscribe.update-delivered");
         let after = |pause: u64| {

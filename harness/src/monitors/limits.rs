@@ -40,9 +40,11 @@ fn rates_are_limited(moment: &Moment<'_>, judge: &mut Judge) {
 
 fn no_limit_was_met(state: &State, judge: &mut Judge) {
     for method in ["tools/call", "completion/complete"] {
-        let count = state.asked.values().filter(|asked| asked.method == method && asked.responses > 0).count();
+        let count =
+            state.asked.values().filter(|asked| asked.method == method && asked.responses > 0).count();
         if let Some(id) = limited(method).filter(|_| count > 0) {
-            let text = "no limit was run into; none is specified, and the harness does not press a server for one";
+            let text =
+                "no limit was run into; none is specified, and the harness does not press a server for one";
             judge.undecided(id, "no-limit-met", text);
         }
     }

@@ -133,9 +133,8 @@ fn log_messages_belong_to_requests(moment: &Moment<'_>, judge: &mut Judge) {
         if !state.notices.logging.is_empty() {
             return judge.held(BEFORE);
         }
-        let late = state.notices.logging_ended.is_some_and(|ended| {
-            moment.record.at.saturating_sub(ended) < LATE
-        });
+        let late =
+            state.notices.logging_ended.is_some_and(|ended| moment.record.at.saturating_sub(ended) < LATE);
         return if late {
             judge.broke(BEFORE, breach("after", "a log message came after the response of its request"));
         } else {
@@ -245,7 +244,7 @@ fn look_through(value: &Value, name: &str, left: &mut usize, found: &mut [Option
             *left -= end;
             let text = &text[..end];
             let has = |marks: &'static [&'static str]| {
-                marks.iter().copied().find(|mark| text.contains(mark)).map(|mark| mark.trim_end())
+                marks.iter().copied().find(|mark| text.contains(mark)).map(str::trim_end)
             };
             found[0] = found[0].or(secret_name(name).filter(|_| is_a_value(text)));
             found[0] = found[0].or(has(CREDENTIALS)).or_else(|| assigned(text));
@@ -378,7 +377,12 @@ mod tests {
             let mut message = log("info", &json!("x"));
             message["params"]["logger"] = logger;
             let verdicts = script(V2025_11_25).received(message).verdicts();
-            assert_eq!(verdicts.classes("logging.message.logger").is_empty(), good, "{:?}", verdicts.broken());
+            assert_eq!(
+                verdicts.classes("logging.message.logger").is_empty(),
+                good,
+                "{:?}",
+                verdicts.broken()
+            );
         }
     }
 

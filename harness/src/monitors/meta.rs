@@ -50,9 +50,9 @@ monitors! {
 
 /// Labels with which most domain names end.
 const TOP_LEVEL: &[&str] = &[
-    "com", "org", "net", "io", "dev", "ai", "app", "co", "edu", "gov", "info", "cloud", "tech", "me", "us", "uk",
-    "de", "fr", "nl", "ch", "at", "es", "it", "se", "no", "dk", "fi", "pl", "cz", "eu", "jp", "cn", "kr", "in",
-    "br", "ca", "au",
+    "com", "org", "net", "io", "dev", "ai", "app", "co", "edu", "gov", "info", "cloud", "tech", "me", "us",
+    "uk", "de", "fr", "nl", "ch", "at", "es", "it", "se", "no", "dk", "fi", "pl", "cz", "eu", "jp", "cn",
+    "kr", "in", "br", "ca", "au",
 ];
 
 fn meta_prefixes_are_reversed_domains(moment: &Moment<'_>, judge: &mut Judge) {
@@ -70,7 +70,9 @@ fn meta_prefixes_are_reversed_domains(moment: &Moment<'_>, judge: &mut Judge) {
             judge.held(ID);
         } else {
             let shown: String = prefix.chars().take(100).collect();
-            let text = format!("`{shown}` does not begin with a well-known top-level domain, and may be one all the same");
+            let text = format!(
+                "`{shown}` does not begin with a well-known top-level domain, and may be one all the same"
+            );
             judge.unseen(ID, "not-told", text);
         }
     });

@@ -270,7 +270,8 @@ impl Notices {
             {
                 self.server_tokens.insert(key, id.clone());
             }
-            if let (true, Some(id)) = (message.params().is_some_and(|params| params.get("task").is_some()), message.id())
+            if let (true, Some(id)) =
+                (message.params().is_some_and(|params| params.get("task").is_some()), message.id())
                 && self.task_requests.len() < KEPT
             {
                 self.task_requests.insert(id.clone());
@@ -327,7 +328,9 @@ impl Notices {
             progress.answered = Some((record.at, record.channel));
             let task = message.result().and_then(|result| {
                 result.pointer("/task/taskId").or_else(|| {
-                    result.get("taskId").filter(|_| result.get("resultType").is_some_and(|kind| kind == "task"))
+                    result
+                        .get("taskId")
+                        .filter(|_| result.get("resultType").is_some_and(|kind| kind == "task"))
                 })
             });
             progress.task = task.and_then(Value::as_str).map(str::to_owned);
@@ -360,7 +363,8 @@ impl Notices {
     }
 
     fn note_list(&mut self, record: &Record, asked: &Asked, result: &Value) {
-        let Some((_, method, member, key)) = LISTS.iter().find(|(_, method, ..)| *method == asked.method) else {
+        let Some((_, method, member, key)) = LISTS.iter().find(|(_, method, ..)| *method == asked.method)
+        else {
             return;
         };
         let paged = asked.message.params().is_some_and(|params| params.get("cursor").is_some());
@@ -378,10 +382,8 @@ impl Notices {
 
     fn note_task(&mut self, task: Option<&Value>, at: Duration) {
         let Some(task) = task else { return };
-        let over = matches!(
-            task.get("status").and_then(Value::as_str),
-            Some("completed" | "failed" | "cancelled")
-        );
+        let over =
+            matches!(task.get("status").and_then(Value::as_str), Some("completed" | "failed" | "cancelled"));
         if let Some(id) = task.get("taskId").and_then(Value::as_str).filter(|_| over)
             && self.tasks_over.len() < KEPT
         {

@@ -342,7 +342,8 @@ mod tests {
 
     #[test]
     fn values() {
-        let values = |first: Value, second: Value| [progress(&json!(7), &first), progress(&json!(7), &second)];
+        let values =
+            |first: Value, second: Value| [progress(&json!(7), &first), progress(&json!(7), &second)];
         for (first, second, class) in [(json!(2), json!(1.5), "lower"), (json!(2), json!(2), "equal")] {
             let verdicts = told(V2026_07_28, &values(first, second), &[]);
             assert_eq!(verdicts.classes("progress.value.increases"), [class]);
@@ -364,7 +365,8 @@ mod tests {
 
     #[test]
     fn what_we_cancelled_may_speak_on() {
-        let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 2}});
+        let cancel =
+            json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 2}});
         let verdicts = Script::stdio(V2025_11_25)
             .handshake()
             .sent(call(2, &json!("a")))
@@ -446,10 +448,7 @@ mod tests {
         let task = |status: &str| json!({"taskId": "t1", "status": status, "createdAt": "x", "ttl": 1});
         let begin = |script: Script| {
             let created = json!({"jsonrpc": "2.0", "id": 2, "result": {"task": task("working")}});
-            script
-                .sent(call(2, &json!("a")))
-                .received(created)
-                .received(progress(&json!("a"), &json!(1)))
+            script.sent(call(2, &json!("a"))).received(created).received(progress(&json!("a"), &json!(1)))
         };
         let over = |script: Script| {
             let get = json!({"jsonrpc": "2.0", "id": 3, "method": "tasks/get", "params": {"taskId": "t1"}});
@@ -459,7 +458,8 @@ mod tests {
         let script = || Script::stdio(V2025_11_25).handshake();
         let good = over(begin(script())).wait(Duration::from_millis(200)).probe("end").verdicts();
         assert_eq!(of_progress(&good), [""; 0]);
-        for id in ["progress.task.token-kept", "progress.task.same-token", "progress.task.stops-at-terminal"] {
+        for id in ["progress.task.token-kept", "progress.task.same-token", "progress.task.stops-at-terminal"]
+        {
             good.assert_held(id);
         }
         let late = over(begin(script())).received(progress(&json!("a"), &json!(2))).verdicts();

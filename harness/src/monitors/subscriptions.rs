@@ -116,7 +116,8 @@ fn subscriptions_begin_with_an_acknowledgement(moment: &Moment<'_>, judge: &mut 
     let expected = ["`notifications/subscriptions/acknowledged` first"];
     if let Some((heard, _, subscription)) = answered(moment) {
         if heard.message.error_code() == Some(-32601) {
-            let paths = ["tools/listChanged", "prompts/listChanged", "resources/listChanged", "resources/subscribe"];
+            let paths =
+                ["tools/listChanged", "prompts/listChanged", "resources/listChanged", "resources/subscribe"];
             let declared = paths.into_iter().find(|path| state.declares(path));
             let seen = Breach::new("unknown", "`subscriptions/listen` is unknown to the server")
                 .expected(&["an acknowledgement"])
@@ -126,21 +127,25 @@ fn subscriptions_begin_with_an_acknowledgement(moment: &Moment<'_>, judge: &mut 
             judge.broke(SUPPORTED, if declared.is_some() { seen } else { seen.quality() });
         }
         if heard.message.result().is_some() && subscription.acknowledged.is_none() {
-            let seen = Breach::new("result", "a subscription was answered with a result and never acknowledged")
-                .expected(&expected)
-                .actual("a result")
-                .at(moment.record)
-                .sent(subscription.seq);
+            let seen =
+                Breach::new("result", "a subscription was answered with a result and never acknowledged")
+                    .expected(&expected)
+                    .actual("a result")
+                    .at(moment.record)
+                    .sent(subscription.seq);
             judge.broke(FIRST, seen.clone());
             judge.broke(SENT, seen.see(FIRST));
             if exchange(moment).is_some_and(|here| !here.is_event_stream()) {
                 judge.broke(
                     STREAM,
-                    Breach::new("json", "`subscriptions/listen` was answered with another media type than an event stream")
-                        .expected(&["text/event-stream"])
-                        .actual("a JSON body")
-                        .at(moment.record)
-                        .sent(subscription.seq),
+                    Breach::new(
+                        "json",
+                        "`subscriptions/listen` was answered with another media type than an event stream",
+                    )
+                    .expected(&["text/event-stream"])
+                    .actual("a JSON body")
+                    .at(moment.record)
+                    .sent(subscription.seq),
                 );
             }
         }
@@ -176,7 +181,8 @@ fn subscriptions_begin_with_an_acknowledgement(moment: &Moment<'_>, judge: &mut 
         judge.held(STREAM);
     }
     let others = state.notices.subscriptions.iter();
-    let beside = others.filter(|(other, open)| **other != id && open.is_open() && open.acknowledged.is_some());
+    let beside =
+        others.filter(|(other, open)| **other != id && open.is_open() && open.acknowledged.is_some());
     if beside.count() > 0 {
         judge.held("subscriptions.listen.concurrent");
     }
@@ -231,12 +237,14 @@ fn acknowledgements_fit_the_filter(moment: &Moment<'_>, judge: &mut Judge) {
     let (asked, given) = (uris(wanted), uris(filter));
     if let Some(foreign) = given.iter().find(|uri| !asked.contains(uri)) {
         fits = false;
-        let breach = seen("uri", "a resource is acknowledged that was not asked for", "resourceSubscriptions");
+        let breach =
+            seen("uri", "a resource is acknowledged that was not asked for", "resourceSubscriptions");
         judge.broke(SUBSET, breach.actual(format!("`{}`", super::base::shorten(foreign))));
     }
     if !asked.is_empty() && state.capabilities.is_some() {
         if state.declares("resources/subscribe") {
-            let text = "`resources.subscribe` is declared, but a resource that was asked for is not acknowledged";
+            let text =
+                "`resources.subscribe` is declared, but a resource that was asked for is not acknowledged";
             judge.decide(
                 "subscriptions.ack.includes-advertised",
                 asked.iter().all(|uri| given.contains(uri)),
@@ -262,7 +270,9 @@ fn messages_name_their_subscription(moment: &Moment<'_>, judge: &mut Judge) {
     let seen = |class: &str, text: &str| {
         Breach::new(class, text)
             .expected(&["`io.modelcontextprotocol/subscriptionId` in `_meta`, with the id of the request"])
-            .actual(told.tag.map_or("no such member".to_owned(), |tag| super::base::shorten(&tag.to_string())))
+            .actual(
+                told.tag.map_or("no such member".to_owned(), |tag| super::base::shorten(&tag.to_string())),
+            )
             .at(moment.record)
             .pointer("/params/_meta")
     };
@@ -328,7 +338,8 @@ fn changes_come_as_subscribed(moment: &Moment<'_>, judge: &mut Judge) {
         // Over STDIO it may belong to a subscription that it does not name.
         let placed = state.transport() == Transport::Stdio && state.notices.subscriptions.values().any(near);
         if !placed && !state.initialize.0 {
-            let mut breach = seen("unasked", "a change was told outside of any subscription that asked for it");
+            let mut breach =
+                seen("unasked", "a change was told outside of any subscription that asked for it");
             if let Some(here) = exchange(moment) {
                 breach = breach.sent(here.seq).see("http.sse.related-messages-only");
             }
@@ -433,11 +444,15 @@ fn subscriptions_stayed_open(state: &State, judge: &mut Judge) {
         if let Some(exchange) = broke_off {
             let open = exchange.times.ended.unwrap_or(state.now).saturating_sub(*since);
             if open < AT_ONCE {
-                let mut breach = Breach::new("broke-off", "the stream of a subscription ended without a result")
-                    .quality()
-                    .expected(&["a stream that stays open, or a result when the server ends it"])
-                    .actual(format!("the end of the stream {} ms after the acknowledgement", open.as_millis()))
-                    .sent(subscription.seq);
+                let mut breach =
+                    Breach::new("broke-off", "the stream of a subscription ended without a result")
+                        .quality()
+                        .expected(&["a stream that stays open, or a result when the server ends it"])
+                        .actual(format!(
+                            "the end of the stream {} ms after the acknowledgement",
+                            open.as_millis()
+                        ))
+                        .sent(subscription.seq);
                 breach.event = Some(exchange.head_seq);
                 judge.broke(ID, breach);
             }
@@ -614,7 +629,8 @@ mod tests {
         assert_eq!(after(10), [""; 0]);
         assert_eq!(after(700), ["subscriptions.end.client-cancel-stdio"]);
         let ended = |meta: Value| {
-            let result = json!({"jsonrpc": "2.0", "id": 2, "result": {"resultType": "complete", "_meta": meta}});
+            let result =
+                json!({"jsonrpc": "2.0", "id": 2, "result": {"resultType": "complete", "_meta": meta}});
             open().received(result).verdicts()
         };
         let good = ended(json!({TAG: 2}));
@@ -659,7 +675,8 @@ mod tests {
         bare["params"].as_object_mut().unwrap().remove("_meta");
         let untagged = script.event_on(channel, &bare).verdicts();
         assert_eq!(of_area(&untagged), ["subscriptions.id-tag.present"]);
-        let result = json!({"jsonrpc": "2.0", "id": 2, "result": {"resultType": "complete", "_meta": {TAG: 2}}});
+        let result =
+            json!({"jsonrpc": "2.0", "id": 2, "result": {"resultType": "complete", "_meta": {TAG: 2}}});
         let plain = Script::http(V2026_07_28)
             .handshake()
             .exchange(listen(2, &json!({})), 200, "application/json", &[result], None)

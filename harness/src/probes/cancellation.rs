@@ -122,7 +122,11 @@ async fn odd_cancellations_are_passed_over(stage: &mut Stage<'_>) {
         (MALFORMED, "no-id", json!({"reason": "mcprove"})),
         (MALFORMED, "object", json!({"requestId": {"a": 1}})),
         (MALFORMED, "null", json!({"requestId": null})),
-        (MALFORMED, "reason", json!({"requestId": "mcprove-no-such-request", "reason": 7, "mcproveUnknown": {}})),
+        (
+            MALFORMED,
+            "reason",
+            json!({"requestId": "mcprove-no-such-request", "reason": 7, "mcproveUnknown": {}}),
+        ),
     ];
     if done.result().is_some() {
         cases.push((COMPLETED, "completed", json!({"requestId": over})));
@@ -217,10 +221,9 @@ async fn races_do_no_harm(stage: &mut Stage<'_>) {
     let alive = stage.talk.canary().await;
     if alive.result().is_none() {
         let text = "after requests were cancelled as soon as they were sent, a valid one is not answered";
-        stage.judge.broke(
-            RACE,
-            crate::monitors::Breach::new("harm", text).expected(&["a result"]).reply(&alive),
-        );
+        stage
+            .judge
+            .broke(RACE, crate::monitors::Breach::new("harm", text).expected(&["a result"]).reply(&alive));
         return;
     }
     stage.judge.held(RACE);

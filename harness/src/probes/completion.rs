@@ -31,7 +31,9 @@ probes! {
 
 async fn completion_stays_in_its_place(stage: &mut Stage<'_>) {
     const ID: &str = "completion.no-disclosure";
-    if !is_offered(stage) || stage.judge.get("completion.capability.declared").is_none_or(|tally| tally.held == 0) {
+    if !is_offered(stage)
+        || stage.judge.get("completion.capability.declared").is_none_or(|tally| tally.held == 0)
+    {
         return;
     }
     for (_, params) in references(stage) {
@@ -43,7 +45,8 @@ async fn completion_stays_in_its_place(stage: &mut Stage<'_>) {
             let Some(result) = reply.result() else { continue };
             let values = result.pointer("/completion/values").and_then(Value::as_array);
             let mut names = values.into_iter().flatten().filter_map(Value::as_str);
-            let found = names.find(|name| ["passwd", "hosts", "shadow"].iter().any(|file| name.ends_with(file)));
+            let found =
+                names.find(|name| ["passwd", "hosts", "shadow"].iter().any(|file| name.ends_with(file)));
             stage.judge.decide(ID, found.is_none(), || {
                 breach("file", "completion names files of the machine", &ticket, &reply)
                     .quality()

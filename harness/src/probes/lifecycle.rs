@@ -321,11 +321,14 @@ async fn cancelled_initialize(solo: &mut Solo<'_>, opened: &mut Opened) {
     let alive = talk.request("ping", json!({})).await;
     let reply = talk.reply_within(&ticket, Duration::from_millis(50)).await;
     solo.judge.decide(ID, alive.result().is_some() || reply.result().is_some(), || {
-        Breach::new("harm", "after an `initialize` was cancelled, the server neither finishes it nor answers a ping")
-            .quality()
-            .expected(&["the result of `initialize`", "a session that works"])
-            .reply(&alive)
-            .sent(cancelled.since)
+        Breach::new(
+            "harm",
+            "after an `initialize` was cancelled, the server neither finishes it nor answers a ping",
+        )
+        .quality()
+        .expected(&["the result of `initialize`", "a session that works"])
+        .reply(&alive)
+        .sent(cancelled.since)
     });
 }
 

@@ -8,8 +8,7 @@ use crate::protocol::Era;
 use serde_json::{Value, json};
 
 /// The levels, the most severe first.
-const LEVELS: [&str; 8] =
-    ["emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"];
+const LEVELS: [&str; 8] = ["emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"];
 const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 
 probes! {
@@ -23,7 +22,9 @@ pub(super) async fn log_levels_are_accepted(stage: &mut Stage<'_>) {
     const ALL: &str = "logging.level.all-accepted";
     let modern = stage.era() == Era::Modern;
     if !modern && !declares(stage.talk, "logging") {
-        for id in [SERVED, ALL, "logging.level.delivers", "logging.level.filters", "logging.level.invalid-refused"] {
+        for id in
+            [SERVED, ALL, "logging.level.delivers", "logging.level.filters", "logging.level.invalid-refused"]
+        {
             stage.judge.not_applicable(id, "not-declared", "the server does not declare `logging`");
         }
         return;
@@ -59,7 +60,9 @@ pub(super) async fn log_levels_are_accepted(stage: &mut Stage<'_>) {
             return stage.judge.undecided(ALL, "no-answer", "the request is refused without a level too");
         }
         let text = "a request with any log level was refused, and served without one";
-        return stage.judge.broke(ALL, breach("refused", text, ticket, reply).expected(&expected).pointer("/error"));
+        return stage
+            .judge
+            .broke(ALL, breach("refused", text, ticket, reply).expected(&expected).pointer("/error"));
     }
     let text = "`logging` is declared, but `logging/setLevel` was refused";
     let seen = breach("refused", text, ticket, reply).expected(&expected).pointer("/error");
@@ -88,13 +91,21 @@ async fn unknown_log_levels_are_refused(stage: &mut Stage<'_>) {
                 .expected(&["error -32602 (invalid params)"])
         };
         match &reply {
-            Reply::Error(answer) => stage.judge.decide(ID, answer.message.error_code() == Some(-32602), || {
-                seen("a log level that there is not was refused with another code").pointer("/error/code")
-            }),
+            Reply::Error(answer) => {
+                stage.judge.decide(ID, answer.message.error_code() == Some(-32602), || {
+                    seen("a log level that there is not was refused with another code").pointer("/error/code")
+                });
+            }
             Reply::Result(_) => {
                 stage.judge.broke(ID, seen("a log level that there is not was accepted").pointer("/result"));
             }
-            _ => stage.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe())),
+            _ => {
+                stage.judge.undecided(
+                    ID,
+                    "no-answer",
+                    format!("no usable answer came: {}", reply.describe()),
+                );
+            }
         }
         if stage.talk.gone().is_some() {
             return;

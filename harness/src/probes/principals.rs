@@ -92,7 +92,8 @@ async fn callers_without_credentials_are_kept_out(solo: &mut Solo<'_>) {
     for (id, method, params) in known_requests(&known) {
         let with = talk.request(method, params.clone()).await;
         let mut outgoing = talk.compose(method, params);
-        outgoing = outgoing.http(HttpEdits { fresh_connection: true, ..HttpEdits::default().without("Authorization") });
+        outgoing = outgoing
+            .http(HttpEdits { fresh_connection: true, ..HttpEdits::default().without("Authorization") });
         let ticket = talk.send(outgoing).await;
         let without = talk.reply(&ticket).await;
         if with.result().is_none() {
@@ -176,7 +177,11 @@ async fn connections_are_kept_apart(solo: &mut Solo<'_>) {
     let quick = |call: &&super::Call| call.succeeded() && !call.asked_for_input && call.took < PATIENCE / 4;
     let calls: Vec<_> = known.offer.calls.iter().filter(quick).cloned().collect();
     if calls.is_empty() {
-        return solo.judge.undecided(ID, "no-call", "no tool that may be called could leave a trace elsewhere");
+        return solo.judge.undecided(
+            ID,
+            "no-call",
+            "no tool that may be called could leave a trace elsewhere",
+        );
     }
     let Ok((mut one, mut other)) = solo.opener.open_two(solo.name, Some(solo.revision)).await else {
         return solo.judge.undecided(ID, "no-conversation", "two further conversations could not be opened");
@@ -229,7 +234,9 @@ async fn talk_away(talk: &mut Conversation, known: &Known, calls: &[super::Call]
         let params = json!({"name": call.tool, "arguments": call.arguments, "_meta": meta});
         let mut outgoing: Outgoing = talk.compose("tools/call", params);
         let tool = known.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
-        if let Some(schema) = tool.and_then(|tool| tool.get("inputSchema")).filter(|_| talk.era() == Some(Era::Modern)) {
+        if let Some(schema) =
+            tool.and_then(|tool| tool.get("inputSchema")).filter(|_| talk.era() == Some(Era::Modern))
+        {
             outgoing.mirrored = crate::client::headers::mirrored_arguments(schema, &call.arguments);
         }
         tickets.push(talk.send(outgoing).await);

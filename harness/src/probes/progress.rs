@@ -42,7 +42,13 @@ async fn tokens_are_accepted(stage: &mut Stage<'_>) {
                     stage.judge.broke(ID, seen.pointer("/error"));
                 }
             }
-            _ => stage.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe())),
+            _ => {
+                stage.judge.undecided(
+                    ID,
+                    "no-answer",
+                    format!("no usable answer came: {}", reply.describe()),
+                );
+            }
         }
     }
 }
@@ -67,12 +73,13 @@ async fn foreign_progress_is_passed_over(stage: &mut Stage<'_>) {
 
 /// A tool that can be called as a task, with arguments that it took before or needs none.
 fn task_tool(stage: &Stage<'_>) -> Option<(String, Value)> {
-    let support = |tool: &Value| tool.pointer("/execution/taskSupport").and_then(Value::as_str).map(str::to_owned);
-    let able = stage.offer.tools.iter().filter(|tool| {
+    let support =
+        |tool: &Value| tool.pointer("/execution/taskSupport").and_then(Value::as_str).map(str::to_owned);
+    let mut able = stage.offer.tools.iter().filter(|tool| {
         matches!(support(tool).as_deref(), Some("optional" | "required"))
             && stage.settings.safety.may_call(tool).is_ok()
     });
-    able.filter_map(|tool| {
+    able.find_map(|tool| {
         let name = tool.get("name")?.as_str()?.to_owned();
         if let Some(call) = stage.offer.calls.iter().find(|call| call.tool == name && call.succeeded()) {
             return Some((name, call.arguments.clone()));
@@ -81,7 +88,6 @@ fn task_tool(stage: &Stage<'_>) -> Option<(String, Value)> {
         let mut seeded = crate::generate::Seeded::new(stage.settings.seed);
         Some((name, crate::generate::valid_value(schema, &mut seeded).ok()?))
     })
-    .next()
 }
 
 async fn task_progress_is_followed(stage: &mut Stage<'_>) {

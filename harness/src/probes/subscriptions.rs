@@ -67,11 +67,16 @@ pub(super) async fn opened(stage: &mut Stage<'_>, listening: &Listening) -> Open
     loop {
         let reply = stage.talk.reply_within(&listening.ticket, Duration::from_millis(5)).await;
         let heard = stage.talk.heard_since(listening.ticket.since).into_iter().find(|heard| {
-            let named = heard.message.params().and_then(|params| {
-                params.pointer("/_meta/io.modelcontextprotocol~1subscriptionId")
-            });
+            let named = heard
+                .message
+                .params()
+                .and_then(|params| params.pointer("/_meta/io.modelcontextprotocol~1subscriptionId"));
             heard.message.method() == Some(ACKNOWLEDGED)
-                && if http { heard.record.channel == listening.ticket.channel } else { named == Some(&listening.id) }
+                && if http {
+                    heard.record.channel == listening.ticket.channel
+                } else {
+                    named == Some(&listening.id)
+                }
         });
         match (heard, reply) {
             (Some(heard), _) => return Opened::Acknowledged(heard),
@@ -126,9 +131,10 @@ async fn odd_filters_are_borne(stage: &mut Stage<'_>) {
     let unknown = listen(stage, &id, json!({"notifications": filter}), true).await;
     match opened(stage, &unknown).await {
         Opened::Acknowledged(heard) => {
-            let echoed = heard.message.params().and_then(|params| {
-                params.get("notifications")?.get("com.example/mcprove").cloned()
-            });
+            let echoed = heard
+                .message
+                .params()
+                .and_then(|params| params.get("notifications")?.get("com.example/mcprove").cloned());
             stage.judge.decide(UNKNOWN, echoed.is_none(), || {
                 crate::monitors::Breach::new("echoed", "an unknown filter field was acknowledged")
                     .quality()
@@ -161,12 +167,15 @@ async fn odd_filters_are_borne(stage: &mut Stage<'_>) {
         Opened::Acknowledged(heard) => {
             stage.judge.broke(
                 REQUIRED,
-                crate::monitors::Breach::new("acknowledged", "a subscription without a filter was acknowledged")
-                    .quality()
-                    .expected(&expected)
-                    .actual("an acknowledgement")
-                    .at(&heard.record)
-                    .sent(without.ticket.since),
+                crate::monitors::Breach::new(
+                    "acknowledged",
+                    "a subscription without a filter was acknowledged",
+                )
+                .quality()
+                .expected(&expected)
+                .actual("an acknowledgement")
+                .at(&heard.record)
+                .sent(without.ticket.since),
             );
             end(stage, &without).await;
         }

@@ -366,19 +366,25 @@ async fn echoed_output_stays_sound(stage: &mut Stage<'_>) {
     let mut outgoing =
         stage.talk.compose("tools/call", json!({"name": call.tool, "arguments": arguments.clone()}));
     let tool = stage.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
-    if let Some(schema) = tool.and_then(|tool| tool.get("inputSchema")).filter(|_| stage.era() == Era::Modern) {
+    if let Some(schema) = tool.and_then(|tool| tool.get("inputSchema")).filter(|_| stage.era() == Era::Modern)
+    {
         outgoing.mirrored = crate::client::headers::mirrored_arguments(schema, &arguments);
     }
     let (ticket, reply) = stage.breaking(outgoing).await;
     let records = stage.talk.recorder().snapshot();
     let raw = records.iter().filter(|record| record.seq >= ticket.since).any(|record| {
-        matches!(&record.event, crate::wire::Event::Received { payload: crate::wire::Payload::Raw { .. }, .. })
+        matches!(
+            &record.event,
+            crate::wire::Event::Received { payload: crate::wire::Payload::Raw { .. }, .. }
+        )
     });
     match &reply {
         Reply::Result(_) | Reply::Error(_) if !raw => stage.judge.held(ID),
         _ if raw => {
             let text = format!("`{}` repeats control characters so that its answer is no message", call.tool);
-            stage.judge.broke(ID, breach("unsound", text, &ticket, &reply).expected(&["one JSON-RPC message"]));
+            stage
+                .judge
+                .broke(ID, breach("unsound", text, &ticket, &reply).expected(&["one JSON-RPC message"]));
         }
         _ => stage.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe())),
     }

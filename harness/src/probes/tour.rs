@@ -1,8 +1,8 @@
 //! The clean tour: what a well-behaved client would do to get to know a server. Everything else stands on what it
 //! finds, and the monitors read all of its traffic.
 
-use super::logging::log_levels_are_accepted;
 use super::lists::{self, LISTS, PROMPTS, RESOURCES, TEMPLATES, TOOLS};
+use super::logging::log_levels_are_accepted;
 use super::probe::probes;
 use super::{Call, Stage, breach};
 use crate::client::headers::{annotation_fault, mirrored_arguments};

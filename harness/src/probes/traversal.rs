@@ -24,7 +24,8 @@ struct Canary {
 
 impl Canary {
     fn plant(stage: &Stage<'_>) -> std::io::Result<Self> {
-        let secret = format!("mcprove-canary-{}-{:x}", std::process::id(), stage.settings.seed ^ stage.talk.now());
+        let secret =
+            format!("mcprove-canary-{}-{:x}", std::process::id(), stage.settings.seed ^ stage.talk.now());
         let path = std::env::temp_dir().join(format!("{secret}.txt"));
         std::fs::write(&path, &secret)?;
         Ok(Self { path, secret })
@@ -54,9 +55,11 @@ fn detours(listed: &str, target: &str) -> Vec<(&'static str, String)> {
 
 async fn paths_do_not_lead_out(stage: &mut Stage<'_>) {
     const ID: &str = "resources.read.path-traversal-blocked";
-    let listed = stage.offer.first.get("resources/list").and_then(|uris| {
-        uris.iter().find(|uri| uri.starts_with("file:///")).cloned()
-    });
+    let listed = stage
+        .offer
+        .first
+        .get("resources/list")
+        .and_then(|uris| uris.iter().find(|uri| uri.starts_with("file:///")).cloned());
     let Some(listed) = listed else {
         return stage.judge.not_applicable(ID, "no-files", "the server lists no `file:` resource");
     };
@@ -67,9 +70,8 @@ async fn paths_do_not_lead_out(stage: &mut Stage<'_>) {
         return stage.judge.undecided(ID, "elsewhere", text);
     };
     let path = canary.path.to_string_lossy().into_owned();
-    let finds = |reply: &Reply| {
-        reply.result().is_some_and(|result| result.to_string().contains(&canary.secret))
-    };
+    let finds =
+        |reply: &Reply| reply.result().is_some_and(|result| result.to_string().contains(&canary.secret));
     let direct = format!("file://{path}");
     let outgoing = stage.talk.compose("resources/read", json!({"uri": direct}));
     let (_, reply) = stage.breaking(outgoing).await;
@@ -85,7 +87,8 @@ async fn paths_do_not_lead_out(stage: &mut Stage<'_>) {
         let (ticket, reply) = stage.breaking(outgoing).await;
         if finds(&reply) {
             let text = "a file outside of what the server offers was read by a path that leads out of it";
-            let seen = breach(class, text, &ticket, &reply).expected(&["error -32602"]).actual(format!("`{uri}`"));
+            let seen =
+                breach(class, text, &ticket, &reply).expected(&["error -32602"]).actual(format!("`{uri}`"));
             stage.judge.broke(ID, seen.pointer("/result/contents"));
         }
         refused += usize::from(matches!(reply, Reply::Error(_) | Reply::Result(_)) && !finds(&reply));

@@ -25,6 +25,8 @@ pub(crate) struct Case {
     pub(crate) serves: &'static [&'static str],
     /// What is checked; all areas about HTTP by default.
     pub(crate) only: &'static str,
+    /// Further arguments of the check.
+    pub(crate) arguments: &'static [&'static str],
     /// The path of the endpoint.
     pub(crate) path: &'static str,
     /// The requirements that must be found broken.
@@ -38,7 +40,16 @@ impl Case {
         twist: impl Twist,
         breaks: &'static [&'static str],
     ) -> Self {
-        Self { name, twist: Arc::new(twist), revision, serves: &[], only: AREAS, path: "/mcp", breaks }
+        Self {
+            name,
+            twist: Arc::new(twist),
+            revision,
+            serves: &[],
+            only: AREAS,
+            path: "/mcp",
+            arguments: &[],
+            breaks,
+        }
     }
 }
 
@@ -54,7 +65,9 @@ fn broken(case: &Case) -> Result<BTreeSet<String>, String> {
     let out = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_mcprove"))
         .args(["check", &format!("http://{address}{}", case.path), "--only", case.only])
-        .args(["--revision", case.revision, "--output-format", "json", "--timeout", "5", "--out"])
+        .args(["--revision", case.revision, "--output-format", "json", "--timeout", "5"])
+        .args(case.arguments)
+        .arg("--out")
         .arg(out.path())
         .output()
         .unwrap();

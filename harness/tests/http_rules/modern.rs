@@ -133,6 +133,7 @@ fn bodies() -> Vec<Case> {
         serves: &[],
         only: crate::AREAS,
         path: "/mcp",
+        arguments: &[],
         breaks,
     };
     vec![
@@ -255,6 +256,114 @@ fn bodies() -> Vec<Case> {
             )
         },
         Case { serves: &[NEW], ..case("honest-modern-only", Box::new(Plain), &[]) },
+    ]
+}
+
+/// So many streams of subscriptions, and no more.
+struct Limited(std::sync::atomic::AtomicU32);
+
+impl Twist for Limited {
+    fn request(&self, request: &mut Request) -> Option<Response> {
+        let listen = request.rpc() == "subscriptions/listen";
+        let full = listen && self.0.fetch_add(1, Ordering::SeqCst) > 8;
+        full.then(|| Response::error(200, request, -32603))
+    }
+}
+
+/// Asks for credentials; refuses who has none, if it is told to.
+struct Guarded {
+    refuses: bool,
+}
+
+impl Twist for Guarded {
+    fn request(&self, request: &mut Request) -> Option<Response> {
+        let anonymous = request.get("authorization").is_none();
+        (anonymous && self.refuses).then(|| Response::new(401, "", ""))
+    }
+
+    fn response(&self, request: &Request, response: &mut Response) {
+        // Who has credentials is greeted by name.
+        let mut message = response.json();
+        if request.get("authorization").is_some() && request.rpc() == "prompts/list" && !self.refuses {
+            message["result"]["prompts"][0]["description"] = json!("For you alone");
+            response.body = message.to_string().into_bytes();
+        }
+        if request.rpc() == "resources/read" && message.get("result").is_some() {
+            message["result"]["cacheScope"] = json!("public");
+            response.body = message.to_string().into_bytes();
+        }
+    }
+}
+
+/// Progress of calls comes on any GET stream as well.
+struct Leaking(std::sync::Mutex<std::collections::VecDeque<String>>);
+
+impl Twist for Leaking {
+    fn event(&self, request: &Request, _: usize, event: &str) -> Fate {
+        let progress =
+            data(event).is_some_and(|data| data.contains("mcprove-apart") && data.contains("progressToken"));
+        if request.rpc() == "tools/call" && progress {
+            let mut leaked = self.0.lock().unwrap();
+            (0..4).for_each(|_| leaked.push_back(event.to_owned()));
+        }
+        Fate::unchanged(event)
+    }
+
+    fn injected(&self) -> Option<&std::sync::Mutex<std::collections::VecDeque<String>>> {
+        Some(&self.0)
+    }
+}
+
+const CREDENTIALS: &[&str] = &["--header", "Authorization: Bearer mcprove-test"];
+const CALLS: &[&str] = &["--calls", "all"];
+const PUBLIC: &str = "caching.public,caching.access-control-independent,tools.call.access-control,resources.read.access-control";
+
+/// Servers with several callers.
+fn callers() -> Vec<Case> {
+    let case = |name, twist: Box<dyn Twist>, only, arguments, breaks| Case {
+        name,
+        twist: twist.into(),
+        revision: NEW,
+        serves: &[NEW],
+        only,
+        path: "/mcp",
+        arguments,
+        breaks,
+    };
+    vec![
+        case(
+            "streams-are-never-over",
+            Box::new(Limited(std::sync::atomic::AtomicU32::new(0))),
+            "subscriptions.end.client-close-http",
+            &[],
+            &["subscriptions.end.client-close-http"],
+        ),
+        case(
+            "public-reads-of-a-guarded-server",
+            Box::new(Guarded { refuses: true }),
+            PUBLIC,
+            CREDENTIALS,
+            &["caching.public.shared-aware"],
+        ),
+        case(
+            "public-lists-for-one",
+            Box::new(Guarded { refuses: false }),
+            PUBLIC,
+            CREDENTIALS,
+            &["caching.public.no-user-data"],
+        ),
+        case("without-credentials", Box::new(Plain), PUBLIC, &[], &[]),
+        Case {
+            revision: "2025-11-25",
+            serves: &[],
+            ..case(
+                "progress-for-everybody",
+                Box::new(Leaking(std::sync::Mutex::default())),
+                "base.isolation",
+                CALLS,
+                &["base.isolation.between-connections"],
+            )
+        },
     ]
 }
 
@@ -540,6 +649,7 @@ fn annotations() -> Vec<Case> {
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = bodies();
+    cases.extend(callers());
     cases.extend(headers());
     cases.extend(params());
     cases.extend(annotations());

@@ -27,14 +27,18 @@ pub(super) static TWISTS: &[Twist] = &[
     twist("loud", "the log level `error` is taken for `debug`").incoming(|_, incoming| {
         if level(incoming) == Some("error") { set_level(incoming, "debug") } else { Take::Pass }
     }),
-    twist("mute", "after the log level `error` was set nothing is logged")
+    twist("mute", "at the log level `error` nothing is logged")
         .incoming(|seen, incoming| {
-            seen.count |= u32::from(level(incoming) == Some("error"));
+            if let Some(level) = level(incoming) {
+                seen.count = u32::from(level == "error");
+            }
             Take::Pass
         })
-        .outgoing(|seen, out| {
-            if seen.count > 0 { unless(out, "notifications/message") } else { line(out.value) }
-        }),
+        .outgoing(
+            |seen, out| {
+                if seen.count > 0 { unless(out, "notifications/message") } else { line(out.value) }
+            },
+        ),
     twist("chatty", "a log message goes before each list of tools").outgoing(|_, out| {
         let message = json!({"jsonrpc": "2.0", "method": "notifications/message",
             "params": {"level": "info", "data": "listed"}});
@@ -81,15 +85,15 @@ pub(super) static TWISTS: &[Twist] = &[
         let token = incoming.value.and_then(|value| value.pointer("/params/_meta/progressToken"));
         if token == Some(&json!(0)) { error(incoming, -32602) } else { Take::Pass }
     }),
-    twist("answers-notices", "cancellations and progress of the client are answered").incoming(|_, incoming| {
-        match incoming.method() {
+    twist("answers-notices", "cancellations and progress of the client are answered").incoming(
+        |_, incoming| match incoming.method() {
             Some("notifications/cancelled" | "notifications/progress") => {
                 let refusal = json!({"code": -32600, "message": "no"});
                 Take::PassAnd(line(&json!({"jsonrpc": "2.0", "id": null, "error": refusal})))
             }
             _ => Take::Pass,
-        }
-    }),
+        },
+    ),
     twist("ignores-cancel", "cancellations have no effect").incoming(|_, incoming| match incoming.method() {
         Some("notifications/cancelled") => Take::Drop,
         _ => Take::Pass,
@@ -124,11 +128,15 @@ pub(super) static TWISTS: &[Twist] = &[
             "params": {"requestId": out.value["id"]}});
         if out.method == Some("tools/list") { both(&cancel, out.value) } else { line(out.value) }
     }),
-    twist("fears-cancelled-initialize", "the cancellation of `initialize` ends it").incoming(|seen, incoming| {
-        let id = incoming.value.and_then(|value| value.pointer("/params/requestId")).map(Value::to_string);
-        let initialize = id.and_then(|id| seen.methods.get(&id)).is_some_and(|method| method == "initialize");
-        if initialize { Take::Die(3) } else { Take::Pass }
-    }),
+    twist("fears-cancelled-initialize", "the cancellation of `initialize` ends it").incoming(
+        |seen, incoming| {
+            let id =
+                incoming.value.and_then(|value| value.pointer("/params/requestId")).map(Value::to_string);
+            let initialize =
+                id.and_then(|id| seen.methods.get(&id)).is_some_and(|method| method == "initialize");
+            if initialize { Take::Die(3) } else { Take::Pass }
+        },
+    ),
     twist("silent-changes", "what tools touch changes, and no update tells it")
         .incoming(|seen, incoming| {
             seen.count += u32::from(called(incoming) == Some("touch_resource"));
@@ -138,18 +146,20 @@ pub(super) static TWISTS: &[Twist] = &[
             let count = seen.count;
             if out.method == Some("resources/read") {
                 return edit(out, "resources/read", |result| {
-                    if let Some(item) = result.pointer_mut("/contents/0").filter(|item| item.get("text").is_some()) {
+                    if let Some(item) =
+                        result.pointer_mut("/contents/0").filter(|item| item.get("text").is_some())
+                    {
                         item["text"] = json!(format!("touched {count} times"));
                     }
                 });
             }
             unless(out, "notifications/resources/updated")
         }),
-    twist("stubborn-updates", "`resources/unsubscribe` has no effect").incoming(|_, incoming| {
-        match incoming.method() {
-            Some("resources/unsubscribe") => answer(incoming, json!({})),
-            _ => Take::Pass,
-        }
+    twist("stubborn-updates", "`resources/unsubscribe` has no effect").incoming(|_, incoming| match incoming
+        .method()
+    {
+        Some("resources/unsubscribe") => answer(incoming, json!({})),
+        _ => Take::Pass,
     }),
     twist("silent-lists", "changed lists are not announced")
         .outgoing(|_, out| unless(out, "notifications/tools/list_changed")),
@@ -194,21 +204,22 @@ pub(super) static TWISTS: &[Twist] = &[
     }),
     twist("wants-a-filter", "empty and unknown filters are refused").incoming(|_, incoming| {
         let filter = incoming.value.and_then(|value| value.pointer("/params/notifications")?.as_object());
-        let odd = filter.is_some_and(|filter| {
-            filter.is_empty() || filter.keys().any(|name| name.contains('/'))
-        });
+        let odd =
+            filter.is_some_and(|filter| filter.is_empty() || filter.keys().any(|name| name.contains('/')));
         if odd { error(incoming, -32602) } else { Take::Pass }
     }),
-    twist("wants-no-filter", "a subscription without a filter is one without changes").incoming(|_, incoming| {
-        match incoming.value {
-            Some(value) if incoming.method() == Some(LISTEN) && value.pointer("/params/notifications").is_none() => {
+    twist("wants-no-filter", "a subscription without a filter is one without changes").incoming(
+        |_, incoming| match incoming.value {
+            Some(value)
+                if incoming.method() == Some(LISTEN) && value.pointer("/params/notifications").is_none() =>
+            {
                 let mut value = value.clone();
                 value["params"]["notifications"] = json!({});
                 Take::Instead(value.to_string())
             }
             _ => Take::Pass,
-        }
-    }),
+        },
+    ),
     twist("nameless-end", "the result of a subscription does not name it").outgoing(|_, out| {
         edit(out, LISTEN, |result| {
             result.as_object_mut().map(|members| members.remove("_meta"));
@@ -216,16 +227,26 @@ pub(super) static TWISTS: &[Twist] = &[
     }),
     twist("evaluates-prompts", "arguments of prompts are evaluated").outgoing(|_, out| {
         if out.method == Some("prompts/get") {
-            return out.value.to_string().replace("7*7", "49").into_bytes().into_iter().chain(*b"\n").collect();
+            return out
+                .value
+                .to_string()
+                .replace("7*7", "49")
+                .into_bytes()
+                .into_iter()
+                .chain(*b"\n")
+                .collect();
         }
         line(out.value)
     }),
     twist("completes-files", "files of the machine are completed").incoming(|_, incoming| {
         let value = incoming.value.and_then(|value| value.pointer("/params/argument/value")?.as_str());
         match value {
-            Some(value) if value.ends_with("etc/") => answer(incoming, json!({
-                "completion": {"values": ["/etc/passwd"]}, "resultType": "complete",
-            })),
+            Some(value) if value.ends_with("etc/") => answer(
+                incoming,
+                json!({
+                    "completion": {"values": ["/etc/passwd"]}, "resultType": "complete",
+                }),
+            ),
             _ => Take::Pass,
         }
     }),
@@ -238,14 +259,19 @@ pub(super) static TWISTS: &[Twist] = &[
         .incoming(|_, incoming| {
             let uri = incoming.value.and_then(|value| value.pointer("/params/uri")?.as_str());
             let (Some("resources/read"), Some(uri)) = (incoming.method(), uri) else { return Take::Pass };
-            let Some(path) = uri.strip_prefix("file://").filter(|path| path.starts_with("/tmp/mcprove-root/")) else {
+            let Some(path) =
+                uri.strip_prefix("file://").filter(|path| path.starts_with("/tmp/mcprove-root/"))
+            else {
                 return Take::Pass;
             };
             // As the system would see it, from the root on.
             let target = path.rsplit_once("../").map_or(path, |(_, target)| target);
             let text = std::fs::read_to_string(format!("/{target}")).unwrap_or_default();
-            answer(incoming, json!({"resultType": "complete", "ttlMs": 0, "cacheScope": "private",
-                "contents": [{"uri": uri, "text": text}]}))
+            answer(
+                incoming,
+                json!({"resultType": "complete", "ttlMs": 0, "cacheScope": "private",
+                "contents": [{"uri": uri, "text": text}]}),
+            )
         })
         .outgoing(|_, out| {
             edit(out, "resources/list", |result| {
