@@ -7,7 +7,11 @@ use crate::protocol::Revision;
 use crate::transcript::{About, Recorder};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+
+/// How long it takes until several places are asked for again.
+const AGAIN: Duration = Duration::from_millis(5);
 
 /// Makes the recorder of a conversation: where its file lies, what is secret, who watches.
 pub trait RecorderSource: Send + Sync {
@@ -104,6 +108,14 @@ impl Opener {
     }
 
     async fn permits(&self, count: u32) -> Result<OwnedSemaphorePermit, OpenError> {
+        // Whoever waits in line for several keeps those behind from the one that they need to get on.
+        while count > 1 {
+            match Arc::clone(&self.permits).try_acquire_many_owned(count) {
+                Ok(permits) => return Ok(permits),
+                Err(TryAcquireError::NoPermits) => tokio::time::sleep(AGAIN).await,
+                Err(error @ TryAcquireError::Closed) => return Err(OpenError::Http(error.to_string())),
+            }
+        }
         let permits = Arc::clone(&self.permits).acquire_many_owned(count).await;
         // The semaphore is never closed.
         permits.map_err(|error| OpenError::Http(error.to_string()))

@@ -115,16 +115,21 @@ fn subscriptions_begin_with_an_acknowledgement(moment: &Moment<'_>, judge: &mut 
     let state = moment.state;
     let expected = ["`notifications/subscriptions/acknowledged` first"];
     if let Some((heard, _, subscription)) = answered(moment) {
-        if heard.message.error_code() == Some(-32601) {
-            let paths =
-                ["tools/listChanged", "prompts/listChanged", "resources/listChanged", "resources/subscribe"];
-            let declared = paths.into_iter().find(|path| state.declares(path));
-            let seen = Breach::new("unknown", "`subscriptions/listen` is unknown to the server")
-                .expected(&["an acknowledgement"])
-                .actual("error -32601")
-                .at(moment.record)
-                .sent(subscription.seq);
-            judge.broke(SUPPORTED, if declared.is_some() { seen } else { seen.quality() });
+        let paths =
+            ["tools/listChanged", "prompts/listChanged", "resources/listChanged", "resources/subscribe"];
+        let unknown = heard.message.error_code() == Some(-32601);
+        if unknown && paths.into_iter().any(|path| state.declares(path)) {
+            judge.broke(
+                SUPPORTED,
+                Breach::new("unknown", "changes can be subscribed to, but `subscriptions/listen` is unknown")
+                    .expected(&["an acknowledgement"])
+                    .actual("error -32601")
+                    .at(moment.record)
+                    .sent(subscription.seq),
+            );
+        } else if unknown {
+            let text = "the server declares nothing that can be subscribed to";
+            judge.not_applicable(SUPPORTED, "nothing-to-subscribe", text);
         }
         if heard.message.result().is_some() && subscription.acknowledged.is_none() {
             let seen =
@@ -555,6 +560,9 @@ mod tests {
         let unknown = json!({"jsonrpc": "2.0", "id": 2, "error": {"code": -32601, "message": "m"}});
         let unknown = script().sent(listen(2, &tools())).received(unknown).verdicts();
         assert_eq!(of_area(&unknown), ["subscriptions.listen.supported"]);
+        let nothing = json!({"jsonrpc": "2.0", "id": 2, "error": {"code": -32601, "message": "m"}});
+        let nothing = Script::stdio(V2026_07_28).handshake().sent(listen(2, &tools())).received(nothing);
+        assert_eq!(of_area(&nothing.verdicts()), [""; 0]);
     }
 
     #[test]

@@ -373,17 +373,21 @@ async fn second_initialize(solo: &mut Solo<'_>, opened: &mut Opened) {
 async fn closed_connections_do_no_harm(solo: &mut Solo<'_>) {
     const ID: &str = "lifecycle.shutdown.http-close-harmless";
     let revision = solo.revision;
-    let Some(mut first) = solo.begin(revision, &[ID]).await else { return };
     let list = solo.known().await.offer.listed.first().copied().unwrap_or("ping");
+    let Ok((mut first, mut second)) = solo.opener.open_two(solo.name, Some(revision)).await else {
+        return solo.judge.undecided(ID, "no-conversation", "two further conversations could not be opened");
+    };
+    solo.judge.about(second.talk.recorder());
+    if first.talk.begin(revision).await.is_err() {
+        solo.close(first).await;
+        solo.close(second).await;
+        return solo.judge.undecided(ID, "no-conversation", "a further conversation could not be begun");
+    }
     for method in ["ping", list, "ping"] {
         let outgoing = first.talk.compose(method, json!({}));
         let ticket = first.talk.send(outgoing).await;
         first.talk.abort(&ticket).await;
     }
-    let Ok(mut second) = solo.open(Some(revision)).await else {
-        solo.close(first).await;
-        return solo.judge.undecided(ID, "no-conversation", "a further conversation could not be opened");
-    };
     let begun = second.talk.begin(revision).await;
     let reply = match begun {
         Ok(()) => second.talk.request("ping", json!({})).await,
