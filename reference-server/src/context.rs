@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use crate::faults::Duty;
 use crate::features::{Level, ProgressGate};
 use crate::legacy::Session;
 use crate::message::{Reply, Request, RpcError, notification};
@@ -96,6 +97,18 @@ impl RequestContext {
         Some(serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned()))
     }
 
+    /// Sends a notification that belongs to the request.
+    pub(crate) async fn notify(&self, message: String) {
+        match self.server.faults() {
+            None => self.sink.send(message).await,
+            Some(faults) => {
+                for message in faults.notify(message) {
+                    self.sink.send(message).await;
+                }
+            }
+        }
+    }
+
     /// Sends `notifications/progress` if the client asked for it; a value that does not grow is left out.
     pub(crate) async fn progress(&self, progress: u64, total: u64, message: &str) {
         #[derive(Serialize)]
@@ -110,7 +123,7 @@ impl RequestContext {
         let Some(token) = &self.request.progress_token else {
             return;
         };
-        if !self.progress.admits(progress) {
+        if !self.progress.admits(progress) && self.server.keeps(Duty::ProgressGrows) {
             return;
         }
         let params = Params {
@@ -119,7 +132,7 @@ impl RequestContext {
             total,
             message: (self.revision >= Revision::V2025_03_26).then_some(message),
         };
-        self.sink.send(notification("notifications/progress", &params)).await;
+        self.notify(notification("notifications/progress", &params)).await;
     }
 
     /// Sends `notifications/message` if the client wants that level; `data` is any JSON.
@@ -128,9 +141,10 @@ impl RequestContext {
             Caller::Session(session) => Some(session.level()),
             Caller::Stateless(meta) => meta.log_level,
         };
-        if wanted.is_some_and(|threshold| level >= threshold) {
+        let wanted = wanted.is_some_and(|threshold| level >= threshold);
+        if wanted || !self.server.keeps(Duty::LogThreshold) {
             let params = json!({"level": level.as_str(), "logger": "tools", "data": data.into()});
-            self.sink.send(notification("notifications/message", &params)).await;
+            self.notify(notification("notifications/message", &params)).await;
         }
     }
 }

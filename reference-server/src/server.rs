@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
+use crate::faults::{Duty, FaultId, FaultsOnRequest, Force};
 use crate::features::{Icon, SKILLS, ToolSet};
-use crate::message::Object;
+use crate::message::{Object, Request};
 use crate::revision::Revision;
 use crate::seal::Seal;
 
@@ -43,6 +44,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Requests in progress at once in one session or on one STDIO connection; further ones are refused.
     pub max_requests_in_flight: usize,
+    /// What the server does wrong on purpose; nothing in the honest server.
+    pub faults: Vec<FaultId>,
 }
 
 impl Default for Config {
@@ -60,6 +63,7 @@ impl Default for Config {
             session_idle_seconds: 30 * 60,
             max_connections: 4096,
             max_requests_in_flight: 1024,
+            faults: Vec::new(),
         }
     }
 }
@@ -81,6 +85,7 @@ pub struct Server {
 
 struct Inner {
     config: Config,
+    faults: Option<Box<Force>>,
     tools: ToolSet,
     seal: Seal,
     changes: broadcast::Sender<Change>,
@@ -97,6 +102,7 @@ impl Server {
         Self {
             inner: Arc::new(Inner {
                 seal: config.secret.map_or_else(Seal::random, Seal::new),
+                faults: Force::new(&config.faults),
                 config,
                 tools: ToolSet::new(),
                 changes: broadcast::channel(CHANGES_KEPT).0,
@@ -109,6 +115,21 @@ impl Server {
     /// The configuration in force.
     pub fn config(&self) -> &Config {
         &self.inner.config
+    }
+
+    /// What the server does wrong on purpose; `None` in the honest one.
+    pub(crate) fn faults(&self) -> Option<&Force> {
+        self.inner.faults.as_deref()
+    }
+
+    /// Whether a duty is kept, which the honest server always does.
+    pub(crate) fn keeps(&self, duty: Duty) -> bool {
+        self.faults().is_none_or(|faults| !faults.neglects(duty))
+    }
+
+    /// What the faults in force do to a request that was let in.
+    pub(crate) fn faults_on(&self, revision: Revision, request: &mut Request) -> FaultsOnRequest<'_> {
+        FaultsOnRequest::on(self.faults(), revision, request)
     }
 
     pub(crate) fn tools(&self) -> &ToolSet {

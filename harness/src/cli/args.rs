@@ -228,6 +228,9 @@ pub(super) struct ServeArgs {
     /// Items on one page of every list; by default only resources and templates come in several pages.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) page_size: Option<u16>,
+    /// Break a rule on purpose; `mcprove list faults` shows what there is.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(super) fault: Vec<String>,
 }
 
 /// Flags of `list`.

@@ -2,15 +2,17 @@
 
 use super::args::ServeArgs;
 use super::failure::Failure;
-use mcprove_reference_server::{Config, Server, serve_http, serve_stdio};
+use mcprove_reference_server::{Config, FaultId, Server, serve_http, serve_stdio};
 use std::io;
 
 pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     // On stdio the one client is the user who started the process, so there is nobody to protect a cursor from; a
     // fixed secret lets cursors outlive the process (2026-07-28, basic/index#statelessness).
     let secret = args.http.is_none().then_some([0; 32]);
-    let server =
-        Server::new(Config { secret, page_size: args.page_size.map(usize::from), ..Config::default() });
+    let faults = args.fault.iter().map(|id| id.parse()).collect::<Result<Vec<FaultId>, _>>();
+    let faults = faults.map_err(Failure::usage)?;
+    let page_size = args.page_size.map(usize::from);
+    let server = Server::new(Config { page_size, secret, faults, ..Config::default() });
     let runtime = super::out::runtime()?;
     let result = runtime.block_on(async {
         let Some(address) = args.http else {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use crate::context::RequestContext;
+use crate::faults::Duty;
 use crate::features::tool::{Run, Tool, ToolResult};
 use crate::features::tool_set::THEMES;
 use crate::features::{ListKind, Stop, page};
@@ -106,7 +107,10 @@ pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcErr
         .ok_or_else(|| RpcError::invalid_params("Invalid params: unknown tool"))?;
     let empty = Object::new();
     let arguments = optional_object(params, "arguments")?.unwrap_or(&empty);
-    if let Err(reason) = entry.input.check(params.get("arguments").unwrap_or(&tools.nothing)) {
+    let checked = entry.input.check(params.get("arguments").unwrap_or(&tools.nothing));
+    if let Err(reason) = checked
+        && context.server.keeps(Duty::ArgumentsChecked)
+    {
         if revision.reports_bad_arguments_in_result() {
             return Ok(ToolResult::error(format!("Invalid arguments: {reason}")).into_object(revision));
         }

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::context::{Answer, Caller, RequestContext, Sink};
+use crate::faults::Duty;
 use crate::features;
 use crate::legacy::{Session, batch, lifecycle};
 use crate::message::{
@@ -32,7 +33,10 @@ pub(crate) fn take_in(session: &Arc<Session>, payload: Payload<'_>, sink: Sink) 
         }
         Payload::Single(Message::Notification(notification)) => {
             notified(session, &notification);
-            Exchange::Accepted
+            match session.server.faults().and_then(|faults| faults.notified(&notification)) {
+                None => Exchange::Accepted,
+                Some(answer) => Exchange::Refused(answer),
+            }
         }
         Payload::Single(Message::Response(response)) => {
             session.peer.answered(response);
@@ -49,10 +53,13 @@ pub(crate) fn take_in(session: &Arc<Session>, payload: Payload<'_>, sink: Sink) 
 }
 
 /// Serves one request.
-pub(crate) async fn answer(session: Arc<Session>, request: Request, sink: Sink) -> Option<String> {
+pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Sink) -> Option<String> {
     let before = session.error_revision();
     let id = request.id.clone();
-    let answer = if may_wait(&request.method) {
+    let faults = session.server.faults_on(before, &mut request);
+    let answer = if let Some(instead) = faults.instead().await {
+        instead
+    } else if may_wait(&request.method) {
         match session.in_flight.enter(&id) {
             Ok(ticket) => ticket.run(waiting(&session, request, sink)).await?,
             Err(error) => Err(error),
@@ -60,10 +67,10 @@ pub(crate) async fn answer(session: Arc<Session>, request: Request, sink: Sink) 
     } else {
         at_once(&session, &request).map(Reply::Object)
     };
-    Some(match answer {
+    Some(faults.worded(match faults.altered(answer) {
         Ok(reply) => result_response(&id, &reply),
         Err(error) => error_response(Some(&id), &error, before),
-    })
+    }))
 }
 
 /// Whether a method may take time and can therefore be cancelled.
@@ -117,7 +124,9 @@ pub(crate) fn notified(session: &Session, notification: &Notification) {
     match notification.method.as_str() {
         "notifications/initialized" => session.operate(),
         "notifications/cancelled" => {
-            if let Some(id) = &notification.request_id {
+            if let Some(id) = &notification.request_id
+                && session.server.keeps(Duty::CancelledWorkStops)
+            {
                 session.in_flight.cancel(id);
             }
         }

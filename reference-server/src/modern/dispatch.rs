@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::context::{Answer, Caller, RequestContext, Sink};
+use crate::faults::FaultsOnRequest;
 use crate::features;
 use crate::message::{Notification, Object, Reply, Request, RpcError, error_response, result_response};
 use crate::modern::headers::{self, MirrorHeaders};
@@ -28,6 +29,20 @@ pub(crate) struct ModernAnswer {
 
 /// Checks everything that must hold before a handler runs; STDIO has no headers to check.
 pub(crate) fn admit<H: MirrorHeaders>(
+    server: &Server,
+    headers: Option<&H>,
+    request: &Request,
+) -> Result<(Revision, RequestMeta), RpcError> {
+    let checked = check(server, headers, request);
+    match (&checked, server.faults()) {
+        (Err(error), Some(faults)) if faults.forgives(request, error) => {
+            Ok((Revision::V2026_07_28, RequestMeta::default()))
+        }
+        _ => checked,
+    }
+}
+
+fn check<H: MirrorHeaders>(
     server: &Server,
     headers: Option<&H>,
     request: &Request,
@@ -74,24 +89,28 @@ pub(crate) fn may_stream(method: &str) -> bool {
 pub(crate) async fn answer(
     server: Server,
     (revision, meta): (Revision, RequestMeta),
-    request: Request,
+    mut request: Request,
     sink: Sink,
     closing: watch::Receiver<bool>,
 ) -> ModernAnswer {
+    let faulty = server.clone();
+    let faults = faulty.faults_on(revision, &mut request);
     let context = RequestContext::new(server, revision, request, Caller::Stateless(meta), sink);
-    let answer = dispatch(&context, closing).await;
-    response(&context.request, answer)
+    let answer = match faults.instead().await {
+        Some(instead) => instead,
+        None => dispatch(&context, closing).await,
+    };
+    response(&context.server, &context.request, answer)
 }
 
 /// The response of a request, and its status.
-pub(crate) fn response(request: &Request, answer: Answer) -> ModernAnswer {
-    match answer {
-        Ok(reply) => ModernAnswer { http_status: 200, text: result_response(&request.id, &reply) },
-        Err(error) => ModernAnswer {
-            http_status: error.http_status,
-            text: error_response(Some(&request.id), &error, Revision::V2026_07_28),
-        },
-    }
+pub(crate) fn response(server: &Server, request: &Request, answer: Answer) -> ModernAnswer {
+    let faults = FaultsOnRequest::new(server.faults(), Revision::V2026_07_28, request);
+    let (http_status, text) = match faults.altered(answer) {
+        Ok(reply) => (200, result_response(&request.id, &reply)),
+        Err(error) => (error.http_status, error_response(Some(&request.id), &error, Revision::V2026_07_28)),
+    };
+    ModernAnswer { http_status, text: faults.worded(text) }
 }
 
 async fn dispatch(context: &RequestContext, closing: watch::Receiver<bool>) -> Answer {

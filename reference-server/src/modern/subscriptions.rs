@@ -108,7 +108,7 @@ pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receive
     let mut changes = context.server.changes();
     let id = &context.request.id;
     let acknowledged = Tagged { meta: Tag::of(id), uri: None, notifications: Some(&filter) };
-    context.sink.send(notification("notifications/subscriptions/acknowledged", &acknowledged)).await;
+    context.notify(notification("notifications/subscriptions/acknowledged", &acknowledged)).await;
     loop {
         tokio::select! {
             biased;
@@ -117,7 +117,7 @@ pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receive
             change = changes.recv() => match change {
                 Ok(change) => {
                     if let Some(message) = filter.notification(&change, id) {
-                        context.sink.send(message).await;
+                        context.notify(message).await;
                     }
                 }
                 Err(RecvError::Lagged(_)) => {}

@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::context::Sink;
+use crate::faults::Input;
 use crate::legacy::{Exchange, Session, take_in};
 use crate::message::{Message, Payload, Request, Unreadable, read};
 use crate::modern::{self, MirrorHeaders};
@@ -54,7 +55,14 @@ impl Connection {
     /// Takes in the text of one message. Waits while the client does not read its answers.
     pub(crate) async fn receive(&self, text: &[u8]) -> Result<(), Unreadable> {
         let sink = Sink::Queue(self.out.clone());
-        match read(text)? {
+        let instead = match self.session.server.faults().map(|faults| faults.input(text)) {
+            None | Some(Input::Pass) => None,
+            Some(Input::Instead(bytes)) => Some(bytes),
+            Some(Input::Drop) => return Ok(()),
+            Some(Input::Exit(code)) => std::process::exit(code),
+            Some(Input::Hang) => std::future::pending().await,
+        };
+        match read(instead.as_deref().unwrap_or(text))? {
             Payload::Single(Message::Request(request)) if self.is_stateless(&request) => {
                 self.serve_stateless(request, sink).await;
             }
@@ -85,12 +93,12 @@ impl Connection {
         let server = &self.session.server;
         let admitted = match modern::admit::<NoHeaders>(server, None, &request) {
             Ok(admitted) => admitted,
-            Err(error) => return self.send(modern::response(&request, Err(error)).text).await,
+            Err(error) => return self.send(modern::response(server, &request, Err(error)).text).await,
         };
         let ticket = if modern::may_stream(&request.method) {
             match self.session.in_flight.enter(&request.id) {
                 Ok(ticket) => Some(ticket),
-                Err(error) => return self.send(modern::response(&request, Err(error)).text).await,
+                Err(error) => return self.send(modern::response(server, &request, Err(error)).text).await,
             }
         } else {
             None

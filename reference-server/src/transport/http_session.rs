@@ -11,6 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast};
 
 use crate::context::Sink;
+use crate::faults::Duty;
 use crate::legacy::{Exchange, Session, take_in};
 use crate::message::{Payload, RpcError};
 use crate::revision::Revision;
@@ -115,7 +116,8 @@ impl HttpSession {
 
     /// An event stream; from 2025-11-25 on its first event gives the client an id to resume from.
     fn stream(self: &Arc<Self>, reader: Reader, is_new: bool) -> Reply {
-        let prime = is_new && self.revision() >= Revision::V2025_11_25;
+        let primes = self.revision() >= Revision::V2025_11_25;
+        let prime = is_new && primes && self.core.server.keeps(Duty::PrimingEvent);
         let session = Arc::clone(self);
         events(FedBody::new(|out| async move {
             let closing = session.closing.notified();

@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::faults::Duty;
 use crate::legacy::Session;
 use crate::message::{PARSE_ERROR, RpcError, error_response};
 use crate::server::Server;
@@ -31,12 +32,17 @@ pub async fn serve_stdio(server: Server) -> std::io::Result<()> {
     let (outgoing, answers) = mpsc::channel(ANSWERS);
     let (written, done) = oneshot::channel();
     let limit = server.config().max_line_bytes;
+    let writer = server.clone();
+    let stays = !server.keeps(Duty::ExitAtEndOfInput);
     // A read of standard input cannot be cancelled, so it has a thread that is left behind.
     std::thread::Builder::new().name("stdin".to_owned()).spawn(move || read_stdin(limit, &lines))?;
     std::thread::Builder::new().name("stdout".to_owned()).spawn(move || {
-        let _ = written.send(write_stdout(answers));
+        let _ = written.send(write_stdout(&writer, answers));
     })?;
     converse(server, incoming, outgoing).await;
+    if stays {
+        std::future::pending::<()>().await;
+    }
     match tokio::time::timeout(LAST_WRITE, done).await {
         Ok(Ok(result)) => forgive_closed(result),
         Ok(Err(_)) | Err(_) => Ok(()),
@@ -65,10 +71,12 @@ where
         }
         let _ = lines.send(splitter.finish()).await;
     };
+    let on_writer = server.clone();
     let writing = async move {
+        let server = on_writer;
         let mut buffer = Vec::new();
         while let Some(first) = answers.recv().await {
-            fill(&mut buffer, &first, || answers.try_recv().ok());
+            fill(&server, &mut buffer, &first, || answers.try_recv().ok());
             writer.write_all(&buffer).await?;
             writer.flush().await?;
         }
@@ -135,15 +143,24 @@ async fn receive(connection: &Connection, line: Line) {
 }
 
 /// Appends messages, each with its line end, until the buffer is full or nothing waits.
-fn fill(buffer: &mut Vec<u8>, first: &str, mut next: impl FnMut() -> Option<String>) {
+fn fill(server: &Server, buffer: &mut Vec<u8>, first: &str, mut next: impl FnMut() -> Option<String>) {
     buffer.clear();
     buffer.shrink_to(WRITE);
-    buffer.extend_from_slice(first.as_bytes());
-    buffer.push(b'\n');
+    append(server, buffer, first);
     while buffer.len() < WRITE {
         let Some(message) = next() else { break };
-        buffer.extend_from_slice(message.as_bytes());
-        buffer.push(b'\n');
+        append(server, buffer, &message);
+    }
+}
+
+/// Appends a message and its line end.
+fn append(server: &Server, buffer: &mut Vec<u8>, message: &str) {
+    match server.faults() {
+        None => {
+            buffer.extend_from_slice(message.as_bytes());
+            buffer.push(b'\n');
+        }
+        Some(faults) => buffer.extend(faults.line(message)),
     }
 }
 
@@ -165,11 +182,11 @@ fn read_stdin(limit: usize, lines: &mpsc::Sender<Vec<Line>>) {
     let _ = lines.blocking_send(splitter.finish());
 }
 
-fn write_stdout(mut answers: mpsc::Receiver<String>) -> std::io::Result<()> {
+fn write_stdout(server: &Server, mut answers: mpsc::Receiver<String>) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     let mut buffer = Vec::new();
     while let Some(first) = answers.blocking_recv() {
-        fill(&mut buffer, &first, || answers.try_recv().ok());
+        fill(server, &mut buffer, &first, || answers.try_recv().ok());
         stdout.write_all(&buffer)?;
         stdout.flush()?;
     }
