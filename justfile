@@ -20,6 +20,10 @@ ci:
 measure *ARGS:
     .ci/measure {{ARGS}}
 
+# The reference server beside servers of other makers; needs node, npm and python3
+bench-peers *ARGS:
+    .ci/bench-peers {{ARGS}}
+
 # The findings on real servers against those that are kept; needs node, npm and python3
 real *ARGS:
     cargo build --release

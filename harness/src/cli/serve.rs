@@ -13,7 +13,8 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     let faults = faults.map_err(Failure::usage)?;
     let page_size = args.page_size.map(usize::from);
     let server = Server::new(Config { page_size, secret, faults, ..Config::default() });
-    let runtime = super::out::runtime()?;
+    // Nothing that a request does takes long, so one thread serves all faster than several that wake each other.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::bug)?;
     let result = runtime.block_on(async {
         let Some(address) = args.http else {
             return serve_stdio(server).await.map_err(|error| Failure::bug(format!("cannot serve: {error}")));

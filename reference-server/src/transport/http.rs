@@ -23,7 +23,7 @@ use crate::message::{METHOD_NOT_FOUND, PARSE_ERROR};
 use crate::modern;
 use crate::revision::Revision;
 use crate::server::Server;
-use crate::transport::http_legacy_sse::{self, SseClients, accepts_events};
+use crate::transport::http_legacy_sse::{self, SseClients, accepts_events, prefers_events};
 use crate::transport::http_reply::{Reply, ReplyBody, empty, error, json, not_allowed};
 use crate::transport::http_session::{HttpSession, Sessions};
 use crate::transport::{connection::poll_once, http_modern};
@@ -309,7 +309,7 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
         other => other,
     };
     match find_session(shared, headers) {
-        Ok(session) => session.post(payload).await,
+        Ok(session) => session.post(payload, prefers_events(headers)).await,
         Err(refusal) => {
             let (id, code) = match &payload {
                 Payload::Single(Message::Request(request)) => {
