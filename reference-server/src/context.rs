@@ -87,14 +87,9 @@ impl RequestContext {
     }
 
     /// On whose behalf the request is made. Without authorization all clients are one.
+    #[allow(clippy::unused_self, reason = "who it is depends on the request once there is authorization")]
     pub(crate) fn principal(&self) -> &'static str {
         "anonymous"
-    }
-
-    /// The progress token of the request, a string without its quotes.
-    pub(crate) fn progress_token(&self) -> Option<String> {
-        let raw = self.request.progress_token.as_deref()?.get();
-        Some(serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned()))
     }
 
     /// Sends a notification that belongs to the request.
@@ -107,6 +102,12 @@ impl RequestContext {
                 }
             }
         }
+    }
+
+    /// The progress token of the request, a string without its quotes.
+    pub(crate) fn progress_token(&self) -> Option<String> {
+        let raw = self.request.progress_token.as_deref()?.get();
+        Some(serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned()))
     }
 
     /// Sends `notifications/progress` if the client asked for it; a value that does not grow is left out.

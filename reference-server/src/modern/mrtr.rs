@@ -130,7 +130,8 @@ fn fingerprint(request: &Request, principal: &str) -> String {
         hash.update(to_json(name));
         canonical(value, &mut hash);
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let hash = hash.finalize();
+    hash.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Feeds a value to the hash, the members of objects in the order of their names.
