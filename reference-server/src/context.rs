@@ -6,9 +6,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
+use crate::faults::Duty;
 use crate::features::{Level, ProgressGate};
 use crate::legacy::Session;
-use crate::message::{Id, Reply, Request, RpcError, notification};
+use crate::message::{Reply, Request, RpcError, notification};
 use crate::modern::RequestMeta;
 use crate::revision::Revision;
 use crate::server::Server;
@@ -36,6 +37,16 @@ impl Sink {
             Self::Stream(log) => log.append(message).await,
         }
     }
+
+    /// Sends without waiting; where there is no room, the message is lost.
+    pub(crate) fn send_now(&self, message: String) {
+        match self {
+            Self::Queue(queue) => {
+                let _ = queue.try_send(message);
+            }
+            Self::Stream(log) => log.append_now(message),
+        }
+    }
 }
 
 /// Who sent the request.
@@ -50,10 +61,9 @@ pub(crate) enum Caller {
 pub(crate) struct RequestContext {
     pub server: Server,
     pub revision: Revision,
-    pub id: Id,
+    pub request: Request,
     pub caller: Caller,
     pub sink: Sink,
-    progress_token: Option<Box<RawValue>>,
     progress: ProgressGate,
 }
 
@@ -61,18 +71,27 @@ impl RequestContext {
     pub(crate) fn new(
         server: Server,
         revision: Revision,
-        request: &mut Request,
+        request: Request,
         caller: Caller,
         sink: Sink,
     ) -> Self {
-        Self {
-            server,
-            revision,
-            id: request.id.clone(),
-            caller,
-            sink,
-            progress_token: request.progress_token.take(),
-            progress: ProgressGate::default(),
+        Self { server, revision, request, caller, sink, progress: ProgressGate::default() }
+    }
+
+    /// On whose behalf the request is made. Without authorization all clients are one.
+    pub(crate) fn principal(&self) -> &'static str {
+        "anonymous"
+    }
+
+    /// Sends a notification that belongs to the request.
+    pub(crate) async fn notify(&self, message: String) {
+        match self.server.faults() {
+            None => self.sink.send(message).await,
+            Some(faults) => {
+                for message in faults.notify(message) {
+                    self.sink.send(message).await;
+                }
+            }
         }
     }
 
@@ -87,10 +106,10 @@ impl RequestContext {
             #[serde(skip_serializing_if = "Option::is_none")]
             message: Option<&'a str>,
         }
-        let Some(token) = &self.progress_token else {
+        let Some(token) = &self.request.progress_token else {
             return;
         };
-        if !self.progress.admits(progress) {
+        if !self.progress.admits(progress) && self.server.keeps(Duty::ProgressGrows) {
             return;
         }
         let params = Params {
@@ -99,7 +118,7 @@ impl RequestContext {
             total,
             message: (self.revision >= Revision::V2025_03_26).then_some(message),
         };
-        self.sink.send(notification("notifications/progress", &params)).await;
+        self.notify(notification("notifications/progress", &params)).await;
     }
 
     /// Sends `notifications/message` if the client wants that level.
@@ -108,10 +127,11 @@ impl RequestContext {
             Caller::Session(session) => Some(session.level()),
             Caller::Stateless(meta) => meta.log_level,
         };
-        if wanted.is_some_and(|threshold| level >= threshold) {
+        let wanted = wanted.is_some_and(|threshold| level >= threshold);
+        if wanted || !self.server.keeps(Duty::LogThreshold) {
             let params =
                 serde_json::json!({"level": level.as_str(), "logger": "tools", "data": {"message": text}});
-            self.sink.send(notification("notifications/message", &params)).await;
+            self.notify(notification("notifications/message", &params)).await;
         }
     }
 }

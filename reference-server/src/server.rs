@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
-use crate::features::{CursorKey, ToolSet};
-use crate::message::Object;
+use crate::faults::{Duty, FaultId, FaultsOnRequest, Force};
+use crate::features::ToolSet;
+use crate::message::{Object, Request};
 use crate::revision::Revision;
+use crate::seal::Seal;
 
 /// How many changes a slow listener may fall behind before it misses some.
 const CHANGES_KEPT: usize = 256;
@@ -18,9 +20,11 @@ const CHANGES_KEPT: usize = 256;
 pub struct Config {
     /// Items on one page of a list; at least 1.
     pub page_size: usize,
-    /// The secret that makes cursors unforgeable. Processes that share it serve each other's cursors; without one it
-    /// is random and new in every process.
-    pub cursor_secret: Option<[u8; 32]>,
+    /// The secret that makes cursors and request states unforgeable. Processes that share it serve each other's; without
+    /// one it is random and new in every process.
+    pub secret: Option<[u8; 32]>,
+    /// Seconds that a client has to answer a request of ours, and for which a request state is valid.
+    pub answer_seconds: u64,
     /// The revisions served, in any order; only modern or only legacy ones make a server of that era.
     pub revisions: Vec<Revision>,
     /// Host names that HTTP requests may name besides the loopback ones, without a port.
@@ -39,13 +43,16 @@ pub struct Config {
     pub max_connections: usize,
     /// Requests in progress at once in one session or on one STDIO connection; further ones are refused.
     pub max_requests_in_flight: usize,
+    /// What the server does wrong on purpose; nothing in the honest server.
+    pub faults: Vec<FaultId>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             page_size: 5,
-            cursor_secret: None,
+            secret: None,
+            answer_seconds: 10 * 60,
             revisions: Revision::ALL.to_vec(),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
@@ -55,6 +62,7 @@ impl Default for Config {
             session_idle_seconds: 30 * 60,
             max_connections: 4096,
             max_requests_in_flight: 1024,
+            faults: Vec::new(),
         }
     }
 }
@@ -76,8 +84,9 @@ pub struct Server {
 
 struct Inner {
     config: Config,
+    faults: Option<Box<Force>>,
     tools: ToolSet,
-    cursor_key: CursorKey,
+    seal: Seal,
     changes: broadcast::Sender<Change>,
     extra_tool: AtomicBool,
     touches: AtomicU64,
@@ -91,7 +100,8 @@ impl Server {
         config.revisions.dedup();
         Self {
             inner: Arc::new(Inner {
-                cursor_key: config.cursor_secret.map_or_else(CursorKey::random, CursorKey::new),
+                seal: config.secret.map_or_else(Seal::random, Seal::new),
+                faults: Force::new(&config.faults),
                 config,
                 tools: ToolSet::new(),
                 changes: broadcast::channel(CHANGES_KEPT).0,
@@ -106,12 +116,27 @@ impl Server {
         &self.inner.config
     }
 
+    /// What the server does wrong on purpose; `None` in the honest one.
+    pub(crate) fn faults(&self) -> Option<&Force> {
+        self.inner.faults.as_deref()
+    }
+
+    /// Whether a duty is kept, which the honest server always does.
+    pub(crate) fn keeps(&self, duty: Duty) -> bool {
+        self.faults().is_none_or(|faults| !faults.neglects(duty))
+    }
+
+    /// What the faults in force do to a request that was let in.
+    pub(crate) fn faults_on(&self, revision: Revision, request: &mut Request) -> FaultsOnRequest<'_> {
+        FaultsOnRequest::on(self.faults(), revision, request)
+    }
+
     pub(crate) fn tools(&self) -> &ToolSet {
         &self.inner.tools
     }
 
-    pub(crate) fn cursor_key(&self) -> &CursorKey {
-        &self.inner.cursor_key
+    pub(crate) fn seal(&self) -> &Seal {
+        &self.inner.seal
     }
 
     /// Whether `revision` is served.

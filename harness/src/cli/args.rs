@@ -225,6 +225,9 @@ pub(super) struct ServeArgs {
     /// Serve over HTTP at this address, such as 127.0.0.1:3000 (port 0 for any free one).
     #[arg(long, value_name = "ADDR")]
     pub(super) http: Option<std::net::SocketAddr>,
+    /// Break a rule on purpose; `mcprove list faults` shows what there is.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(super) fault: Vec<String>,
 }
 
 /// Flags of `list`.

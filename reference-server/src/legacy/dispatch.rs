@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::context::{Answer, Caller, RequestContext, Sink};
+use crate::faults::Duty;
 use crate::features;
 use crate::legacy::{Session, batch, lifecycle};
 use crate::message::{
@@ -32,9 +33,15 @@ pub(crate) fn take_in(session: &Arc<Session>, payload: Payload<'_>, sink: Sink) 
         }
         Payload::Single(Message::Notification(notification)) => {
             notified(session, &notification);
+            match session.server.faults().and_then(|faults| faults.notified(&notification)) {
+                None => Exchange::Accepted,
+                Some(answer) => Exchange::Refused(answer),
+            }
+        }
+        Payload::Single(Message::Response(response)) => {
+            session.peer.answered(response);
             Exchange::Accepted
         }
-        Payload::Single(Message::Response) => Exchange::Accepted,
         Payload::Batch(elements) if session.revision() == Some(Revision::V2025_03_26) => {
             batch::take_in(session, &elements, &sink)
         }
@@ -49,18 +56,21 @@ pub(crate) fn take_in(session: &Arc<Session>, payload: Payload<'_>, sink: Sink) 
 pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Sink) -> Option<String> {
     let before = session.error_revision();
     let id = request.id.clone();
-    let answer = if may_wait(&request.method) {
+    let faults = session.server.faults_on(before, &mut request);
+    let answer = if let Some(instead) = faults.instead().await {
+        instead
+    } else if may_wait(&request.method) {
         match session.in_flight.enter(&id) {
-            Ok(ticket) => ticket.run(waiting(&session, &mut request, sink)).await?,
+            Ok(ticket) => ticket.run(waiting(&session, request, sink)).await?,
             Err(error) => Err(error),
         }
     } else {
         at_once(&session, &request).map(Reply::Object)
     };
-    Some(match answer {
+    Some(faults.worded(match faults.altered(answer) {
         Ok(reply) => result_response(&id, &reply),
         Err(error) => error_response(Some(&id), &error, before),
-    })
+    }))
 }
 
 /// Whether a method may take time and can therefore be cancelled.
@@ -68,11 +78,11 @@ fn may_wait(method: &str) -> bool {
     method == "tools/call"
 }
 
-async fn waiting(session: &Arc<Session>, request: &mut Request, sink: Sink) -> Answer {
+async fn waiting(session: &Arc<Session>, request: Request, sink: Sink) -> Answer {
     let revision = lifecycle::require_initialized(session)?;
     let caller = Caller::Session(Arc::clone(session));
     let context = RequestContext::new(session.server.clone(), revision, request, caller, sink);
-    features::call_tool(&context, &request.params).await.map(Reply::Object)
+    features::call_tool(&context).await.map(Reply::Object)
 }
 
 fn at_once(session: &Session, request: &Request) -> Result<Object, RpcError> {
@@ -111,7 +121,9 @@ pub(crate) fn notified(session: &Session, notification: &Notification) {
     match notification.method.as_str() {
         "notifications/initialized" => session.operate(),
         "notifications/cancelled" => {
-            if let Some(id) = &notification.request_id {
+            if let Some(id) = &notification.request_id
+                && session.server.keeps(Duty::CancelledWorkStops)
+            {
                 session.in_flight.cancel(id);
             }
         }

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::faults::Duty;
+use crate::features::ClientCapabilities;
 use crate::legacy::Session;
 use crate::message::{Object, RpcError, optional_object, string};
 use crate::revision::Revision;
@@ -9,12 +11,12 @@ use crate::server::Server;
 
 /// `initialize`: agrees on the revision asked for if it is served, else offers the newest that has a handshake.
 pub(crate) fn initialize(session: &Session, params: &Object) -> Result<Object, RpcError> {
-    if session.revision().is_some() {
+    if session.revision().is_some() && session.server.keeps(Duty::InitializeOnce) {
         return Err(RpcError::invalid_request("Invalid request: the session is already initialized"));
     }
     let missing = |name: &str| RpcError::invalid_params(format!("Invalid params: {name} is missing"));
     let requested = string(params, "protocolVersion")?;
-    optional_object(params, "capabilities")?.ok_or_else(|| missing("capabilities"))?;
+    let capabilities = optional_object(params, "capabilities")?.ok_or_else(|| missing("capabilities"))?;
     let client = optional_object(params, "clientInfo")?.ok_or_else(|| missing("clientInfo"))?;
     string(client, "name")?;
     string(client, "version")?;
@@ -22,7 +24,8 @@ pub(crate) fn initialize(session: &Session, params: &Object) -> Result<Object, R
     let revision = served
         .or_else(|| session.server.newest_legacy())
         .ok_or_else(|| RpcError::method_not_found("initialize"))?;
-    if !session.negotiate(revision) {
+    let client = ClientCapabilities::new(capabilities.clone());
+    if !session.negotiate(revision, client) && session.server.keeps(Duty::InitializeOnce) {
         return Err(RpcError::invalid_request("Invalid request: the session is already initialized"));
     }
     let mut result = Object::new();

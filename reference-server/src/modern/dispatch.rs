@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::context::{Answer, Caller, RequestContext, Sink};
+use crate::faults::FaultsOnRequest;
 use crate::features;
 use crate::message::{Notification, Object, Reply, Request, RpcError, error_response, result_response};
 use crate::modern::headers::{self, MirrorHeaders};
@@ -25,6 +26,20 @@ pub(crate) struct ModernAnswer {
 
 /// Checks everything that must hold before a handler runs; STDIO has no headers to check.
 pub(crate) fn admit<H: MirrorHeaders>(
+    server: &Server,
+    headers: Option<&H>,
+    request: &Request,
+) -> Result<(Revision, RequestMeta), RpcError> {
+    let checked = check(server, headers, request);
+    match (&checked, server.faults()) {
+        (Err(error), Some(faults)) if faults.forgives(request, error) => {
+            Ok((Revision::V2026_07_28, RequestMeta::default()))
+        }
+        _ => checked,
+    }
+}
+
+fn check<H: MirrorHeaders>(
     server: &Server,
     headers: Option<&H>,
     request: &Request,
@@ -75,44 +90,51 @@ pub(crate) async fn answer(
     sink: Sink,
     closing: watch::Receiver<bool>,
 ) -> ModernAnswer {
-    let context = RequestContext::new(server, revision, &mut request, Caller::Stateless(meta), sink);
-    let answer = dispatch(&context, &request, closing).await;
-    response(&request, answer)
+    let faulty = server.clone();
+    let faults = faulty.faults_on(revision, &mut request);
+    let context = RequestContext::new(server, revision, request, Caller::Stateless(meta), sink);
+    let answer = match faults.instead().await {
+        Some(instead) => instead,
+        None => dispatch(&context, closing).await,
+    };
+    response(&context.server, &context.request, answer)
 }
 
 /// The response of a request, and its status.
-pub(crate) fn response(request: &Request, answer: Answer) -> ModernAnswer {
-    match answer {
-        Ok(reply) => ModernAnswer { http_status: 200, text: result_response(&request.id, &reply) },
-        Err(error) => ModernAnswer {
-            http_status: error.http_status,
-            text: error_response(Some(&request.id), &error, Revision::V2026_07_28),
-        },
-    }
+pub(crate) fn response(server: &Server, request: &Request, answer: Answer) -> ModernAnswer {
+    let faults = FaultsOnRequest::new(server.faults(), Revision::V2026_07_28, request);
+    let (http_status, text) = match faults.altered(answer) {
+        Ok(reply) => (200, result_response(&request.id, &reply)),
+        Err(error) => (error.http_status, error_response(Some(&request.id), &error, Revision::V2026_07_28)),
+    };
+    ModernAnswer { http_status, text: faults.worded(text) }
 }
 
-async fn dispatch(context: &RequestContext, request: &Request, closing: watch::Receiver<bool>) -> Answer {
-    let (server, revision, params) = (&context.server, context.revision, &request.params);
-    let (result, ttl) = match request.method.as_str() {
+async fn dispatch(context: &RequestContext, closing: watch::Receiver<bool>) -> Answer {
+    let (server, revision, params) = (&context.server, context.revision, &context.request.params);
+    let (result, ttl) = match context.request.method.as_str() {
         "server/discover" => (discover::discover(server, revision), Some(DISCOVER_TTL)),
         "tools/list" => (features::list_tools(server, revision, params)?, Some(LIST_TTL)),
-        "tools/call" => (features::call_tool(context, params).await?, None),
+        "tools/call" => (features::call_tool(context).await?, None),
         "resources/list" => (features::list_resources(server, revision, params)?, Some(LIST_TTL)),
         "resources/templates/list" => (features::list_templates(server, revision, params)?, Some(LIST_TTL)),
         "resources/read" => (features::read_resource(server, revision, params)?, Some(READ_TTL)),
         "prompts/list" => (features::list_prompts(server, revision, params)?, Some(LIST_TTL)),
         "prompts/get" => (features::get_prompt(server, revision, params)?, None),
         "completion/complete" => (features::complete(params)?, None),
-        "subscriptions/listen" => return subscriptions::listen(context, params, closing).await,
+        "subscriptions/listen" => return subscriptions::listen(context, closing).await,
         unknown => return Err(RpcError::method_not_found(unknown)),
     };
     Ok(Reply::Object(complete(result, revision, ttl)))
 }
 
-/// Adds what every complete result carries.
+/// Adds what every result carries; `ttl` is for complete ones only.
 fn complete(mut result: Object, revision: Revision, ttl: Option<u64>) -> Object {
-    result.insert("resultType".into(), "complete".into());
-    if let Some(ttl) = ttl {
+    let is_complete = !result.contains_key("resultType");
+    if is_complete {
+        result.insert("resultType".into(), "complete".into());
+    }
+    if let Some(ttl) = ttl.filter(|_| is_complete) {
         result.insert("ttlMs".into(), ttl.into());
         result.insert("cacheScope".into(), "public".into());
     }

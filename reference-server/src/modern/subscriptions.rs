@@ -102,17 +102,13 @@ impl<'a> Tag<'a> {
 }
 
 /// Serves one subscription until the client ends it (the work is dropped) or the server closes.
-pub(crate) async fn listen(
-    context: &RequestContext,
-    params: &Object,
-    mut closing: watch::Receiver<bool>,
-) -> Answer {
-    let filter = Filter::read(params)?;
+pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receiver<bool>) -> Answer {
+    let filter = Filter::read(&context.request.params)?;
     // Listening starts before the acknowledgment, so that nothing is missed after it.
     let mut changes = context.server.changes();
-    let id = &context.id;
+    let id = &context.request.id;
     let acknowledged = Tagged { meta: Tag::of(id), uri: None, notifications: Some(&filter) };
-    context.sink.send(notification("notifications/subscriptions/acknowledged", &acknowledged)).await;
+    context.notify(notification("notifications/subscriptions/acknowledged", &acknowledged)).await;
     loop {
         tokio::select! {
             biased;
@@ -121,7 +117,7 @@ pub(crate) async fn listen(
             change = changes.recv() => match change {
                 Ok(change) => {
                     if let Some(message) = filter.notification(&change, id) {
-                        context.sink.send(message).await;
+                        context.notify(message).await;
                     }
                 }
                 Err(RecvError::Lagged(_)) => {}

@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::context::Sink;
+use crate::faults::Input;
 use crate::legacy::{Exchange, Serving, Session, take_in};
 use crate::message::{Message, Payload, Request, Unreadable, read};
 use crate::modern::{self, MirrorHeaders};
@@ -35,6 +36,8 @@ pub(crate) enum Step {
     Answer(String),
     /// The answer takes its time.
     Waits(Serving),
+    /// A fault: nothing is read after this.
+    Hangs,
 }
 
 impl Step {
@@ -76,7 +79,14 @@ impl Connection {
     /// Takes in the text of one message and serves it as far as that goes without waiting.
     pub(crate) fn begin(&self, text: &[u8]) -> Result<Step, Unreadable> {
         let sink = Sink::Queue(self.out.clone());
-        Ok(match read(text)? {
+        let instead = match self.session.server.faults().map(|faults| faults.input(text)) {
+            None | Some(Input::Pass) => None,
+            Some(Input::Instead(bytes)) => Some(bytes),
+            Some(Input::Drop) => return Ok(Step::Done),
+            Some(Input::Exit(code)) => std::process::exit(code),
+            Some(Input::Hang) => return Ok(Step::Hangs),
+        };
+        Ok(match read(instead.as_deref().unwrap_or(text))? {
             Payload::Single(Message::Request(request)) if self.is_stateless(&request) => {
                 self.begin_stateless(request, sink)
             }
@@ -111,7 +121,7 @@ impl Connection {
 
     fn begin_stateless(&self, request: Request, sink: Sink) -> Step {
         let server = &self.session.server;
-        let refused = |request, error| Step::Answer(modern::response(request, Err(error)).text);
+        let refused = |request, error| Step::Answer(modern::response(server, request, Err(error)).text);
         let admitted = match modern::admit::<NoHeaders>(server, None, &request) {
             Ok(admitted) => admitted,
             Err(error) => return refused(&request, error),
@@ -144,6 +154,7 @@ impl Connection {
                     self.go_on(work, permit);
                 }
             }
+            Step::Hangs => std::future::pending().await,
         }
     }
 
@@ -159,6 +170,7 @@ impl Connection {
                 }
                 Err(_) => Some(Step::Waits(work)),
             },
+            Step::Hangs => Some(step),
         }
     }
 

@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::faults::{Duty, HttpAsked};
 use crate::legacy::{Session, answer};
 use crate::message::{self, INVALID_REQUEST, Message, Object, Payload, RpcError};
 use crate::message::{METHOD_NOT_FOUND, PARSE_ERROR};
@@ -25,7 +26,7 @@ use crate::modern;
 use crate::revision::Revision;
 use crate::server::Server;
 use crate::transport::http_legacy_sse::{self, SseClients, accepts_events};
-use crate::transport::http_reply::{Reply, empty, error, json, not_allowed};
+use crate::transport::http_reply::{Reply, ReplyBody, empty, error, json, not_allowed};
 use crate::transport::http_session::{HttpSession, Sessions};
 use crate::transport::{connection::poll_once, http_modern};
 
@@ -105,19 +106,30 @@ pub async fn serve_http(server: Server, listener: TcpListener) -> std::io::Resul
 }
 
 async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+    let Some(faults) = shared.server.faults() else { return Ok(route(&shared, request).await) };
+    let asked = HttpAsked::of(&request);
+    let mut reply = route(&shared, request).await;
+    faults.http_reply(&asked, &mut reply);
+    Ok(reply.map(|body| match body {
+        ReplyBody::Fed(body) => ReplyBody::Faulty(body, shared.server.clone()),
+        other => other,
+    }))
+}
+
+async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
     let server = &shared.server;
     let (parts, body) = request.into_parts();
     if let Err(refusal) = check_caller(server, &parts.uri, &parts.headers) {
-        return Ok(error(403, None, &refusal, server.newest()));
+        return error(403, None, &refusal, server.newest());
     }
     let has_sse = server.serves(Revision::V2024_11_05);
     let legacy = server.serves_legacy();
-    Ok(match (parts.uri.path(), &parts.method) {
+    match (parts.uri.path(), &parts.method) {
         ("/mcp", &Method::POST) => match read_body(server, &parts.headers, body).await {
-            Ok(body) => post(&shared, &parts.headers, &body).await,
+            Ok(body) => post(shared, &parts.headers, &body).await,
             Err(refusal) => refusal,
         },
-        ("/mcp", &Method::GET) if legacy => match find_session(&shared, &parts.headers) {
+        ("/mcp", &Method::GET) if legacy => match find_session(shared, &parts.headers) {
             Ok(_) if !accepts_events(&parts.headers) => empty(StatusCode::NOT_ACCEPTABLE),
             Ok(session) => {
                 let last = parts.headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or_default());
@@ -127,7 +139,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply
             }
             Err(refusal) => refusal.reply(server),
         },
-        ("/mcp", &Method::DELETE) if legacy => match find_session(&shared, &parts.headers) {
+        ("/mcp", &Method::DELETE) if legacy => match find_session(shared, &parts.headers) {
             Ok(_) => {
                 let id = parts.headers.get(SESSION_ID).and_then(|id| id.to_str().ok());
                 let deleted = id.is_some_and(|id| shared.sessions.delete(id));
@@ -145,7 +157,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply
         },
         ("/messages", _) if has_sse => not_allowed("POST"),
         _ => empty(StatusCode::NOT_FOUND),
-    })
+    }
 }
 
 /// Refuses what a page in a browser may have been tricked into sending: foreign origins, and hosts that are not ours.
@@ -157,11 +169,15 @@ fn check_caller(server: &Server, uri: &Uri, headers: &HeaderMap) -> Result<(), R
     let allowed = |host: &str| {
         is_loopback(host) || config.allowed_hosts.iter().any(|name| name.eq_ignore_ascii_case(host))
     };
-    if hosts.next().is_some() || !host.is_some_and(allowed) {
+    let ours = hosts.next().is_none() && host.is_some_and(allowed);
+    if !ours && server.keeps(Duty::HostChecked) {
         return refuse("Host names another server");
     }
     if uri.host().is_some_and(|host| !allowed(host)) {
         return refuse("the URI names another server");
+    }
+    if !server.keeps(Duty::OriginChecked) {
+        return Ok(());
     }
     for origin in headers.get_all(ORIGIN) {
         let origin = origin.to_str().unwrap_or_default();
@@ -237,7 +253,8 @@ fn find_session(shared: &Shared, headers: &HeaderMap) -> Result<Arc<HttpSession>
     let refuse = |status, message| Err(NoSession { status, message });
     for version in headers.get_all(PROTOCOL_VERSION) {
         let known = version.to_str().ok().and_then(|version| Revision::parse(version.trim()));
-        if !known.is_some_and(|revision| !revision.is_modern() && shared.server.serves(revision)) {
+        let served = known.is_some_and(|revision| !revision.is_modern() && shared.server.serves(revision));
+        if !served && shared.server.keeps(Duty::VersionHeaderChecked) {
             return refuse(400, "Invalid request: MCP-Protocol-Version is not supported");
         }
     }
@@ -288,7 +305,7 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
         Payload::Single(Message::Notification(note)) if is_modern(server, headers, &note.params) => {
             return http_modern::notified(server, headers, &note);
         }
-        Payload::Single(Message::Response) if is_modern(server, headers, &none) => {
+        Payload::Single(Message::Response(_)) if is_modern(server, headers, &none) => {
             return http_modern::refused("a server of this revision asks nothing");
         }
         Payload::Batch(_) if is_modern(server, headers, &none) => {
@@ -319,7 +336,6 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
 /// Begins a session; only a handshake that succeeds gets an id.
 async fn initialize(shared: &Shared, request: message::Request) -> Reply {
     let core = Session::new(shared.server.clone());
-    let id = request.id.clone();
     // The handshake takes no time and says nothing before its answer.
     let (sender, _receiver) = tokio::sync::mpsc::channel(1);
     let sink = crate::context::Sink::Queue(sender);
@@ -331,10 +347,7 @@ async fn initialize(shared: &Shared, request: message::Request) -> Reply {
     if core.revision().is_none() {
         return json(400, text);
     }
-    let session_id = match shared.sessions.open(Arc::clone(&core)) {
-        Ok(session_id) => session_id,
-        Err(refusal) => return error(500, Some(&id), &refusal, core.error_revision()),
-    };
+    let session_id = shared.sessions.open(core);
     let mut reply = json(200, text);
     if let Ok(value) = HeaderValue::from_str(&session_id) {
         reply.headers_mut().insert(SESSION_ID, value);

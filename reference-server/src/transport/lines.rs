@@ -1,4 +1,17 @@
-//! Cutting bytes into lines, however they are chunked.
+//! Cutting bytes into lines, however they are chunked, and making lines of messages.
+
+use crate::server::Server;
+
+/// Appends a message and its line end.
+pub(crate) fn append_line(server: &Server, buffer: &mut Vec<u8>, message: &str) {
+    match server.faults() {
+        None => {
+            buffer.extend_from_slice(message.as_bytes());
+            buffer.push(b'\n');
+        }
+        Some(faults) => buffer.extend(faults.line(message)),
+    }
+}
 
 /// One line of input, without its line feed.
 #[derive(Debug, PartialEq)]

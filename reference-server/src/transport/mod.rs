@@ -14,4 +14,5 @@ mod stdout;
 pub use http::serve_http;
 pub use stdio::{serve_stdio, serve_stream};
 
+pub(crate) use http_reply::Reply as HttpReply;
 pub(crate) use sse::EventLog;

@@ -9,11 +9,12 @@ use tokio::runtime::Handle;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::faults::Duty;
 use crate::legacy::Session;
 use crate::message::{PARSE_ERROR, RpcError, error_response};
 use crate::server::Server;
 use crate::transport::connection::{Connection, Step};
-use crate::transport::lines::{Line, LineSplitter};
+use crate::transport::lines::{Line, LineSplitter, append_line};
 use crate::transport::stdout::Stdout;
 
 /// Bytes read at a time.
@@ -32,7 +33,8 @@ const LAST_WRITE: Duration = Duration::from_secs(1);
 /// system has no thread left.
 pub async fn serve_stdio(server: Server) -> std::io::Result<()> {
     let (outgoing, queue) = mpsc::channel(QUEUE);
-    let stdout = Stdout::new(queue)?;
+    let stdout = Stdout::new(server.clone(), queue)?;
+    let stays = !server.keeps(Duty::ExitAtEndOfInput);
     let connection = Arc::new(open(server, &outgoing));
     let (read, input_ended) = oneshot::channel();
     let (written, all_written) = oneshot::channel();
@@ -56,6 +58,9 @@ pub async fn serve_stdio(server: Server) -> std::io::Result<()> {
         () = outgoing.closed() => {}
     }
     connection.finish().await;
+    if stays {
+        std::future::pending::<()>().await;
+    }
     drop((connection, outgoing));
     match tokio::time::timeout(LAST_WRITE, all_written).await {
         Ok(Ok(result)) => forgive_closed(result),
@@ -73,7 +78,7 @@ where
     W: AsyncWrite + Unpin,
 {
     let (outgoing, mut queue) = mpsc::channel::<String>(QUEUE);
-    let connection = open(server, &outgoing);
+    let connection = open(server.clone(), &outgoing);
     let serving = async move {
         let reading = async {
             let mut splitter = LineSplitter::new(connection.session.server.config().max_line_bytes);
@@ -102,8 +107,7 @@ where
             buffer.shrink_to(WRITE);
             let mut next = Some(first);
             while let Some(message) = next {
-                buffer.extend_from_slice(message.as_bytes());
-                buffer.push(b'\n');
+                append_line(&server, &mut buffer, &message);
                 next = if buffer.len() < WRITE { queue.try_recv().ok() } else { None };
             }
             writer.write_all(&buffer).await?;

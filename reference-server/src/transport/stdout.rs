@@ -10,13 +10,15 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::sync::mpsc;
 
-use crate::server::lock;
+use crate::server::{Server, lock};
+use crate::transport::lines::append_line;
 
 /// Bytes gathered for one write, unless one message is longer.
 const GATHERED: usize = 64 << 10;
 
 /// What is to be written. Whoever holds the lock may write, and everything leaves in the order of `buffer`, then `queue`.
 struct Pending {
+    server: Server,
     /// Whole messages with their line ends; perhaps without the beginning of the first, which has been written.
     buffer: Vec<u8>,
     /// Messages of handlers that wait, and all messages while the writing thread is at work.
@@ -34,8 +36,8 @@ pub(crate) struct Stdout {
 
 impl Stdout {
     /// Everything that is sent to the other end of `queue` is written.
-    pub(crate) fn new(queue: mpsc::Receiver<String>) -> std::io::Result<Self> {
-        let pending = Pending { buffer: Vec::new(), queue, writer: None, file: File::stdout()? };
+    pub(crate) fn new(server: Server, queue: mpsc::Receiver<String>) -> std::io::Result<Self> {
+        let pending = Pending { server, buffer: Vec::new(), queue, writer: None, file: File::stdout()? };
         Ok(Self { pending: Arc::new(Mutex::new(pending)) })
     }
 
@@ -77,8 +79,7 @@ impl Pending {
     }
 
     fn push(&mut self, message: &str) {
-        self.buffer.extend_from_slice(message.as_bytes());
-        self.buffer.push(b'\n');
+        append_line(&self.server, &mut self.buffer, message);
     }
 
     /// Takes over what is queued, as far as there is room.
