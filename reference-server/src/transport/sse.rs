@@ -137,6 +137,11 @@ impl EventLog {
         self.changed.notify_waiters();
     }
 
+    /// Whether nothing was ever said.
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.state).last() == 0
+    }
+
     pub(crate) fn is_attached(&self) -> bool {
         lock(&self.state).position.is_some()
     }
