@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::faults::Duty;
 use crate::features::{Level, ProgressGate};
 use crate::legacy::Session;
-use crate::message::{Id, Reply, Request, RpcError, notification};
+use crate::message::{Reply, Request, RpcError, notification};
 use crate::modern::RequestMeta;
 use crate::revision::Revision;
 use crate::server::Server;
@@ -37,6 +37,16 @@ impl Sink {
             Self::Stream(log) => log.append(message).await,
         }
     }
+
+    /// Sends without waiting; where there is no room, the message is lost.
+    pub(crate) fn send_now(&self, message: String) {
+        match self {
+            Self::Queue(queue) => {
+                let _ = queue.try_send(message);
+            }
+            Self::Stream(log) => log.append_now(message),
+        }
+    }
 }
 
 /// Who sent the request.
@@ -51,10 +61,9 @@ pub(crate) enum Caller {
 pub(crate) struct RequestContext {
     pub server: Server,
     pub revision: Revision,
-    pub id: Id,
+    pub request: Request,
     pub caller: Caller,
     pub sink: Sink,
-    progress_token: Option<Box<RawValue>>,
     progress: ProgressGate,
 }
 
@@ -62,19 +71,16 @@ impl RequestContext {
     pub(crate) fn new(
         server: Server,
         revision: Revision,
-        request: &mut Request,
+        request: Request,
         caller: Caller,
         sink: Sink,
     ) -> Self {
-        Self {
-            server,
-            revision,
-            id: request.id.clone(),
-            caller,
-            sink,
-            progress_token: request.progress_token.take(),
-            progress: ProgressGate::default(),
-        }
+        Self { server, revision, request, caller, sink, progress: ProgressGate::default() }
+    }
+
+    /// On whose behalf the request is made. Without authorization all clients are one.
+    pub(crate) fn principal(&self) -> &'static str {
+        "anonymous"
     }
 
     /// Sends a notification that belongs to the request.
@@ -100,7 +106,7 @@ impl RequestContext {
             #[serde(skip_serializing_if = "Option::is_none")]
             message: Option<&'a str>,
         }
-        let Some(token) = &self.progress_token else {
+        let Some(token) = &self.request.progress_token else {
             return;
         };
         if !self.progress.admits(progress) && self.server.keeps(Duty::ProgressGrows) {

@@ -11,6 +11,7 @@ mod message;
 mod modern;
 mod revision;
 mod schema;
+mod seal;
 mod server;
 mod transport;
 

@@ -151,8 +151,16 @@ pub(crate) struct Notification {
 pub(crate) enum Message {
     Request(Request),
     Notification(Notification),
-    /// An answer to a request of ours.
-    Response,
+    Response(Response),
+}
+
+/// An answer of the client's to a request of ours.
+#[derive(Debug)]
+pub(crate) struct Response {
+    /// None where the client could not read the id of our request.
+    pub id: Option<Id>,
+    /// The result, or the error object.
+    pub outcome: Result<Value, Value>,
 }
 
 /// What a text holds: one message, or the elements of an array, not yet read.
@@ -214,13 +222,19 @@ pub(crate) fn read_one(raw: &RawValue) -> Result<Message, Unreadable> {
         return refuse("Invalid request: jsonrpc must be \"2.0\"");
     }
     let Some(method) = envelope.method else {
-        return match (envelope.result, envelope.error, &id) {
-            (true, false, Some(_)) => Ok(Message::Response),
-            (false, true, _) if envelope.id.is_none() || id.is_some() => Ok(Message::Response),
-            _ => refuse("Invalid request: method is missing"),
+        let outcome = match (envelope.result, envelope.error, &id) {
+            (Some(result), None, Some(_)) => serde_json::from_str(result.get()).map(Ok),
+            (None, Some(error), _) if envelope.id.is_none() || id.is_some() => {
+                serde_json::from_str(error.get()).map(Err)
+            }
+            _ => return refuse("Invalid request: method is missing"),
+        };
+        return match outcome {
+            Ok(outcome) => Ok(Message::Response(Response { id, outcome })),
+            Err(_) => refuse("Invalid request: the response nests too deeply or holds unusable values"),
         };
     };
-    if envelope.result || envelope.error {
+    if envelope.result.is_some() || envelope.error.is_some() {
         return refuse("Invalid request: a message has either a method or a result or an error");
     }
     let Ok(method) = serde_json::from_str::<String>(method.get()) else {
@@ -284,8 +298,8 @@ struct Envelope<'a> {
     id: Option<&'a RawValue>,
     method: Option<&'a RawValue>,
     params: Option<&'a RawValue>,
-    result: bool,
-    error: bool,
+    result: Option<&'a RawValue>,
+    error: Option<&'a RawValue>,
     repeated: bool,
 }
 
@@ -320,14 +334,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
                         Member::Id => envelope.id.replace(map.next_value()?).is_some(),
                         Member::Method => envelope.method.replace(map.next_value()?).is_some(),
                         Member::Params => envelope.params.replace(map.next_value()?).is_some(),
-                        Member::Result => {
-                            map.next_value::<IgnoredAny>()?;
-                            std::mem::replace(&mut envelope.result, true)
-                        }
-                        Member::Error => {
-                            map.next_value::<IgnoredAny>()?;
-                            std::mem::replace(&mut envelope.error, true)
-                        }
+                        Member::Result => envelope.result.replace(map.next_value()?).is_some(),
+                        Member::Error => envelope.error.replace(map.next_value()?).is_some(),
                         Member::Other => {
                             map.next_value::<IgnoredAny>()?;
                             false

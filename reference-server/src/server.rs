@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 use crate::faults::{Duty, FaultId, FaultsOnRequest, Force};
-use crate::features::{CursorKey, ToolSet};
+use crate::features::ToolSet;
 use crate::message::{Object, Request};
 use crate::revision::Revision;
+use crate::seal::Seal;
 
 /// How many changes a slow listener may fall behind before it misses some.
 const CHANGES_KEPT: usize = 256;
@@ -19,9 +20,11 @@ const CHANGES_KEPT: usize = 256;
 pub struct Config {
     /// Items on one page of a list; at least 1.
     pub page_size: usize,
-    /// The secret that makes cursors unforgeable. Processes that share it serve each other's cursors; without one it
-    /// is random and new in every process.
-    pub cursor_secret: Option<[u8; 32]>,
+    /// The secret that makes cursors and request states unforgeable. Processes that share it serve each other's; without
+    /// one it is random and new in every process.
+    pub secret: Option<[u8; 32]>,
+    /// Seconds that a client has to answer a request of ours, and for which a request state is valid.
+    pub answer_seconds: u64,
     /// The revisions served, in any order; only modern or only legacy ones make a server of that era.
     pub revisions: Vec<Revision>,
     /// Host names that HTTP requests may name besides the loopback ones, without a port.
@@ -48,7 +51,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             page_size: 5,
-            cursor_secret: None,
+            secret: None,
+            answer_seconds: 10 * 60,
             revisions: Revision::ALL.to_vec(),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
@@ -82,7 +86,7 @@ struct Inner {
     config: Config,
     faults: Option<Box<Force>>,
     tools: ToolSet,
-    cursor_key: CursorKey,
+    seal: Seal,
     changes: broadcast::Sender<Change>,
     extra_tool: AtomicBool,
     touches: AtomicU64,
@@ -96,8 +100,8 @@ impl Server {
         config.revisions.dedup();
         Self {
             inner: Arc::new(Inner {
-                cursor_key: config.cursor_secret.map_or_else(CursorKey::random, CursorKey::new),
                 faults: Force::new(&config.faults),
+                seal: config.secret.map_or_else(Seal::random, Seal::new),
                 config,
                 tools: ToolSet::new(),
                 changes: broadcast::channel(CHANGES_KEPT).0,
@@ -131,8 +135,8 @@ impl Server {
         &self.inner.tools
     }
 
-    pub(crate) fn cursor_key(&self) -> &CursorKey {
-        &self.inner.cursor_key
+    pub(crate) fn seal(&self) -> &Seal {
+        &self.inner.seal
     }
 
     /// Whether `revision` is served.

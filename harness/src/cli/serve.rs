@@ -8,10 +8,10 @@ use std::io;
 pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     // On stdio the one client is the user who started the process, so there is nobody to protect a cursor from; a
     // fixed secret lets cursors outlive the process (2026-07-28, basic/index#statelessness).
-    let cursor_secret = args.http.is_none().then_some([0; 32]);
+    let secret = args.http.is_none().then_some([0; 32]);
     let faults = args.fault.iter().map(|id| id.parse()).collect::<Result<Vec<FaultId>, _>>();
     let faults = faults.map_err(Failure::usage)?;
-    let server = Server::new(Config { cursor_secret, faults, ..Config::default() });
+    let server = Server::new(Config { secret, faults, ..Config::default() });
     let runtime = super::out::runtime()?;
     let result = runtime.block_on(async {
         let Some(address) = args.http else {

@@ -1,21 +1,29 @@
 //! The features of the protocol, one file each.
 
+mod asking;
+mod asking_tools;
 mod cancellation;
+mod client;
 mod completion;
 mod content;
+mod elicitation;
 mod logging;
 mod pagination;
 mod progress;
 mod prompts;
 mod resources;
+mod roots;
+mod sampling;
 mod tool_set;
 mod tools;
 
+pub(crate) use asking::{InputRequest, Stop};
 pub(crate) use cancellation::InFlight;
+pub(crate) use client::{Capability, ClientCapabilities};
 pub(crate) use completion::complete;
 pub(crate) use content::Content;
 pub(crate) use logging::{Level, set_level};
-pub(crate) use pagination::{CursorKey, ListKind, page};
+pub(crate) use pagination::{ListKind, page};
 pub(crate) use progress::ProgressGate;
 pub(crate) use prompts::{get_prompt, list_prompts, prompt_arguments};
 pub(crate) use resources::{

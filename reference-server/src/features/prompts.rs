@@ -123,7 +123,7 @@ pub(crate) fn prompt_arguments(name: &str) -> Result<impl Iterator<Item = &'stat
 pub(crate) fn list_prompts(server: &Server, revision: Revision, params: &Object) -> Result<Object, RpcError> {
     let definitions: Vec<Value> = PROMPTS.iter().map(|prompt| prompt.definition(revision)).collect();
     let size = server.config().page_size;
-    page(server.cursor_key(), ListKind::Prompts, size, params, "prompts", definitions.iter())
+    page(server.seal(), ListKind::Prompts, size, params, "prompts", definitions.iter())
 }
 
 /// `prompts/get`.

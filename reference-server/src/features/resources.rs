@@ -155,7 +155,7 @@ pub(crate) fn list_resources(
 ) -> Result<Object, RpcError> {
     let definitions: Vec<Value> = RESOURCES.iter().map(|r| r.definition(server, revision)).collect();
     let size = server.config().page_size;
-    page(server.cursor_key(), ListKind::Resources, size, params, "resources", definitions.iter())
+    page(server.seal(), ListKind::Resources, size, params, "resources", definitions.iter())
 }
 
 /// `resources/templates/list`.
@@ -179,7 +179,7 @@ pub(crate) fn list_templates(
         templates[1]["title"] = "Squares".into();
     }
     let size = server.config().page_size;
-    page(server.cursor_key(), ListKind::Templates, size, params, "resourceTemplates", templates.iter())
+    page(server.seal(), ListKind::Templates, size, params, "resourceTemplates", templates.iter())
 }
 
 /// What `uri` names, if it names anything: the object inside `contents`.

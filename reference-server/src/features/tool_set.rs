@@ -5,6 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::context::RequestContext;
+use crate::features::asking_tools::{
+    ask_model, ask_weather, book_table, fill_form, list_client_roots, visit_page,
+};
 use crate::features::tools::{Hints, Listed, Run, Tool, ToolFuture, ToolResult};
 use crate::features::{Content, Level, read_resource, resource_exists};
 use crate::message::Object;
@@ -15,7 +18,7 @@ const READ_ONLY: Hints = Hints { read_only: true, idempotent: true };
 const CHANGING: Hints = Hints { read_only: false, idempotent: false };
 const ALWAYS: Listed = Listed::Since(Revision::V2024_11_05);
 
-pub(crate) const TOOLS: [Tool; 16] = [
+pub(crate) const TOOLS: [Tool; 22] = [
     Tool {
         name: "echo",
         title: "Echo",
@@ -171,6 +174,66 @@ pub(crate) const TOOLS: [Tool; 16] = [
         run: Run::Later(log_levels),
     },
     Tool {
+        name: "ask_model",
+        title: "Ask the model",
+        description: "Asks the client's model a question",
+        input: || object(json!({"prompt": {"type": "string", "maxLength": 1000}}), &["prompt"]),
+        output: None,
+        hints: READ_ONLY,
+        listed: ALWAYS,
+        run: Run::Later(ask_model),
+    },
+    Tool {
+        name: "ask_weather",
+        title: "Ask about the weather",
+        description: "Asks the client's model, which may use a tool of this server on the way",
+        input: || object(json!({"city": {"type": "string", "minLength": 1, "maxLength": 80}}), &["city"]),
+        output: None,
+        hints: READ_ONLY,
+        listed: Listed::Since(Revision::V2025_11_25),
+        run: Run::Later(ask_weather),
+    },
+    Tool {
+        name: "list_client_roots",
+        title: "List the client's roots",
+        description: "Asks the client in which folders the user works",
+        input: none,
+        output: None,
+        hints: READ_ONLY,
+        listed: ALWAYS,
+        run: Run::Later(list_client_roots),
+    },
+    Tool {
+        name: "fill_form",
+        title: "Fill a form",
+        description: "Asks the user to fill a form with every kind of field",
+        input: none,
+        output: None,
+        hints: READ_ONLY,
+        listed: Listed::Since(Revision::V2025_06_18),
+        run: Run::Later(fill_form),
+    },
+    Tool {
+        name: "book_table",
+        title: "Book a table",
+        description: "Asks the user twice, the second time depending on the first answer",
+        input: none,
+        output: None,
+        hints: READ_ONLY,
+        listed: Listed::Since(Revision::V2025_06_18),
+        run: Run::Later(book_table),
+    },
+    Tool {
+        name: "visit_page",
+        title: "Visit a page",
+        description: "Asks the user to confirm on a page",
+        input: none,
+        output: None,
+        hints: READ_ONLY,
+        listed: Listed::Since(Revision::V2025_11_25),
+        run: Run::Later(visit_page),
+    },
+    Tool {
         name: "touch_resource",
         title: "Touch a resource",
         description: "Tells subscribers that a resource has changed; note://touches really changes",
@@ -281,7 +344,7 @@ fn region_schema() -> Value {
 }
 
 /// A string argument that the schema has already asked for.
-fn text<'a>(arguments: &'a Object, name: &str) -> &'a str {
+pub(crate) fn text<'a>(arguments: &'a Object, name: &str) -> &'a str {
     arguments.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 

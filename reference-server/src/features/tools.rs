@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::context::RequestContext;
 use crate::faults::Duty;
 use crate::features::tool_set::TOOLS;
-use crate::features::{Content, ListKind, page};
+use crate::features::{Content, ListKind, Stop, page};
 use crate::message::{Object, RpcError, optional_object, string};
 use crate::revision::Revision;
 use crate::schema;
@@ -51,7 +51,7 @@ impl ToolResult {
     }
 }
 
-pub(crate) type ToolOutcome = Result<ToolResult, RpcError>;
+pub(crate) type ToolOutcome = Result<ToolResult, Stop>;
 
 /// How a tool runs: at once, or waiting on the way.
 pub(crate) enum Run {
@@ -59,7 +59,7 @@ pub(crate) enum Run {
     Later(for<'a> fn(&'a RequestContext, &'a Object) -> ToolFuture<'a>),
 }
 
-/// A tool at work; it may also end in a protocol error.
+/// A tool at work; it may also stop on the way.
 pub(crate) type ToolFuture<'a> = Pin<Box<dyn Future<Output = ToolOutcome> + Send + 'a>>;
 
 /// When a tool is listed.
@@ -198,12 +198,12 @@ pub(crate) fn list_tools(server: &Server, revision: Revision, params: &Object) -
         .zip(&server.tools().definitions)
         .filter(|(tool, _)| tool.is_listed(revision, extra))
         .map(|(_, definitions)| &definitions[revision.index()]);
-    page(server.cursor_key(), ListKind::Tools, server.config().page_size, params, "tools", definitions)
+    page(server.seal(), ListKind::Tools, server.config().page_size, params, "tools", definitions)
 }
 
 /// `tools/call`.
-pub(crate) async fn call_tool(context: &RequestContext, params: &Object) -> Result<Object, RpcError> {
-    let revision = context.revision;
+pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcError> {
+    let (revision, params) = (context.revision, &context.request.params);
     let name = string(params, "name")?;
     let extra = context.server.extra_tool_listed();
     let (position, tool) = TOOLS
@@ -226,7 +226,11 @@ pub(crate) async fn call_tool(context: &RequestContext, params: &Object) -> Resu
         Run::Now(run) => Ok(run(context, arguments)),
         Run::Later(run) => run(context, arguments).await,
     };
-    Ok(outcome?.into_object(revision))
+    match outcome {
+        Ok(result) => Ok(result.into_object(revision)),
+        Err(Stop::Refused(reason)) => Ok(ToolResult::error(reason).into_object(revision)),
+        Err(stop) => stop.into_result(),
+    }
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub(crate) fn take_in(session: &Arc<Session>, elements: &[&RawValue], sink: &Sin
                 answers.push(None);
             }
             Ok(Message::Notification(notification)) => notified(session, &notification),
-            Ok(Message::Response) => {}
+            Ok(Message::Response(response)) => session.peer.answered(response),
             Err(unreadable) => answers.push(Some(Unreadable::response(&unreadable, revision))),
         }
     }

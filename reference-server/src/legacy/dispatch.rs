@@ -38,7 +38,10 @@ pub(crate) fn take_in(session: &Arc<Session>, payload: Payload<'_>, sink: Sink) 
                 Some(answer) => Exchange::Refused(answer),
             }
         }
-        Payload::Single(Message::Response) => Exchange::Accepted,
+        Payload::Single(Message::Response(response)) => {
+            session.peer.answered(response);
+            Exchange::Accepted
+        }
         Payload::Batch(elements) if session.revision() == Some(Revision::V2025_03_26) => {
             batch::take_in(session, &elements, &sink)
         }
@@ -58,7 +61,7 @@ pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Si
         instead
     } else if may_wait(&request.method) {
         match session.in_flight.enter(&id) {
-            Ok(ticket) => ticket.run(waiting(&session, &mut request, sink)).await?,
+            Ok(ticket) => ticket.run(waiting(&session, request, sink)).await?,
             Err(error) => Err(error),
         }
     } else {
@@ -75,11 +78,11 @@ fn may_wait(method: &str) -> bool {
     method == "tools/call"
 }
 
-async fn waiting(session: &Arc<Session>, request: &mut Request, sink: Sink) -> Answer {
+async fn waiting(session: &Arc<Session>, request: Request, sink: Sink) -> Answer {
     let revision = lifecycle::require_initialized(session)?;
     let caller = Caller::Session(Arc::clone(session));
     let context = RequestContext::new(session.server.clone(), revision, request, caller, sink);
-    features::call_tool(&context, &request.params).await.map(Reply::Object)
+    features::call_tool(&context).await.map(Reply::Object)
 }
 
 fn at_once(session: &Session, request: &Request) -> Result<Object, RpcError> {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::faults::Duty;
+use crate::features::ClientCapabilities;
 use crate::legacy::Session;
 use crate::message::{Object, RpcError, optional_object, string};
 use crate::revision::Revision;
@@ -15,7 +16,7 @@ pub(crate) fn initialize(session: &Session, params: &Object) -> Result<Object, R
     }
     let missing = |name: &str| RpcError::invalid_params(format!("Invalid params: {name} is missing"));
     let requested = string(params, "protocolVersion")?;
-    optional_object(params, "capabilities")?.ok_or_else(|| missing("capabilities"))?;
+    let capabilities = optional_object(params, "capabilities")?.ok_or_else(|| missing("capabilities"))?;
     let client = optional_object(params, "clientInfo")?.ok_or_else(|| missing("clientInfo"))?;
     string(client, "name")?;
     string(client, "version")?;
@@ -23,7 +24,8 @@ pub(crate) fn initialize(session: &Session, params: &Object) -> Result<Object, R
     let revision = served
         .or_else(|| session.server.newest_legacy())
         .ok_or_else(|| RpcError::method_not_found("initialize"))?;
-    if !session.negotiate(revision) && session.server.keeps(Duty::InitializeOnce) {
+    let negotiated = session.negotiate(revision, ClientCapabilities::new(capabilities.clone()));
+    if !negotiated && session.server.keeps(Duty::InitializeOnce) {
         return Err(RpcError::invalid_request("Invalid request: the session is already initialized"));
     }
     let mut result = Object::new();

@@ -3,6 +3,7 @@
 mod batch;
 mod dispatch;
 mod lifecycle;
+mod peer;
 mod session;
 
 pub(crate) use dispatch::{Exchange, answer, take_in};

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::json;
 
-use crate::features::{InFlight, Level};
+use crate::features::{Capability, ClientCapabilities, InFlight, Level};
+use crate::legacy::peer::Peer;
 use crate::message::{INTERNAL_ERROR, RpcError, notification};
 use crate::revision::Revision;
 use crate::server::{Change, Server, lock};
@@ -29,6 +30,8 @@ pub(crate) enum Phase {
 pub(crate) struct Session {
     pub server: Server,
     pub in_flight: Arc<InFlight>,
+    pub peer: Peer,
+    client: OnceLock<ClientCapabilities>,
     phase: Mutex<Phase>,
     level: AtomicU8,
     subscriptions: Mutex<BTreeSet<String>>,
@@ -40,6 +43,8 @@ impl Session {
         Arc::new(Self {
             server,
             in_flight,
+            peer: Peer::default(),
+            client: OnceLock::new(),
             phase: Mutex::new(Phase::New),
             level: AtomicU8::new(Level::Info as u8),
             subscriptions: Mutex::default(),
@@ -59,14 +64,22 @@ impl Session {
         self.revision().unwrap_or_else(|| self.server.newest())
     }
 
-    /// Agrees on a revision; false if that has happened before.
-    pub(crate) fn negotiate(&self, revision: Revision) -> bool {
+    /// Agrees on a revision with a client of these capabilities; false if that has happened before.
+    pub(crate) fn negotiate(&self, revision: Revision, client: ClientCapabilities) -> bool {
         let mut phase = lock(&self.phase);
-        let is_new = *phase == Phase::New;
+        let is_new = *phase == Phase::New && self.client.set(client).is_ok();
         if is_new {
             *phase = Phase::Negotiated(revision);
         }
         is_new
+    }
+
+    /// Whether the client declared the capability. Before `notifications/initialized` it may not be asked for anything.
+    pub(crate) fn client_has(&self, capability: Capability) -> bool {
+        let Phase::Operating(revision) = *lock(&self.phase) else {
+            return false;
+        };
+        self.client.get().is_some_and(|client| client.has(capability, revision))
     }
 
     /// `notifications/initialized`: from now on the server may speak unasked.

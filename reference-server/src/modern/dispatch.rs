@@ -90,13 +90,13 @@ pub(crate) async fn answer(
     sink: Sink,
     closing: watch::Receiver<bool>,
 ) -> ModernAnswer {
-    let context = RequestContext::new(server, revision, &mut request, Caller::Stateless(meta), sink);
-    let faults = context.server.faults_on(revision, &mut request);
+    let faults = server.faults_on(revision, &mut request);
+    let context = RequestContext::new(server.clone(), revision, request, Caller::Stateless(meta), sink);
     let answer = match faults.instead().await {
         Some(instead) => instead,
-        None => dispatch(&context, &request, closing).await,
+        None => dispatch(&context, closing).await,
     };
-    response(&context.server, &request, answer)
+    response(&server, &context.request, answer)
 }
 
 /// The response of a request, and its status.
@@ -109,28 +109,31 @@ pub(crate) fn response(server: &Server, request: &Request, answer: Answer) -> Mo
     ModernAnswer { http_status, text: faults.worded(text) }
 }
 
-async fn dispatch(context: &RequestContext, request: &Request, closing: watch::Receiver<bool>) -> Answer {
-    let (server, revision, params) = (&context.server, context.revision, &request.params);
-    let (result, ttl) = match request.method.as_str() {
+async fn dispatch(context: &RequestContext, closing: watch::Receiver<bool>) -> Answer {
+    let (server, revision, params) = (&context.server, context.revision, &context.request.params);
+    let (result, ttl) = match context.request.method.as_str() {
         "server/discover" => (discover::discover(server, revision), Some(DISCOVER_TTL)),
         "tools/list" => (features::list_tools(server, revision, params)?, Some(LIST_TTL)),
-        "tools/call" => (features::call_tool(context, params).await?, None),
+        "tools/call" => (features::call_tool(context).await?, None),
         "resources/list" => (features::list_resources(server, revision, params)?, Some(LIST_TTL)),
         "resources/templates/list" => (features::list_templates(server, revision, params)?, Some(LIST_TTL)),
         "resources/read" => (features::read_resource(server, revision, params)?, Some(READ_TTL)),
         "prompts/list" => (features::list_prompts(server, revision, params)?, Some(LIST_TTL)),
         "prompts/get" => (features::get_prompt(server, revision, params)?, None),
         "completion/complete" => (features::complete(params)?, None),
-        "subscriptions/listen" => return subscriptions::listen(context, params, closing).await,
+        "subscriptions/listen" => return subscriptions::listen(context, closing).await,
         unknown => return Err(RpcError::method_not_found(unknown)),
     };
     Ok(Reply::Object(complete(result, revision, ttl)))
 }
 
-/// Adds what every complete result carries.
+/// Adds what every result carries; `ttl` is for complete ones only.
 fn complete(mut result: Object, revision: Revision, ttl: Option<u64>) -> Object {
-    result.insert("resultType".into(), "complete".into());
-    if let Some(ttl) = ttl {
+    let is_complete = !result.contains_key("resultType");
+    if is_complete {
+        result.insert("resultType".into(), "complete".into());
+    }
+    if let Some(ttl) = ttl.filter(|_| is_complete) {
         result.insert("ttlMs".into(), ttl.into());
         result.insert("cacheScope".into(), "public".into());
     }

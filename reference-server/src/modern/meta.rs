@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::features::Level;
+use crate::features::{ClientCapabilities, Level};
 use crate::message::{Object, RpcError, UNSUPPORTED_PROTOCOL_VERSION, shorten};
 use crate::revision::Revision;
 use crate::server::Server;
@@ -17,6 +17,7 @@ const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 pub(crate) struct RequestMeta {
     /// The lowest level of log messages that the request asks for; without it there are none.
     pub log_level: Option<Level>,
+    pub client: ClientCapabilities,
 }
 
 /// Whether `_meta` has a member that only stateless messages have, of whatever type.
@@ -58,12 +59,14 @@ pub(crate) fn unsupported_version(server: &Server, requested: &str) -> RpcError 
 
 /// Reads the optional members.
 pub(crate) fn read(params: &Object) -> Result<RequestMeta, RpcError> {
-    let log_level = match params.get("_meta").and_then(|meta| meta.get(LOG_LEVEL)) {
+    let member = |name: &str| params.get("_meta").and_then(|meta| meta.get(name));
+    let log_level = match member(LOG_LEVEL) {
         None => None,
         Some(Value::String(name)) => Some(Level::parse(name)?),
         Some(_) => {
             return Err(RpcError::invalid_params("Invalid params: logLevel must be a string"));
         }
     };
-    Ok(RequestMeta { log_level })
+    let client = member(CLIENT_CAPABILITIES).and_then(Value::as_object).cloned().unwrap_or_default();
+    Ok(RequestMeta { log_level, client: ClientCapabilities::new(client) })
 }

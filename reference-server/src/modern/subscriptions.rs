@@ -102,15 +102,11 @@ impl<'a> Tag<'a> {
 }
 
 /// Serves one subscription until the client ends it (the work is dropped) or the server closes.
-pub(crate) async fn listen(
-    context: &RequestContext,
-    params: &Object,
-    mut closing: watch::Receiver<bool>,
-) -> Answer {
-    let filter = Filter::read(params)?;
+pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receiver<bool>) -> Answer {
+    let filter = Filter::read(&context.request.params)?;
     // Listening starts before the acknowledgment, so that nothing is missed after it.
     let mut changes = context.server.changes();
-    let id = &context.id;
+    let id = &context.request.id;
     let acknowledged = Tagged { meta: Tag::of(id), uri: None, notifications: Some(&filter) };
     context.notify(notification("notifications/subscriptions/acknowledged", &acknowledged)).await;
     loop {

@@ -295,7 +295,7 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
         Payload::Single(Message::Notification(note)) if is_modern(server, headers, &note.params) => {
             return http_modern::notified(server, headers, &note);
         }
-        Payload::Single(Message::Response) if is_modern(server, headers, &none) => {
+        Payload::Single(Message::Response(_)) if is_modern(server, headers, &none) => {
             return http_modern::refused("a server of this revision asks nothing");
         }
         Payload::Batch(_) if is_modern(server, headers, &none) => {
@@ -326,7 +326,6 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
 /// Begins a session; only a handshake that succeeds gets an id.
 async fn initialize(shared: &Shared, request: message::Request) -> Reply {
     let core = Session::new(shared.server.clone());
-    let id = request.id.clone();
     // The handshake takes no time and says nothing before its answer.
     let (sender, _receiver) = tokio::sync::mpsc::channel(1);
     let sink = crate::context::Sink::Queue(sender);
@@ -338,10 +337,7 @@ async fn initialize(shared: &Shared, request: message::Request) -> Reply {
     if core.revision().is_none() {
         return json(400, text);
     }
-    let session_id = match shared.sessions.open(Arc::clone(&core)) {
-        Ok(session_id) => session_id,
-        Err(refusal) => return error(500, Some(&id), &refusal, core.error_revision()),
-    };
+    let session_id = shared.sessions.open(core);
     let mut reply = json(200, text);
     if let Ok(value) = HeaderValue::from_str(&session_id) {
         reply.headers_mut().insert(SESSION_ID, value);

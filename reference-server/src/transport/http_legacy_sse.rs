@@ -11,10 +11,10 @@ use tokio::sync::mpsc;
 use crate::legacy::Session;
 use crate::message::RpcError;
 use crate::revision::Revision;
+use crate::seal::random_id;
 use crate::server::{Server, lock};
 use crate::transport::connection::Connection;
 use crate::transport::http_reply::{Reply, empty, error, events, json};
-use crate::transport::http_session::random_id;
 use crate::transport::sse::{COMMENT, FedBody, KEEP_ALIVE, event};
 
 /// Messages that wait for the client to read before handlers have to wait.
@@ -53,10 +53,7 @@ impl Drop for Registration {
 
 /// GET `/sse`: opens the stream and names the POST endpoint in its first event.
 pub(crate) fn open(server: &Server, clients: &Arc<SseClients>) -> Reply {
-    let id = match random_id() {
-        Ok(id) => id,
-        Err(refusal) => return error(500, None, &refusal, Revision::V2024_11_05),
-    };
+    let id = random_id();
     let (sender, mut messages) = mpsc::channel(QUEUE);
     let connection = Arc::new(Connection::new(Session::new(server.clone()), sender, false));
     let session = Arc::clone(&connection.session);

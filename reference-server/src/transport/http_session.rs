@@ -13,8 +13,9 @@ use tokio::sync::{Notify, broadcast};
 use crate::context::Sink;
 use crate::faults::Duty;
 use crate::legacy::{Exchange, Session, take_in};
-use crate::message::{INTERNAL_ERROR, Payload, RpcError};
+use crate::message::{Payload, RpcError};
 use crate::revision::Revision;
+use crate::seal::random_id;
 use crate::server::{Change, Server, lock};
 use crate::transport::connection::poll_once;
 use crate::transport::http_reply::{Reply, empty, events, json};
@@ -220,8 +221,8 @@ impl Sessions {
     }
 
     /// Registers a session whose handshake has begun; returns its id.
-    pub(crate) fn open(&self, core: Arc<Session>) -> Result<String, RpcError> {
-        let id = random_id()?;
+    pub(crate) fn open(&self, core: Arc<Session>) -> String {
+        let id = random_id();
         let session = HttpSession::new(core, self.now());
         let mut table = lock(&self.table);
         if table.len() >= self.server.config().max_sessions {
@@ -232,7 +233,7 @@ impl Sessions {
             }
         }
         table.insert(id.clone(), session);
-        Ok(id)
+        id
     }
 
     pub(crate) fn find(&self, id: &str) -> Option<Arc<HttpSession>> {
@@ -267,11 +268,4 @@ impl Sessions {
             session.close();
         }
     }
-}
-
-/// 128 random bits as hexadecimal digits.
-pub(crate) fn random_id() -> Result<String, RpcError> {
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(|_| RpcError::new(INTERNAL_ERROR, "No session id can be made"))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

@@ -1,0 +1,115 @@
+//! The tools that ask the client for something before they answer.
+
+use serde_json::json;
+
+use crate::context::RequestContext;
+use crate::features::elicitation::{Elicited, form, url};
+use crate::features::roots::list_roots;
+use crate::features::sampling::{blocks_of, sample, sample_with_tools, text_of};
+use crate::features::tool_set::text;
+use crate::features::tools::{ToolFuture, ToolResult};
+use crate::message::{Object, notification};
+use crate::seal::random_id;
+
+/// One question to the model.
+pub(crate) fn ask_model<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolFuture<'a> {
+    Box::pin(async move {
+        let answer = context.ask("answer", sample(text(arguments, "prompt"), 100)).await?;
+        Ok(ToolResult::text(format!("The model says: {}", text_of(&answer))))
+    })
+}
+
+/// A question for which the model may look something up with a tool of ours, once.
+pub(crate) fn ask_weather<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolFuture<'a> {
+    let city = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
+    let tools = json!([{"name": "weather", "description": "The weather in a city", "inputSchema": city}]);
+    let question = format!("What is the weather in {}?", text(arguments, "city"));
+    Box::pin(async move {
+        let mut messages = vec![json!({"role": "user", "content": {"type": "text", "text": question}})];
+        let mut answer = context.ask("question", sample_with_tools(&messages, tools.clone(), 200)).await?;
+        let uses: Vec<_> = blocks_of(&answer).iter().filter(|block| block["type"] == "tool_use").collect();
+        if !uses.is_empty() {
+            let results: Vec<_> = uses
+                .iter()
+                .map(|block| {
+                    let weather = json!([{"type": "text", "text": "Sunny, 21 degrees"}]);
+                    json!({"type": "tool_result", "toolUseId": block["id"], "content": weather})
+                })
+                .collect();
+            messages.push(json!({"role": "assistant", "content": answer["content"]}));
+            messages.push(json!({"role": "user", "content": results}));
+            answer = context.ask("results", sample_with_tools(&messages, tools, 200)).await?;
+        }
+        Ok(ToolResult::text(format!("The model says: {}", text_of(&answer))))
+    })
+}
+
+/// One form with every kind of field.
+pub(crate) fn fill_form<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> {
+    let fields = json!({
+        "name": {"type": "string", "title": "Name", "minLength": 1, "maxLength": 60, "default": "Ada"},
+        "email": {"type": "string", "format": "email"},
+        "born": {"type": "string", "format": "date"},
+        "guests": {"type": "integer", "minimum": 1, "maximum": 20, "default": 2},
+        "budget": {"type": "number", "minimum": 0},
+        "vegetarian": {"type": "boolean", "default": false},
+        "table": {"type": "string", "enum": ["inside", "terrace"], "default": "inside"},
+    });
+    Box::pin(async move {
+        let question = form(context.revision, "Who comes to dinner?", fields, &["name", "guests"]);
+        let answer = Elicited::read(&context.ask("dinner", question).await?);
+        Ok(ToolResult::text(match answer.content.filter(|_| answer.action == "accept") {
+            Some(content) => format!("The form says: {content}"),
+            None => format!("No form, the user chose to {}.", answer.action),
+        }))
+    })
+}
+
+/// Two forms, the second of which depends on the first: three rounds in the modern era.
+pub(crate) fn book_table<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> {
+    Box::pin(async move {
+        let name = json!({"name": {"type": "string", "minLength": 1, "maxLength": 60}});
+        let question = form(context.revision, "In whose name?", name, &["name"]);
+        let answer = Elicited::read(&context.ask("name", question).await?);
+        let Some(name) = answer.text("name") else {
+            return Ok(ToolResult::text("Nothing was booked."));
+        };
+        let sure = json!({"sure": {"type": "boolean"}});
+        let question = form(context.revision, &format!("Book a table for {name}?"), sure, &["sure"]);
+        let answer = Elicited::read(&context.ask("confirmation", question).await?);
+        let sure = answer.content.filter(|_| answer.action == "accept").is_some_and(|c| c["sure"] == true);
+        Ok(ToolResult::text(if sure {
+            format!("A table is booked for {name}.")
+        } else {
+            "Nothing was booked.".to_owned()
+        }))
+    })
+}
+
+/// A page to visit, on a host that exists nowhere.
+pub(crate) fn visit_page<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> {
+    Box::pin(async move {
+        let id = random_id();
+        let page = format!("https://reference.example/confirm/{id}");
+        let question = url("Please confirm on this page.", &page, &id, context.revision);
+        let answer = Elicited::read(&context.ask("visit", question).await?);
+        if !answer.accepted() {
+            return Ok(ToolResult::text("Not confirmed."));
+        }
+        if !context.revision.is_modern() {
+            let done = json!({"elicitationId": id});
+            context.sink.send(notification("notifications/elicitation/complete", &done)).await;
+        }
+        Ok(ToolResult::text("Confirmed."))
+    })
+}
+
+/// The folders in which the user works.
+pub(crate) fn list_client_roots<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> {
+    Box::pin(async move {
+        let answer = context.ask("roots", list_roots()).await?;
+        let roots = answer["roots"].as_array().map_or(&[][..], Vec::as_slice);
+        let uris: Vec<&str> = roots.iter().filter_map(|root| root["uri"].as_str()).collect();
+        Ok(ToolResult::text(format!("{} roots: {}", uris.len(), uris.join(" "))))
+    })
+}

@@ -1,0 +1,89 @@
+//! The requests of the server to its client, in the revisions that have them.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use crate::context::{RequestContext, Sink};
+use crate::features::{InputRequest, Stop};
+use crate::message::{IdKey, Response, notification, shorten, to_json};
+use crate::server::lock;
+
+/// The most requests of ours that one client may leave unanswered.
+const PENDING: usize = 256;
+
+/// The client as one who is asked.
+#[derive(Default)]
+pub(crate) struct Peer {
+    next: AtomicU64,
+    pending: Arc<Pending>,
+}
+
+type Outcome = Result<Value, Value>;
+
+#[derive(Default)]
+struct Pending(Mutex<HashMap<String, oneshot::Sender<Outcome>>>);
+
+impl Peer {
+    /// Sends a request on the stream of the client's own request, and waits for the answer.
+    pub(crate) async fn ask(&self, context: &RequestContext, question: &InputRequest) -> Result<Value, Stop> {
+        let id = format!("server-{}", self.next.fetch_add(1, Ordering::Relaxed) + 1);
+        let (sender, answer) = oneshot::channel();
+        {
+            let mut pending = lock(&self.pending.0);
+            if pending.len() >= PENDING {
+                return Err(Stop::Refused("Too many questions wait for the client's answer.".to_owned()));
+            }
+            pending.insert(id.clone(), sender);
+        }
+        let waiting = Waiting { pending: Arc::clone(&self.pending), id, sink: context.sink.clone() };
+        context.sink.send(request(&waiting.id, question)).await;
+        let patience = Duration::from_secs(context.server.config().answer_seconds);
+        let method = question.method;
+        match tokio::time::timeout(patience, answer).await {
+            Ok(Ok(Ok(result))) => Ok(result),
+            Ok(Ok(Err(error))) => {
+                let reason = shorten(error["message"].as_str().unwrap_or("without a reason"));
+                Err(Stop::Refused(format!("The client refused {method}: {reason}")))
+            }
+            Ok(Err(_)) => Err(Stop::Refused(format!("The session ended before {method} was answered."))),
+            Err(_) => Err(Stop::Refused(format!("The client did not answer {method} in time."))),
+        }
+    }
+
+    /// Hands an answer to the one who waits for it; one that nobody waits for is ignored.
+    pub(crate) fn answered(&self, response: Response) {
+        let Some(IdKey::Text(id)) = response.id.as_ref().map(crate::message::Id::key) else {
+            return;
+        };
+        let waiting = lock(&self.pending.0).remove(&**id);
+        if let Some(waiting) = waiting {
+            // Who asked may have gone in the meantime.
+            let _ = waiting.send(response.outcome);
+        }
+    }
+}
+
+fn request(id: &str, question: &InputRequest) -> String {
+    let (method, params) = (question.method, to_json(&question.params));
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":\"{id}\",\"method\":\"{method}\",\"params\":{params}}}")
+}
+
+/// A request of ours that has no answer yet. When it is dropped unanswered, the client is told not to bother.
+struct Waiting {
+    pending: Arc<Pending>,
+    id: String,
+    sink: Sink,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if lock(&self.pending.0).remove(&self.id).is_some() {
+            self.sink.send_now(notification("notifications/cancelled", &json!({"requestId": self.id})));
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Multi round-trip requests: what was asked in earlier rounds travels with the client, sealed (basic/patterns/mrtr).
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::context::RequestContext;
+use crate::features::{InputRequest, Stop};
+use crate::message::{Object, Request, RpcError, to_json};
+use crate::seal::Purpose;
+
+/// The longest request state in bytes; a client that answers with more is refused.
+const LONGEST_STATE: usize = 64 << 10;
+
+/// What a request state says.
+#[derive(Deserialize, Serialize)]
+struct State {
+    /// Hash of the request that it belongs to, and of who sent it.
+    request: String,
+    /// Seconds since 1970 after which it is worth nothing.
+    expires: u64,
+    /// The keys asked for in this round.
+    asked: Vec<String>,
+    /// The answers of earlier rounds.
+    answers: Object,
+}
+
+/// One round of a request: the answers that count.
+pub(crate) struct Round {
+    request: String,
+    answers: Object,
+    /// The answers that came with this request and are not checked yet.
+    fresh: Object,
+}
+
+impl Round {
+    /// Reads `inputResponses` and `requestState`. Answers count only where the state proves that they were asked for.
+    pub(crate) fn open(context: &RequestContext) -> Result<Self, RpcError> {
+        let refuse = |what: &str| RpcError::invalid_params(format!("Invalid params: {what}"));
+        let request = fingerprint(&context.request, context.principal());
+        let params = &context.request.params;
+        let responses = match params.get("inputResponses") {
+            None => Object::new(),
+            Some(Value::Object(responses)) => responses.clone(),
+            Some(_) => return Err(refuse("inputResponses must be an object")),
+        };
+        let state = match params.get("requestState") {
+            None => return Ok(Self { request, answers: Object::new(), fresh: Object::new() }),
+            Some(Value::String(state)) => state,
+            Some(_) => return Err(refuse("requestState must be a string")),
+        };
+        let state = context.server.seal().open(Purpose::RequestState, state);
+        let state = state.and_then(|content| serde_json::from_slice::<State>(&content).ok());
+        let state = state.ok_or_else(|| refuse("requestState was not made by this server"))?;
+        if state.request != request {
+            return Err(refuse("requestState belongs to another request"));
+        }
+        if state.expires < now() {
+            return Err(refuse("requestState has expired"));
+        }
+        let asked = |key: &String| state.asked.contains(key);
+        let fresh = responses.into_iter().filter(|(key, _)| asked(key)).collect();
+        Ok(Self { request, answers: state.answers, fresh })
+    }
+
+    /// The answers to these questions, or the result that asks for those that are missing.
+    pub(crate) fn answers(
+        mut self,
+        context: &RequestContext,
+        questions: &[(&str, InputRequest)],
+    ) -> Result<Vec<Value>, Stop> {
+        for (key, question) in questions {
+            if let Some(answer) = self.fresh.remove(*key) {
+                question.check(&answer).map_err(|reason| {
+                    RpcError::invalid_params(format!("Invalid params: inputResponses.{key}: {reason}"))
+                })?;
+                self.answers.insert((*key).to_owned(), answer);
+            }
+        }
+        let missing: Vec<_> = questions.iter().filter(|(key, _)| !self.answers.contains_key(*key)).collect();
+        if missing.is_empty() {
+            return Ok(questions.iter().filter_map(|(key, _)| self.answers.get(*key).cloned()).collect());
+        }
+        let requests: Object = missing
+            .iter()
+            .map(|(key, question)| {
+                ((*key).to_owned(), json!({"method": question.method, "params": question.params}))
+            })
+            .collect();
+        // Answers to questions that the tool has not come to yet are kept as well: nobody is asked twice.
+        self.answers.extend(std::mem::take(&mut self.fresh));
+        let state = State {
+            request: self.request,
+            expires: now().saturating_add(context.server.config().answer_seconds),
+            asked: missing.iter().map(|(key, _)| (*key).to_owned()).collect(),
+            answers: self.answers,
+        };
+        let state = to_json(&state);
+        if state.len() > LONGEST_STATE {
+            return Err(RpcError::invalid_params("Invalid params: inputResponses are too long").into());
+        }
+        let mut result = Object::new();
+        result.insert("resultType".into(), "input_required".into());
+        result.insert("inputRequests".into(), requests.into());
+        result.insert(
+            "requestState".into(),
+            context.server.seal().close(Purpose::RequestState, state.as_bytes()).into(),
+        );
+        Err(Stop::InputRequired(result))
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+}
+
+/// What makes two rounds the same request: who sends it, its method, and its parameters but for those of the round.
+fn fingerprint(request: &Request, principal: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update([principal.as_bytes(), &[0], request.method.as_bytes(), &[0]].concat());
+    let of_the_round = ["_meta", "inputResponses", "requestState"];
+    let mut members: Vec<_> =
+        request.params.iter().filter(|(name, _)| !of_the_round.contains(&name.as_str())).collect();
+    members.sort_unstable_by_key(|(name, _)| *name);
+    for (name, value) in members {
+        hash.update(to_json(name));
+        canonical(value, &mut hash);
+    }
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Feeds a value to the hash, the members of objects in the order of their names.
+fn canonical(value: &Value, hash: &mut Sha256) {
+    match value {
+        Value::Object(object) => {
+            let mut members: Vec<_> = object.iter().collect();
+            members.sort_unstable_by_key(|(name, _)| *name);
+            hash.update("{");
+            for (name, value) in members {
+                hash.update(to_json(name));
+                canonical(value, hash);
+            }
+            hash.update("}");
+        }
+        Value::Array(items) => {
+            hash.update("[");
+            items.iter().for_each(|item| canonical(item, hash));
+            hash.update("]");
+        }
+        plain => {
+            hash.update(to_json(plain));
+            hash.update(",");
+        }
+    }
+}

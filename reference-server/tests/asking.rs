@@ -1,0 +1,222 @@
+//! What the server asks of its client: requests of its own with a handshake, further rounds without one.
+#![allow(clippy::unwrap_used, reason = "a broken test may panic")]
+
+mod support;
+
+use mcprove_reference_server::Config;
+use serde_json::{Value, json};
+use support::{Pipe, initialize, modern, notification, request};
+
+fn everything() -> Value {
+    json!({"roots": {}, "sampling": {"tools": {}}, "elicitation": {"form": {}, "url": {}}})
+}
+
+async fn client(version: &str, capabilities: Value) -> Pipe {
+    let mut pipe = Pipe::open(Config::default());
+    let mut handshake = initialize(version);
+    handshake["params"]["capabilities"] = capabilities;
+    pipe.ask(&handshake).await;
+    pipe.send(&notification("notifications/initialized", json!({}))).await;
+    pipe
+}
+
+fn call(id: i64, name: &str, arguments: Value) -> Value {
+    request(id, "tools/call", json!({"name": name, "arguments": arguments}))
+}
+
+fn answer(question: &Value, result: Value) -> Value {
+    json!({"jsonrpc": "2.0", "id": question["id"], "result": result})
+}
+
+#[tokio::test]
+async fn a_tool_gets_the_answer_of_the_client() {
+    for version in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
+        let mut pipe = client(version, everything()).await;
+        let question = pipe.ask(&call(1, "ask_model", json!({"prompt": "2 + 2?"}))).await;
+        assert_eq!(question["method"], "sampling/createMessage");
+        assert_eq!(question["params"]["messages"][0]["content"]["text"], "2 + 2?");
+        let four = json!({"role": "assistant", "content": {"type": "text", "text": "4"}, "model": "m"});
+        let result = pipe.ask(&answer(&question, four)).await;
+        assert_eq!(result["id"], 1);
+        assert_eq!(result["result"]["content"][0]["text"], "The model says: 4");
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_declared_is_not_asked_for() {
+    let mut pipe = client("2025-11-25", json!({"elicitation": {}})).await;
+    for tool in ["ask_model", "list_client_roots", "visit_page", "ask_weather"] {
+        let result = pipe.ask(&call(1, tool, json!({"prompt": "?", "city": "Oslo"}))).await;
+        assert_eq!(result["result"]["isError"], true, "{tool}: {result}");
+    }
+    let question = pipe.ask(&call(2, "fill_form", json!({}))).await;
+    assert_eq!(question["method"], "elicitation/create");
+}
+
+#[tokio::test]
+async fn nothing_is_asked_before_the_client_is_ready() {
+    let mut pipe = Pipe::open(Config::default());
+    let mut handshake = initialize("2025-11-25");
+    handshake["params"]["capabilities"] = everything();
+    pipe.ask(&handshake).await;
+    let result = pipe.ask(&call(1, "list_client_roots", json!({}))).await;
+    assert_eq!(result["result"]["isError"], true);
+}
+
+#[tokio::test]
+async fn refusals_and_malformed_answers_are_tool_errors() {
+    let mut pipe = client("2025-11-25", everything()).await;
+    let question = pipe.ask(&call(1, "list_client_roots", json!({}))).await;
+    let refusal = json!({"jsonrpc": "2.0", "id": question["id"], "error": {"code": -1, "message": "no"}});
+    let result = pipe.ask(&refusal).await;
+    assert_eq!(result["result"]["isError"], true);
+    for malformed in [json!(7), json!({}), json!({"roots": [{"uri": "http://host.example/"}]})] {
+        let question = pipe.ask(&call(2, "list_client_roots", json!({}))).await;
+        let result = pipe.ask(&answer(&question, malformed)).await;
+        assert_eq!((&result["id"], &result["result"]["isError"]), (&json!(2), &json!(true)));
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_call_withdraws_its_question_and_a_late_answer_is_ignored() {
+    let mut pipe = client("2025-11-25", everything()).await;
+    let question = pipe.ask(&call(1, "list_client_roots", json!({}))).await;
+    let withdrawn = pipe.ask(&notification("notifications/cancelled", json!({"requestId": 1}))).await;
+    assert_eq!(withdrawn["method"], "notifications/cancelled");
+    assert_eq!(withdrawn["params"]["requestId"], question["id"]);
+    pipe.send(&answer(&question, json!({"roots": []}))).await;
+    pipe.send(&json!({"jsonrpc": "2.0", "id": "server-99", "result": {}})).await;
+    assert_eq!(pipe.ask(&request(2, "ping", json!({}))).await["id"], 2);
+}
+
+#[tokio::test]
+async fn a_page_to_visit_is_followed_by_its_completion() {
+    let mut pipe = client("2025-11-25", everything()).await;
+    let question = pipe.ask(&call(1, "visit_page", json!({}))).await;
+    assert_eq!(question["params"]["mode"], "url");
+    let done = pipe.ask(&answer(&question, json!({"action": "accept"}))).await;
+    assert_eq!(done["method"], "notifications/elicitation/complete");
+    assert_eq!(done["params"]["elicitationId"], question["params"]["elicitationId"]);
+    assert_eq!(pipe.receive().await["result"]["content"][0]["text"], "Confirmed.");
+}
+
+#[tokio::test]
+async fn the_model_may_use_a_tool_on_the_way() {
+    let mut pipe = client("2025-11-25", everything()).await;
+    let question = pipe.ask(&call(1, "ask_weather", json!({"city": "Oslo"}))).await;
+    assert_eq!(question["params"]["tools"][0]["name"], "weather");
+    let using = json!([{"type": "tool_use", "id": "u1", "name": "weather", "input": {"city": "Oslo"}}]);
+    let using = json!({"role": "assistant", "content": using, "model": "m", "stopReason": "toolUse"});
+    let second = pipe.ask(&answer(&question, using)).await;
+    assert_eq!(second["params"]["messages"][2]["content"][0]["toolUseId"], "u1");
+    let sunny = json!({"role": "assistant", "content": {"type": "text", "text": "Sunny"}, "model": "m"});
+    let result = pipe.ask(&answer(&second, sunny)).await;
+    assert_eq!(result["result"]["content"][0]["text"], "The model says: Sunny");
+}
+
+/// A stateless call of a client that can do everything.
+fn stateless(name: &str, further: Value) -> Value {
+    let mut params =
+        json!({"name": name, "_meta": {"io.modelcontextprotocol/clientCapabilities": everything()}});
+    for (member, value) in further.as_object().unwrap() {
+        params[member] = value.clone();
+    }
+    modern(1, "tools/call", params)
+}
+
+fn accept(content: Value) -> Value {
+    json!({"action": "accept", "content": content})
+}
+
+#[tokio::test]
+async fn rounds_go_on_until_everything_is_known() {
+    let mut pipe = Pipe::open(Config::default());
+    let first = &pipe.ask(&stateless("book_table", json!({}))).await["result"];
+    assert_eq!(first["resultType"], "input_required");
+    assert_eq!(first["inputRequests"]["name"]["method"], "elicitation/create");
+    assert!(first.get("ttlMs").is_none() && first.get("content").is_none());
+    let name = json!({
+        "inputResponses": {"name": accept(json!({"name": "Ada"})), "unasked": accept(json!({}))},
+        "requestState": first["requestState"],
+    });
+    let second = &pipe.ask(&stateless("book_table", name)).await["result"];
+    assert_eq!(second["inputRequests"]["confirmation"]["params"]["message"], "Book a table for Ada?");
+    assert_ne!(first["requestState"], second["requestState"]);
+    let sure = json!({
+        "inputResponses": {"confirmation": accept(json!({"sure": true}))},
+        "requestState": second["requestState"],
+    });
+    let done = &pipe.ask(&stateless("book_table", sure)).await["result"];
+    assert_eq!(done["resultType"], "complete");
+    assert_eq!(done["content"][0]["text"], "A table is booked for Ada.");
+}
+
+#[tokio::test]
+async fn answers_without_a_true_state_count_for_nothing() {
+    let mut pipe = Pipe::open(Config::default());
+    let unasked = json!({"inputResponses": {"name": accept(json!({"name": "Eve"}))}});
+    let again = &pipe.ask(&stateless("book_table", unasked.clone())).await["result"];
+    assert!(again["inputRequests"].get("name").is_some());
+    let state = again["requestState"].as_str().unwrap();
+    let with = |state: Value| {
+        let mut further = unasked.clone();
+        further["requestState"] = state;
+        further
+    };
+    for forged in [json!(format!("{state}-TAMPERED")), json!(""), json!(7), json!(null), json!(&state[1..])] {
+        let error = &pipe.ask(&stateless("book_table", with(forged.clone()))).await["error"];
+        assert_eq!(error["code"], -32602, "{forged}");
+    }
+    let elsewhere = &pipe.ask(&stateless("fill_form", with(json!(state)))).await["error"];
+    assert_eq!(elsewhere["code"], -32602, "the state of another tool");
+    let mut other = Pipe::open(Config::default());
+    let error = &other.ask(&stateless("book_table", with(json!(state)))).await["error"];
+    assert_eq!(error["code"], -32602, "the state of another server");
+}
+
+#[tokio::test]
+async fn malformed_answers_are_refused_and_missing_ones_asked_for_again() {
+    let mut pipe = Pipe::open(Config::default());
+    let first = &pipe.ask(&stateless("book_table", json!({}))).await["result"];
+    for (responses, expected) in [
+        (json!(null), Err(-32602)),
+        (json!([]), Err(-32602)),
+        (json!({"name": 12345}), Err(-32602)),
+        (json!({"name": {"action": "perhaps"}}), Err(-32602)),
+        (json!({"name": accept(json!({"name": 1}))}), Err(-32602)),
+        (json!({"wrong_key": accept(json!({}))}), Ok("input_required")),
+        (json!({}), Ok("input_required")),
+        (json!({"name": {"action": "decline"}}), Ok("complete")),
+    ] {
+        let further = json!({"inputResponses": responses, "requestState": first["requestState"]});
+        let reply = pipe.ask(&stateless("book_table", further)).await;
+        match expected {
+            Ok(kind) => assert_eq!(reply["result"]["resultType"], kind, "{responses}"),
+            Err(code) => assert_eq!(reply["error"]["code"], code, "{responses}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_state_expires() {
+    let mut pipe = Pipe::open(Config { answer_seconds: 0, ..Config::default() });
+    let first = &pipe.ask(&stateless("book_table", json!({}))).await["result"];
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let late = json!({"inputResponses": {}, "requestState": first["requestState"]});
+    let error = &pipe.ask(&stateless("book_table", late)).await["error"];
+    assert_eq!(error["code"], -32602);
+}
+
+#[tokio::test]
+async fn a_missing_capability_is_named() {
+    let mut pipe = Pipe::open(Config::default());
+    for (tool, required) in [
+        ("list_client_roots", json!({"roots": {}})),
+        ("fill_form", json!({"elicitation": {"form": {}}})),
+        ("visit_page", json!({"elicitation": {"url": {}}})),
+    ] {
+        let error = &pipe.ask(&modern(1, "tools/call", json!({"name": tool}))).await["error"];
+        assert_eq!(error["code"], -32021);
+        assert_eq!(error["data"]["requiredCapabilities"], required);
+    }
+}
