@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
+use crate::chaos::Chaos;
 use crate::faults::{Duty, FaultId, FaultsOnRequest, Force};
 use crate::features::{Icon, SKILLS, ToolSet};
 use crate::message::{Object, Request};
+use crate::pace::{Delay, Pace, Stall};
 use crate::revision::Revision;
 use crate::seal::Seal;
 
@@ -46,6 +48,12 @@ pub struct Config {
     pub max_requests_in_flight: usize,
     /// What the server does wrong on purpose; nothing in the honest server.
     pub faults: Vec<FaultId>,
+    /// The seed of legal disturbances: late and reordered answers, cut writes, unusual but valid JSON and events.
+    pub chaos: Option<u64>,
+    /// How long each answer is held back.
+    pub delay: Option<Delay>,
+    /// A time without answers.
+    pub stall: Option<Stall>,
 }
 
 impl Default for Config {
@@ -64,6 +72,9 @@ impl Default for Config {
             max_connections: 4096,
             max_requests_in_flight: 1024,
             faults: Vec::new(),
+            chaos: None,
+            delay: None,
+            stall: None,
         }
     }
 }
@@ -86,6 +97,7 @@ pub struct Server {
 struct Inner {
     config: Config,
     faults: Option<Box<Force>>,
+    pace: Option<Box<Pace>>,
     tools: ToolSet,
     seal: Seal,
     changes: broadcast::Sender<Change>,
@@ -103,6 +115,7 @@ impl Server {
             inner: Arc::new(Inner {
                 seal: config.secret.map_or_else(Seal::random, Seal::new),
                 faults: Force::new(&config.faults),
+                pace: Pace::new(&config),
                 config,
                 tools: ToolSet::new(),
                 changes: broadcast::channel(CHANGES_KEPT).0,
@@ -120,6 +133,16 @@ impl Server {
     /// What the server does wrong on purpose; `None` in the honest one.
     pub(crate) fn faults(&self) -> Option<&Force> {
         self.inner.faults.as_deref()
+    }
+
+    /// What holds answers back; `None` where nothing does.
+    pub(crate) fn pace(&self) -> Option<&Pace> {
+        self.inner.pace.as_deref()
+    }
+
+    /// The legal disturbances, if there are any.
+    pub(crate) fn chaos(&self) -> Option<Chaos> {
+        self.pace()?.chaos().copied()
     }
 
     /// Whether a duty is kept, which the honest server always does.
