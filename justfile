@@ -25,6 +25,10 @@ real *ARGS:
     cargo build --release
     fixtures/real/check.py {{ARGS}}
 
+# Is every fault that the reference server can have seen, and nothing else?
+kill-matrix *ARGS:
+    .ci/kill-matrix {{ARGS}}
+
 # How many requirements are decided
 coverage:
     cargo run --release -- list requirements --coverage

@@ -15,7 +15,7 @@ mod seal;
 mod server;
 mod transport;
 
-pub use faults::{Fault, FaultId, Transport, UnknownFault, faults};
+pub use faults::{Fault, FaultId, Transport, UnknownFault, areas, faults};
 pub use revision::Revision;
 pub use server::{Config, Server};
 pub use transport::{serve_http, serve_stdio, serve_stream};

@@ -1,5 +1,6 @@
 //! The server: its configuration and what all connections share.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -124,6 +125,14 @@ impl Server {
     /// Whether a duty is kept, which the honest server always does.
     pub(crate) fn keeps(&self, duty: Duty) -> bool {
         self.faults().is_none_or(|faults| !faults.neglects(duty))
+    }
+
+    /// A text that has arrived, to be read; `None` if a fault throws it away.
+    pub(crate) async fn arrived<'a>(&self, text: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        match self.faults() {
+            None => Some(Cow::Borrowed(text)),
+            Some(faults) => faults.arrived(text).await,
+        }
     }
 
     /// What the faults in force do to a request that was let in.

@@ -1,5 +1,7 @@
 //! The faults in force in one server, applied at each hook.
 
+use std::borrow::Cow;
+
 use crate::context::Answer;
 use crate::faults::hook::{Asked, Hook, HttpAsked, Input, Instead, Memory, result};
 use crate::faults::{Duty, FaultId};
@@ -25,8 +27,18 @@ impl Force {
         self.hooks.iter().any(|hook| matches!(hook, Hook::Neglect(neglected) if *neglected == duty))
     }
 
-    /// What becomes of a text that has arrived.
-    pub(crate) fn input(&self, bytes: &[u8]) -> Input {
+    /// A text that has arrived, changed; `None` if it is thrown away.
+    pub(crate) async fn arrived<'a>(&self, bytes: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        match self.input(bytes) {
+            Input::Pass => Some(Cow::Borrowed(bytes)),
+            Input::Changed(bytes) => Some(Cow::Owned(bytes)),
+            Input::Drop => None,
+            Input::Exit(code) => std::process::exit(code),
+            Input::Hang => std::future::pending().await,
+        }
+    }
+
+    fn input(&self, bytes: &[u8]) -> Input {
         let takes = self.hooks.iter().filter_map(|hook| match hook {
             Hook::Input(take) => Some(take(&self.memory, bytes)),
             _ => None,
@@ -62,6 +74,17 @@ impl Force {
             }
         }
         texts
+    }
+
+    /// An HTTP request, changed; the response if a fault gives it.
+    pub(crate) fn http_request(
+        &self,
+        request: &mut hyper::Request<hyper::body::Incoming>,
+    ) -> Option<HttpReply> {
+        self.hooks.iter().find_map(|hook| match hook {
+            Hook::HttpRequest(change) => change(&self.memory, request),
+            _ => None,
+        })
     }
 
     /// The HTTP response to a request, changed.

@@ -9,7 +9,6 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::context::Sink;
-use crate::faults::Input;
 use crate::legacy::{Exchange, Session, take_in};
 use crate::message::{Message, Payload, Request, Unreadable, read};
 use crate::modern::{self, MirrorHeaders};
@@ -55,14 +54,8 @@ impl Connection {
     /// Takes in the text of one message. Waits while the client does not read its answers.
     pub(crate) async fn receive(&self, text: &[u8]) -> Result<(), Unreadable> {
         let sink = Sink::Queue(self.out.clone());
-        let instead = match self.session.server.faults().map(|faults| faults.input(text)) {
-            None | Some(Input::Pass) => None,
-            Some(Input::Instead(bytes)) => Some(bytes),
-            Some(Input::Drop) => return Ok(()),
-            Some(Input::Exit(code)) => std::process::exit(code),
-            Some(Input::Hang) => std::future::pending().await,
-        };
-        match read(instead.as_deref().unwrap_or(text))? {
+        let Some(text) = self.session.server.arrived(text).await else { return Ok(()) };
+        match read(&text)? {
             Payload::Single(Message::Request(request)) if self.is_stateless(&request) => {
                 self.serve_stateless(request, sink).await;
             }

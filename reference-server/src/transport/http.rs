@@ -103,8 +103,12 @@ pub async fn serve_http(server: Server, listener: TcpListener) -> std::io::Resul
 
 async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply, Infallible> {
     let Some(faults) = shared.server.faults() else { return Ok(route(&shared, request).await) };
+    let mut request = request;
     let asked = HttpAsked::of(&request);
-    let mut reply = route(&shared, request).await;
+    let mut reply = match faults.http_request(&mut request) {
+        Some(reply) => reply,
+        None => route(&shared, request).await,
+    };
     faults.http_reply(&asked, &mut reply);
     Ok(reply.map(|body| match body {
         ReplyBody::Fed(body) => ReplyBody::Faulty(body, shared.server.clone()),
@@ -280,7 +284,8 @@ fn is_modern(server: &Server, headers: &HeaderMap, params: &Object) -> bool {
 async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
     let server = &shared.server;
     let none = Object::new();
-    let payload = match message::read(body) {
+    let Some(body) = server.arrived(body).await else { return empty(StatusCode::ACCEPTED) };
+    let payload = match message::read(&body) {
         Ok(payload) => payload,
         Err(unreadable) => {
             let session = find_session(shared, headers).ok();

@@ -4,7 +4,7 @@ mod connection;
 mod http;
 mod http_legacy_sse;
 mod http_modern;
-mod http_reply;
+pub(crate) mod http_reply;
 mod http_session;
 mod sse;
 mod stdio;
