@@ -1,5 +1,6 @@
 //! The server: its configuration and what all connections share.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 use crate::chaos::Chaos;
-use crate::faults::{Duty, FaultId, FaultsOnRequest, Force};
+use crate::faults::{Arrived, Duty, FaultId, FaultsOnRequest, Force};
 use crate::features::{Icon, SKILLS, ToolSet};
 use crate::message::{Object, Request};
 use crate::pace::{Delay, Pace, Stall};
@@ -148,6 +149,14 @@ impl Server {
     /// Whether a duty is kept, which the honest server always does.
     pub(crate) fn keeps(&self, duty: Duty) -> bool {
         self.faults().is_none_or(|faults| !faults.neglects(duty))
+    }
+
+    /// A text that has arrived, to be read.
+    pub(crate) fn arrived<'a>(&self, text: &'a [u8]) -> Arrived<'a> {
+        match self.faults() {
+            None => Arrived::Text(Cow::Borrowed(text)),
+            Some(faults) => faults.arrived(text),
+        }
     }
 
     /// What the faults in force do to a request that was let in.
