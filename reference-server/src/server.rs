@@ -1,12 +1,13 @@
 //! The server: its configuration and what all connections share.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 use crate::features::ToolSet;
+use crate::features::tasks::{TaskStore, TaskView};
 use crate::message::Object;
 use crate::revision::Revision;
 use crate::seal::Seal;
@@ -42,6 +43,14 @@ pub struct Config {
     pub max_connections: usize,
     /// Requests in progress at once in one session or on one STDIO connection; further ones are refused.
     pub max_requests_in_flight: usize,
+    /// Seconds that a task is kept, from its beginning, unless its client asks for another time.
+    pub task_ttl_seconds: u64,
+    /// The longest time that a client gets.
+    pub max_task_ttl_seconds: u64,
+    /// Tasks kept at once; further ones are refused.
+    pub max_tasks: usize,
+    /// Tasks kept at once for one session or, in the modern era, on one's behalf; further ones are refused.
+    pub max_tasks_per_client: usize,
 }
 
 impl Default for Config {
@@ -59,6 +68,10 @@ impl Default for Config {
             session_idle_seconds: 30 * 60,
             max_connections: 4096,
             max_requests_in_flight: 1024,
+            task_ttl_seconds: 5 * 60,
+            max_task_ttl_seconds: 60 * 60,
+            max_tasks: 10_000,
+            max_tasks_per_client: 1000,
         }
     }
 }
@@ -70,6 +83,8 @@ pub(crate) enum Change {
     Prompts,
     Resources,
     Resource(Arc<str>),
+    /// A task has a new status; for its owner only.
+    Task(Arc<TaskView>),
 }
 
 /// A Model Context Protocol server; clones share everything.
@@ -82,7 +97,10 @@ struct Inner {
     config: Config,
     tools: ToolSet,
     seal: Seal,
+    tasks: Arc<TaskStore>,
     changes: broadcast::Sender<Change>,
+    sessions: AtomicU64,
+    transports: AtomicUsize,
     extra_tool: AtomicBool,
     touches: AtomicU64,
 }
@@ -93,12 +111,16 @@ impl Server {
         config.page_size = config.page_size.max(1);
         config.revisions.sort_unstable();
         config.revisions.dedup();
+        let changes = broadcast::channel(CHANGES_KEPT).0;
         Self {
             inner: Arc::new(Inner {
                 seal: config.secret.map_or_else(Seal::random, Seal::new),
+                tasks: TaskStore::new(config.max_tasks, config.max_tasks_per_client, changes.clone()),
                 config,
                 tools: ToolSet::new(),
-                changes: broadcast::channel(CHANGES_KEPT).0,
+                changes,
+                sessions: AtomicU64::new(0),
+                transports: AtomicUsize::new(0),
                 extra_tool: AtomicBool::new(false),
                 touches: AtomicU64::new(0),
             }),
@@ -112,6 +134,21 @@ impl Server {
 
     pub(crate) fn tools(&self) -> &ToolSet {
         &self.inner.tools
+    }
+
+    pub(crate) fn tasks(&self) -> &Arc<TaskStore> {
+        &self.inner.tasks
+    }
+
+    /// A number that no other session has.
+    pub(crate) fn number_session(&self) -> u64 {
+        self.inner.sessions.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Says that a transport serves from now on.
+    pub(crate) fn serving(&self) -> Serving {
+        self.inner.transports.fetch_add(1, Ordering::SeqCst);
+        Serving(self.clone())
     }
 
     pub(crate) fn seal(&self) -> &Seal {
@@ -204,11 +241,28 @@ impl Server {
         if revision >= Revision::V2025_03_26 {
             capabilities["completions"] = json!({});
         }
+        if revision == Revision::V2025_11_25 {
+            capabilities["tasks"] = json!({"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}});
+        }
+        if revision.is_modern() {
+            capabilities["extensions"] = json!({"io.modelcontextprotocol/tasks": {}});
+        }
         capabilities
     }
 
     /// Hints for a model, the same in every revision.
     pub(crate) const INSTRUCTIONS: &'static str = "Use the note:// resources as sample data. Lists come in pages: follow nextCursor. Tools that wait can be cancelled.";
+}
+
+/// A transport at work. With the last one the server has ended, and so have all its tasks.
+pub(crate) struct Serving(Server);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if self.0.inner.transports.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.tasks().end_all();
+        }
+    }
 }
 
 /// Takes a lock whose holders never leave the data half changed.

@@ -18,7 +18,11 @@ pub(crate) enum Capability {
     SamplingTools,
     ElicitationForm,
     ElicitationUrl,
+    /// The extension for tasks.
+    Tasks,
 }
+
+const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 impl ClientCapabilities {
     pub(crate) fn new(declared: Object) -> Self {
@@ -40,6 +44,7 @@ impl ClientCapabilities {
             Capability::Roots => self.declares(&["roots"]),
             Capability::Sampling => self.declares(&["sampling"]),
             Capability::SamplingTools => self.declares(&["sampling", "tools"]),
+            Capability::Tasks => self.declares(&["extensions", TASKS]),
             Capability::ElicitationUrl => self.declares(&["elicitation", "url"]),
             // An empty object means forms, and so does what older clients say: any object.
             Capability::ElicitationForm => {
@@ -56,6 +61,7 @@ impl Capability {
             Self::Roots | Self::Sampling => Revision::V2024_11_05,
             Self::ElicitationForm => Revision::V2025_06_18,
             Self::SamplingTools | Self::ElicitationUrl => Revision::V2025_11_25,
+            Self::Tasks => Revision::V2026_07_28,
         }
     }
 
@@ -67,6 +73,7 @@ impl Capability {
             Self::SamplingTools => json!({"sampling": {"tools": {}}}),
             Self::ElicitationForm => json!({"elicitation": {"form": {}}}),
             Self::ElicitationUrl => json!({"elicitation": {"url": {}}}),
+            Self::Tasks => json!({"extensions": {TASKS: {}}}),
         }
     }
 

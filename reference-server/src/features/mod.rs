@@ -14,6 +14,8 @@ mod prompts;
 mod resources;
 mod roots;
 mod sampling;
+mod task_tools;
+pub(crate) mod tasks;
 mod tool_set;
 mod tools;
 
@@ -23,7 +25,7 @@ pub(crate) use client::{Capability, ClientCapabilities};
 pub(crate) use completion::complete;
 pub(crate) use content::Content;
 pub(crate) use logging::{Level, set_level};
-pub(crate) use pagination::{ListKind, page};
+pub(crate) use pagination::{ListKind, page, page_from};
 pub(crate) use progress::ProgressGate;
 pub(crate) use prompts::{get_prompt, list_prompts, prompt_arguments};
 pub(crate) use resources::{

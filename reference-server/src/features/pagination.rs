@@ -12,6 +12,7 @@ pub(crate) enum ListKind {
     Resources = 2,
     Templates = 3,
     Prompts = 4,
+    Tasks = 6,
 }
 
 /// A cursor: the list and the offset, sealed.
@@ -27,6 +28,36 @@ fn open(seal: &Seal, kind: ListKind, cursor: &str) -> Option<u32> {
     (*kind_byte == kind as u8).then(|| offset.try_into().ok().map(u32::from_be_bytes))?
 }
 
+/// Where the page begins that `params.cursor` names.
+fn start(seal: &Seal, kind: ListKind, params: &Object) -> Result<u32, RpcError> {
+    let start = match params.get("cursor") {
+        None => Some(0),
+        Some(Value::String(cursor)) => open(seal, kind, cursor),
+        Some(_) => None,
+    };
+    start.ok_or_else(|| RpcError::invalid_params("Invalid params: unknown cursor"))
+}
+
+/// A page of a list whose items come and go: each has a number, in growing order, and a cursor names the next one.
+pub(crate) fn page_from(
+    seal: &Seal,
+    kind: ListKind,
+    page_size: usize,
+    params: &Object,
+    member: &str,
+    items: impl Iterator<Item = (u32, Value)>,
+) -> Result<Object, RpcError> {
+    let start = start(seal, kind, params)?;
+    let mut rest = items.skip_while(|(number, _)| *number < start);
+    let items: Vec<Value> = rest.by_ref().take(page_size).map(|(_, item)| item).collect();
+    let mut result = Object::new();
+    result.insert(member.into(), items.into());
+    if let Some((next, _)) = rest.next() {
+        result.insert("nextCursor".into(), issue(seal, kind, next).into());
+    }
+    Ok(result)
+}
+
 /// The page that `params.cursor` names, as a result with `member` and perhaps `nextCursor`.
 pub(crate) fn page<'a>(
     seal: &Seal,
@@ -36,12 +67,7 @@ pub(crate) fn page<'a>(
     member: &str,
     items: impl Iterator<Item = &'a Value>,
 ) -> Result<Object, RpcError> {
-    let start = match params.get("cursor") {
-        None => Some(0),
-        Some(Value::String(cursor)) => open(seal, kind, cursor),
-        Some(_) => None,
-    };
-    let start = start.ok_or_else(|| RpcError::invalid_params("Invalid params: unknown cursor"))? as usize;
+    let start = start(seal, kind, params)? as usize;
     let mut rest = items.skip(start);
     let items: Vec<Value> = rest.by_ref().take(page_size).cloned().collect();
     let mut result = Object::new();

@@ -8,17 +8,19 @@ use crate::context::RequestContext;
 use crate::features::asking_tools::{
     ask_model, ask_weather, book_table, fill_form, list_client_roots, visit_page,
 };
+use crate::features::task_tools::task;
+use crate::features::tasks::TaskSupport;
 use crate::features::tools::{Hints, Listed, Run, Tool, ToolFuture, ToolResult};
 use crate::features::{Content, Level, read_resource, resource_exists};
 use crate::message::Object;
 use crate::revision::Revision;
 use crate::server::Change;
 
-const READ_ONLY: Hints = Hints { read_only: true, idempotent: true };
+pub(crate) const READ_ONLY: Hints = Hints { read_only: true, idempotent: true };
 const CHANGING: Hints = Hints { read_only: false, idempotent: false };
-const ALWAYS: Listed = Listed::Since(Revision::V2024_11_05);
+pub(crate) const ALWAYS: Listed = Listed::Since(Revision::V2024_11_05);
 
-pub(crate) const TOOLS: [Tool; 22] = [
+pub(crate) const TOOLS: &[Tool] = &[
     Tool {
         name: "echo",
         title: "Echo",
@@ -55,7 +57,7 @@ pub(crate) const TOOLS: [Tool; 22] = [
         output: None,
         hints: READ_ONLY,
         listed: ALWAYS,
-        run: Run::Later(countdown),
+        run: task(TaskSupport::Optional, countdown),
     },
     Tool {
         name: "fail",
@@ -292,7 +294,7 @@ pub(crate) const TOOLS: [Tool; 22] = [
 ];
 
 /// A closed object schema.
-fn object(properties: Value, required: &[&str]) -> Value {
+pub(crate) fn object(properties: Value, required: &[&str]) -> Value {
     let mut schema = json!({"type": "object", "properties": properties, "additionalProperties": false});
     if !required.is_empty() {
         schema["required"] = required.into();
@@ -301,7 +303,7 @@ fn object(properties: Value, required: &[&str]) -> Value {
 }
 
 /// The schema of a tool without arguments.
-fn none() -> Value {
+pub(crate) fn none() -> Value {
     json!({"type": "object", "additionalProperties": false})
 }
 

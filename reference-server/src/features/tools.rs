@@ -5,6 +5,8 @@ use std::pin::Pin;
 use serde_json::{Value, json};
 
 use crate::context::RequestContext;
+use crate::features::task_tools::TASK_TOOLS;
+use crate::features::tasks::{self, TaskTool};
 use crate::features::tool_set::TOOLS;
 use crate::features::{Content, ListKind, Stop, page};
 use crate::message::{Object, RpcError, optional_object, string};
@@ -56,10 +58,15 @@ pub(crate) type ToolOutcome = Result<ToolResult, Stop>;
 pub(crate) enum Run {
     Now(fn(&RequestContext, &Object) -> ToolResult),
     Later(for<'a> fn(&'a RequestContext, &'a Object) -> ToolFuture<'a>),
+    /// Like [`Run::Later`], also as a task.
+    Task(TaskTool),
 }
 
 /// A tool at work; it may also stop on the way.
 pub(crate) type ToolFuture<'a> = Pin<Box<dyn Future<Output = ToolOutcome> + Send + 'a>>;
+
+/// The arguments of a tool, once the client has been asked for what is missing.
+pub(crate) type ArgumentsFuture<'a> = Pin<Box<dyn Future<Output = Result<Object, Stop>> + Send + 'a>>;
 
 /// When a tool is listed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -113,6 +120,9 @@ impl Tool {
                 "openWorldHint": false,
             });
         }
+        if let (Revision::V2025_11_25, Run::Task(task)) = (revision, &self.run) {
+            definition["execution"] = json!({"taskSupport": task.support.as_str()});
+        }
         definition
     }
 
@@ -157,6 +167,7 @@ fn mirrored(schema: &Value, path: &mut Vec<String>, found: &mut Vec<MirroredArgu
 
 /// The tools, with all that can be worked out once.
 pub(crate) struct ToolSet {
+    tools: Vec<&'static Tool>,
     definitions: Vec<[Value; 5]>,
     inputs: Vec<Value>,
     mirrored: Vec<Vec<MirroredArgument>>,
@@ -164,9 +175,12 @@ pub(crate) struct ToolSet {
 
 impl ToolSet {
     pub(crate) fn new() -> Self {
-        let inputs: Vec<Value> = TOOLS.iter().map(|tool| (tool.input)()).collect();
+        let mut tools: Vec<&'static Tool> = TOOLS.iter().chain(TASK_TOOLS).collect();
+        // What comes and goes is listed last, so that pages do not shift.
+        tools.sort_by_key(|tool| tool.listed == Listed::WhenToggled);
+        let inputs: Vec<Value> = tools.iter().map(|tool| (tool.input)()).collect();
         Self {
-            definitions: TOOLS
+            definitions: tools
                 .iter()
                 .map(|tool| Revision::ALL.map(|revision| tool.definition(revision)))
                 .collect(),
@@ -179,22 +193,28 @@ impl ToolSet {
                 })
                 .collect(),
             inputs,
+            tools,
         }
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.tools.iter().position(|tool| tool.name == name)
     }
 
     /// The arguments of a tool that travel in headers too; none for an unknown tool.
     pub(crate) fn mirrored(&self, name: &str) -> &[MirroredArgument] {
-        let position = TOOLS.iter().position(|tool| tool.name == name);
-        position.map_or(&[], |position| &self.mirrored[position])
+        self.position(name).map_or(&[], |position| &self.mirrored[position])
     }
 }
 
 /// `tools/list`.
 pub(crate) fn list_tools(server: &Server, revision: Revision, params: &Object) -> Result<Object, RpcError> {
     let extra = server.extra_tool_listed();
-    let definitions = TOOLS
+    let set = server.tools();
+    let definitions = set
+        .tools
         .iter()
-        .zip(&server.tools().definitions)
+        .zip(&set.definitions)
         .filter(|(tool, _)| tool.is_listed(revision, extra))
         .map(|(_, definitions)| &definitions[revision.index()]);
     page(server.seal(), ListKind::Tools, server.config().page_size, params, "tools", definitions)
@@ -203,35 +223,71 @@ pub(crate) fn list_tools(server: &Server, revision: Revision, params: &Object) -
 /// `tools/call`.
 pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcError> {
     let (revision, params) = (context.revision, &context.request.params);
+    let set = context.server.tools();
     let name = string(params, "name")?;
     let extra = context.server.extra_tool_listed();
-    let (position, tool) = TOOLS
-        .iter()
-        .enumerate()
-        .find(|(_, tool)| tool.name == name && tool.is_listed(revision, extra))
+    let position = set
+        .position(name)
+        .filter(|position| set.tools[*position].is_listed(revision, extra))
         .ok_or_else(|| RpcError::invalid_params("Invalid params: unknown tool"))?;
-    let empty = Object::new();
-    let arguments = optional_object(params, "arguments")?.unwrap_or(&empty);
-    if let Err(reason) = schema::validate_object(&context.server.tools().inputs[position], arguments) {
+    let arguments = optional_object(params, "arguments")?.cloned().unwrap_or_default();
+    let task = match &set.tools[position].run {
+        Run::Task(task) => Some(task),
+        Run::Now(_) | Run::Later(_) => None,
+    };
+    let Some(terms) = tasks::terms(context, task.map(|task| task.support))? else {
+        return run(context, position, arguments).await;
+    };
+    let arguments = match task.and_then(|task| task.before) {
+        // A legacy client expects its task at once, and is asked within it.
+        Some(before) if revision.is_modern() => match before(context, &arguments).await {
+            Ok(arguments) => arguments,
+            Err(stop) => return stopped(stop, revision),
+        },
+        _ => arguments,
+    };
+    tasks::begin(context, terms, |context| async move { run(&context, position, arguments).await })
+}
+
+/// Checks the arguments and runs the tool: the result of the call, whether it is a task or not.
+async fn run(context: &RequestContext, position: usize, mut arguments: Object) -> Result<Object, RpcError> {
+    let (revision, set) = (context.revision, context.server.tools());
+    if let Err(reason) = schema::validate_object(&set.inputs[position], &arguments) {
         if revision.reports_bad_arguments_in_result() {
             return Ok(ToolResult::error(format!("Invalid arguments: {reason}")).into_object(revision));
         }
         return Err(RpcError::invalid_params(format!("Invalid params: {reason}")));
     }
-    let outcome = match tool.run {
-        Run::Now(run) => Ok(run(context, arguments)),
-        Run::Later(run) => run(context, arguments).await,
+    let outcome = match &set.tools[position].run {
+        Run::Now(run) => Ok(run(context, &arguments)),
+        Run::Later(run) => run(context, &arguments).await,
+        Run::Task(task) => {
+            if let Some(before) = task.before.filter(|_| !revision.is_modern()) {
+                arguments = match before(context, &arguments).await {
+                    Ok(arguments) => arguments,
+                    Err(stop) => return stopped(stop, revision),
+                };
+            }
+            (task.run)(context, &arguments).await
+        }
     };
     match outcome {
         Ok(result) => Ok(result.into_object(revision)),
-        Err(Stop::Refused(reason)) => Ok(ToolResult::error(reason).into_object(revision)),
-        Err(stop) => stop.into_result(),
+        Err(stop) => stopped(stop, revision),
+    }
+}
+
+/// The result of a tool that ended on the way.
+fn stopped(stop: Stop, revision: Revision) -> Result<Object, RpcError> {
+    match stop {
+        Stop::Refused(reason) => Ok(ToolResult::error(reason).into_object(revision)),
+        stop => stop.into_result(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Listed, TOOLS, ToolSet, list_tools};
+    use super::{Listed, ToolSet, list_tools};
     use crate::message::Object;
     use crate::revision::Revision;
     use crate::server::{Config, Server};
@@ -245,6 +301,7 @@ mod tests {
                 let has = |member: &str| tool.get(member).is_some();
                 assert_eq!(has("annotations"), revision >= Revision::V2025_03_26);
                 assert_eq!(has("title"), revision >= Revision::V2025_06_18);
+                assert!(!has("execution") || revision == Revision::V2025_11_25);
                 assert!(!has("outputSchema") || revision >= Revision::V2025_06_18);
                 assert!(revision.is_modern() || !tool.to_string().contains("x-mcp-header"));
             }
@@ -253,8 +310,9 @@ mod tests {
 
     #[test]
     fn the_extra_tool_is_listed_last_so_that_pages_do_not_shift() {
-        let first_hidden = TOOLS.iter().position(|tool| tool.listed == Listed::WhenToggled);
-        assert_eq!(first_hidden, Some(TOOLS.len() - 1));
+        let tools = ToolSet::new().tools;
+        let first_hidden = tools.iter().position(|tool| tool.listed == Listed::WhenToggled);
+        assert_eq!(first_hidden, Some(tools.len() - 1));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::context::{Answer, Caller, RequestContext, Sink};
-use crate::features;
+use crate::features::{self, tasks};
 use crate::legacy::{Session, batch, lifecycle};
 use crate::message::{
     Message, Notification, Object, Payload, Reply, Request, RpcError, error_response, result_response,
@@ -68,14 +68,18 @@ pub(crate) async fn answer(session: Arc<Session>, request: Request, sink: Sink) 
 
 /// Whether a method may take time and can therefore be cancelled.
 fn may_wait(method: &str) -> bool {
-    method == "tools/call"
+    matches!(method, "tools/call" | "tasks/result")
 }
 
 async fn waiting(session: &Arc<Session>, request: Request, sink: Sink) -> Answer {
     let revision = lifecycle::require_initialized(session)?;
     let caller = Caller::Session(Arc::clone(session));
     let context = RequestContext::new(session.server.clone(), revision, request, caller, sink);
-    features::call_tool(&context).await.map(Reply::Object)
+    let result = match context.request.method.as_str() {
+        "tasks/result" => tasks::legacy::result(&context).await,
+        _ => features::call_tool(&context).await,
+    };
+    result.map(Reply::Object)
 }
 
 fn at_once(session: &Session, request: &Request) -> Result<Object, RpcError> {
@@ -104,6 +108,9 @@ fn at_once(session: &Session, request: &Request) -> Result<Object, RpcError> {
         "prompts/get" => |session, revision, params| features::get_prompt(&session.server, revision, params),
         "completion/complete" => |_, _, params| features::complete(params),
         "logging/setLevel" => |session, _, params| features::set_level(session, params),
+        "tasks/get" => tasks::legacy::get,
+        "tasks/list" => tasks::legacy::list,
+        "tasks/cancel" => tasks::legacy::cancel,
         unknown => return Err(RpcError::method_not_found(unknown)),
     };
     handler(session, lifecycle::require_initialized(session)?, params)

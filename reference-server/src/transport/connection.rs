@@ -12,7 +12,7 @@ use crate::context::Sink;
 use crate::legacy::{Exchange, Session, take_in};
 use crate::message::{Message, Payload, Request, Unreadable, read};
 use crate::modern::{self, MirrorHeaders};
-use crate::server::lock;
+use crate::server::{Serving, lock};
 
 /// How long requests in progress may go on after the client has closed its side.
 const GRACE: Duration = Duration::from_secs(1);
@@ -25,6 +25,13 @@ pub(crate) struct Connection {
     tasks: Mutex<JoinSet<()>>,
     room: Arc<Semaphore>,
     closing: watch::Sender<bool>,
+    _serving: Serving,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.session.end();
+    }
 }
 
 /// STDIO has no headers.
@@ -42,6 +49,7 @@ impl Connection {
         let room =
             Arc::new(Semaphore::new(session.server.config().max_requests_in_flight.saturating_add(16)));
         Self {
+            _serving: session.server.serving(),
             session,
             out,
             stateless_allowed,
