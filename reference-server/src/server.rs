@@ -269,3 +269,28 @@ impl Drop for Serving {
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, Server};
+    use crate::features::tasks::{Outlet, Owner, Terms};
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn tasks_end_with_the_last_transport() {
+        let server = Server::new(Config::default());
+        let (first, second) = (server.serving(), server.serving());
+        let owner = Owner::Principal("anonymous".to_owned());
+        let terms = Terms {
+            owner: owner.clone(),
+            ttl: Duration::from_secs(60),
+            tool_errors_fail: false,
+            outlet: Outlet::default(),
+        };
+        let task = server.tasks().begin(terms, |_| std::future::pending()).unwrap();
+        drop(first);
+        assert!(server.tasks().find(&owner, &task.id).is_some());
+        drop(second);
+        assert!(server.tasks().find(&owner, &task.id).is_none());
+    }
+}

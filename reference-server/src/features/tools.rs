@@ -230,7 +230,8 @@ pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcErr
         .position(name)
         .filter(|position| set.tools[*position].is_listed(revision, extra))
         .ok_or_else(|| RpcError::invalid_params("Invalid params: unknown tool"))?;
-    let arguments = optional_object(params, "arguments")?.cloned().unwrap_or_default();
+    let empty = Object::new();
+    let arguments = optional_object(params, "arguments")?.unwrap_or(&empty);
     let task = match &set.tools[position].run {
         Run::Task(task) => Some(task),
         Run::Now(_) | Run::Later(_) => None,
@@ -240,36 +241,34 @@ pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcErr
     };
     let arguments = match task.and_then(|task| task.before) {
         // A legacy client expects its task at once, and is asked within it.
-        Some(before) if revision.is_modern() => match before(context, &arguments).await {
+        Some(before) if revision.is_modern() => match before(context, arguments).await {
             Ok(arguments) => arguments,
             Err(stop) => return stopped(stop, revision),
         },
-        _ => arguments,
+        _ => arguments.clone(),
     };
-    tasks::begin(context, terms, |context| async move { run(&context, position, arguments).await })
+    tasks::begin(context, terms, |context| async move { run(&context, position, &arguments).await })
 }
 
 /// Checks the arguments and runs the tool: the result of the call, whether it is a task or not.
-async fn run(context: &RequestContext, position: usize, mut arguments: Object) -> Result<Object, RpcError> {
+async fn run(context: &RequestContext, position: usize, arguments: &Object) -> Result<Object, RpcError> {
     let (revision, set) = (context.revision, context.server.tools());
-    if let Err(reason) = schema::validate_object(&set.inputs[position], &arguments) {
+    if let Err(reason) = schema::validate_object(&set.inputs[position], arguments) {
         if revision.reports_bad_arguments_in_result() {
             return Ok(ToolResult::error(format!("Invalid arguments: {reason}")).into_object(revision));
         }
         return Err(RpcError::invalid_params(format!("Invalid params: {reason}")));
     }
     let outcome = match &set.tools[position].run {
-        Run::Now(run) => Ok(run(context, &arguments)),
-        Run::Later(run) => run(context, &arguments).await,
-        Run::Task(task) => {
-            if let Some(before) = task.before.filter(|_| !revision.is_modern()) {
-                arguments = match before(context, &arguments).await {
-                    Ok(arguments) => arguments,
-                    Err(stop) => return stopped(stop, revision),
-                };
-            }
-            (task.run)(context, &arguments).await
-        }
+        Run::Now(run) => Ok(run(context, arguments)),
+        Run::Later(run) => run(context, arguments).await,
+        Run::Task(task) => match task.before.filter(|_| !revision.is_modern()) {
+            None => (task.run)(context, arguments).await,
+            Some(before) => match before(context, arguments).await {
+                Ok(arguments) => (task.run)(context, &arguments).await,
+                Err(stop) => Err(stop),
+            },
+        },
     };
     match outcome {
         Ok(result) => Ok(result.into_object(revision)),

@@ -11,4 +11,6 @@ mod task;
 pub(crate) use outlet::Outlet;
 pub(crate) use store::{Owner, TaskStore};
 pub(crate) use support::{TaskSupport, TaskTool, begin, terms};
+#[cfg(test)]
+pub(crate) use task::Terms;
 pub(crate) use task::{Task, TaskView};

@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::broadcast;
-use tokio::task::AbortHandle;
-use tokio::time::{sleep, sleep_until, timeout_at};
+use tokio::time::{sleep, timeout_at};
 
 use crate::features::tasks::task::{Task, Terms};
 use crate::message::{INTERNAL_ERROR, Object, RpcError};
@@ -34,14 +33,9 @@ pub(crate) struct TaskStore {
 
 #[derive(Default)]
 struct Held {
-    owners: HashMap<Owner, HashMap<String, Entry>>,
+    owners: HashMap<Owner, HashMap<String, Arc<Task>>>,
     count: usize,
     next: u32,
-}
-
-struct Entry {
-    task: Arc<Task>,
-    keeper: AbortHandle,
 }
 
 impl TaskStore {
@@ -67,24 +61,24 @@ impl TaskStore {
         held.next = held.next.wrapping_add(1);
         held.count += 1;
         let task = Arc::new(Task::new(held.next, terms, self.changes.clone()));
+        let owned = held.owners.entry(task.owner().clone()).or_default();
+        owned.insert(task.id.clone(), Arc::clone(&task));
+        // A runtime that is about to end drops what is spawned, and with it the task is forgotten.
+        drop(held);
         let kept = Kept { store: Arc::clone(self), task: Arc::clone(&task) };
-        let keeper = tokio::spawn(keep(kept, work(Arc::clone(&task)))).abort_handle();
-        let entry = Entry { task: Arc::clone(&task), keeper };
-        held.owners.entry(task.owner().clone()).or_default().insert(task.id.clone(), entry);
+        tokio::spawn(keep(kept, work(Arc::clone(&task))));
         Ok(task)
     }
 
     /// A task of this owner.
     pub(crate) fn find(&self, owner: &Owner, id: &str) -> Option<Arc<Task>> {
-        Some(Arc::clone(&lock(&self.held).owners.get(owner)?.get(id)?.task))
+        lock(&self.held).owners.get(owner)?.get(id).cloned()
     }
 
     /// The tasks of an owner, oldest first.
     pub(crate) fn of(&self, owner: &Owner) -> Vec<Arc<Task>> {
-        let held = lock(&self.held);
-        let entries = held.owners.get(owner).into_iter().flat_map(HashMap::values);
-        let mut tasks: Vec<_> = entries.map(|entry| Arc::clone(&entry.task)).collect();
-        drop(held);
+        let owned = |held: &Held| held.owners.get(owner).map(|owned| owned.values().cloned().collect());
+        let mut tasks: Vec<Arc<Task>> = owned(&lock(&self.held)).unwrap_or_default();
         tasks.sort_unstable_by_key(|task| task.number);
         tasks
     }
@@ -92,10 +86,10 @@ impl TaskStore {
     /// Ends everything that an owner has.
     pub(crate) fn end(&self, owner: &Owner) {
         let mut held = lock(&self.held);
-        let entries = held.owners.remove(owner).unwrap_or_default();
-        held.count -= entries.len();
+        let owned = held.owners.remove(owner).unwrap_or_default();
+        held.count -= owned.len();
         drop(held);
-        entries.into_values().for_each(Entry::end);
+        owned.values().for_each(|task| task.leave());
     }
 
     /// Ends everything.
@@ -104,7 +98,7 @@ impl TaskStore {
         let owners = std::mem::take(&mut held.owners);
         held.count = 0;
         drop(held);
-        owners.into_values().flat_map(HashMap::into_values).for_each(Entry::end);
+        owners.values().flat_map(HashMap::values).for_each(|task| task.leave());
     }
 
     fn forget(&self, task: &Task) {
@@ -117,13 +111,6 @@ impl TaskStore {
             held.owners.remove(task.owner());
         }
         held.count -= usize::from(found);
-    }
-}
-
-impl Entry {
-    fn end(self) {
-        self.keeper.abort();
-        self.task.leave();
     }
 }
 
@@ -140,7 +127,7 @@ impl Drop for Kept {
     }
 }
 
-/// Does the work of a task unless it is cancelled, and keeps the task until its time is over.
+/// Does the work of a task unless it is cancelled, and keeps the task until its time is over or its owner gone.
 async fn keep(kept: Kept, work: impl Future<Output = Result<Object, RpcError>>) {
     let task = &kept.task;
     let working = async {
@@ -155,7 +142,7 @@ async fn keep(kept: Kept, work: impl Future<Output = Result<Object, RpcError>>) 
         }
     };
     let _ = timeout_at(task.expires(), until_over).await;
-    sleep_until(task.expires()).await;
+    let _ = timeout_at(task.expires(), task.gone()).await;
 }
 
 #[cfg(test)]

@@ -78,14 +78,11 @@ fn requested(task: &Object, config: &Config) -> Result<Duration, RpcError> {
     let wanted = match task.get("ttl") {
         None => None,
         Some(ttl) => {
-            let milliseconds = ttl.as_u64().or_else(|| {
-                let number = ttl.as_f64().filter(|number| *number >= 0.0)?;
-                // A conversion of floating numbers stops at the limits of the integer.
-                Some(number as u64)
-            });
+            let wanted = ttl.as_f64().filter(|milliseconds| *milliseconds >= 0.0);
             let refusal =
                 || RpcError::invalid_params("Invalid params: task.ttl must be milliseconds, from 0 up");
-            Some(Duration::from_millis(milliseconds.ok_or_else(refusal)?))
+            let seconds = wanted.ok_or_else(refusal)? / 1000.0;
+            Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
         }
     };
     Ok(given(wanted, config))
@@ -106,17 +103,19 @@ where
     Work: Future<Output = Result<Object, RpcError>> + Send + 'static,
 {
     let store = context.server.tasks();
-    let task = store.begin(terms, |task| work(context.in_task(task)))?;
-    match &context.caller {
-        Caller::Session(session) => {
-            // Whichever comes last, the task or the end of its session, clears up.
-            if session.has_ended() {
-                store.end(&context.owner());
-            }
-            Ok(legacy::created(&task.view()))
-        }
-        Caller::Stateless(_) => Ok(extension::created(&task.view())),
+    let mut answer = Object::new();
+    store.begin(terms, |task| {
+        answer = match &context.caller {
+            Caller::Session(_) => legacy::created(&task.view()),
+            Caller::Stateless(_) => extension::created(&task.view()),
+        };
+        work(context.in_task(task))
+    })?;
+    // Whichever comes last, the task or the end of its session, clears up.
+    if matches!(&context.caller, Caller::Session(session) if session.has_ended()) {
+        store.end(&context.owner());
     }
+    Ok(answer)
 }
 
 /// A task that is known to belong to its owner.

@@ -227,6 +227,11 @@ impl Task {
         let _ = self.state.subscribe().wait_for(State::is_over).await;
     }
 
+    /// Waits until the task is in the store no longer.
+    pub(super) async fn gone(&self) {
+        let _ = self.state.subscribe().wait_for(|state| state.gone).await;
+    }
+
     /// Ends the task with what came of the call.
     pub(super) fn finish(&self, outcome: Result<Object, RpcError>) {
         let failure = match &outcome {
