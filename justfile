@@ -20,10 +20,19 @@ ci:
 measure *ARGS:
     .ci/measure {{ARGS}}
 
+# The reference server beside servers of other makers; needs node, npm and python3
+bench-peers *ARGS:
+    .ci/bench-peers {{ARGS}}
+
 # The findings on real servers against those that are kept; needs node, npm and python3
 real *ARGS:
     cargo build --release
     fixtures/real/check.py {{ARGS}}
+
+# The official conformance suite against the reference server; needs npm and python3
+official-suite:
+    cargo build --release
+    .ci/official-suite
 
 # How many requirements are decided
 coverage:

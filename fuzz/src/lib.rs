@@ -4,5 +4,6 @@
 mod chunks;
 pub mod json;
 mod plain;
+pub mod reference_server;
 pub mod sse;
 pub mod stdio_framing;

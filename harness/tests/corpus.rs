@@ -7,7 +7,7 @@
 mod invariants;
 
 use futures_util::{FutureExt, StreamExt};
-use invariants::{json, sse, stdio_framing};
+use invariants::{json, reference_server, sse, stdio_framing};
 use mcprove::wire::sse::Item;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -41,6 +41,11 @@ fn sse_corpus() {
 #[test]
 fn stdio_framing_corpus() {
     replay("stdio_framing", stdio_framing::check);
+}
+
+#[test]
+fn reference_server_corpus() {
+    replay("reference_server", reference_server::check);
 }
 
 /// The verdict that a name of a corpus file begins with is the verdict that the reader gives.
@@ -112,6 +117,17 @@ fn mutate(bytes: &mut Vec<u8>, (at, kind, byte): Mutation) {
         2 => bytes[at] = byte,
         _ => drop(bytes.remove(at)),
     }
+}
+
+/// The lines of the conversations in the corpus.
+fn conversation_lines() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/corpus/reference_server");
+    let texts = std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+    let lines = texts.flat_map(|bytes| {
+        let text = String::from_utf8_lossy(&bytes[1..]).into_owned();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    });
+    lines.filter(|line| line.len() < 2000).collect()
 }
 
 /// Event streams out of the pieces that matter to the format.
@@ -211,6 +227,23 @@ proptest! {
             mutate(&mut bytes, mutation);
         }
         json::check(&bytes);
+    }
+
+    #[test]
+    fn mutated_conversations(
+        choice in 0_u8..4,
+        lines in prop::collection::vec(select(conversation_lines()), 0..12),
+        mutations in prop::collection::vec(mutation(), 0..3),
+    ) {
+        let mut bytes = vec![choice];
+        for line in lines {
+            bytes.extend(line.as_bytes());
+            bytes.push(b'\n');
+        }
+        for mutation in mutations {
+            mutate(&mut bytes, mutation);
+        }
+        reference_server::check(&bytes);
     }
 
     #[test]

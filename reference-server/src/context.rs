@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use crate::faults::Duty;
 use crate::features::tasks::{Outlet, Owner, Task, legacy};
 use crate::features::{Level, ProgressGate};
 use crate::legacy::Session;
@@ -43,6 +45,13 @@ impl Sink {
                     Box::pin(sink.send(message)).await;
                 }
             }
+        }
+    }
+
+    /// Ends the stream of the request before its answer, where it can be resumed; elsewhere nothing happens.
+    pub(crate) fn interrupt(&self) {
+        if let Self::Stream(log) = self {
+            log.interrupt();
         }
     }
 
@@ -124,8 +133,27 @@ impl RequestContext {
     }
 
     /// On whose behalf the request is made. Without authorization all clients are one.
+    #[allow(clippy::unused_self, reason = "who it is depends on the request once there is authorization")]
     pub(crate) fn principal(&self) -> &'static str {
         "anonymous"
+    }
+
+    /// Sends a notification that belongs to the request.
+    pub(crate) async fn notify(&self, message: String) {
+        match self.server.faults() {
+            None => self.sink.send(message).await,
+            Some(faults) => {
+                for message in faults.notify(message) {
+                    self.sink.send(message).await;
+                }
+            }
+        }
+    }
+
+    /// The progress token of the request, a string without its quotes.
+    pub(crate) fn progress_token(&self) -> Option<String> {
+        let raw = self.request.progress_token.as_deref()?.get();
+        Some(serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned()))
     }
 
     /// Sends `notifications/progress` if the client asked for it; a value that does not grow is left out.
@@ -147,7 +175,7 @@ impl RequestContext {
         let Some(token) = &self.request.progress_token else {
             return;
         };
-        if !self.progress.admits(progress) {
+        if !self.progress.admits(progress) && self.server.keeps(Duty::ProgressGrows) {
             return;
         }
         let params = Params {
@@ -157,22 +185,22 @@ impl RequestContext {
             message: (self.revision >= Revision::V2025_03_26).then_some(message),
             meta: self.related(),
         };
-        self.sink.send(notification("notifications/progress", &params)).await;
+        self.notify(notification("notifications/progress", &params)).await;
     }
 
-    /// Sends `notifications/message` if the client wants that level.
-    pub(crate) async fn log(&self, level: Level, text: &str) {
+    /// Sends `notifications/message` if the client wants that level; `data` is any JSON.
+    pub(crate) async fn log(&self, level: Level, data: impl Into<Value>) {
         let wanted = match &self.caller {
             Caller::Session(session) => Some(session.level()),
             Caller::Stateless(meta) => meta.log_level,
         };
-        if wanted.is_some_and(|threshold| level >= threshold) {
-            let mut params =
-                serde_json::json!({"level": level.as_str(), "logger": "tools", "data": {"message": text}});
+        let wanted = wanted.is_some_and(|threshold| level >= threshold);
+        if wanted || !self.server.keeps(Duty::LogThreshold) {
+            let mut params = json!({"level": level.as_str(), "logger": "tools", "data": data.into()});
             if let Some(meta) = self.related() {
                 params["_meta"] = meta.into();
             }
-            self.sink.send(notification("notifications/message", &params)).await;
+            self.notify(notification("notifications/message", &params)).await;
         }
     }
 }

@@ -4,6 +4,7 @@
 //! server to [`serve_stdio`] or [`serve_http`]; `README.md` maps each page of the specification to a file.
 
 mod context;
+mod faults;
 mod features;
 mod legacy;
 mod message;
@@ -14,6 +15,7 @@ mod seal;
 mod server;
 mod transport;
 
+pub use faults::{Fault, FaultId, Transport, UnknownFault, faults};
 pub use revision::Revision;
 pub use server::{Config, Server};
 pub use transport::{serve_http, serve_stdio, serve_stream};

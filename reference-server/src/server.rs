@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
-use crate::features::ToolSet;
+use crate::faults::{Duty, FaultId, FaultsOnRequest, Force};
 use crate::features::tasks::{TaskStore, TaskView};
-use crate::message::Object;
+use crate::features::{Icon, SKILLS, TASKS, ToolSet};
+use crate::message::{Object, Request};
 use crate::revision::Revision;
 use crate::seal::Seal;
 
@@ -18,8 +19,9 @@ const CHANGES_KEPT: usize = 256;
 /// How the server behaves. [`Config::default`] is the honest, complete server.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Items on one page of a list; at least 1.
-    pub page_size: usize,
+    /// Items on one page of every list; at least 1. Without it each list has its own: 100 tools, prompts or skills, 5
+    /// resources, 1 template.
+    pub page_size: Option<usize>,
     /// The secret that makes cursors and request states unforgeable. Processes that share it serve each other's; without
     /// one it is random and new in every process.
     pub secret: Option<[u8; 32]>,
@@ -51,12 +53,14 @@ pub struct Config {
     pub max_tasks: usize,
     /// Tasks kept at once for one session or, in the modern era, on one's behalf; further ones are refused.
     pub max_tasks_per_client: usize,
+    /// What the server does wrong on purpose; nothing in the honest server.
+    pub faults: Vec<FaultId>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
-            page_size: 5,
+            page_size: None,
             secret: None,
             answer_seconds: 10 * 60,
             revisions: Revision::ALL.to_vec(),
@@ -72,6 +76,7 @@ impl Default for Config {
             max_task_ttl_seconds: 60 * 60,
             max_tasks: 10_000,
             max_tasks_per_client: 1000,
+            faults: Vec::new(),
         }
     }
 }
@@ -95,6 +100,7 @@ pub struct Server {
 
 struct Inner {
     config: Config,
+    faults: Option<Box<Force>>,
     tools: ToolSet,
     seal: Seal,
     tasks: Arc<TaskStore>,
@@ -108,7 +114,7 @@ struct Inner {
 impl Server {
     /// A server that shares nothing with any other.
     pub fn new(mut config: Config) -> Self {
-        config.page_size = config.page_size.max(1);
+        config.page_size = config.page_size.map(|size| size.max(1));
         config.revisions.sort_unstable();
         config.revisions.dedup();
         let changes = broadcast::channel(CHANGES_KEPT).0;
@@ -116,6 +122,7 @@ impl Server {
             inner: Arc::new(Inner {
                 seal: config.secret.map_or_else(Seal::random, Seal::new),
                 tasks: TaskStore::new(config.max_tasks, config.max_tasks_per_client, changes.clone()),
+                faults: Force::new(&config.faults),
                 config,
                 tools: ToolSet::new(),
                 changes,
@@ -132,6 +139,21 @@ impl Server {
         &self.inner.config
     }
 
+    /// What the server does wrong on purpose; `None` in the honest one.
+    pub(crate) fn faults(&self) -> Option<&Force> {
+        self.inner.faults.as_deref()
+    }
+
+    /// Whether a duty is kept, which the honest server always does.
+    pub(crate) fn keeps(&self, duty: Duty) -> bool {
+        self.faults().is_none_or(|faults| !faults.neglects(duty))
+    }
+
+    /// What the faults in force do to a request that was let in.
+    pub(crate) fn faults_on(&self, revision: Revision, request: &mut Request) -> FaultsOnRequest<'_> {
+        FaultsOnRequest::on(self.faults(), revision, request)
+    }
+
     pub(crate) fn tools(&self) -> &ToolSet {
         &self.inner.tools
     }
@@ -146,9 +168,9 @@ impl Server {
     }
 
     /// Says that a transport serves from now on.
-    pub(crate) fn serving(&self) -> Serving {
+    pub(crate) fn run(&self) -> Running {
         self.inner.transports.fetch_add(1, Ordering::SeqCst);
-        Serving(self.clone())
+        Running(self.clone())
     }
 
     pub(crate) fn seal(&self) -> &Seal {
@@ -230,6 +252,13 @@ impl Server {
         info
     }
 
+    /// `serverInfo` of a handshake or of `server/discover`: with `icons`, which would only weigh on other results.
+    pub(crate) fn introduction(revision: Revision) -> Value {
+        let mut info = Value::Object(Self::implementation(revision));
+        Icon::SERVER.add_to(&mut info, revision);
+        info
+    }
+
     /// What is served, in the form of `revision`.
     pub(crate) fn capabilities(revision: Revision) -> Value {
         let mut capabilities = json!({
@@ -245,7 +274,7 @@ impl Server {
             capabilities["tasks"] = json!({"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}});
         }
         if revision.is_modern() {
-            capabilities["extensions"] = json!({"io.modelcontextprotocol/tasks": {}});
+            capabilities["extensions"] = json!({TASKS: {}, SKILLS: {"directoryRead": true}});
         }
         capabilities
     }
@@ -255,9 +284,9 @@ impl Server {
 }
 
 /// A transport at work. With the last one the server has ended, and so have all its tasks.
-pub(crate) struct Serving(Server);
+pub(crate) struct Running(Server);
 
-impl Drop for Serving {
+impl Drop for Running {
     fn drop(&mut self) {
         if self.0.inner.transports.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.0.tasks().end_all();
@@ -279,7 +308,7 @@ mod tests {
     #[tokio::test]
     async fn tasks_end_with_the_last_transport() {
         let server = Server::new(Config::default());
-        let (first, second) = (server.serving(), server.serving());
+        let (first, second) = (server.run(), server.run());
         let owner = Owner::Principal("anonymous".to_owned());
         let terms = Terms {
             owner: owner.clone(),

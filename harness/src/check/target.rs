@@ -291,7 +291,12 @@ impl Target {
             Reach::Embedded { program } => {
                 let command = |extra: &[&str]| CommandLine {
                     program: program.clone(),
-                    args: std::iter::once("serve").chain(extra.iter().copied()).map(str::to_owned).collect(),
+                    // Small pages, so that every list has some.
+                    args: ["serve", "--page-size", "5"]
+                        .iter()
+                        .chain(extra)
+                        .map(|&word| word.to_owned())
+                        .collect(),
                     env: std::collections::BTreeMap::new(),
                     cwd: None,
                 };

@@ -225,6 +225,12 @@ pub(super) struct ServeArgs {
     /// Serve over HTTP at this address, such as 127.0.0.1:3000 (port 0 for any free one).
     #[arg(long, value_name = "ADDR")]
     pub(super) http: Option<std::net::SocketAddr>,
+    /// Break a rule on purpose; `mcprove list faults` shows what there is.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(super) fault: Vec<String>,
+    /// Items on one page of every list; by default only resources and templates come in several pages.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) page_size: Option<u16>,
 }
 
 /// Flags of `list`.

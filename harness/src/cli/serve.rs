@@ -2,15 +2,19 @@
 
 use super::args::ServeArgs;
 use super::failure::Failure;
-use mcprove_reference_server::{Config, Server, serve_http, serve_stdio};
+use mcprove_reference_server::{Config, FaultId, Server, serve_http, serve_stdio};
 use std::io;
 
 pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     // On stdio the one client is the user who started the process, so there is nobody to protect a cursor from; a
     // fixed secret lets cursors outlive the process (2026-07-28, basic/index#statelessness).
     let secret = args.http.is_none().then_some([0; 32]);
-    let server = Server::new(Config { secret, ..Config::default() });
-    let runtime = super::out::runtime()?;
+    let faults = args.fault.iter().map(|id| id.parse()).collect::<Result<Vec<FaultId>, _>>();
+    let faults = faults.map_err(Failure::usage)?;
+    let page_size = args.page_size.map(usize::from);
+    let server = Server::new(Config { secret, faults, page_size, ..Config::default() });
+    // Nothing that a request does takes long, so one thread serves all faster than several that wake each other.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::bug)?;
     let result = runtime.block_on(async {
         let Some(address) = args.http else {
             return serve_stdio(server).await.map_err(|error| Failure::bug(format!("cannot serve: {error}")));

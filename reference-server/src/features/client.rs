@@ -22,7 +22,8 @@ pub(crate) enum Capability {
     Tasks,
 }
 
-const TASKS: &str = "io.modelcontextprotocol/tasks";
+/// The extension for tasks.
+pub(crate) const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 impl ClientCapabilities {
     pub(crate) fn new(declared: Object) -> Self {

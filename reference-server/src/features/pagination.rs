@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::message::{Object, RpcError};
 use crate::seal::{Purpose, Seal};
+use crate::server::Server;
 
 /// The list that a cursor belongs to; a cursor of one list is invalid for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +13,32 @@ pub(crate) enum ListKind {
     Resources = 2,
     Templates = 3,
     Prompts = 4,
+    Skills = 5,
     Tasks = 6,
+}
+
+impl ListKind {
+    /// The member of the result that holds the items.
+    const fn member(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Resources => "resources",
+            Self::Templates => "resourceTemplates",
+            Self::Prompts => "prompts",
+            Self::Skills => "skills",
+            Self::Tasks => "tasks",
+        }
+    }
+
+    /// Items on a page unless the configuration says otherwise. Tools and prompts come at once, for clients that do not
+    /// follow cursors; the others show how pages work.
+    const fn page_size(self) -> usize {
+        match self {
+            Self::Tools | Self::Prompts | Self::Skills => 100,
+            Self::Resources | Self::Tasks => 5,
+            Self::Templates => 1,
+        }
+    }
 }
 
 /// A cursor: the list and the offset, sealed.
@@ -40,33 +66,32 @@ fn start(seal: &Seal, kind: ListKind, params: &Object) -> Result<u32, RpcError> 
 
 /// A page of a list whose items come and go: each has a number, in growing order, and a cursor names the next one.
 pub(crate) fn page_from(
-    seal: &Seal,
+    server: &Server,
     kind: ListKind,
-    page_size: usize,
     params: &Object,
-    member: &str,
     items: impl Iterator<Item = (u32, Value)>,
 ) -> Result<Object, RpcError> {
-    let start = start(seal, kind, params)?;
+    let page_size = server.config().page_size.unwrap_or(kind.page_size());
+    let start = start(server.seal(), kind, params)?;
     let mut rest = items.skip_while(|(number, _)| *number < start);
     let items: Vec<Value> = rest.by_ref().take(page_size).map(|(_, item)| item).collect();
     let mut result = Object::new();
-    result.insert(member.into(), items.into());
+    result.insert(kind.member().into(), items.into());
     if let Some((next, _)) = rest.next() {
-        result.insert("nextCursor".into(), issue(seal, kind, next).into());
+        result.insert("nextCursor".into(), issue(server.seal(), kind, next).into());
     }
     Ok(result)
 }
 
-/// The page that `params.cursor` names, as a result with `member` and perhaps `nextCursor`.
+/// The page of a list that `params.cursor` names, with `nextCursor` if more follows.
 pub(crate) fn page<'a>(
-    seal: &Seal,
+    server: &Server,
     kind: ListKind,
-    page_size: usize,
     params: &Object,
-    member: &str,
     items: impl Iterator<Item = &'a Value>,
 ) -> Result<Object, RpcError> {
+    let (seal, member) = (server.seal(), kind.member());
+    let page_size = server.config().page_size.unwrap_or(kind.page_size());
     let start = start(seal, kind, params)? as usize;
     let mut rest = items.skip(start);
     let items: Vec<Value> = rest.by_ref().take(page_size).cloned().collect();
@@ -87,6 +112,7 @@ mod tests {
     use super::{ListKind, issue, open, page};
     use crate::message::Object;
     use crate::seal::Seal;
+    use crate::server::{Config, Server};
     use serde_json::Value;
 
     #[test]
@@ -100,12 +126,12 @@ mod tests {
 
     #[test]
     fn pages_cover_the_list_once() {
-        let seal = Seal::random();
+        let server = Server::new(Config { page_size: Some(5), ..Config::default() });
         let all: Vec<Value> = (0..12).map(Value::from).collect();
         let mut seen = Vec::new();
         let mut params = Object::new();
         loop {
-            let mut result = page(&seal, ListKind::Tools, 5, &params, "tools", all.iter()).unwrap();
+            let mut result = page(&server, ListKind::Tools, &params, all.iter()).unwrap();
             let Some(Value::Array(items)) = result.remove("tools") else { panic!() };
             seen.extend(items);
             let Some(next) = result.remove("nextCursor") else {

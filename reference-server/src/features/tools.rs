@@ -1,149 +1,20 @@
 //! Tools: how they are listed, how a call is checked, run and answered.
 
-use std::pin::Pin;
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
 use crate::context::RequestContext;
-use crate::features::task_tools::TASK_TOOLS;
-use crate::features::tasks::{self, TaskTool};
-use crate::features::tool_set::TOOLS;
-use crate::features::{Content, ListKind, Stop, page};
-use crate::message::{Object, RpcError, optional_object, string};
+use crate::faults::Duty;
+use crate::features::tasks;
+use crate::features::tool::{Run, Tool, ToolOutcome, ToolResult};
+use crate::features::tool_set::THEMES;
+use crate::features::{ListKind, Stop, page};
+use crate::message::{Object, RpcError, string};
 use crate::revision::Revision;
-use crate::schema;
+use crate::schema::Schema;
 use crate::server::Server;
-
-/// What a tool returns.
-pub(crate) struct ToolResult {
-    pub content: Vec<Content>,
-    pub structured: Option<Value>,
-    pub is_error: bool,
-}
-
-impl ToolResult {
-    pub(crate) fn text(text: impl Into<String>) -> Self {
-        Self::content(vec![Content::Text(text.into())])
-    }
-
-    pub(crate) fn content(content: Vec<Content>) -> Self {
-        Self { content, structured: None, is_error: false }
-    }
-
-    /// A failure inside the tool, which the model may read and mend.
-    pub(crate) fn error(text: impl Into<String>) -> Self {
-        Self { is_error: true, ..Self::text(text) }
-    }
-
-    /// Structured output, with its JSON repeated as text for clients that read only that.
-    pub(crate) fn structured(value: Value) -> Self {
-        Self { structured: Some(value.clone()), ..Self::text(value.to_string()) }
-    }
-
-    fn into_object(self, revision: Revision) -> Object {
-        let content: Vec<Value> = self.content.iter().map(|block| block.to_value(revision)).collect();
-        let mut result = Object::new();
-        result.insert("content".into(), content.into());
-        if let Some(structured) = self.structured.filter(|_| revision.has_titles()) {
-            result.insert("structuredContent".into(), structured);
-        }
-        result.insert("isError".into(), self.is_error.into());
-        result
-    }
-}
-
-pub(crate) type ToolOutcome = Result<ToolResult, Stop>;
-
-/// How a tool runs: at once, or waiting on the way.
-pub(crate) enum Run {
-    Now(fn(&RequestContext, &Object) -> ToolResult),
-    Later(for<'a> fn(&'a RequestContext, &'a Object) -> ToolFuture<'a>),
-    /// Like [`Run::Later`], also as a task.
-    Task(TaskTool),
-}
-
-/// A tool at work; it may also stop on the way.
-pub(crate) type ToolFuture<'a> = Pin<Box<dyn Future<Output = ToolOutcome> + Send + 'a>>;
-
-/// The arguments of a tool, once the client has been asked for what is missing.
-pub(crate) type ArgumentsFuture<'a> = Pin<Box<dyn Future<Output = Result<Object, Stop>> + Send + 'a>>;
-
-/// When a tool is listed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Listed {
-    Since(Revision),
-    /// Only where the list may change because a client asked for it.
-    Legacy,
-    /// Only after `toggle_tool` has said so.
-    WhenToggled,
-}
-
-/// A tool as its author describes it; the form that each revision sees is made from this.
-pub(crate) struct Tool {
-    pub name: &'static str,
-    pub title: &'static str,
-    pub description: &'static str,
-    pub input: fn() -> Value,
-    pub output: Option<fn() -> Value>,
-    pub hints: Hints,
-    pub listed: Listed,
-    pub run: Run,
-}
-
-/// What a tool says about its effects.
-#[derive(Clone, Copy)]
-pub(crate) struct Hints {
-    pub read_only: bool,
-    pub idempotent: bool,
-}
-
-impl Tool {
-    fn definition(&self, revision: Revision) -> Value {
-        let mut input = (self.input)();
-        if !revision.is_modern() {
-            remove_annotations(&mut input);
-        }
-        let mut definition =
-            json!({"name": self.name, "description": self.description, "inputSchema": input});
-        if revision.has_titles() {
-            definition["title"] = self.title.into();
-            if let Some(output) = self.output {
-                definition["outputSchema"] = output();
-            }
-        }
-        if revision.has_annotations() {
-            definition["annotations"] = json!({
-                "title": self.title,
-                "readOnlyHint": self.hints.read_only,
-                "destructiveHint": false,
-                "idempotentHint": self.hints.idempotent,
-                "openWorldHint": false,
-            });
-        }
-        if let (Revision::V2025_11_25, Run::Task(task)) = (revision, &self.run) {
-            definition["execution"] = json!({"taskSupport": task.support.as_str()});
-        }
-        definition
-    }
-
-    fn is_listed(&self, revision: Revision, extra: bool) -> bool {
-        match self.listed {
-            Listed::Since(since) => revision >= since,
-            Listed::Legacy => !revision.is_modern(),
-            Listed::WhenToggled => extra,
-        }
-    }
-}
-
-/// Takes `x-mcp-header` out of a schema for revisions that do not know it.
-fn remove_annotations(schema: &mut Value) {
-    if let Some(object) = schema.as_object_mut() {
-        object.remove("x-mcp-header");
-        if let Some(Value::Object(properties)) = object.get_mut("properties") {
-            properties.values_mut().for_each(remove_annotations);
-        }
-    }
-}
 
 /// An argument that HTTP clients repeat in a header.
 pub(crate) struct MirroredArgument {
@@ -165,153 +36,205 @@ fn mirrored(schema: &Value, path: &mut Vec<String>, found: &mut Vec<MirroredArgu
     }
 }
 
-/// The tools, with all that can be worked out once.
+/// A tool with all that can be worked out once.
+struct Entry {
+    tool: &'static Tool,
+    /// One for each revision.
+    definitions: [Value; 5],
+    input: Schema,
+    mirrored: Vec<MirroredArgument>,
+}
+
+impl Entry {
+    fn new(theme: &str, tool: &'static Tool) -> Self {
+        let input = (tool.input)();
+        let mut found = Vec::new();
+        mirrored(&input, &mut Vec::new(), &mut found);
+        let definitions = Revision::ALL.map(|revision| {
+            let mut definition = tool.definition(revision);
+            if revision.has_titles() {
+                definition["_meta"] = json!({"example.mcprove/theme": theme});
+            }
+            definition
+        });
+        Self { tool, definitions, input: Schema::new(input), mirrored: found }
+    }
+}
+
+/// The tools, in the order in which they are listed.
 pub(crate) struct ToolSet {
-    tools: Vec<&'static Tool>,
-    definitions: Vec<[Value; 5]>,
-    inputs: Vec<Value>,
-    mirrored: Vec<Vec<MirroredArgument>>,
+    entries: Vec<Entry>,
+    places: HashMap<&'static str, usize>,
+    /// The arguments of a call that brings none.
+    nothing: Value,
 }
 
 impl ToolSet {
     pub(crate) fn new() -> Self {
-        let mut tools: Vec<&'static Tool> = TOOLS.iter().chain(TASK_TOOLS).collect();
-        // What comes and goes is listed last, so that pages do not shift.
-        tools.sort_by_key(|tool| tool.listed == Listed::WhenToggled);
-        let inputs: Vec<Value> = tools.iter().map(|tool| (tool.input)()).collect();
-        Self {
-            definitions: tools
-                .iter()
-                .map(|tool| Revision::ALL.map(|revision| tool.definition(revision)))
-                .collect(),
-            mirrored: inputs
-                .iter()
-                .map(|input| {
-                    let mut found = Vec::new();
-                    mirrored(input, &mut Vec::new(), &mut found);
-                    found
-                })
-                .collect(),
-            inputs,
-            tools,
-        }
+        let tools = THEMES.iter().flat_map(|(theme, tools)| tools.iter().map(move |tool| (theme, tool)));
+        let entries: Vec<Entry> = tools.map(|(theme, tool)| Entry::new(theme, tool)).collect();
+        let places = entries.iter().enumerate().map(|(place, entry)| (entry.tool.name, place)).collect();
+        Self { entries, places, nothing: json!({}) }
     }
 
-    fn position(&self, name: &str) -> Option<usize> {
-        self.tools.iter().position(|tool| tool.name == name)
+    fn find(&self, name: &str) -> Option<&Entry> {
+        self.places.get(name).map(|place| &self.entries[*place])
     }
 
     /// The arguments of a tool that travel in headers too; none for an unknown tool.
     pub(crate) fn mirrored(&self, name: &str) -> &[MirroredArgument] {
-        self.position(name).map_or(&[], |position| &self.mirrored[position])
+        self.find(name).map_or(&[], |entry| &entry.mirrored)
     }
 }
 
 /// `tools/list`.
 pub(crate) fn list_tools(server: &Server, revision: Revision, params: &Object) -> Result<Object, RpcError> {
     let extra = server.extra_tool_listed();
-    let set = server.tools();
-    let definitions = set
-        .tools
+    let definitions = server
+        .tools()
+        .entries
         .iter()
-        .zip(&set.definitions)
-        .filter(|(tool, _)| tool.is_listed(revision, extra))
-        .map(|(_, definitions)| &definitions[revision.index()]);
-    page(server.seal(), ListKind::Tools, server.config().page_size, params, "tools", definitions)
+        .filter(|entry| entry.tool.is_listed(revision, extra))
+        .map(|entry| &entry.definitions[revision.index()]);
+    page(server, ListKind::Tools, params, definitions)
 }
 
 /// `tools/call`.
 pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcError> {
     let (revision, params) = (context.revision, &context.request.params);
-    let set = context.server.tools();
-    let name = string(params, "name")?;
-    let extra = context.server.extra_tool_listed();
-    let position = set
-        .position(name)
-        .filter(|position| set.tools[*position].is_listed(revision, extra))
-        .ok_or_else(|| RpcError::invalid_params("Invalid params: unknown tool"))?;
-    let empty = Object::new();
-    let arguments = optional_object(params, "arguments")?.unwrap_or(&empty);
-    let task = match &set.tools[position].run {
-        Run::Task(task) => Some(task),
-        Run::Now(_) | Run::Later(_) => None,
+    let tools = context.server.tools();
+    let entry = tools
+        .find(string(params, "name")?)
+        .filter(|entry| entry.tool.is_listed(revision, context.server.extra_tool_listed()))
+        .ok_or_else(unknown)?;
+    let arguments = params.get("arguments").unwrap_or(&tools.nothing);
+    object(arguments)?;
+    let Some(terms) = tasks::terms(context, entry.tool.task)? else {
+        return answer(entry.call(context, arguments).await, revision);
     };
-    let Some(terms) = tasks::terms(context, task.map(|task| task.support))? else {
-        return run(context, position, arguments).await;
+    // In the modern era a question may come before the task. A legacy client expects its task at once.
+    let prepared = if revision.is_modern() {
+        entry.prepare(context, arguments).await
+    } else {
+        Ok(Cow::Borrowed(arguments))
     };
-    let arguments = match task.and_then(|task| task.before) {
-        // A legacy client expects its task at once, and is asked within it.
-        Some(before) if revision.is_modern() => match before(context, arguments).await {
-            Ok(arguments) => arguments,
-            Err(stop) => return stopped(stop, revision),
-        },
-        _ => arguments.clone(),
+    let arguments = match prepared {
+        Ok(arguments) => arguments.into_owned(),
+        Err(stop) => return answer(Err(stop), revision),
     };
-    tasks::begin(context, terms, |context| async move { run(&context, position, &arguments).await })
+    let name = entry.tool.name;
+    tasks::begin(context, terms, |context| async move {
+        let entry = context.server.tools().find(name).ok_or_else(unknown)?;
+        let outcome = if revision.is_modern() {
+            entry.run(&context, &arguments).await
+        } else {
+            entry.call(&context, &arguments).await
+        };
+        answer(outcome, revision)
+    })
 }
 
-/// Checks the arguments and runs the tool: the result of the call, whether it is a task or not.
-async fn run(context: &RequestContext, position: usize, arguments: &Object) -> Result<Object, RpcError> {
-    let (revision, set) = (context.revision, context.server.tools());
-    if let Err(reason) = schema::validate_object(&set.inputs[position], arguments) {
-        if revision.reports_bad_arguments_in_result() {
-            return Ok(ToolResult::error(format!("Invalid arguments: {reason}")).into_object(revision));
-        }
-        return Err(RpcError::invalid_params(format!("Invalid params: {reason}")));
+impl Entry {
+    async fn call(&self, context: &RequestContext, arguments: &Value) -> ToolOutcome {
+        let arguments = self.prepare(context, arguments).await?;
+        self.run(context, &arguments).await
     }
-    let outcome = match &set.tools[position].run {
-        Run::Now(run) => Ok(run(context, arguments)),
-        Run::Later(run) => run(context, arguments).await,
-        Run::Task(task) => match task.before.filter(|_| !revision.is_modern()) {
-            None => (task.run)(context, arguments).await,
-            Some(before) => match before(context, arguments).await {
-                Ok(arguments) => (task.run)(context, &arguments).await,
-                Err(stop) => Err(stop),
-            },
-        },
-    };
+
+    /// The arguments that the tool gets: those of the call, or what it makes of them first.
+    async fn prepare<'a>(
+        &self,
+        context: &RequestContext,
+        arguments: &'a Value,
+    ) -> Result<Cow<'a, Value>, Stop> {
+        match self.tool.before {
+            Some(before) => Ok(Cow::Owned(before(context, object(arguments)?).await?.into())),
+            None => Ok(Cow::Borrowed(arguments)),
+        }
+    }
+
+    /// Checks the arguments and runs the tool.
+    async fn run(&self, context: &RequestContext, arguments: &Value) -> ToolOutcome {
+        if let Err(reason) = self.input.check(arguments)
+            && context.server.keeps(Duty::ArgumentsChecked)
+        {
+            if context.revision.reports_bad_arguments_in_result() {
+                return Ok(ToolResult::error(format!("Invalid arguments: {reason}")));
+            }
+            return Err(RpcError::invalid_params(format!("Invalid params: {reason}")).into());
+        }
+        match self.tool.run {
+            Run::Now(run) => Ok(run(context, object(arguments)?)),
+            Run::Later(run) => run(context, object(arguments)?).await,
+        }
+    }
+}
+
+fn unknown() -> RpcError {
+    RpcError::invalid_params("Invalid params: unknown tool")
+}
+
+fn object(arguments: &Value) -> Result<&Object, RpcError> {
+    let wrong = || RpcError::invalid_params("Invalid params: arguments must be an object");
+    arguments.as_object().ok_or_else(wrong)
+}
+
+/// What the client is told about how a tool ended.
+fn answer(outcome: ToolOutcome, revision: Revision) -> Result<Object, RpcError> {
     match outcome {
         Ok(result) => Ok(result.into_object(revision)),
-        Err(stop) => stopped(stop, revision),
-    }
-}
-
-/// The result of a tool that ended on the way.
-fn stopped(stop: Stop, revision: Revision) -> Result<Object, RpcError> {
-    match stop {
-        Stop::Refused(reason) => Ok(ToolResult::error(reason).into_object(revision)),
-        stop => stop.into_result(),
+        Err(Stop::Refused(reason)) => Ok(ToolResult::error(reason).into_object(revision)),
+        Err(stop) => stop.into_result(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Listed, ToolSet, list_tools};
+    use serde_json::json;
+
+    use super::{ToolSet, list_tools};
+    use crate::features::tool::Listed;
     use crate::message::Object;
     use crate::revision::Revision;
     use crate::server::{Config, Server};
 
     #[test]
     fn a_revision_sees_no_member_that_it_lacks() {
-        let server = Server::new(Config { page_size: 100, ..Config::default() });
+        let server = Server::new(Config::default());
         for revision in Revision::ALL {
             let result = list_tools(&server, revision, &Object::new()).unwrap();
+            assert!(!result.contains_key("nextCursor"));
             for tool in result["tools"].as_array().unwrap() {
                 let has = |member: &str| tool.get(member).is_some();
                 assert_eq!(has("annotations"), revision >= Revision::V2025_03_26);
                 assert_eq!(has("title"), revision >= Revision::V2025_06_18);
+                assert_eq!(has("_meta"), revision >= Revision::V2025_06_18);
                 assert!(!has("execution") || revision == Revision::V2025_11_25);
                 assert!(!has("outputSchema") || revision >= Revision::V2025_06_18);
+                assert!(!has("icons") || revision >= Revision::V2025_11_25);
                 assert!(revision.is_modern() || !tool.to_string().contains("x-mcp-header"));
             }
         }
     }
 
     #[test]
-    fn the_extra_tool_is_listed_last_so_that_pages_do_not_shift() {
-        let tools = ToolSet::new().tools;
-        let first_hidden = tools.iter().position(|tool| tool.listed == Listed::WhenToggled);
-        assert_eq!(first_hidden, Some(tools.len() - 1));
+    fn the_first_tool_needs_nothing_and_the_extra_one_is_last_so_that_pages_do_not_shift() {
+        let set = ToolSet::new();
+        assert_eq!(set.entries[0].tool.name, "test_simple_text");
+        let first_hidden = set.entries.iter().position(|entry| entry.tool.listed == Listed::WhenToggled);
+        assert_eq!(first_hidden, Some(set.entries.len() - 1));
+        assert_eq!(set.places.len(), set.entries.len(), "names are unique");
+    }
+
+    #[test]
+    fn every_input_schema_compiles() {
+        for entry in ToolSet::new().entries {
+            // A number is no object, whatever else the schema says.
+            assert!(entry.input.check(&json!(7)).is_err(), "{}", entry.tool.name);
+            assert!(jsonschema::meta::is_valid(&(entry.tool.input)()), "{}", entry.tool.name);
+            if let Some(output) = entry.tool.output {
+                assert!(jsonschema::meta::is_valid(&output()), "{}", entry.tool.name);
+            }
+        }
     }
 
     #[test]

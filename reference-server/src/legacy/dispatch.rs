@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::context::{Answer, Caller, RequestContext, Sink};
+use crate::faults::Duty;
 use crate::features::{self, tasks};
 use crate::legacy::{Session, batch, lifecycle};
 use crate::message::{
@@ -32,7 +33,10 @@ pub(crate) fn take_in(session: &Arc<Session>, payload: Payload<'_>, sink: Sink) 
         }
         Payload::Single(Message::Notification(notification)) => {
             notified(session, &notification);
-            Exchange::Accepted
+            match session.server.faults().and_then(|faults| faults.notified(&notification)) {
+                None => Exchange::Accepted,
+                Some(answer) => Exchange::Refused(answer),
+            }
         }
         Payload::Single(Message::Response(response)) => {
             session.peer.answered(response);
@@ -49,10 +53,13 @@ pub(crate) fn take_in(session: &Arc<Session>, payload: Payload<'_>, sink: Sink) 
 }
 
 /// Serves one request.
-pub(crate) async fn answer(session: Arc<Session>, request: Request, sink: Sink) -> Option<String> {
+pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Sink) -> Option<String> {
     let before = session.error_revision();
     let id = request.id.clone();
-    let answer = if may_wait(&request.method) {
+    let faults = session.server.faults_on(before, &mut request);
+    let answer = if let Some(instead) = faults.instead().await {
+        instead
+    } else if may_wait(&request.method) {
         match session.in_flight.enter(&id) {
             Ok(ticket) => ticket.run(waiting(&session, request, sink)).await?,
             Err(error) => Err(error),
@@ -60,15 +67,15 @@ pub(crate) async fn answer(session: Arc<Session>, request: Request, sink: Sink) 
     } else {
         at_once(&session, &request).map(Reply::Object)
     };
-    Some(match answer {
+    Some(faults.worded(match faults.altered(answer) {
         Ok(reply) => result_response(&id, &reply),
         Err(error) => error_response(Some(&id), &error, before),
-    })
+    }))
 }
 
 /// Whether a method may take time and can therefore be cancelled.
 fn may_wait(method: &str) -> bool {
-    matches!(method, "tools/call" | "tasks/result")
+    matches!(method, "tools/call" | "prompts/get" | "tasks/result")
 }
 
 async fn waiting(session: &Arc<Session>, request: Request, sink: Sink) -> Answer {
@@ -77,6 +84,7 @@ async fn waiting(session: &Arc<Session>, request: Request, sink: Sink) -> Answer
     let context = RequestContext::new(session.server.clone(), revision, request, caller, sink);
     let result = match context.request.method.as_str() {
         "tasks/result" => tasks::legacy::result(&context).await,
+        "prompts/get" => features::get_prompt(&context).await,
         _ => features::call_tool(&context).await,
     };
     result.map(Reply::Object)
@@ -105,7 +113,6 @@ fn at_once(session: &Session, request: &Request) -> Result<Object, RpcError> {
         "prompts/list" => {
             |session, revision, params| features::list_prompts(&session.server, revision, params)
         }
-        "prompts/get" => |session, revision, params| features::get_prompt(&session.server, revision, params),
         "completion/complete" => |_, _, params| features::complete(params),
         "logging/setLevel" => |session, _, params| features::set_level(session, params),
         "tasks/get" => tasks::legacy::get,
@@ -121,7 +128,9 @@ pub(crate) fn notified(session: &Session, notification: &Notification) {
     match notification.method.as_str() {
         "notifications/initialized" => session.operate(),
         "notifications/cancelled" => {
-            if let Some(id) = &notification.request_id {
+            if let Some(id) = &notification.request_id
+                && session.server.keeps(Duty::CancelledWorkStops)
+            {
                 session.in_flight.cancel(id);
             }
         }

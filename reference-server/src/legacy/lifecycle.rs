@@ -1,7 +1,6 @@
 //! The handshake: `initialize`, version negotiation, and what is refused before it.
 
-use serde_json::Value;
-
+use crate::faults::Duty;
 use crate::features::ClientCapabilities;
 use crate::legacy::Session;
 use crate::message::{Object, RpcError, optional_object, string};
@@ -10,7 +9,7 @@ use crate::server::Server;
 
 /// `initialize`: agrees on the revision asked for if it is served, else offers the newest that has a handshake.
 pub(crate) fn initialize(session: &Session, params: &Object) -> Result<Object, RpcError> {
-    if session.revision().is_some() {
+    if session.revision().is_some() && session.server.keeps(Duty::InitializeOnce) {
         return Err(RpcError::invalid_request("Invalid request: the session is already initialized"));
     }
     let missing = |name: &str| RpcError::invalid_params(format!("Invalid params: {name} is missing"));
@@ -23,13 +22,14 @@ pub(crate) fn initialize(session: &Session, params: &Object) -> Result<Object, R
     let revision = served
         .or_else(|| session.server.newest_legacy())
         .ok_or_else(|| RpcError::method_not_found("initialize"))?;
-    if !session.negotiate(revision, ClientCapabilities::new(capabilities.clone())) {
+    let client = ClientCapabilities::new(capabilities.clone());
+    if !session.negotiate(revision, client) && session.server.keeps(Duty::InitializeOnce) {
         return Err(RpcError::invalid_request("Invalid request: the session is already initialized"));
     }
     let mut result = Object::new();
     result.insert("protocolVersion".into(), revision.as_str().into());
     result.insert("capabilities".into(), Server::capabilities(revision));
-    result.insert("serverInfo".into(), Value::Object(Server::implementation(revision)));
+    result.insert("serverInfo".into(), Server::introduction(revision));
     result.insert("instructions".into(), Server::INSTRUCTIONS.into());
     Ok(result)
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::context::{Answer, Caller, RequestContext, Sink};
+use crate::faults::FaultsOnRequest;
 use crate::features;
 use crate::features::tasks::extension;
 use crate::message::{Notification, Object, Reply, Request, RpcError, error_response, result_response};
@@ -18,6 +19,9 @@ const LIST_TTL: u64 = 60_000;
 const READ_TTL: u64 = 1_000;
 const DISCOVER_TTL: u64 = 600_000;
 
+/// The member of `_meta` in which the server says who it is.
+pub(crate) const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+
 /// How a request was answered: the HTTP status that fits and the response.
 pub(crate) struct ModernAnswer {
     pub http_status: u16,
@@ -26,6 +30,20 @@ pub(crate) struct ModernAnswer {
 
 /// Checks everything that must hold before a handler runs; STDIO has no headers to check.
 pub(crate) fn admit<H: MirrorHeaders>(
+    server: &Server,
+    headers: Option<&H>,
+    request: &Request,
+) -> Result<(Revision, RequestMeta), RpcError> {
+    let checked = check(server, headers, request);
+    match (&checked, server.faults()) {
+        (Err(error), Some(faults)) if faults.forgives(request, error) => {
+            Ok((Revision::V2026_07_28, RequestMeta::default()))
+        }
+        _ => checked,
+    }
+}
+
+fn check<H: MirrorHeaders>(
     server: &Server,
     headers: Option<&H>,
     request: &Request,
@@ -72,24 +90,28 @@ pub(crate) fn may_stream(method: &str) -> bool {
 pub(crate) async fn answer(
     server: Server,
     (revision, meta): (Revision, RequestMeta),
-    request: Request,
+    mut request: Request,
     sink: Sink,
     closing: watch::Receiver<bool>,
 ) -> ModernAnswer {
+    let faulty = server.clone();
+    let faults = faulty.faults_on(revision, &mut request);
     let context = RequestContext::new(server, revision, request, Caller::Stateless(meta), sink);
-    let answer = dispatch(&context, closing).await;
-    response(&context.request, answer)
+    let answer = match faults.instead().await {
+        Some(instead) => instead,
+        None => dispatch(&context, closing).await,
+    };
+    response(&context.server, &context.request, answer)
 }
 
 /// The response of a request, and its status.
-pub(crate) fn response(request: &Request, answer: Answer) -> ModernAnswer {
-    match answer {
-        Ok(reply) => ModernAnswer { http_status: 200, text: result_response(&request.id, &reply) },
-        Err(error) => ModernAnswer {
-            http_status: error.http_status,
-            text: error_response(Some(&request.id), &error, Revision::V2026_07_28),
-        },
-    }
+pub(crate) fn response(server: &Server, request: &Request, answer: Answer) -> ModernAnswer {
+    let faults = FaultsOnRequest::new(server.faults(), Revision::V2026_07_28, request);
+    let (http_status, text) = match faults.altered(answer) {
+        Ok(reply) => (200, result_response(&request.id, &reply)),
+        Err(error) => (error.http_status, error_response(Some(&request.id), &error, Revision::V2026_07_28)),
+    };
+    ModernAnswer { http_status, text: faults.worded(text) }
 }
 
 async fn dispatch(context: &RequestContext, closing: watch::Receiver<bool>) -> Answer {
@@ -101,8 +123,11 @@ async fn dispatch(context: &RequestContext, closing: watch::Receiver<bool>) -> A
         "resources/list" => (features::list_resources(server, revision, params)?, Some(LIST_TTL)),
         "resources/templates/list" => (features::list_templates(server, revision, params)?, Some(LIST_TTL)),
         "resources/read" => (features::read_resource(server, revision, params)?, Some(READ_TTL)),
+        "resources/directory/read" => (features::read_directory(params)?, Some(READ_TTL)),
+        "skills/list" => (features::list_skills(server, params)?, Some(LIST_TTL)),
+        "skills/get" => (features::get_skill(params)?, Some(LIST_TTL)),
         "prompts/list" => (features::list_prompts(server, revision, params)?, Some(LIST_TTL)),
-        "prompts/get" => (features::get_prompt(server, revision, params)?, None),
+        "prompts/get" => (features::get_prompt(context).await?, None),
         "completion/complete" => (features::complete(params)?, None),
         "tasks/get" => (extension::get(context)?, None),
         "tasks/update" => (extension::update(context)?, None),
@@ -123,9 +148,6 @@ fn complete(mut result: Object, revision: Revision, ttl: Option<u64>) -> Object 
         result.insert("ttlMs".into(), ttl.into());
         result.insert("cacheScope".into(), "public".into());
     }
-    result.insert(
-        "_meta".into(),
-        json!({"io.modelcontextprotocol/serverInfo": Server::implementation(revision)}),
-    );
+    result.entry("_meta").or_insert_with(|| json!({SERVER_INFO: Server::implementation(revision)}));
     result
 }

@@ -138,7 +138,7 @@ pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receive
     }
     let id = &context.request.id;
     let acknowledged = Tagged { notifications: Some(&filter), ..Tagged::of(id) };
-    context.sink.send(notification("notifications/subscriptions/acknowledged", &acknowledged)).await;
+    context.notify(notification("notifications/subscriptions/acknowledged", &acknowledged)).await;
     loop {
         tokio::select! {
             biased;
@@ -147,7 +147,7 @@ pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receive
             change = changes.recv() => match change {
                 Ok(change) => {
                     if let Some(message) = filter.notification(&change, id) {
-                        context.sink.send(message).await;
+                        context.notify(message).await;
                     }
                 }
                 Err(RecvError::Lagged(_)) => {}

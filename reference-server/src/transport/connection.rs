@@ -2,17 +2,18 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::context::Sink;
-use crate::legacy::{Exchange, Session, take_in};
+use crate::faults::Input;
+use crate::legacy::{Exchange, Serving, Session, take_in};
 use crate::message::{Message, Payload, Request, Unreadable, read};
 use crate::modern::{self, MirrorHeaders};
-use crate::server::{Serving, lock};
+use crate::server::{Running, lock};
 
 /// How long requests in progress may go on after the client has closed its side.
 const GRACE: Duration = Duration::from_secs(1);
@@ -25,12 +26,36 @@ pub(crate) struct Connection {
     tasks: Mutex<JoinSet<()>>,
     room: Arc<Semaphore>,
     closing: watch::Sender<bool>,
-    _serving: Serving,
+    _running: Running,
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
         self.session.end();
+    }
+}
+
+/// How far a message has been served.
+pub(crate) enum Step {
+    /// There is nothing more to do or to say.
+    Done,
+    /// This is the answer.
+    Answer(String),
+    /// The answer takes its time.
+    Waits(Serving),
+    /// A fault: nothing is read after this.
+    Hangs,
+}
+
+impl Step {
+    /// Polls work a single time. Work that is not ready is polled again by the task it moves to, so nobody has to be
+    /// woken now.
+    fn poll(mut work: Serving) -> Self {
+        match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(text)) => Self::Answer(text),
+            Poll::Ready(None) => Self::Done,
+            Poll::Pending => Self::Waits(work),
+        }
     }
 }
 
@@ -49,7 +74,7 @@ impl Connection {
         let room =
             Arc::new(Semaphore::new(session.server.config().max_requests_in_flight.saturating_add(16)));
         Self {
-            _serving: session.server.serving(),
+            _running: session.server.run(),
             session,
             out,
             stateless_allowed,
@@ -59,19 +84,32 @@ impl Connection {
         }
     }
 
-    /// Takes in the text of one message. Waits while the client does not read its answers.
-    pub(crate) async fn receive(&self, text: &[u8]) -> Result<(), Unreadable> {
+    /// Takes in the text of one message and serves it as far as that goes without waiting.
+    pub(crate) fn begin(&self, text: &[u8]) -> Result<Step, Unreadable> {
         let sink = Sink::Queue(self.out.clone());
-        match read(text)? {
+        let instead = match self.session.server.faults().map(|faults| faults.input(text)) {
+            None | Some(Input::Pass) => None,
+            Some(Input::Instead(bytes)) => Some(bytes),
+            Some(Input::Drop) => return Ok(Step::Done),
+            Some(Input::Exit(code)) => std::process::exit(code),
+            Some(Input::Hang) => return Ok(Step::Hangs),
+        };
+        Ok(match read(instead.as_deref().unwrap_or(text))? {
             Payload::Single(Message::Request(request)) if self.is_stateless(&request) => {
-                self.serve_stateless(request, sink).await;
+                self.begin_stateless(request, sink)
             }
             payload => match take_in(&self.session, payload, sink) {
-                Exchange::Accepted => {}
-                Exchange::Refused(error) => self.send(error).await,
-                Exchange::Serving(work) => self.serve(work).await,
+                Exchange::Accepted => Step::Done,
+                Exchange::Refused(error) => Step::Answer(error),
+                Exchange::Serving(work) => Step::poll(work),
             },
-        }
+        })
+    }
+
+    /// Takes in the text of one message. Waits while the client does not read its answers.
+    pub(crate) async fn receive(&self, text: &[u8]) -> Result<(), Unreadable> {
+        let step = self.begin(text)?;
+        self.proceed(step).await;
         Ok(())
     }
 
@@ -89,55 +127,76 @@ impl Connection {
                 || (modern_method && self.session.revision().is_none()))
     }
 
-    async fn serve_stateless(&self, request: Request, sink: Sink) {
+    fn begin_stateless(&self, request: Request, sink: Sink) -> Step {
         let server = &self.session.server;
+        let refused = |request, error| Step::Answer(modern::response(server, request, Err(error)).text);
         let admitted = match modern::admit::<NoHeaders>(server, None, &request) {
             Ok(admitted) => admitted,
-            Err(error) => return self.send(modern::response(&request, Err(error)).text).await,
+            Err(error) => return refused(&request, error),
         };
         let ticket = if modern::may_stream(&request.method) {
             match self.session.in_flight.enter(&request.id) {
                 Ok(ticket) => Some(ticket),
-                Err(error) => return self.send(modern::response(&request, Err(error)).text).await,
+                Err(error) => return refused(&request, error),
             }
         } else {
             None
         };
         let answer = modern::answer(server.clone(), admitted, request, sink, self.closing.subscribe());
-        self.serve(Box::pin(async move {
+        Step::poll(Box::pin(async move {
             let answer = match ticket {
                 Some(ticket) => ticket.run(answer).await,
                 None => Some(answer.await),
             };
             answer.map(|answer| answer.text)
         }))
-        .await;
     }
 
-    /// Runs the work; what ends at once is answered in order, what waits goes on beside the rest.
-    async fn serve(&self, mut work: Pin<Box<dyn Future<Output = Option<String>> + Send>>) {
-        match poll_once(&mut work).await {
-            Poll::Ready(Some(text)) => self.send(text).await,
-            Poll::Ready(None) => {}
-            Poll::Pending => {
-                let Ok(permit) = Arc::clone(&self.room).acquire_owned().await else {
-                    return;
-                };
-                let out = self.out.clone();
-                let mut tasks = lock(&self.tasks);
-                while tasks.try_join_next().is_some() {}
-                tasks.spawn(async move {
-                    if let Some(text) = work.await {
-                        let _ = out.send(text).await;
-                    }
-                    drop(permit);
-                });
+    /// Does what is left to do, and waits where the client or the number of requests in progress demand it.
+    pub(crate) async fn proceed(&self, step: Step) {
+        match step {
+            Step::Done => {}
+            Step::Answer(text) => self.send(text).await,
+            Step::Waits(work) => {
+                if let Ok(permit) = Arc::clone(&self.room).acquire_owned().await {
+                    self.go_on(work, permit);
+                }
             }
+            Step::Hangs => std::future::pending().await,
         }
     }
 
+    /// The same for whoever must not wait: hands back what cannot be done at once.
+    pub(crate) fn proceed_at_once(&self, step: Step) -> Option<Step> {
+        match step {
+            Step::Done => None,
+            Step::Answer(text) => self.out.try_send(text).err().map(|full| Step::Answer(full.into_inner())),
+            Step::Waits(work) => match Arc::clone(&self.room).try_acquire_owned() {
+                Ok(permit) => {
+                    self.go_on(work, permit);
+                    None
+                }
+                Err(_) => Some(Step::Waits(work)),
+            },
+            Step::Hangs => Some(step),
+        }
+    }
+
+    /// Lets work that waits go on beside the rest.
+    fn go_on(&self, work: Serving, permit: OwnedSemaphorePermit) {
+        let out = self.out.clone();
+        let mut tasks = lock(&self.tasks);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async move {
+            if let Some(text) = work.await {
+                let _ = out.send(text).await;
+            }
+            drop(permit);
+        });
+    }
+
     /// Lets requests in progress end for a short while, then drops them.
-    pub(crate) async fn finish(self) {
+    pub(crate) async fn finish(&self) {
         let _ = self.closing.send(true);
         let mut tasks = std::mem::take(&mut *lock(&self.tasks));
         let _ = tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await;

@@ -1,7 +1,9 @@
 //! The HTTP server: who may call, what is routed where, and how a POST finds its era.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,14 +18,15 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::faults::{Duty, HttpAsked};
 use crate::legacy::{Session, answer};
 use crate::message::{self, INVALID_REQUEST, Message, Object, Payload, RpcError};
 use crate::message::{METHOD_NOT_FOUND, PARSE_ERROR};
 use crate::modern;
 use crate::revision::Revision;
 use crate::server::Server;
-use crate::transport::http_legacy_sse::{self, SseClients, accepts_events};
-use crate::transport::http_reply::{Reply, empty, error, json, not_allowed};
+use crate::transport::http_legacy_sse::{self, SseClients, accepts_events, prefers_events};
+use crate::transport::http_reply::{Reply, ReplyBody, empty, error, json, not_allowed};
 use crate::transport::http_session::{HttpSession, Sessions};
 use crate::transport::{connection::poll_once, http_modern};
 
@@ -68,7 +71,7 @@ pub async fn serve_http(server: Server, listener: TcpListener) -> std::io::Resul
         closing: watch::Sender::new(false),
         server,
     });
-    let _serving = shared.server.serving();
+    let _running = shared.server.run();
     let _shutdown = Shutdown(Arc::clone(&shared));
     let mut connections = JoinSet::new();
     let mut sweep = tokio::time::interval(SWEEP);
@@ -90,6 +93,8 @@ pub async fn serve_http(server: Server, listener: TcpListener) -> std::io::Resul
                     let _ = http1::Builder::new()
                         .timer(TokioTimer::new())
                         .header_read_timeout(READ_TIMEOUT)
+                        // Answers are short: to copy one behind its head costs less than to write two pieces.
+                        .writev(false)
                         .serve_connection(TokioIo::new(stream), service)
                         .await;
                     drop(permit);
@@ -102,19 +107,30 @@ pub async fn serve_http(server: Server, listener: TcpListener) -> std::io::Resul
 }
 
 async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+    let Some(faults) = shared.server.faults() else { return Ok(route(&shared, request).await) };
+    let asked = HttpAsked::of(&request);
+    let mut reply = route(&shared, request).await;
+    faults.http_reply(&asked, &mut reply);
+    Ok(reply.map(|body| match body {
+        ReplyBody::Fed(body) => ReplyBody::Faulty(body, shared.server.clone()),
+        other => other,
+    }))
+}
+
+async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
     let server = &shared.server;
     let (parts, body) = request.into_parts();
     if let Err(refusal) = check_caller(server, &parts.uri, &parts.headers) {
-        return Ok(error(403, None, &refusal, server.newest()));
+        return error(403, None, &refusal, server.newest());
     }
     let has_sse = server.serves(Revision::V2024_11_05);
     let legacy = server.serves_legacy();
-    Ok(match (parts.uri.path(), &parts.method) {
+    match (parts.uri.path(), &parts.method) {
         ("/mcp", &Method::POST) => match read_body(server, &parts.headers, body).await {
-            Ok(body) => post(&shared, &parts.headers, &body).await,
+            Ok(body) => post(shared, &parts.headers, &body).await,
             Err(refusal) => refusal,
         },
-        ("/mcp", &Method::GET) if legacy => match find_session(&shared, &parts.headers) {
+        ("/mcp", &Method::GET) if legacy => match find_session(shared, &parts.headers) {
             Ok(_) if !accepts_events(&parts.headers) => empty(StatusCode::NOT_ACCEPTABLE),
             Ok(session) => {
                 let last = parts.headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or_default());
@@ -124,7 +140,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply
             }
             Err(refusal) => refusal.reply(server),
         },
-        ("/mcp", &Method::DELETE) if legacy => match find_session(&shared, &parts.headers) {
+        ("/mcp", &Method::DELETE) if legacy => match find_session(shared, &parts.headers) {
             Ok(_) => {
                 let id = parts.headers.get(SESSION_ID).and_then(|id| id.to_str().ok());
                 let deleted = id.is_some_and(|id| shared.sessions.delete(id));
@@ -142,7 +158,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply
         },
         ("/messages", _) if has_sse => not_allowed("POST"),
         _ => empty(StatusCode::NOT_FOUND),
-    })
+    }
 }
 
 /// Refuses what a page in a browser may have been tricked into sending: foreign origins, and hosts that are not ours.
@@ -154,11 +170,15 @@ fn check_caller(server: &Server, uri: &Uri, headers: &HeaderMap) -> Result<(), R
     let allowed = |host: &str| {
         is_loopback(host) || config.allowed_hosts.iter().any(|name| name.eq_ignore_ascii_case(host))
     };
-    if hosts.next().is_some() || !host.is_some_and(allowed) {
+    let ours = hosts.next().is_none() && host.is_some_and(allowed);
+    if !ours && server.keeps(Duty::HostChecked) {
         return refuse("Host names another server");
     }
     if uri.host().is_some_and(|host| !allowed(host)) {
         return refuse("the URI names another server");
+    }
+    if !server.keeps(Duty::OriginChecked) {
+        return Ok(());
     }
     for origin in headers.get_all(ORIGIN) {
         let origin = origin.to_str().unwrap_or_default();
@@ -200,7 +220,13 @@ async fn read_body(server: &Server, headers: &HeaderMap, body: Incoming) -> Resu
     if announced.and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| length > limit) {
         return Err(empty(StatusCode::PAYLOAD_TOO_LARGE));
     }
-    match tokio::time::timeout(READ_TIMEOUT, Limited::new(body, limit).collect()).await {
+    let mut reading = pin!(Limited::new(body, limit).collect());
+    // A short body has come with its head; it needs no timer.
+    let read = match poll_once(&mut reading).await {
+        Poll::Ready(read) => Ok(read),
+        Poll::Pending => tokio::time::timeout(READ_TIMEOUT, reading).await,
+    };
+    match read {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(failure)) if failure.is::<LengthLimitError>() => Err(empty(StatusCode::PAYLOAD_TOO_LARGE)),
         Ok(Err(_)) => {
@@ -228,7 +254,8 @@ fn find_session(shared: &Shared, headers: &HeaderMap) -> Result<Arc<HttpSession>
     let refuse = |status, message| Err(NoSession { status, message });
     for version in headers.get_all(PROTOCOL_VERSION) {
         let known = version.to_str().ok().and_then(|version| Revision::parse(version.trim()));
-        if !known.is_some_and(|revision| !revision.is_modern() && shared.server.serves(revision)) {
+        let served = known.is_some_and(|revision| !revision.is_modern() && shared.server.serves(revision));
+        if !served && shared.server.keeps(Duty::VersionHeaderChecked) {
             return refuse(400, "Invalid request: MCP-Protocol-Version is not supported");
         }
     }
@@ -293,7 +320,7 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
         other => other,
     };
     match find_session(shared, headers) {
-        Ok(session) => session.post(payload).await,
+        Ok(session) => session.post(payload, prefers_events(headers)).await,
         Err(refusal) => {
             let (id, code) = match &payload {
                 Payload::Single(Message::Request(request)) => {
@@ -315,8 +342,8 @@ async fn initialize(shared: &Shared, request: message::Request) -> Reply {
     let sink = crate::context::Sink::Queue(sender);
     let mut handshake = Box::pin(answer(Arc::clone(&core), request, sink));
     let text = match poll_once(&mut handshake).await {
-        std::task::Poll::Ready(text) => text.unwrap_or_default(),
-        std::task::Poll::Pending => handshake.await.unwrap_or_default(),
+        Poll::Ready(text) => text.unwrap_or_default(),
+        Poll::Pending => handshake.await.unwrap_or_default(),
     };
     if core.revision().is_none() {
         return json(400, text);

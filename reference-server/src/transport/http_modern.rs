@@ -32,7 +32,7 @@ pub(crate) async fn post(
 ) -> Reply {
     let admitted = match modern::admit(server, Some(headers), &request) {
         Ok(admitted) => admitted,
-        Err(error) => return plain(modern::response(&request, Err(error))),
+        Err(error) => return plain(modern::response(server, &request, Err(error))),
     };
     let (sender, mut messages) = mpsc::channel(if modern::may_stream(&request.method) { QUEUE } else { 1 });
     let mut work = Box::pin(modern::answer(server.clone(), admitted, request, Sink::Queue(sender), closing));

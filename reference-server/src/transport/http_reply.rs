@@ -12,12 +12,15 @@ use hyper::{Response, StatusCode};
 
 use crate::message::{Id, RpcError, error_response};
 use crate::revision::Revision;
+use crate::server::Server;
 use crate::transport::sse::FedBody;
 
 /// A body that is known at once or written bit by bit.
 pub(crate) enum ReplyBody {
     Whole(Full<Bytes>),
     Fed(FedBody),
+    /// Written bit by bit by a server with faults.
+    Faulty(FedBody, Server),
 }
 
 impl Body for ReplyBody {
@@ -31,20 +34,26 @@ impl Body for ReplyBody {
         match self.get_mut() {
             Self::Whole(body) => Pin::new(body).poll_frame(context),
             Self::Fed(body) => Pin::new(body).poll_frame(context),
+            Self::Faulty(body, server) => Pin::new(body).poll_frame(context).map_ok(|frame| {
+                frame.map_data(|event| match server.faults() {
+                    Some(faults) => faults.event(event),
+                    None => event,
+                })
+            }),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(body) => body.is_end_stream(),
-            Self::Fed(_) => false,
+            Self::Fed(_) | Self::Faulty(..) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(body) => body.size_hint(),
-            Self::Fed(_) => SizeHint::default(),
+            Self::Fed(_) | Self::Faulty(..) => SizeHint::default(),
         }
     }
 }

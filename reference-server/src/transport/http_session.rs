@@ -11,6 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast};
 
 use crate::context::Sink;
+use crate::faults::Duty;
 use crate::legacy::{Exchange, Session, take_in};
 use crate::message::{Payload, RpcError};
 use crate::revision::Revision;
@@ -87,8 +88,8 @@ impl HttpSession {
         }
     }
 
-    /// Answers a POST.
-    pub(crate) async fn post(self: &Arc<Self>, payload: Payload<'_>) -> Reply {
+    /// Answers a POST: by JSON where the answer is all there is to say, unless the client would rather have a stream.
+    pub(crate) async fn post(self: &Arc<Self>, payload: Payload<'_>, prefers_events: bool) -> Reply {
         let log = self.new_log();
         let reader = log.attach(0);
         let mut work = match take_in(&self.core, payload, Sink::Stream(Arc::clone(&log))) {
@@ -97,6 +98,8 @@ impl HttpSession {
             Exchange::Serving(work) => work,
         };
         match poll_once(&mut work).await {
+            // Most requests end here: nothing was said before the answer, and nothing has to be resumed.
+            Poll::Ready(Some(answer)) if log.is_empty() => return json(200, answer),
             Poll::Ready(answer) => log.end(answer),
             Poll::Pending => {
                 // A lost connection is no cancellation, so the work must not depend on it.
@@ -104,9 +107,9 @@ impl HttpSession {
             }
         }
         match tokio::time::timeout(PATIENCE, reader.opening()).await {
-            Ok(Opening::Answer(Some(answer))) => json(200, answer),
+            Ok(Opening::Answer(Some(answer))) if !prefers_events => json(200, answer),
             Ok(Opening::Answer(None)) => empty(StatusCode::ACCEPTED),
-            Ok(Opening::Messages) | Err(_) => {
+            Ok(Opening::Answer(Some(_)) | Opening::Messages) | Err(_) => {
                 self.keep(reader.log());
                 self.stream(reader, true)
             }
@@ -115,7 +118,8 @@ impl HttpSession {
 
     /// An event stream; from 2025-11-25 on its first event gives the client an id to resume from.
     fn stream(self: &Arc<Self>, reader: Reader, is_new: bool) -> Reply {
-        let prime = is_new && self.revision() >= Revision::V2025_11_25;
+        let primes = self.revision() >= Revision::V2025_11_25;
+        let prime = is_new && primes && self.core.server.keeps(Duty::PrimingEvent);
         let session = Arc::clone(self);
         events(FedBody::new(|out| async move {
             let closing = session.closing.notified();

@@ -6,10 +6,13 @@ mod http_legacy_sse;
 mod http_modern;
 mod http_reply;
 mod http_session;
+mod lines;
 mod sse;
 mod stdio;
+mod stdout;
 
 pub use http::serve_http;
 pub use stdio::{serve_stdio, serve_stream};
 
+pub(crate) use http_reply::Reply as HttpReply;
 pub(crate) use sse::EventLog;

@@ -94,7 +94,7 @@ pub(crate) fn list(session: &Session, revision: Revision, params: &Object) -> Re
     let server = &session.server;
     let tasks = server.tasks().of(&Owner::Session(session.id));
     let shown = tasks.iter().map(|task| (task.number, Value::Object(shown(&task.view()))));
-    page_from(server.seal(), ListKind::Tasks, server.config().page_size, params, "tasks", shown)
+    page_from(server, ListKind::Tasks, params, shown)
 }
 
 /// `tasks/result`: waits for the end of the task, and meanwhile carries its questions and messages to the client.

@@ -10,7 +10,7 @@ mod task;
 
 pub(crate) use outlet::Outlet;
 pub(crate) use store::{Owner, TaskStore};
-pub(crate) use support::{TaskSupport, TaskTool, begin, terms};
+pub(crate) use support::{TaskSupport, begin, terms};
 #[cfg(test)]
 pub(crate) use task::Terms;
 pub(crate) use task::{Task, TaskView};

@@ -8,7 +8,6 @@ use crate::features::Capability;
 use crate::features::tasks::outlet::Outlet;
 use crate::features::tasks::task::{Task, Terms};
 use crate::features::tasks::{Owner, extension, legacy};
-use crate::features::tools::{ArgumentsFuture, ToolFuture};
 use crate::message::{METHOD_NOT_FOUND, Object, RpcError, optional_object};
 use crate::revision::Revision;
 use crate::server::{Config, Server};
@@ -16,7 +15,7 @@ use crate::server::{Config, Server};
 /// The shortest life of a task.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// Whether a tool may run as a task; one that says nothing may not.
+/// Whether a tool may or must run as a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TaskSupport {
     Optional,
@@ -30,14 +29,6 @@ impl TaskSupport {
             Self::Required => "required",
         }
     }
-}
-
-/// A tool that may run as a task.
-pub(crate) struct TaskTool {
-    pub support: TaskSupport,
-    /// What is asked before the task begins where the client may be asked then; it gives the arguments of `run`.
-    pub before: Option<for<'a> fn(&'a RequestContext, &'a Object) -> ArgumentsFuture<'a>>,
-    pub run: for<'a> fn(&'a RequestContext, &'a Object) -> ToolFuture<'a>,
 }
 
 /// The terms on which a call becomes a task; none if it is to be served as usual.

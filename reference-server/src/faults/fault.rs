@@ -1,0 +1,155 @@
+//! What a fault is: its name, what it does, what it breaks, and where it can show.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::faults::hook::Hook;
+use crate::faults::registry::{UnknownFault, find};
+use crate::revision::Revision;
+
+/// How client and server are connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// Standard input and output.
+    Stdio,
+    /// Streamable HTTP.
+    Http,
+    /// HTTP+SSE of 2024-11-05.
+    HttpSse,
+}
+
+impl Transport {
+    /// Every transport.
+    pub const ALL: [Self; 3] = [Self::Stdio, Self::Http, Self::HttpSse];
+
+    /// `stdio`, `http` or `http+sse`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stdio => "stdio",
+            Self::Http => "http",
+            Self::HttpSse => "http+sse",
+        }
+    }
+}
+
+/// A named way in which the server breaks one requirement on purpose.
+#[derive(Debug)]
+pub struct Fault {
+    id: &'static str,
+    about: &'static str,
+    besides: &'static [&'static str],
+    also: &'static [&'static str],
+    revisions: &'static [Revision],
+    transports: &'static [Transport],
+    pub(crate) hooks: &'static [Hook],
+}
+
+impl Fault {
+    /// Its name: the id of the requirement, a slash, and a word for the way it is broken.
+    pub const fn id(&self) -> &'static str {
+        self.id
+    }
+
+    /// What the server does, as a sentence; for the bug of a real server, with the address where it is told.
+    pub const fn about(&self) -> &'static str {
+        self.about
+    }
+
+    /// The requirement in its name.
+    pub fn requirement(&self) -> &'static str {
+        self.id.split_once('/').map_or(self.id, |(requirement, _)| requirement)
+    }
+
+    /// The requirements that it breaks: that of its name, then others for which the same holds.
+    pub fn breaks(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once(self.requirement()).chain(self.besides.iter().copied())
+    }
+
+    /// Further requirements that a fair reading may see broken, too.
+    pub const fn also(&self) -> &'static [&'static str] {
+        self.also
+    }
+
+    /// The revisions in which it can show.
+    pub const fn revisions(&self) -> &'static [Revision] {
+        self.revisions
+    }
+
+    /// The transports over which it can show.
+    pub const fn transports(&self) -> &'static [Transport] {
+        self.transports
+    }
+}
+
+/// A fault as the tables write it: in every revision, over every transport, breaking the requirement of its name alone.
+pub(super) const fn fault(id: &'static str, about: &'static str, hooks: &'static [Hook]) -> Fault {
+    let (revisions, transports) = (&Revision::ALL, &Transport::ALL);
+    Fault { id, about, besides: &[], also: &[], revisions, transports, hooks }
+}
+
+impl Fault {
+    /// It breaks these requirements as well.
+    pub(super) const fn breaking(mut self, besides: &'static [&'static str]) -> Self {
+        self.besides = besides;
+        self
+    }
+
+    /// These requirements may be seen broken, too.
+    pub(super) const fn also_seen(mut self, also: &'static [&'static str]) -> Self {
+        self.also = also;
+        self
+    }
+
+    /// It shows in these revisions only.
+    pub(super) const fn within(mut self, revisions: &'static [Revision]) -> Self {
+        self.revisions = revisions;
+        self
+    }
+
+    /// It shows over these transports only.
+    pub(super) const fn over(mut self, transports: &'static [Transport]) -> Self {
+        self.transports = transports;
+        self
+    }
+}
+
+/// The revisions with a handshake.
+pub(super) const LEGACY: &[Revision] =
+    &[Revision::V2024_11_05, Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];
+/// The stateless revision.
+pub(super) const MODERN: &[Revision] = &[Revision::V2026_07_28];
+/// Standard input and output alone.
+pub(super) const STDIO: &[Transport] = &[Transport::Stdio];
+/// Streamable HTTP alone.
+pub(super) const HTTP: &[Transport] = &[Transport::Http];
+
+/// A fault of the registry, as [`crate::Config::faults`] names it; read from its id.
+#[derive(Clone, Copy)]
+pub struct FaultId(pub(super) &'static Fault);
+
+impl FaultId {
+    /// What it is.
+    pub const fn fault(self) -> &'static Fault {
+        self.0
+    }
+}
+
+impl FromStr for FaultId {
+    type Err = UnknownFault;
+
+    fn from_str(id: &str) -> Result<Self, UnknownFault> {
+        find(id).map(Self)
+    }
+}
+
+impl fmt::Display for FaultId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.0.id)
+    }
+}
+
+impl fmt::Debug for FaultId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}

@@ -1,0 +1,177 @@
+//! The faults in force in one server, applied at each hook.
+
+use crate::context::Answer;
+use crate::faults::hook::{Asked, Hook, HttpAsked, Input, Instead, Memory, result};
+use crate::faults::{Duty, FaultId};
+use crate::message::{Notification, Request, RpcError};
+use crate::revision::Revision;
+use crate::transport::HttpReply;
+
+/// The faults in force, with what they remember.
+#[derive(Debug)]
+pub(crate) struct Force {
+    hooks: Vec<&'static Hook>,
+    memory: Memory,
+}
+
+impl Force {
+    /// `None` for the honest server.
+    pub(crate) fn new(faults: &[FaultId]) -> Option<Box<Self>> {
+        let hooks: Vec<&Hook> = faults.iter().flat_map(|fault| fault.fault().hooks).collect();
+        (!hooks.is_empty()).then(|| Box::new(Self { hooks, memory: Memory::default() }))
+    }
+
+    pub(crate) fn neglects(&self, duty: Duty) -> bool {
+        self.hooks.iter().any(|hook| matches!(hook, Hook::Neglect(neglected) if *neglected == duty))
+    }
+
+    /// What becomes of a text that has arrived.
+    pub(crate) fn input(&self, bytes: &[u8]) -> Input {
+        let takes = self.hooks.iter().filter_map(|hook| match hook {
+            Hook::Input(take) => Some(take(&self.memory, bytes)),
+            _ => None,
+        });
+        takes.into_iter().find(|taken| !matches!(taken, Input::Pass)).unwrap_or(Input::Pass)
+    }
+
+    /// What a notification gets back.
+    pub(crate) fn notified(&self, notification: &Notification) -> Option<String> {
+        self.hooks.iter().find_map(|hook| match hook {
+            Hook::Notified(answer) => answer(&self.memory, notification),
+            _ => None,
+        })
+    }
+
+    /// Whether a stateless request is served although this error was due.
+    pub(crate) fn forgives(&self, request: &Request, error: &RpcError) -> bool {
+        let asked = self.asked(Revision::V2026_07_28, request);
+        self.hooks.iter().any(|hook| matches!(hook, Hook::Forgive(forgives) if forgives(&asked, error)))
+    }
+
+    /// What goes out in place of a notification.
+    pub(crate) fn notify(&self, text: String) -> Vec<String> {
+        let mut texts = vec![text];
+        for hook in &self.hooks {
+            if let Hook::Notify(change) = hook {
+                texts = texts
+                    .iter()
+                    .filter_map(|text| serde_json::from_str(text).ok())
+                    .flat_map(|value| change(&self.memory, value))
+                    .map(|value| value.to_string())
+                    .collect();
+            }
+        }
+        texts
+    }
+
+    /// The HTTP response to a request, changed.
+    pub(crate) fn http_reply(&self, asked: &HttpAsked, reply: &mut HttpReply) {
+        for hook in &self.hooks {
+            if let Hook::HttpReply(change) = hook {
+                change(asked, reply);
+            }
+        }
+    }
+
+    /// The bytes of one event of a stream.
+    pub(crate) fn event(&self, bytes: bytes::Bytes) -> bytes::Bytes {
+        let changes = self.hooks.iter().filter_map(|hook| match hook {
+            Hook::Event(change) => Some(change),
+            _ => None,
+        });
+        changes.fold(bytes, |bytes, change| {
+            change(&self.memory, String::from_utf8_lossy(&bytes).into_owned()).into()
+        })
+    }
+
+    /// The bytes of one line of STDIO output, with its end.
+    pub(crate) fn line(&self, message: &str) -> Vec<u8> {
+        let changes = self.hooks.iter().filter_map(|hook| match hook {
+            Hook::Line(change) => Some(change),
+            _ => None,
+        });
+        changes.fold(format!("{message}\n").into_bytes(), |line, change| change(&self.memory, line))
+    }
+
+    fn asked(&self, revision: Revision, request: &Request) -> Asked<'_> {
+        Asked {
+            memory: &self.memory,
+            revision,
+            id: request.id.clone(),
+            method: request.method.clone(),
+            params: request.params.clone(),
+        }
+    }
+}
+
+/// What the faults in force do to one request; nothing at all in the honest server.
+pub(crate) struct FaultsOnRequest<'a>(Option<Box<(&'a Force, Asked<'a>)>>);
+
+impl<'a> FaultsOnRequest<'a> {
+    /// A request that was let in; it may be changed.
+    pub(crate) fn on(force: Option<&'a Force>, revision: Revision, request: &mut Request) -> Self {
+        if let Some(force) = force {
+            for hook in &force.hooks {
+                if let Hook::Request(change) = hook {
+                    change(&force.memory, request);
+                }
+            }
+        }
+        Self::new(force, revision, request)
+    }
+
+    /// The answer to a request, whatever became of it.
+    pub(crate) fn new(force: Option<&'a Force>, revision: Revision, request: &Request) -> Self {
+        Self(force.map(|force| Box::new((force, force.asked(revision, request)))))
+    }
+
+    /// The answer that comes before any handler's. Never ends where a fault wants no answer.
+    pub(crate) async fn instead(&self) -> Option<Answer> {
+        let (force, asked) = &**self.0.as_ref()?;
+        let instead = force.hooks.iter().find_map(|hook| match hook {
+            Hook::Intercept(intercept) => intercept(asked),
+            _ => None,
+        });
+        match instead? {
+            Instead::Answer(answer) => Some(answer),
+            Instead::Never => std::future::pending().await,
+        }
+    }
+
+    /// The answer of a handler, changed.
+    pub(crate) fn altered(&self, mut answer: Answer) -> Answer {
+        let Some((force, asked)) = self.0.as_deref() else { return answer };
+        for hook in &force.hooks {
+            match hook {
+                Hook::Answer(change) => change(asked, &mut answer),
+                Hook::Result(method, change) if asked.is(method) => {
+                    if let Some(result) = result(&mut answer) {
+                        change(asked, result);
+                    }
+                }
+                Hook::Refusal(method, change) if asked.is(method) => {
+                    if let Err(error) = &mut answer {
+                        change(asked, error);
+                    }
+                }
+                Hook::Definition(member, change) => {
+                    let list = result(&mut answer).and_then(|result| result.get_mut(*member)?.as_array_mut());
+                    let definitions = list.into_iter().flatten().filter_map(|value| value.as_object_mut());
+                    definitions.for_each(|definition| change(asked, definition));
+                }
+                _ => {}
+            }
+        }
+        answer
+    }
+
+    /// The text of the response, changed.
+    pub(crate) fn worded(&self, text: String) -> String {
+        let Some((force, asked)) = self.0.as_deref() else { return text };
+        let changes = force.hooks.iter().filter_map(|hook| match hook {
+            Hook::Response(change) => Some(change),
+            _ => None,
+        });
+        changes.fold(text, |text, change| change(asked, text))
+    }
+}
