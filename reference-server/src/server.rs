@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
+use crate::chaos::Chaos;
 use crate::faults::{Duty, FaultId, FaultsOnRequest, Force};
 use crate::features::tasks::{TaskStore, TaskView};
 use crate::features::{Icon, SKILLS, TASKS, ToolSet};
 use crate::message::{Object, Request};
+use crate::pace::{Delay, Pace, Stall};
 use crate::revision::Revision;
 use crate::seal::Seal;
 
@@ -55,6 +57,12 @@ pub struct Config {
     pub max_tasks_per_client: usize,
     /// What the server does wrong on purpose; nothing in the honest server.
     pub faults: Vec<FaultId>,
+    /// The seed of legal disturbances: late and reordered answers, cut writes, unusual but valid JSON and events.
+    pub chaos: Option<u64>,
+    /// How long each answer is held back.
+    pub delay: Option<Delay>,
+    /// A time without answers.
+    pub stall: Option<Stall>,
 }
 
 impl Default for Config {
@@ -77,6 +85,9 @@ impl Default for Config {
             max_tasks: 10_000,
             max_tasks_per_client: 1000,
             faults: Vec::new(),
+            chaos: None,
+            delay: None,
+            stall: None,
         }
     }
 }
@@ -101,6 +112,7 @@ pub struct Server {
 struct Inner {
     config: Config,
     faults: Option<Box<Force>>,
+    pace: Option<Box<Pace>>,
     tools: ToolSet,
     seal: Seal,
     tasks: Arc<TaskStore>,
@@ -123,6 +135,7 @@ impl Server {
                 seal: config.secret.map_or_else(Seal::random, Seal::new),
                 tasks: TaskStore::new(config.max_tasks, config.max_tasks_per_client, changes.clone()),
                 faults: Force::new(&config.faults),
+                pace: Pace::new(&config),
                 config,
                 tools: ToolSet::new(),
                 changes,
@@ -142,6 +155,16 @@ impl Server {
     /// What the server does wrong on purpose; `None` in the honest one.
     pub(crate) fn faults(&self) -> Option<&Force> {
         self.inner.faults.as_deref()
+    }
+
+    /// What holds answers back; `None` where nothing does.
+    pub(crate) fn pace(&self) -> Option<&Pace> {
+        self.inner.pace.as_deref()
+    }
+
+    /// The legal disturbances, if there are any.
+    pub(crate) fn chaos(&self) -> Option<Chaos> {
+        self.pace()?.chaos().copied()
     }
 
     /// Whether a duty is kept, which the honest server always does.

@@ -22,8 +22,8 @@ pub(crate) fn initialize(session: &Session, params: &Object) -> Result<Object, R
     let revision = served
         .or_else(|| session.server.newest_legacy())
         .ok_or_else(|| RpcError::method_not_found("initialize"))?;
-    let client = ClientCapabilities::new(capabilities.clone());
-    if !session.negotiate(revision, client) && session.server.keeps(Duty::InitializeOnce) {
+    let negotiated = session.negotiate(revision, ClientCapabilities::new(capabilities.clone()));
+    if !negotiated && session.server.keeps(Duty::InitializeOnce) {
         return Err(RpcError::invalid_request("Invalid request: the session is already initialized"));
     }
     let mut result = Object::new();

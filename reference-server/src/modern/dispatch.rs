@@ -94,14 +94,13 @@ pub(crate) async fn answer(
     sink: Sink,
     closing: watch::Receiver<bool>,
 ) -> ModernAnswer {
-    let faulty = server.clone();
-    let faults = faulty.faults_on(revision, &mut request);
-    let context = RequestContext::new(server, revision, request, Caller::Stateless(meta), sink);
+    let faults = server.faults_on(revision, &mut request);
+    let context = RequestContext::new(server.clone(), revision, request, Caller::Stateless(meta), sink);
     let answer = match faults.instead().await {
         Some(instead) => instead,
         None => dispatch(&context, closing).await,
     };
-    response(&context.server, &context.request, answer)
+    response(&server, &context.request, answer)
 }
 
 /// The response of a request, and its status.

@@ -13,6 +13,7 @@ use crate::faults::Input;
 use crate::legacy::{Exchange, Serving, Session, take_in};
 use crate::message::{Message, Payload, Request, Unreadable, read};
 use crate::modern::{self, MirrorHeaders};
+use crate::pace::paced;
 use crate::server::{Running, lock};
 
 /// How long requests in progress may go on after the client has closed its side.
@@ -43,6 +44,8 @@ pub(crate) enum Step {
     Answer(String),
     /// The answer takes its time.
     Waits(Serving),
+    /// The same, and nothing is read before it is given.
+    First(Serving),
     /// A fault: nothing is read after this.
     Hangs,
 }
@@ -94,7 +97,10 @@ impl Connection {
             Some(Input::Exit(code)) => std::process::exit(code),
             Some(Input::Hang) => return Ok(Step::Hangs),
         };
-        Ok(match read(instead.as_deref().unwrap_or(text))? {
+        let payload = read(instead.as_deref().unwrap_or(text))?;
+        let is_handshake =
+            matches!(&payload, Payload::Single(Message::Request(request)) if request.method == "initialize");
+        let step = match payload {
             Payload::Single(Message::Request(request)) if self.is_stateless(&request) => {
                 self.begin_stateless(request, sink)
             }
@@ -103,7 +109,28 @@ impl Connection {
                 Exchange::Refused(error) => Step::Answer(error),
                 Exchange::Serving(work) => Step::poll(work),
             },
-        })
+        };
+        Ok(self.paced(step, is_handshake))
+    }
+
+    /// What is said to a text that is no message.
+    pub(crate) fn refuse(&self, error: String) -> Step {
+        self.paced(Step::Answer(error), false)
+    }
+
+    /// Holds an answer back where that is asked for. The answer to `initialize` keeps its place.
+    fn paced(&self, step: Step, keeps_place: bool) -> Step {
+        let server = &self.session.server;
+        if server.pace().is_none() {
+            return step;
+        }
+        let work: Serving = match step {
+            Step::Answer(answer) => Box::pin(async { Some(answer) }),
+            Step::Waits(work) => work,
+            other => return other,
+        };
+        let work = paced(server, work);
+        if keeps_place { Step::First(work) } else { Step::Waits(work) }
     }
 
     /// Takes in the text of one message. Waits while the client does not read its answers.
@@ -162,6 +189,11 @@ impl Connection {
                     self.go_on(work, permit);
                 }
             }
+            Step::First(work) => {
+                if let Some(text) = work.await {
+                    self.send(text).await;
+                }
+            }
             Step::Hangs => std::future::pending().await,
         }
     }
@@ -178,7 +210,7 @@ impl Connection {
                 }
                 Err(_) => Some(Step::Waits(work)),
             },
-            Step::Hangs => Some(step),
+            Step::First(_) | Step::Hangs => Some(step),
         }
     }
 

@@ -23,8 +23,10 @@ use crate::legacy::{Session, answer};
 use crate::message::{self, INVALID_REQUEST, Message, Object, Payload, RpcError};
 use crate::message::{METHOD_NOT_FOUND, PARSE_ERROR};
 use crate::modern;
+use crate::pace::pause;
 use crate::revision::Revision;
 use crate::server::Server;
+use crate::transport::http_chaos::disturbed;
 use crate::transport::http_legacy_sse::{self, SseClients, accepts_events, prefers_events};
 use crate::transport::http_reply::{Reply, ReplyBody, empty, error, json, not_allowed};
 use crate::transport::http_session::{HttpSession, Sessions};
@@ -107,6 +109,9 @@ pub async fn serve_http(server: Server, listener: TcpListener) -> std::io::Resul
 }
 
 async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+    if let Some(chaos) = shared.server.chaos() {
+        return Ok(disturbed(chaos, route(&shared, request).await));
+    }
     let Some(faults) = shared.server.faults() else { return Ok(route(&shared, request).await) };
     let asked = HttpAsked::of(&request);
     let mut reply = route(&shared, request).await;
@@ -296,7 +301,9 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
         Err(unreadable) => {
             let session = find_session(shared, headers).ok();
             let revision = session.map_or(server.newest(), |session| session.core.error_revision());
-            return json(400, unreadable.response(revision));
+            let refusal = unreadable.response(revision);
+            pause(server, &refusal).await;
+            return json(400, refusal);
         }
     };
     let payload = match payload {
@@ -345,6 +352,7 @@ async fn initialize(shared: &Shared, request: message::Request) -> Reply {
         Poll::Ready(text) => text.unwrap_or_default(),
         Poll::Pending => handshake.await.unwrap_or_default(),
     };
+    pause(&shared.server, &text).await;
     if core.revision().is_none() {
         return json(400, text);
     }

@@ -14,6 +14,7 @@ use crate::context::Sink;
 use crate::faults::Duty;
 use crate::legacy::{Exchange, Session, take_in};
 use crate::message::{Payload, RpcError};
+use crate::pace::{paced, pause};
 use crate::revision::Revision;
 use crate::seal::random_id;
 use crate::server::{Change, Server, lock};
@@ -94,8 +95,11 @@ impl HttpSession {
         let reader = log.attach(0);
         let mut work = match take_in(&self.core, payload, Sink::Stream(Arc::clone(&log))) {
             Exchange::Accepted => return empty(StatusCode::ACCEPTED),
-            Exchange::Refused(error) => return json(400, error),
-            Exchange::Serving(work) => work,
+            Exchange::Refused(error) => {
+                pause(&self.core.server, &error).await;
+                return json(400, error);
+            }
+            Exchange::Serving(work) => paced(&self.core.server, work),
         };
         match poll_once(&mut work).await {
             // Most requests end here: nothing was said before the answer, and nothing has to be resumed.

@@ -2,6 +2,7 @@
 
 mod connection;
 mod http;
+mod http_chaos;
 mod http_legacy_sse;
 mod http_modern;
 mod http_reply;

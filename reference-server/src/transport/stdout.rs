@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::sync::mpsc;
 
 use crate::server::{Server, lock};
-use crate::transport::lines::append_line;
+use crate::transport::lines::{append_line, pieces};
 
 /// Bytes gathered for one write, unless one message is longer.
 const GATHERED: usize = 64 << 10;
@@ -69,13 +69,24 @@ impl Pending {
             }
         }
         self.gather();
-        let written = self.file.write_all(&self.buffer);
+        let written = self.write_all();
         self.clear();
         if written.is_err() {
             // Nobody will read this any more; those who send are told.
             self.queue.close();
         }
         Poll::Ready(written.map(|()| true))
+    }
+
+    /// Waits until the client has taken everything.
+    fn write_all(&mut self) -> std::io::Result<()> {
+        for piece in pieces(&self.server, &self.buffer) {
+            self.file.write_all(piece)?;
+            if let Some(chaos) = self.server.chaos() {
+                std::thread::sleep(chaos.rest(piece));
+            }
+        }
+        Ok(())
     }
 
     fn push(&mut self, message: &str) {
