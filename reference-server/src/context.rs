@@ -72,7 +72,6 @@ impl Sink {
 }
 
 /// Who sent the request.
-#[derive(Clone)]
 pub(crate) enum Caller {
     /// A client with a handshake behind it.
     Session(Arc<Session>),
@@ -114,8 +113,14 @@ impl RequestContext {
             params: Object::new(),
             progress_token: token.cloned(),
         };
+        let caller = match &self.caller {
+            Caller::Session(session) => Caller::Session(Arc::clone(session)),
+            Caller::Stateless(meta) => {
+                Caller::Stateless(RequestMeta { log_level: meta.log_level, client: meta.client.known() })
+            }
+        };
         let sink = Sink::Task(Arc::clone(&task.outlet));
-        let context = Self::new(self.server.clone(), self.revision, request, self.caller.clone(), sink);
+        let context = Self::new(self.server.clone(), self.revision, request, caller, sink);
         Self { task: Some(task), ..context }
     }
 

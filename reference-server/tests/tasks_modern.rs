@@ -122,6 +122,12 @@ async fn tools_without_support_answer_as_always() {
     let answer = pipe.ask(&call("greet", json!({"name": "Ada"}))).await;
     assert_eq!(answer["result"]["resultType"], "complete");
     assert_eq!(answer["result"]["content"][0]["text"], "Hello, Ada!");
+    // Where there is nothing to do, there is no task.
+    let answer = pipe.ask(&call("slow_compute", json!({"seconds": "many"}))).await;
+    assert_eq!(
+        (&answer["result"]["resultType"], &answer["result"]["isError"]),
+        (&json!("complete"), &json!(true))
+    );
     let list = pipe.ask(&declared(1, "tools/list", json!({}))).await;
     assert!(!list.to_string().contains("taskSupport"));
 }
@@ -151,6 +157,8 @@ async fn input_comes_by_updates() {
     let colour = json!({"action": "accept", "content": {"colour": "red"}});
     let malformed = pipe.ask(&update(&task, json!({"colour": colour, "name": 7}))).await;
     assert_eq!(malformed["error"]["code"], -32602);
+    let endless = json!({"action": "accept", "content": {"more": "x".repeat(100_000)}});
+    assert_eq!(pipe.ask(&update(&task, json!({"name": endless}))).await["error"]["code"], -32602);
     assert_eq!(reaches(&mut pipe, &task, "input_required").await["inputRequests"], asking["inputRequests"]);
     assert!(is_ack(&pipe.ask(&update(&task, json!({"colour": colour}))).await));
     let left = reaches(&mut pipe, &task, "input_required").await["inputRequests"].clone();
@@ -200,9 +208,14 @@ async fn only_the_method_cancels_and_for_good() {
     reaches(&mut pipe, &task, "completed").await;
     assert!(is_ack(&pipe.ask(&of("tasks/cancel", &task)).await));
     reaches(&mut pipe, &task, "completed").await;
-    for name in ["slow_compute", "confirm_delete"] {
-        let task = begin(&mut pipe, name, json!({"seconds": 60, "filename": "a"})).await;
-        let task = if task["status"] == "working" { task } else { panic!("{task}") };
+    let jobs = [
+        ("slow_compute", json!({"seconds": 60}), "working"),
+        ("confirm_delete", json!({"filename": "a"}), "input_required"),
+    ];
+    for (name, arguments, status) in jobs {
+        let task = begin(&mut pipe, name, arguments).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        reaches(&mut pipe, &task, status).await;
         assert!(is_ack(&pipe.ask(&of("tasks/cancel", &task)).await), "{name}");
         let cancelled = reaches(&mut pipe, &task, "cancelled").await;
         assert!(cancelled.get("error").is_none() && cancelled.get("inputRequests").is_none());

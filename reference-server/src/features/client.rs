@@ -36,6 +36,29 @@ impl ClientCapabilities {
         rest.iter().fold(declared, |value, name| value?.get(name)).is_some_and(Value::is_object)
     }
 
+    /// The same without what nothing here depends on, which may be of any size.
+    pub(crate) fn known(&self) -> Self {
+        const PATHS: [&[&str]; 7] = [
+            &["roots"],
+            &["sampling"],
+            &["sampling", "tools"],
+            &["elicitation"],
+            &["elicitation", "form"],
+            &["elicitation", "url"],
+            &["extensions", TASKS],
+        ];
+        let mut known = Object::new();
+        for path in PATHS.into_iter().filter(|path| self.declares(path)) {
+            let mut place = &mut known;
+            for name in path {
+                let member = place.entry(*name).or_insert_with(|| Object::new().into());
+                let Value::Object(inner) = member else { break };
+                place = inner;
+            }
+        }
+        Self(known)
+    }
+
     /// Whether the capability is declared; a capability that `revision` does not know cannot be.
     pub(crate) fn has(&self, capability: Capability, revision: Revision) -> bool {
         if revision < capability.since() {
@@ -103,6 +126,21 @@ mod tests {
         assert!(!has(json!({"elicitation": {"url": {}}}), Capability::ElicitationForm, newest));
         assert!(has(json!({"elicitation": {"url": {}}}), Capability::ElicitationUrl, newest));
         assert!(has(json!({"elicitation": {"url": {}, "form": {}}}), Capability::ElicitationForm, newest));
+    }
+
+    #[test]
+    fn what_is_known_is_all_that_counts() {
+        let all = json!({
+            "roots": {"listChanged": true}, "sampling": {"tools": {}}, "elicitation": {"url": {}, "form": {}},
+            "extensions": {"io.modelcontextprotocol/tasks": {"x": 1}, "example.other/x": {}}, "experimental": {"y": {}},
+        });
+        let all = ClientCapabilities::new(all.as_object().unwrap().clone());
+        let known = json!({
+            "roots": {}, "sampling": {"tools": {}}, "elicitation": {"form": {}, "url": {}},
+            "extensions": {"io.modelcontextprotocol/tasks": {}},
+        });
+        assert_eq!(serde_json::Value::Object(all.known().0), known);
+        assert_eq!(ClientCapabilities::default().known().0.len(), 0);
     }
 
     #[test]

@@ -112,7 +112,7 @@ pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcErr
     let Some(terms) = tasks::terms(context, entry.tool.task)? else {
         return answer(entry.call(context, arguments).await, revision);
     };
-    // In the modern era a question may come before the task. A legacy client expects its task at once.
+    // In the modern era an error or a question may come instead of the task. A legacy client expects its task at once.
     let prepared = if revision.is_modern() {
         entry.prepare(context, arguments).await
     } else {
@@ -140,28 +140,28 @@ impl Entry {
         self.run(context, &arguments).await
     }
 
-    /// The arguments that the tool gets: those of the call, or what it makes of them first.
+    /// Checks the arguments of a call; the tool gets these, or what it makes of them first.
     async fn prepare<'a>(
         &self,
         context: &RequestContext,
         arguments: &'a Value,
     ) -> Result<Cow<'a, Value>, Stop> {
+        if let Err(reason) = self.input.check(arguments)
+            && context.server.keeps(Duty::ArgumentsChecked)
+        {
+            return Err(if context.revision.reports_bad_arguments_in_result() {
+                Stop::Refused(format!("Invalid arguments: {reason}"))
+            } else {
+                Stop::Error(RpcError::invalid_params(format!("Invalid params: {reason}")))
+            });
+        }
         match self.tool.before {
             Some(before) => Ok(Cow::Owned(before(context, object(arguments)?).await?.into())),
             None => Ok(Cow::Borrowed(arguments)),
         }
     }
 
-    /// Checks the arguments and runs the tool.
     async fn run(&self, context: &RequestContext, arguments: &Value) -> ToolOutcome {
-        if let Err(reason) = self.input.check(arguments)
-            && context.server.keeps(Duty::ArgumentsChecked)
-        {
-            if context.revision.reports_bad_arguments_in_result() {
-                return Ok(ToolResult::error(format!("Invalid arguments: {reason}")));
-            }
-            return Err(RpcError::invalid_params(format!("Invalid params: {reason}")).into());
-        }
         match self.tool.run {
             Run::Now(run) => Ok(run(context, object(arguments)?)),
             Run::Later(run) => run(context, object(arguments)?).await,

@@ -13,7 +13,7 @@ const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 
 /// The metadata of one request, checked.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(crate) struct RequestMeta {
     /// The lowest level of log messages that the request asks for; without it there are none.
     pub log_level: Option<Level>,

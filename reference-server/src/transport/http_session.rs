@@ -103,7 +103,7 @@ impl HttpSession {
         };
         match poll_once(&mut work).await {
             // Most requests end here: nothing was said before the answer, and nothing has to be resumed.
-            Poll::Ready(Some(answer)) if log.is_empty() => return json(200, answer),
+            Poll::Ready(Some(answer)) if log.is_empty() && !prefers_events => return json(200, answer),
             Poll::Ready(answer) => log.end(answer),
             Poll::Pending => {
                 // A lost connection is no cancellation, so the work must not depend on it.

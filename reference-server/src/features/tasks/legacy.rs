@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::context::{Caller, RequestContext};
 use crate::features::tasks::support::named;
-use crate::features::tasks::task::{Taken, TaskView};
+use crate::features::tasks::task::{Taken, TaskView, check};
 use crate::features::tasks::{Owner, Task};
 use crate::features::{ListKind, Stop, page_from};
 use crate::legacy::Session;
@@ -132,7 +132,7 @@ pub(crate) async fn result(context: &RequestContext) -> Result<Object, RpcError>
 async fn ask(context: &RequestContext, session: &Session, task: &Task, mut taken: Taken) {
     taken.request.params.insert("_meta".into(), related(&task.id).into());
     let answer = session.peer.ask(context, &taken.request).await;
-    let answer = answer.and_then(|answer| match taken.request.check(&answer) {
+    let answer = answer.and_then(|answer| match check(&taken.request, &answer) {
         Ok(()) => Ok(answer),
         Err(reason) => Err(Stop::Refused(reason)),
     });

@@ -13,9 +13,12 @@ use crate::features::tasks::outlet::{Attachment, Outlet};
 use crate::features::tasks::state::{Outcome, State, Status};
 use crate::features::tasks::store::Owner;
 use crate::features::{InputRequest, Stop};
-use crate::message::{Object, RpcError, shorten};
+use crate::message::{Object, RpcError, shorten, to_json};
 use crate::seal::random_id;
 use crate::server::Change;
+
+/// The longest answer of a client in bytes, as JSON: a task may keep it for long.
+const LONGEST_ANSWER: usize = 64 << 10;
 
 /// What is fixed when a task begins.
 pub(crate) struct Terms {
@@ -176,7 +179,7 @@ impl Task {
         self.change(|state| {
             for (key, answer) in &answers {
                 if let Some(question) = state.questions().iter().find(|open| open.key == *key) {
-                    question.request.check(answer).map_err(|reason| {
+                    check(&question.request, answer).map_err(|reason| {
                         RpcError::invalid_params(format!("Invalid params: inputResponses.{key}: {reason}"))
                     })?;
                 }
@@ -258,6 +261,14 @@ impl Task {
     pub(super) fn leave(&self) {
         self.state.send_modify(|state| state.gone = true);
     }
+}
+
+/// What is wrong with an answer, if anything.
+pub(super) fn check(question: &InputRequest, answer: &Value) -> Result<(), String> {
+    if to_json(answer).len() > LONGEST_ANSWER {
+        return Err("the answer is too long".to_owned());
+    }
+    question.check(answer)
 }
 
 /// Questions of a tool that waits; they are taken back when it stops waiting.

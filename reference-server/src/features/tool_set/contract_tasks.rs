@@ -94,13 +94,18 @@ pub(super) const TOOLS: &[Tool] = &[
 ];
 
 /// A form with one field that may be left out.
-fn field(context: &RequestContext, message: &str, name: &str, kind: &str) -> InputRequest {
-    form(context.revision, message, json!({name: {"type": kind}}), &[])
+fn field(context: &RequestContext, message: &str, name: &str, schema: Value) -> InputRequest {
+    form(context.revision, message, json!({name: schema}), &[])
+}
+
+/// A field for a few words.
+fn words() -> Value {
+    json!({"type": "string", "maxLength": 80})
 }
 
 fn ask_name<'a>(context: &'a RequestContext, arguments: &'a Object) -> ArgumentsFuture<'a> {
     Box::pin(async move {
-        let question = field(context, "What is your name?", "name", "string");
+        let question = field(context, "What is your name?", "name", words());
         let answer = Elicited::read(&context.ask("user_name", question).await?);
         let mut arguments = arguments.clone();
         arguments.insert("name".into(), answer.text("name").unwrap_or("stranger").into());
@@ -128,7 +133,7 @@ fn slow_compute<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolF
 fn confirm_delete<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolFuture<'a> {
     let filename = text(arguments, "filename");
     Box::pin(async move {
-        let question = field(context, &format!("Delete {filename}?"), "confirm", "boolean");
+        let question = field(context, &format!("Delete {filename}?"), "confirm", json!({"type": "boolean"}));
         let answer = Elicited::read(&context.ask("confirmation", question).await?);
         let refused = answer.content.as_ref().is_some_and(|content| content["confirm"] == false);
         Ok(ToolResult::text(if answer.accepted() && !refused {
@@ -142,8 +147,8 @@ fn confirm_delete<'a>(context: &'a RequestContext, arguments: &'a Object) -> Too
 fn multi_input<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> {
     Box::pin(async move {
         let questions = [
-            ("name", field(context, "What is your name?", "name", "string")),
-            ("colour", field(context, "Which colour do you like?", "colour", "string")),
+            ("name", field(context, "What is your name?", "name", words())),
+            ("colour", field(context, "Which colour do you like?", "colour", words())),
         ];
         let answers = context.ask_all(&questions).await?;
         let given = |index: usize, name: &str| {
