@@ -73,6 +73,7 @@ pub async fn serve_http(server: Server, listener: TcpListener) -> std::io::Resul
         closing: watch::Sender::new(false),
         server,
     });
+    let _running = shared.server.run();
     let _shutdown = Shutdown(Arc::clone(&shared));
     let mut connections = JoinSet::new();
     let mut sweep = tokio::time::interval(SWEEP);
