@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
@@ -41,8 +42,11 @@ pub struct Config {
     pub max_sessions: usize,
     /// Seconds after which an idle HTTP session ends.
     pub session_idle_seconds: u64,
-    /// HTTP connections served at once; further ones wait.
+    /// HTTP connections kept at once; the one idle for longest makes room.
     pub max_connections: usize,
+    /// How long an HTTP client may take until its first byte, to send its headers, to send its body, and until its next
+    /// request.
+    pub read_timeout: Duration,
     /// Requests in progress at once in one session or on one STDIO connection; further ones are refused.
     pub max_requests_in_flight: usize,
     /// What the server does wrong on purpose; nothing in the honest server.
@@ -68,7 +72,8 @@ impl Default for Config {
             max_line_bytes: 16 << 20,
             max_sessions: 10_000,
             session_idle_seconds: 30 * 60,
-            max_connections: 4096,
+            max_connections: 16_384,
+            read_timeout: Duration::from_secs(30),
             max_requests_in_flight: 1024,
             faults: Vec::new(),
             chaos: None,

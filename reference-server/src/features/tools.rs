@@ -68,7 +68,7 @@ pub(crate) enum Listed {
     Since(Revision),
     /// Only where the list may change because a client asked for it.
     Legacy,
-    /// Only after `toggle_tool` has said so.
+    /// Only after `toggle_tool` has said so, and where the list may change at all.
     WhenToggled,
 }
 
@@ -121,7 +121,7 @@ impl Tool {
         match self.listed {
             Listed::Since(since) => revision >= since,
             Listed::Legacy => !revision.is_modern(),
-            Listed::WhenToggled => extra,
+            Listed::WhenToggled => extra && !revision.is_modern(),
         }
     }
 }
