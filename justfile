@@ -29,6 +29,11 @@ real *ARGS:
     cargo build --release
     fixtures/real/check.py {{ARGS}}
 
+# The official conformance suite against the reference server; needs npm and python3
+official-suite:
+    cargo build --release
+    .ci/official-suite
+
 # How many requirements are decided
 coverage:
     cargo run --release -- list requirements --coverage

@@ -9,7 +9,7 @@ use tokio::sync::broadcast;
 
 use crate::chaos::Chaos;
 use crate::faults::{Duty, FaultId, FaultsOnRequest, Force};
-use crate::features::ToolSet;
+use crate::features::{Icon, SKILLS, ToolSet};
 use crate::message::{Object, Request};
 use crate::pace::{Delay, Pace, Stall};
 use crate::revision::Revision;
@@ -21,8 +21,9 @@ const CHANGES_KEPT: usize = 256;
 /// How the server behaves. [`Config::default`] is the honest, complete server.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Items on one page of a list; at least 1.
-    pub page_size: usize,
+    /// Items on one page of every list; at least 1. Without it each list has its own: 100 tools, prompts or skills, 5
+    /// resources, 1 template.
+    pub page_size: Option<usize>,
     /// The secret that makes cursors and request states unforgeable. Processes that share it serve each other's; without
     /// one it is random and new in every process.
     pub secret: Option<[u8; 32]>,
@@ -62,7 +63,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            page_size: 5,
+            page_size: None,
             secret: None,
             answer_seconds: 10 * 60,
             revisions: Revision::ALL.to_vec(),
@@ -112,7 +113,7 @@ struct Inner {
 impl Server {
     /// A server that shares nothing with any other.
     pub fn new(mut config: Config) -> Self {
-        config.page_size = config.page_size.max(1);
+        config.page_size = config.page_size.map(|size| size.max(1));
         config.revisions.sort_unstable();
         config.revisions.dedup();
         Self {
@@ -242,6 +243,13 @@ impl Server {
         info
     }
 
+    /// `serverInfo` of a handshake or of `server/discover`: with `icons`, which would only weigh on other results.
+    pub(crate) fn introduction(revision: Revision) -> Value {
+        let mut info = Value::Object(Self::implementation(revision));
+        Icon::SERVER.add_to(&mut info, revision);
+        info
+    }
+
     /// What is served, in the form of `revision`.
     pub(crate) fn capabilities(revision: Revision) -> Value {
         let mut capabilities = json!({
@@ -252,6 +260,9 @@ impl Server {
         });
         if revision >= Revision::V2025_03_26 {
             capabilities["completions"] = json!({});
+        }
+        if revision.is_modern() {
+            capabilities["extensions"] = json!({SKILLS: {"directoryRead": true}});
         }
         capabilities
     }

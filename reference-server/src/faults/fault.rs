@@ -41,6 +41,7 @@ pub struct Fault {
     also: &'static [&'static str],
     revisions: &'static [Revision],
     transports: &'static [Transport],
+    quality: bool,
     pub(crate) hooks: &'static [Hook],
 }
 
@@ -70,6 +71,11 @@ impl Fault {
         self.also
     }
 
+    /// Whether the reaction is of the right kind and only its details are wrong, such as an error with another code.
+    pub const fn is_quality(&self) -> bool {
+        self.quality
+    }
+
     /// The revisions in which it can show.
     pub const fn revisions(&self) -> &'static [Revision] {
         self.revisions
@@ -84,7 +90,7 @@ impl Fault {
 /// A fault as the tables write it: in every revision, over every transport, breaking the requirement of its name alone.
 pub(super) const fn fault(id: &'static str, about: &'static str, hooks: &'static [Hook]) -> Fault {
     let (revisions, transports) = (&Revision::ALL, &Transport::ALL);
-    Fault { id, about, besides: &[], also: &[], revisions, transports, hooks }
+    Fault { id, about, besides: &[], also: &[], revisions, transports, quality: false, hooks }
 }
 
 impl Fault {
@@ -97,6 +103,12 @@ impl Fault {
     /// These requirements may be seen broken, too.
     pub(super) const fn also_seen(mut self, also: &'static [&'static str]) -> Self {
         self.also = also;
+        self
+    }
+
+    /// It breaks only a detail: the reaction is of the right kind.
+    pub(super) const fn of_quality(mut self) -> Self {
+        self.quality = true;
         self
     }
 

@@ -25,5 +25,6 @@ pub(super) const FAULTS: &[Fault] = &[
                 error.data = Some(Box::new(json!({"uri": asked.text("uri")})));
             }
         })],
-    ),
+    )
+    .of_quality(),
 ];

@@ -28,7 +28,7 @@ use crate::revision::Revision;
 use crate::server::Server;
 use crate::transport::http_chaos::disturbed;
 use crate::transport::http_connections::{Connections, Place};
-use crate::transport::http_legacy_sse::{self, SseClients, accepts_events};
+use crate::transport::http_legacy_sse::{self, SseClients, accepts_events, prefers_events};
 use crate::transport::http_reply::{Reply, ReplyBody, empty, error, json, not_allowed};
 use crate::transport::http_session::{HttpSession, Sessions};
 use crate::transport::{connection::poll_once, http_modern};
@@ -365,7 +365,7 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
         other => other,
     };
     match find_session(shared, headers) {
-        Ok(session) => session.post(payload).await,
+        Ok(session) => session.post(payload, prefers_events(headers)).await,
         Err(refusal) => {
             let (id, code) = match &payload {
                 Payload::Single(Message::Request(request)) => {
