@@ -48,10 +48,10 @@ fn hot_paths(criterion: &mut Criterion) {
     let runtime = runtime.expect("a runtime without threads of its own needs nothing that could lack");
     let mut group = criterion.benchmark_group("stream");
     group.throughput(criterion::Throughput::Elements(TOGETHER as u64));
-    let call = |params: &str| {
-        move |id: usize| {
-            format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{{params}}}}}"#)
-        }
+    let calls = |params: &str| {
+        (1..=TOGETHER)
+            .map(|id| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{{params}}}}}"#))
+            .collect()
     };
     let list =
         |params: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{{params}}}}}"#);
@@ -60,8 +60,8 @@ fn hot_paths(criterion: &mut Criterion) {
     let scenes: [(&str, Vec<String>); 6] = [
         ("refused", vec!["no message".to_owned(); TOGETHER]),
         ("ping", vec![r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_owned(); TOGETHER]),
-        ("echo", (1..=TOGETHER).map(call(echo)).collect()),
-        ("echo of the stateless era", (1..=TOGETHER).map(call(&modern)).collect()),
+        ("echo", calls(echo)),
+        ("echo of the stateless era", calls(&modern)),
         ("a page of tools", vec![list(""); TOGETHER]),
         ("a page of tools of the stateless era", vec![list(META); TOGETHER]),
     ];

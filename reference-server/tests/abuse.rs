@@ -82,7 +82,8 @@ async fn a_busy_connection_is_not_closed_for_a_newcomer() {
 #[tokio::test]
 async fn floods_of_headers_are_refused() {
     let http = Http::open(Config::default()).await;
-    let many = (0..10_000).map(|n| format!("X-{n}: {n}\r\n")).collect::<String>();
+    let headers = |count| (0..count).map(|n| format!("X-{n}: {n}\r\n")).collect::<Vec<_>>().concat();
+    let many = headers(10_000);
     let long = format!("X-Long: {}\r\n", "x".repeat(1 << 20));
     for flood in [many, long] {
         let mut stream = TcpStream::connect(http.address).await.unwrap();
@@ -99,7 +100,7 @@ async fn floods_of_headers_are_refused() {
         }
         is_served(&http).await;
     }
-    let some = (0..200).map(|n| format!("X-{n}: {n}\r\n")).collect::<String>();
+    let some = headers(200);
     let mut stream = TcpStream::connect(http.address).await.unwrap();
     stream.write_all((head(&http, &some) + "Content-Length: 2\r\n\r\n{}").as_bytes()).await.unwrap();
     assert!(heard(&mut stream).await.starts_with("HTTP/1.1 431"));
@@ -119,7 +120,7 @@ async fn large_bodies_are_refused_before_they_are_read() {
             let chunk = if announced {
                 vec![b' '; 1 << 16]
             } else {
-                [b"10000\r\n".as_slice(), &[b' '; 1 << 16], b"\r\n"].concat()
+                [b"10000\r\n".as_slice(), &vec![b' '; 1 << 16], b"\r\n"].concat()
             };
             let mut written = 0;
             while written < LARGE && writer.write_all(&chunk).await.is_ok() {
