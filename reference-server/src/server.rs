@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
@@ -44,8 +45,11 @@ pub struct Config {
     pub max_sessions: usize,
     /// Seconds after which an idle HTTP session ends.
     pub session_idle_seconds: u64,
-    /// HTTP connections served at once; further ones wait.
+    /// HTTP connections kept at once; the one idle for longest makes room.
     pub max_connections: usize,
+    /// How long an HTTP client may take until its first byte, to send its headers, to send its body, and until its next
+    /// request.
+    pub read_timeout: Duration,
     /// Requests in progress at once in one session or on one STDIO connection; further ones are refused.
     pub max_requests_in_flight: usize,
     /// Seconds that a task is kept, from its beginning, unless its client asks for another time.
@@ -79,7 +83,8 @@ impl Default for Config {
             max_line_bytes: 16 << 20,
             max_sessions: 10_000,
             session_idle_seconds: 30 * 60,
-            max_connections: 4096,
+            max_connections: 16_384,
+            read_timeout: Duration::from_secs(30),
             max_requests_in_flight: 1024,
             task_ttl_seconds: 5 * 60,
             max_task_ttl_seconds: 60 * 60,
