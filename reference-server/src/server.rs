@@ -1,13 +1,15 @@
 //! The server: its configuration and what all connections share.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 use crate::chaos::Chaos;
-use crate::faults::{Duty, FaultId, FaultsOnRequest, Force};
+use crate::faults::{Arrived, Duty, FaultId, FaultsOnRequest, Force};
 use crate::features::tasks::{TaskStore, TaskView};
 use crate::features::{Icon, SKILLS, TASKS, ToolSet};
 use crate::message::{Object, Request};
@@ -43,8 +45,11 @@ pub struct Config {
     pub max_sessions: usize,
     /// Seconds after which an idle HTTP session ends.
     pub session_idle_seconds: u64,
-    /// HTTP connections served at once; further ones wait.
+    /// HTTP connections kept at once; the one idle for longest makes room.
     pub max_connections: usize,
+    /// How long an HTTP client may take until its first byte, to send its headers, to send its body, and until its next
+    /// request.
+    pub read_timeout: Duration,
     /// Requests in progress at once in one session or on one STDIO connection; further ones are refused.
     pub max_requests_in_flight: usize,
     /// Seconds that a task is kept, from its beginning, unless its client asks for another time.
@@ -78,7 +83,8 @@ impl Default for Config {
             max_line_bytes: 16 << 20,
             max_sessions: 10_000,
             session_idle_seconds: 30 * 60,
-            max_connections: 4096,
+            max_connections: 16_384,
+            read_timeout: Duration::from_secs(30),
             max_requests_in_flight: 1024,
             task_ttl_seconds: 5 * 60,
             max_task_ttl_seconds: 60 * 60,
@@ -170,6 +176,14 @@ impl Server {
     /// Whether a duty is kept, which the honest server always does.
     pub(crate) fn keeps(&self, duty: Duty) -> bool {
         self.faults().is_none_or(|faults| !faults.neglects(duty))
+    }
+
+    /// A text that has arrived, to be read.
+    pub(crate) fn arrived<'a>(&self, text: &'a [u8]) -> Arrived<'a> {
+        match self.faults() {
+            None => Arrived::Text(Cow::Borrowed(text)),
+            Some(faults) => faults.arrived(text),
+        }
     }
 
     /// What the faults in force do to a request that was let in.
