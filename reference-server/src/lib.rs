@@ -17,7 +17,7 @@ mod seal;
 mod server;
 mod transport;
 
-pub use faults::{Fault, FaultId, Transport, UnknownFault, faults};
+pub use faults::{Fault, FaultId, Transport, UnknownFault, areas, faults};
 pub use pace::{Delay, InvalidPace, Stall};
 pub use revision::Revision;
 pub use server::{Config, Server};

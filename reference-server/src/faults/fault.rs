@@ -130,8 +130,27 @@ pub(super) const LEGACY: &[Revision] =
     &[Revision::V2024_11_05, Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];
 /// The stateless revision.
 pub(super) const MODERN: &[Revision] = &[Revision::V2026_07_28];
+/// The revisions with a handshake that know Streamable HTTP.
+pub(super) const SESSIONS: &[Revision] =
+    &[Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];
+/// 2024-11-05 alone.
+pub(super) const V2024_11: &[Revision] = &[Revision::V2024_11_05];
+/// 2025-03-26 alone.
+pub(super) const V2025_03: &[Revision] = &[Revision::V2025_03_26];
+/// 2025-11-25 alone.
+pub(super) const V2025_11: &[Revision] = &[Revision::V2025_11_25];
+/// 2025-03-26 and later.
+pub(super) const SINCE_2025_03: &[Revision] =
+    &[Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25, Revision::V2026_07_28];
+/// 2025-06-18 and later.
+pub(super) const SINCE_2025_06: &[Revision] =
+    &[Revision::V2025_06_18, Revision::V2025_11_25, Revision::V2026_07_28];
+/// 2025-11-25 and later.
+pub(super) const SINCE_2025_11: &[Revision] = &[Revision::V2025_11_25, Revision::V2026_07_28];
 /// Standard input and output alone.
 pub(super) const STDIO: &[Transport] = &[Transport::Stdio];
+/// HTTP+SSE alone.
+pub(super) const SSE: &[Transport] = &[Transport::HttpSse];
 /// Streamable HTTP alone.
 pub(super) const HTTP: &[Transport] = &[Transport::Http];
 

@@ -1,7 +1,9 @@
 //! The faults in force in one server, applied at each hook.
 
+use std::borrow::Cow;
+
 use crate::context::Answer;
-use crate::faults::hook::{Asked, Hook, HttpAsked, Input, Instead, Memory, result};
+use crate::faults::hook::{Arrived, Asked, Hook, HttpAsked, Input, Instead, Memory, result};
 use crate::faults::{Duty, FaultId};
 use crate::message::{Notification, Request, RpcError};
 use crate::revision::Revision;
@@ -26,7 +28,17 @@ impl Force {
     }
 
     /// What becomes of a text that has arrived.
-    pub(crate) fn input(&self, bytes: &[u8]) -> Input {
+    pub(crate) fn arrived<'a>(&self, bytes: &'a [u8]) -> Arrived<'a> {
+        match self.input(bytes) {
+            Input::Pass => Arrived::Text(Cow::Borrowed(bytes)),
+            Input::Changed(bytes) => Arrived::Text(Cow::Owned(bytes)),
+            Input::Drop => Arrived::Nothing,
+            Input::Exit(code) => std::process::exit(code),
+            Input::Hang => Arrived::LastOne,
+        }
+    }
+
+    fn input(&self, bytes: &[u8]) -> Input {
         let takes = self.hooks.iter().filter_map(|hook| match hook {
             Hook::Input(take) => Some(take(&self.memory, bytes)),
             _ => None,
@@ -62,6 +74,17 @@ impl Force {
             }
         }
         texts
+    }
+
+    /// An HTTP request, changed; the response if a fault gives it.
+    pub(crate) fn http_request(
+        &self,
+        request: &mut hyper::Request<hyper::body::Incoming>,
+    ) -> Option<HttpReply> {
+        self.hooks.iter().find_map(|hook| match hook {
+            Hook::HttpRequest(change) => change(&self.memory, request),
+            _ => None,
+        })
     }
 
     /// The HTTP response to a request, changed.

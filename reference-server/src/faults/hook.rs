@@ -1,8 +1,10 @@
 //! The places at which a fault can take hold of the server: a small closed set.
 
+use std::borrow::Cow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use hyper::body::Incoming;
 use hyper::{HeaderMap, Method};
 use serde_json::Value;
 
@@ -40,6 +42,8 @@ pub(crate) enum Hook {
     Response(fn(&Asked, String) -> String),
     /// A notification about a request in progress goes out as these instead.
     Notify(fn(&Memory, Value) -> Vec<Value>),
+    /// An HTTP request is changed, or answered at once.
+    HttpRequest(fn(&Memory, &mut hyper::Request<Incoming>) -> Option<HttpReply>),
     /// The HTTP response is changed.
     HttpReply(fn(&HttpAsked, &mut HttpReply)),
     /// One event of a stream is changed, or the comment that keeps it alive.
@@ -53,13 +57,23 @@ pub(crate) enum Input {
     /// It is read as it is.
     Pass,
     /// This is read in its place.
-    Instead(Vec<u8>),
+    Changed(Vec<u8>),
     /// It is thrown away.
     Drop,
     /// The process ends with this code.
     Exit(i32),
     /// Nothing more is read from this channel.
     Hang,
+}
+
+/// A text that has arrived, as the server gets to see it.
+pub(crate) enum Arrived<'a> {
+    /// This is read.
+    Text(Cow<'a, [u8]>),
+    /// It was thrown away.
+    Nothing,
+    /// Nothing is read from this channel any more.
+    LastOne,
 }
 
 /// What a request gets instead of what its handler says.
@@ -133,7 +147,7 @@ pub(crate) struct HttpAsked {
 }
 
 impl HttpAsked {
-    pub(crate) fn of(request: &hyper::Request<hyper::body::Incoming>) -> Self {
+    pub(crate) fn of(request: &hyper::Request<Incoming>) -> Self {
         Self {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),

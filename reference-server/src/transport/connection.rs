@@ -9,12 +9,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::context::Sink;
-use crate::faults::Input;
+use crate::faults::Arrived;
 use crate::legacy::{Exchange, Serving, Session, take_in};
 use crate::message::{Message, Payload, Request, Unreadable, read};
 use crate::modern::{self, MirrorHeaders};
 use crate::pace::paced;
-use crate::server::lock;
+use crate::server::{Running, lock};
 
 /// How long requests in progress may go on after the client has closed its side.
 const GRACE: Duration = Duration::from_secs(1);
@@ -27,6 +27,13 @@ pub(crate) struct Connection {
     tasks: Mutex<JoinSet<()>>,
     room: Arc<Semaphore>,
     closing: watch::Sender<bool>,
+    _running: Running,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.session.end();
+    }
 }
 
 /// How far a message has been served.
@@ -70,6 +77,7 @@ impl Connection {
         let room =
             Arc::new(Semaphore::new(session.server.config().max_requests_in_flight.saturating_add(16)));
         Self {
+            _running: session.server.run(),
             session,
             out,
             stateless_allowed,
@@ -82,14 +90,12 @@ impl Connection {
     /// Takes in the text of one message and serves it as far as that goes without waiting.
     pub(crate) fn begin(&self, text: &[u8]) -> Result<Step, Unreadable> {
         let sink = Sink::Queue(self.out.clone());
-        let instead = match self.session.server.faults().map(|faults| faults.input(text)) {
-            None | Some(Input::Pass) => None,
-            Some(Input::Instead(bytes)) => Some(bytes),
-            Some(Input::Drop) => return Ok(Step::Done),
-            Some(Input::Exit(code)) => std::process::exit(code),
-            Some(Input::Hang) => return Ok(Step::Hangs),
+        let text = match self.session.server.arrived(text) {
+            Arrived::Text(text) => text,
+            Arrived::Nothing => return Ok(Step::Done),
+            Arrived::LastOne => return Ok(Step::Hangs),
         };
-        let payload = read(instead.as_deref().unwrap_or(text))?;
+        let payload = read(&text)?;
         let is_handshake =
             matches!(&payload, Payload::Single(Message::Request(request)) if request.method == "initialize");
         let step = match payload {

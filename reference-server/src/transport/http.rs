@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::faults::{Duty, HttpAsked};
+use crate::faults::{Arrived, Duty, HttpAsked};
 use crate::legacy::{Session, answer};
 use crate::message::{self, INVALID_REQUEST, Message, Object, Payload, RpcError};
 use crate::message::{METHOD_NOT_FOUND, PARSE_ERROR};
@@ -79,6 +79,7 @@ pub async fn serve_http(server: Server, listener: TcpListener) -> std::io::Resul
         bodies: Semaphore::new(BODIES),
         server,
     });
+    let _running = shared.server.run();
     let _shutdown = Shutdown(Arc::clone(&shared));
     let mut tasks = JoinSet::new();
     let mut sweep = tokio::time::interval(SWEEP);
@@ -144,8 +145,12 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply
         return Ok(disturbed(chaos, route(&shared, request).await));
     }
     let Some(faults) = shared.server.faults() else { return Ok(route(&shared, request).await) };
+    let mut request = request;
     let asked = HttpAsked::of(&request);
-    let mut reply = route(&shared, request).await;
+    let mut reply = match faults.http_request(&mut request) {
+        Some(reply) => reply,
+        None => route(&shared, request).await,
+    };
     faults.http_reply(&asked, &mut reply);
     Ok(reply.map(|body| match body {
         ReplyBody::Fed(body) => ReplyBody::Faulty(body, shared.server.clone()),
@@ -334,7 +339,12 @@ fn is_modern(server: &Server, headers: &HeaderMap, params: &Object) -> bool {
 async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
     let server = &shared.server;
     let none = Object::new();
-    let payload = match message::read(body) {
+    let body = match server.arrived(body) {
+        Arrived::Text(body) => body,
+        Arrived::Nothing => return empty(StatusCode::ACCEPTED),
+        Arrived::LastOne => std::future::pending().await,
+    };
+    let payload = match message::read(&body) {
         Ok(payload) => payload,
         Err(unreadable) => {
             let session = find_session(shared, headers).ok();
