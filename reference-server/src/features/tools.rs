@@ -121,7 +121,8 @@ impl Tool {
         match self.listed {
             Listed::Since(since) => revision >= since,
             Listed::Legacy => !revision.is_modern(),
-            Listed::WhenToggled => extra,
+            // What a session asks for changes nothing for those who have none.
+            Listed::WhenToggled => extra && !revision.is_modern(),
         }
     }
 }

@@ -169,8 +169,7 @@ fn check_caller(server: &Server, uri: &Uri, headers: &HeaderMap) -> Result<(), R
     let allowed = |host: &str| {
         is_loopback(host) || config.allowed_hosts.iter().any(|name| name.eq_ignore_ascii_case(host))
     };
-    let ours = hosts.next().is_none() && host.is_some_and(allowed);
-    if !ours && server.keeps(Duty::HostChecked) {
+    if hosts.next().is_some() || !host.is_some_and(allowed) {
         return refuse("Host names another server");
     }
     if uri.host().is_some_and(|host| !allowed(host)) {
