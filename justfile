@@ -20,6 +20,10 @@ ci:
 measure *ARGS:
     .ci/measure {{ARGS}}
 
+# The reference server beside servers of other makers; needs node, npm and python3
+bench-peers *ARGS:
+    .ci/bench-peers {{ARGS}}
+
 # The findings on real servers against those that are kept; needs node, npm and python3
 real *ARGS:
     cargo build --release
@@ -28,6 +32,11 @@ real *ARGS:
 # Is every fault that the reference server can have seen, and nothing else?
 kill-matrix *ARGS:
     .ci/kill-matrix {{ARGS}}
+
+# The official conformance suite against the reference server; needs npm and python3
+official-suite:
+    cargo build --release
+    .ci/official-suite
 
 # How many requirements are decided
 coverage:

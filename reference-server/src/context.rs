@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::faults::Duty;
@@ -35,6 +36,13 @@ impl Sink {
                 let _ = queue.send(message).await;
             }
             Self::Stream(log) => log.append(message).await,
+        }
+    }
+
+    /// Ends the stream of the request before its answer, where it can be resumed; elsewhere nothing happens.
+    pub(crate) fn interrupt(&self) {
+        if let Self::Stream(log) = self {
+            log.interrupt();
         }
     }
 
@@ -79,6 +87,7 @@ impl RequestContext {
     }
 
     /// On whose behalf the request is made. Without authorization all clients are one.
+    #[allow(clippy::unused_self, reason = "who it is depends on the request once there is authorization")]
     pub(crate) fn principal(&self) -> &'static str {
         "anonymous"
     }
@@ -93,6 +102,12 @@ impl RequestContext {
                 }
             }
         }
+    }
+
+    /// The progress token of the request, a string without its quotes.
+    pub(crate) fn progress_token(&self) -> Option<String> {
+        let raw = self.request.progress_token.as_deref()?.get();
+        Some(serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned()))
     }
 
     /// Sends `notifications/progress` if the client asked for it; a value that does not grow is left out.
@@ -121,16 +136,15 @@ impl RequestContext {
         self.notify(notification("notifications/progress", &params)).await;
     }
 
-    /// Sends `notifications/message` if the client wants that level.
-    pub(crate) async fn log(&self, level: Level, text: &str) {
+    /// Sends `notifications/message` if the client wants that level; `data` is any JSON.
+    pub(crate) async fn log(&self, level: Level, data: impl Into<Value>) {
         let wanted = match &self.caller {
             Caller::Session(session) => Some(session.level()),
             Caller::Stateless(meta) => meta.log_level,
         };
         let wanted = wanted.is_some_and(|threshold| level >= threshold);
         if wanted || !self.server.keeps(Duty::LogThreshold) {
-            let params =
-                serde_json::json!({"level": level.as_str(), "logger": "tools", "data": {"message": text}});
+            let params = json!({"level": level.as_str(), "logger": "tools", "data": data.into()});
             self.notify(notification("notifications/message", &params)).await;
         }
     }

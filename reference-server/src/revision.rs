@@ -58,6 +58,11 @@ impl Revision {
         self >= Self::V2025_06_18
     }
 
+    /// Whether definitions have `icons`.
+    pub(crate) fn has_icons(self) -> bool {
+        self >= Self::V2025_11_25
+    }
+
     /// Whether wrong tool arguments are a tool error (`isError`) instead of a protocol error.
     pub(crate) fn reports_bad_arguments_in_result(self) -> bool {
         self >= Self::V2025_11_25

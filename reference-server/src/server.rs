@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
-use crate::faults::{Duty, FaultId, FaultsOnRequest, Force};
-use crate::features::ToolSet;
+use crate::chaos::Chaos;
+use crate::faults::{Arrived, Duty, FaultId, FaultsOnRequest, Force};
+use crate::features::{Icon, SKILLS, ToolSet};
 use crate::message::{Object, Request};
+use crate::pace::{Delay, Pace, Stall};
 use crate::revision::Revision;
 use crate::seal::Seal;
 
@@ -19,8 +21,9 @@ const CHANGES_KEPT: usize = 256;
 /// How the server behaves. [`Config::default`] is the honest, complete server.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Items on one page of a list; at least 1.
-    pub page_size: usize,
+    /// Items on one page of every list; at least 1. Without it each list has its own: 100 tools, prompts or skills, 5
+    /// resources, 1 template.
+    pub page_size: Option<usize>,
     /// The secret that makes cursors and request states unforgeable. Processes that share it serve each other's; without
     /// one it is random and new in every process.
     pub secret: Option<[u8; 32]>,
@@ -46,12 +49,18 @@ pub struct Config {
     pub max_requests_in_flight: usize,
     /// What the server does wrong on purpose; nothing in the honest server.
     pub faults: Vec<FaultId>,
+    /// The seed of legal disturbances: late and reordered answers, cut writes, unusual but valid JSON and events.
+    pub chaos: Option<u64>,
+    /// How long each answer is held back.
+    pub delay: Option<Delay>,
+    /// A time without answers.
+    pub stall: Option<Stall>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
-            page_size: 5,
+            page_size: None,
             secret: None,
             answer_seconds: 10 * 60,
             revisions: Revision::ALL.to_vec(),
@@ -64,6 +73,9 @@ impl Default for Config {
             max_connections: 4096,
             max_requests_in_flight: 1024,
             faults: Vec::new(),
+            chaos: None,
+            delay: None,
+            stall: None,
         }
     }
 }
@@ -86,6 +98,7 @@ pub struct Server {
 struct Inner {
     config: Config,
     faults: Option<Box<Force>>,
+    pace: Option<Box<Pace>>,
     tools: ToolSet,
     seal: Seal,
     changes: broadcast::Sender<Change>,
@@ -96,13 +109,14 @@ struct Inner {
 impl Server {
     /// A server that shares nothing with any other.
     pub fn new(mut config: Config) -> Self {
-        config.page_size = config.page_size.max(1);
+        config.page_size = config.page_size.map(|size| size.max(1));
         config.revisions.sort_unstable();
         config.revisions.dedup();
         Self {
             inner: Arc::new(Inner {
-                faults: Force::new(&config.faults),
                 seal: config.secret.map_or_else(Seal::random, Seal::new),
+                faults: Force::new(&config.faults),
+                pace: Pace::new(&config),
                 config,
                 tools: ToolSet::new(),
                 changes: broadcast::channel(CHANGES_KEPT).0,
@@ -122,16 +136,26 @@ impl Server {
         self.inner.faults.as_deref()
     }
 
+    /// What holds answers back; `None` where nothing does.
+    pub(crate) fn pace(&self) -> Option<&Pace> {
+        self.inner.pace.as_deref()
+    }
+
+    /// The legal disturbances, if there are any.
+    pub(crate) fn chaos(&self) -> Option<Chaos> {
+        self.pace()?.chaos().copied()
+    }
+
     /// Whether a duty is kept, which the honest server always does.
     pub(crate) fn keeps(&self, duty: Duty) -> bool {
         self.faults().is_none_or(|faults| !faults.neglects(duty))
     }
 
-    /// A text that has arrived, to be read; `None` if a fault throws it away.
-    pub(crate) async fn arrived<'a>(&self, text: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    /// A text that has arrived, to be read.
+    pub(crate) fn arrived<'a>(&self, text: &'a [u8]) -> Arrived<'a> {
         match self.faults() {
-            None => Some(Cow::Borrowed(text)),
-            Some(faults) => faults.arrived(text).await,
+            None => Arrived::Text(Cow::Borrowed(text)),
+            Some(faults) => faults.arrived(text),
         }
     }
 
@@ -223,6 +247,13 @@ impl Server {
         info
     }
 
+    /// `serverInfo` of a handshake or of `server/discover`: with `icons`, which would only weigh on other results.
+    pub(crate) fn introduction(revision: Revision) -> Value {
+        let mut info = Value::Object(Self::implementation(revision));
+        Icon::SERVER.add_to(&mut info, revision);
+        info
+    }
+
     /// What is served, in the form of `revision`.
     pub(crate) fn capabilities(revision: Revision) -> Value {
         let mut capabilities = json!({
@@ -233,6 +264,9 @@ impl Server {
         });
         if revision >= Revision::V2025_03_26 {
             capabilities["completions"] = json!({});
+        }
+        if revision.is_modern() {
+            capabilities["extensions"] = json!({SKILLS: {"directoryRead": true}});
         }
         capabilities
     }

@@ -234,7 +234,7 @@ async fn closing_the_connection_before_there_is_an_answer_stops_the_work_too() {
 
 #[tokio::test]
 async fn cursors_work_on_any_connection() {
-    let http = Http::open(Config::default()).await;
+    let http = Http::open(Config { page_size: Some(5), ..Config::default() }).await;
     let first = http.modern(&modern(1, "tools/list", json!({})), &[]).await.json().await;
     let cursor = &first["result"]["nextCursor"];
     let second = http.modern(&modern(1, "tools/list", json!({"cursor": cursor})), &[]).await.json().await;

@@ -160,19 +160,23 @@ async fn all(pipe: &mut Pipe, method: &str, member: &str) -> (usize, Vec<Value>)
 #[tokio::test]
 async fn lists_come_in_pages_and_definitions_fit_the_revision() {
     for version in LEGACY {
-        let mut pipe = Pipe::initialized(version).await;
+        let mut pipe = Pipe::open(Config { page_size: Some(5), ..Config::default() });
+        pipe.ask(&initialize(version)).await;
         let (pages, tools) = all(&mut pipe, "tools/list", "tools").await;
         assert!(pages >= 3);
         let names: Vec<_> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
         assert_eq!(names.contains(&"sound"), version >= "2025-03-26");
         assert_eq!(names.contains(&"link_note"), version >= "2025-06-18");
-        assert_eq!(tools[1].get("outputSchema").is_some(), version >= "2025-06-18");
+        assert_eq!(tools.iter().any(|tool| tool.get("outputSchema").is_some()), version >= "2025-06-18");
         let (pages, resources) = all(&mut pipe, "resources/list", "resources").await;
-        assert_eq!((pages, resources.len()), (2, 8));
+        assert_eq!((pages, resources.len()), (3, 11));
+        assert!(resources.iter().all(|resource| resource.get("icons").is_none() || version >= "2025-11-25"));
+        let dated = |resource: &Value| resource["annotations"].get("lastModified").is_some();
+        assert_eq!(resources.iter().any(dated), version >= "2025-06-18");
         let (_, prompts) = all(&mut pipe, "prompts/list", "prompts").await;
         assert_eq!(prompts[1].get("title").is_some(), version >= "2025-06-18");
         let (_, templates) = all(&mut pipe, "resources/templates/list", "resourceTemplates").await;
-        assert_eq!(templates.len(), 2);
+        assert_eq!(templates.len(), 3);
         for (method, cursor) in
             [("tools/list", json!("made up")), ("prompts/list", json!("")), ("resources/list", json!(5))]
         {

@@ -204,7 +204,7 @@ async fn a_modern_only_server_refuses_the_handshake_and_names_its_version() {
 
 #[tokio::test]
 async fn the_tool_set_is_the_same_whatever_was_called() {
-    let mut pipe = Pipe::open(Config { page_size: 100, ..Config::default() });
+    let mut pipe = Pipe::open(Config::default());
     let list = modern(1, "tools/list", json!({}));
     let before = pipe.ask(&list).await;
     assert_eq!(

@@ -309,7 +309,9 @@ impl Target {
             Reach::Embedded { program, arguments, transports } => {
                 let command = |extra: &[&str]| CommandLine {
                     program: program.clone(),
-                    args: std::iter::once("serve")
+                    // Small pages, so that every list has some.
+                    args: ["serve", "--page-size", "5"]
+                        .into_iter()
                         .chain(arguments.iter().map(String::as_str))
                         .chain(extra.iter().copied())
                         .map(str::to_owned)

@@ -239,6 +239,19 @@ pub(super) struct ServeArgs {
     /// Break a rule on purpose; `mcprove list faults` shows what there is.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(super) fault: Vec<String>,
+    /// Items on one page of every list; by default only resources and templates come in several pages.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) page_size: Option<u16>,
+    /// Do differently all that the specification leaves open, by this seed: answers out of order, writes cut anywhere,
+    /// unusual but valid JSON and events.
+    #[arg(long, value_name = "SEED", conflicts_with = "fault")]
+    pub(super) chaos: Option<u64>,
+    /// Hold each answer back: `20ms`, `uniform:1ms..5ms`, `exp:3ms` or `normal:20ms,5ms`.
+    #[arg(long, value_name = "DISTRIBUTION")]
+    pub(super) delay: Option<mcprove_reference_server::Delay>,
+    /// Answer nothing for a while: `4s+2s` is 4 s after the first message, for 2 s.
+    #[arg(long, value_name = "AFTER+FOR")]
+    pub(super) stall: Option<mcprove_reference_server::Stall>,
 }
 
 /// Flags of `kill-matrix`.

@@ -11,8 +11,11 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     let secret = args.http.is_none().then_some([0; 32]);
     let faults = args.fault.iter().map(|id| id.parse()).collect::<Result<Vec<FaultId>, _>>();
     let faults = faults.map_err(Failure::usage)?;
-    let server = Server::new(Config { secret, faults, ..Config::default() });
-    let runtime = super::out::runtime()?;
+    let page_size = args.page_size.map(usize::from);
+    let ServeArgs { chaos, delay, stall, .. } = *args;
+    let server = Server::new(Config { secret, faults, page_size, chaos, delay, stall, ..Config::default() });
+    // Nothing that a request does takes long, so one thread serves all faster than several that wake each other.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::bug)?;
     let result = runtime.block_on(async {
         let Some(address) = args.http else {
             return serve_stdio(server).await.map_err(|error| Failure::bug(format!("cannot serve: {error}")));

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How many tools are called, resources read and prompts got.
-const MOST_CALLS: usize = 40;
+const MOST_CALLS: usize = 80;
 const MOST_READS: usize = 20;
 const MOST_GETS: usize = 20;
 /// How long each of these may take in all.
@@ -44,7 +44,7 @@ probes! {
         "pagination.terminates", "pagination.page.no-repeats", "pagination.cursor.stable",
         "caching.scope.same-on-all-pages",
     ];
-    /// Calls each tool that may be called (`--calls`, `--allow-tools`, `--deny-tools`), at most 40, with valid arguments
+    /// Calls each tool that may be called (`--calls`, `--allow-tools`, `--deny-tools`), at most 80, with valid arguments
     /// made from its `inputSchema`; demands for input are met. The monitors judge the results. A failure inside a tool
     /// is a result with `isError`, which a model can read and mend; a protocol error hides it.
     tools_can_be_called (Clean, Both, Any) decides ["tools.call.execution-error-in-result"];

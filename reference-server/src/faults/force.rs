@@ -9,6 +9,16 @@ use crate::message::{Notification, Request, RpcError};
 use crate::revision::Revision;
 use crate::transport::HttpReply;
 
+/// What is to be done with a text that has arrived.
+pub(crate) enum Arrived<'a> {
+    /// It is read.
+    Text(Cow<'a, [u8]>),
+    /// Nothing.
+    Dropped,
+    /// Nothing, nor with any that follow.
+    Hangs,
+}
+
 /// The faults in force, with what they remember.
 #[derive(Debug)]
 pub(crate) struct Force {
@@ -27,14 +37,14 @@ impl Force {
         self.hooks.iter().any(|hook| matches!(hook, Hook::Neglect(neglected) if *neglected == duty))
     }
 
-    /// A text that has arrived, changed; `None` if it is thrown away.
-    pub(crate) async fn arrived<'a>(&self, bytes: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    /// A text that has arrived, changed.
+    pub(crate) fn arrived<'a>(&self, bytes: &'a [u8]) -> Arrived<'a> {
         match self.input(bytes) {
-            Input::Pass => Some(Cow::Borrowed(bytes)),
-            Input::Changed(bytes) => Some(Cow::Owned(bytes)),
-            Input::Drop => None,
+            Input::Pass => Arrived::Text(Cow::Borrowed(bytes)),
+            Input::Changed(bytes) => Arrived::Text(Cow::Owned(bytes)),
+            Input::Drop => Arrived::Dropped,
             Input::Exit(code) => std::process::exit(code),
-            Input::Hang => std::future::pending().await,
+            Input::Hang => Arrived::Hangs,
         }
     }
 

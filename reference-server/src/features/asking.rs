@@ -57,17 +57,25 @@ impl InputRequest {
 }
 
 impl RequestContext {
+    /// Whether the client declared the capability.
+    pub(crate) fn client_has(&self, capability: Capability) -> bool {
+        match &self.caller {
+            Caller::Session(session) => session.client_has(capability),
+            Caller::Stateless(meta) => meta.client.has(capability, self.revision),
+        }
+    }
+
     /// Refuses the request if the client did not declare the capability.
     pub(crate) fn require(&self, capability: Capability) -> Result<(), Stop> {
-        match &self.caller {
-            Caller::Session(session) if !session.client_has(capability) => {
-                Err(Stop::Refused(format!("This needs a client that declares {}.", capability.declaration())))
-            }
-            Caller::Stateless(meta) if !meta.client.has(capability, self.revision) => {
-                Err(Stop::Error(capability.missing()))
-            }
-            _ => Ok(()),
+        if self.client_has(capability) {
+            return Ok(());
         }
+        Err(match &self.caller {
+            Caller::Session(_) => {
+                Stop::Refused(format!("This needs a client that declares {}.", capability.declaration()))
+            }
+            Caller::Stateless(_) => Stop::Error(capability.missing()),
+        })
     }
 
     /// Asks the client for one thing. `key` names the question within the request.

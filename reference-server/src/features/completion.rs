@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::features::resources::{LARGEST_ROOT, PEOPLE};
-use crate::features::{expand_template, prompt_arguments};
+use crate::features::{prompt_arguments, template_variable};
 use crate::message::{Object, RpcError, optional_object, string};
 
 /// The most values that one answer may hold.
@@ -38,16 +37,12 @@ pub(crate) fn complete(params: &Object) -> Result<Object, RpcError> {
             for_prompt(prompt, name, known)
         }
         "ref/resource" => {
-            let variable = expand_template(string(reference, "uri")?)
+            let (variable, values) = template_variable(string(reference, "uri")?)
                 .ok_or_else(|| RpcError::invalid_params("Invalid params: unknown resource template"))?;
             if variable != name {
                 return Err(unknown_argument());
             }
-            if variable == "name" {
-                PEOPLE.map(str::to_owned).into()
-            } else {
-                (0..=LARGEST_ROOT).map(|number| number.to_string()).collect()
-            }
+            values
         }
         _ => {
             return Err(RpcError::invalid_params("Invalid params: unknown kind of ref"));
@@ -76,7 +71,9 @@ fn for_prompt(prompt: &str, argument: &str, known: Option<&Object>) -> Vec<Strin
                 .flat_map(|(_, cities)| cities.iter().map(|city| (*city).to_owned()))
                 .collect()
         }
-        ("summarise_note", "uri") => owned(&["note://settings", "note://unicode", "note://welcome"]),
+        ("summarise_note", "uri") | ("test_prompt_with_embedded_resource", "resourceUri") => {
+            owned(&["note://settings", "note://unicode", "note://welcome"])
+        }
         _ => Vec::new(),
     }
 }

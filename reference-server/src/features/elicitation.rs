@@ -62,7 +62,7 @@ fn check(params: &Object, answer: &Value) -> Result<(), String> {
         Some("decline" | "cancel") => Ok(()),
         Some("accept") => match (params.get("requestedSchema"), answer.get("content")) {
             (None, _) => Ok(()),
-            (Some(schema), Some(Value::Object(content))) => schema::validate_object(schema, content)
+            (Some(schema), Some(content @ Value::Object(_))) => schema::check_once(schema, content)
                 .map_err(|reason| format!("the answer does not fit the form: {reason}")),
             (Some(_), _) => Err("an accepted form has content, an object".to_owned()),
         },

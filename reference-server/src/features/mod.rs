@@ -1,17 +1,21 @@
 //! The features of the protocol, one file each.
 
 mod asking;
-mod asking_tools;
 mod cancellation;
 mod client;
 mod completion;
 mod content;
+mod icons;
 mod elicitation;
 mod logging;
 mod pagination;
 mod progress;
+mod prompt_set;
 mod prompts;
+mod resource_set;
 mod resources;
+mod skills;
+mod tool;
 mod roots;
 mod sampling;
 mod tool_set;
@@ -22,11 +26,14 @@ pub(crate) use cancellation::InFlight;
 pub(crate) use client::{Capability, ClientCapabilities};
 pub(crate) use completion::complete;
 pub(crate) use content::Content;
+pub(crate) use icons::Icon;
 pub(crate) use logging::{Level, set_level};
 pub(crate) use pagination::{ListKind, page};
 pub(crate) use progress::ProgressGate;
 pub(crate) use prompts::{get_prompt, list_prompts, prompt_arguments};
 pub(crate) use resources::{
-    expand_template, list_resources, list_templates, read_resource, resource_exists, subscribe, unsubscribe,
+    find_resource, list_resources, list_templates, read_resource, resource_exists, subscribe,
+    template_variable, unsubscribe,
 };
+pub(crate) use skills::{SKILLS, get_skill, list_skills, read_directory};
 pub(crate) use tools::{ToolSet, call_tool, list_tools};

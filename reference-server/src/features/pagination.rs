@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::message::{Object, RpcError};
 use crate::seal::{Purpose, Seal};
+use crate::server::Server;
 
 /// The list that a cursor belongs to; a cursor of one list is invalid for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,30 @@ pub(crate) enum ListKind {
     Resources = 2,
     Templates = 3,
     Prompts = 4,
+    Skills = 5,
+}
+
+impl ListKind {
+    /// The member of the result that holds the items.
+    const fn member(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Resources => "resources",
+            Self::Templates => "resourceTemplates",
+            Self::Prompts => "prompts",
+            Self::Skills => "skills",
+        }
+    }
+
+    /// Items on a page unless the configuration says otherwise. Tools and prompts come at once, for clients that do not
+    /// follow cursors; resources and templates show how pages work.
+    const fn page_size(self) -> usize {
+        match self {
+            Self::Tools | Self::Prompts | Self::Skills => 100,
+            Self::Resources => 5,
+            Self::Templates => 1,
+        }
+    }
 }
 
 /// A cursor: the list and the offset, sealed.
@@ -27,15 +52,15 @@ fn open(seal: &Seal, kind: ListKind, cursor: &str) -> Option<u32> {
     (*kind_byte == kind as u8).then(|| offset.try_into().ok().map(u32::from_be_bytes))?
 }
 
-/// The page that `params.cursor` names, as a result with `member` and perhaps `nextCursor`.
+/// The page of a list that `params.cursor` names, with `nextCursor` if more follows.
 pub(crate) fn page<'a>(
-    seal: &Seal,
+    server: &Server,
     kind: ListKind,
-    page_size: usize,
     params: &Object,
-    member: &str,
     items: impl Iterator<Item = &'a Value>,
 ) -> Result<Object, RpcError> {
+    let (seal, member) = (server.seal(), kind.member());
+    let page_size = server.config().page_size.unwrap_or(kind.page_size());
     let start = match params.get("cursor") {
         None => Some(0),
         Some(Value::String(cursor)) => open(seal, kind, cursor),
@@ -61,6 +86,7 @@ mod tests {
     use super::{ListKind, issue, open, page};
     use crate::message::Object;
     use crate::seal::Seal;
+    use crate::server::{Config, Server};
     use serde_json::Value;
 
     #[test]
@@ -74,12 +100,12 @@ mod tests {
 
     #[test]
     fn pages_cover_the_list_once() {
-        let seal = Seal::random();
+        let server = Server::new(Config { page_size: Some(5), ..Config::default() });
         let all: Vec<Value> = (0..12).map(Value::from).collect();
         let mut seen = Vec::new();
         let mut params = Object::new();
         loop {
-            let mut result = page(&seal, ListKind::Tools, 5, &params, "tools", all.iter()).unwrap();
+            let mut result = page(&server, ListKind::Tools, &params, all.iter()).unwrap();
             let Some(Value::Array(items)) = result.remove("tools") else { panic!() };
             seen.extend(items);
             let Some(next) = result.remove("nextCursor") else {

@@ -1,85 +1,48 @@
-//! Prompts: templates of messages with string arguments.
+//! Prompts: how they are listed, and how one is filled in.
+
+use std::pin::Pin;
+use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use crate::features::{Content, ListKind, page, read_resource};
+use crate::context::RequestContext;
+use crate::features::prompt_set::PROMPTS;
+use crate::features::{Content, Icon, ListKind, Stop, page};
 use crate::message::{Object, RpcError, optional_object, string};
 use crate::revision::Revision;
 use crate::server::Server;
 
-struct Prompt {
-    name: &'static str,
-    title: &'static str,
-    description: &'static str,
-    arguments: &'static [Argument],
+/// A template of messages.
+pub(super) struct Prompt {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub description: &'static str,
+    pub arguments: &'static [Argument],
+    /// The first revision that has it.
+    pub since: Revision,
+    pub icon: Option<Icon>,
+    pub fill: Fill,
 }
 
-struct Argument {
-    name: &'static str,
-    title: &'static str,
-    description: &'static str,
-    required: bool,
+/// Makes the messages from the arguments, each of them a string, the required ones all there.
+pub(super) enum Fill {
+    Now(fn(&Filling<'_>) -> Result<Vec<Message>, RpcError>),
+    /// Asks the client first.
+    Later(for<'a> fn(&'a Filling<'a>) -> FillFuture<'a>),
 }
 
-const PROMPTS: [Prompt; 6] = [
-    Prompt {
-        name: "simple",
-        title: "Simple prompt",
-        description: "One message, no arguments",
-        arguments: &[],
-    },
-    Prompt {
-        name: "greet",
-        title: "Greeting",
-        description: "Greets somebody in a style",
-        arguments: &[
-            Argument { name: "name", title: "Name", description: "Whom to greet", required: true },
-            Argument {
-                name: "style",
-                title: "Style",
-                description: "How to greet: formal, friendly or short",
-                required: false,
-            },
-        ],
-    },
-    Prompt {
-        name: "travel",
-        title: "Travel advice",
-        description: "Asks for advice on a city",
-        arguments: &[
-            Argument { name: "country", title: "Country", description: "The country", required: true },
-            Argument { name: "city", title: "City", description: "A city in it", required: true },
-        ],
-    },
-    Prompt {
-        name: "summarise_note",
-        title: "Summarise a note",
-        description: "Embeds a resource and asks for a summary",
-        arguments: &[Argument {
-            name: "uri",
-            title: "URI",
-            description: "URI of a resource of this server",
-            required: true,
-        }],
-    },
-    Prompt {
-        name: "describe_image",
-        title: "Describe an image",
-        description: "Shows an image and asks what is on it",
-        arguments: &[],
-    },
-    Prompt {
-        name: "conversation",
-        title: "Conversation",
-        description: "Several messages of both roles",
-        arguments: &[Argument {
-            name: "topic",
-            title: "Topic",
-            description: "What it is about",
-            required: false,
-        }],
-    },
-];
+pub(super) type FillFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Message>, Stop>> + Send + 'a>>;
+
+/// Who speaks, and what.
+pub(super) type Message = (&'static str, Content);
+
+/// An argument of a prompt, always a string.
+pub(super) struct Argument {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub description: &'static str,
+    pub required: bool,
+}
 
 impl Prompt {
     fn definition(&self, revision: Revision) -> Value {
@@ -103,15 +66,36 @@ impl Prompt {
         if !arguments.is_empty() {
             definition["arguments"] = arguments.into();
         }
+        if let Some(icon) = self.icon {
+            icon.add_to(&mut definition, revision);
+        }
         definition
     }
 }
 
+/// What the messages of a prompt are made from.
+pub(super) struct Filling<'a> {
+    pub context: &'a RequestContext,
+    pub arguments: &'a Object,
+}
+
+impl<'a> Filling<'a> {
+    pub(super) fn argument(&self, name: &str) -> Option<&'a str> {
+        self.arguments.get(name).and_then(Value::as_str)
+    }
+
+    /// An argument that is known to be there.
+    pub(super) fn required(&self, name: &str) -> &'a str {
+        self.argument(name).unwrap_or_default()
+    }
+}
+
 fn find(name: &str) -> Result<&'static Prompt, RpcError> {
-    PROMPTS
-        .iter()
-        .find(|prompt| prompt.name == name)
-        .ok_or_else(|| RpcError::invalid_params("Invalid params: unknown prompt"))
+    PROMPTS.iter().find(|prompt| prompt.name == name).ok_or_else(unknown)
+}
+
+fn unknown() -> RpcError {
+    RpcError::invalid_params("Invalid params: unknown prompt")
 }
 
 /// The names of the arguments of a prompt.
@@ -121,54 +105,39 @@ pub(crate) fn prompt_arguments(name: &str) -> Result<impl Iterator<Item = &'stat
 
 /// `prompts/list`.
 pub(crate) fn list_prompts(server: &Server, revision: Revision, params: &Object) -> Result<Object, RpcError> {
-    let definitions: Vec<Value> = PROMPTS.iter().map(|prompt| prompt.definition(revision)).collect();
-    let size = server.config().page_size;
-    page(server.seal(), ListKind::Prompts, size, params, "prompts", definitions.iter())
+    static DEFINITIONS: LazyLock<[Vec<Value>; 5]> = LazyLock::new(|| {
+        Revision::ALL.map(|revision| {
+            let listed = PROMPTS.iter().filter(|prompt| revision >= prompt.since);
+            listed.map(|prompt| prompt.definition(revision)).collect()
+        })
+    });
+    page(server, ListKind::Prompts, params, DEFINITIONS[revision.index()].iter())
 }
 
 /// `prompts/get`.
-pub(crate) fn get_prompt(server: &Server, revision: Revision, params: &Object) -> Result<Object, RpcError> {
+pub(crate) async fn get_prompt(context: &RequestContext) -> Result<Object, RpcError> {
+    let (revision, params) = (context.revision, &context.request.params);
     let prompt = find(string(params, "name")?)?;
+    if revision < prompt.since {
+        return Err(unknown());
+    }
     let empty = Object::new();
-    let given = optional_object(params, "arguments")?.unwrap_or(&empty);
-    if given.values().any(|value| !value.is_string()) {
+    let arguments = optional_object(params, "arguments")?.unwrap_or(&empty);
+    if arguments.values().any(|value| !value.is_string()) {
         return Err(RpcError::invalid_params("Invalid params: prompt arguments must be strings"));
     }
-    let argument = |name: &str| given.get(name).and_then(Value::as_str);
-    for known in prompt.arguments.iter().filter(|known| known.required) {
-        if argument(known.name).is_none() {
-            let name = known.name;
-            return Err(RpcError::invalid_params(format!("Invalid params: argument {name} is missing")));
-        }
+    let mut required = prompt.arguments.iter().filter(|argument| argument.required);
+    if let Some(missing) = required.find(|argument| !arguments.contains_key(argument.name)) {
+        let name = missing.name;
+        return Err(RpcError::invalid_params(format!("Invalid params: argument {name} is missing")));
     }
-    let text = |role: &'static str, text: String| (role, Content::Text(text));
-    let required = |name: &str| argument(name).unwrap_or_default();
-    let messages = match prompt.name {
-        "simple" => vec![text("user", "Say hello.".to_owned())],
-        "greet" => {
-            let style = argument("style").unwrap_or("friendly");
-            vec![text("user", format!("Greet {} in a {style} style.", required("name")))]
-        }
-        "travel" => {
-            vec![text("user", format!("What should I see in {}, {}?", required("city"), required("country")))]
-        }
-        "summarise_note" => {
-            let resource = read_resource(server, revision, given)
-                .map_err(|_| RpcError::invalid_params("Invalid params: uri names no resource"))?;
-            vec![
-                ("user", Content::Embedded(resource["contents"][0].clone())),
-                text("user", "Summarise the note above.".to_owned()),
-            ]
-        }
-        "describe_image" => vec![("user", Content::Image), text("user", "What is on this image?".to_owned())],
-        _ => {
-            let topic = argument("topic").unwrap_or("the weather");
-            vec![
-                text("user", format!("Let us talk about {topic}.")),
-                text("assistant", "Gladly. Where shall we begin?".to_owned()),
-                text("user", "At the beginning.".to_owned()),
-            ]
-        }
+    let filling = Filling { context, arguments };
+    let messages = match prompt.fill {
+        Fill::Now(fill) => fill(&filling)?,
+        Fill::Later(fill) => match fill(&filling).await {
+            Ok(messages) => messages,
+            Err(stop) => return stop.into_result(),
+        },
     };
     let messages: Vec<Value> = messages
         .into_iter()

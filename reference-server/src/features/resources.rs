@@ -1,116 +1,24 @@
-//! Resources: a fixed set of notes, two templates, and subscriptions to changes.
+//! Resources: how they are listed and read, templates, and subscriptions to changes.
+
+use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::features::content::PNG;
-use crate::features::{ListKind, page};
+use crate::features::resource_set::{Body, CONTRACT, EMBEDDED, NOTES, Resource, TEMPLATES, Template};
+use crate::features::{Icon, ListKind, page, skills};
 use crate::legacy::Session;
 use crate::message::{INVALID_PARAMS, LEGACY_RESOURCE_NOT_FOUND, Object, RpcError, string};
 use crate::revision::Revision;
 use crate::server::Server;
 
-/// A resource that is always there.
-struct Resource {
-    uri: &'static str,
-    name: &'static str,
-    title: &'static str,
-    description: &'static str,
-    mime_type: &'static str,
-    body: Body,
-}
-
-enum Body {
-    Text(&'static str),
-    /// Base64 of the bytes.
-    Blob(&'static str),
-    /// How often `touch_resource` was called.
-    Touches,
-}
-
-const RESOURCES: [Resource; 8] = [
-    Resource {
-        uri: "note://welcome",
-        name: "welcome",
-        title: "Welcome",
-        description: "A first text to read",
-        mime_type: "text/plain",
-        body: Body::Text("Welcome to the reference server."),
-    },
-    Resource {
-        uri: "note://touches",
-        name: "touches",
-        title: "Touches",
-        description: "A text that changes whenever touch_resource is called",
-        mime_type: "text/plain",
-        body: Body::Touches,
-    },
-    Resource {
-        uri: "note://pixel",
-        name: "pixel",
-        title: "Pixel",
-        description: "A binary resource: an image of one pixel",
-        mime_type: "image/png",
-        body: Body::Blob(PNG),
-    },
-    Resource {
-        uri: "note://unicode",
-        name: "unicode",
-        title: "Writing systems",
-        description: "Text beyond ASCII",
-        mime_type: "text/plain",
-        body: Body::Text("Zürich, Ελλάδα, Україна, עברית, हिन्दी, 日本語, 👩‍🚀\n"),
-    },
-    Resource {
-        uri: "note://lines",
-        name: "lines",
-        title: "Lines",
-        description: "Text with every kind of line end",
-        mime_type: "text/plain",
-        body: Body::Text("line feed\ncarriage return and line feed\r\ntab\tand \"quotes\"\n"),
-    },
-    Resource {
-        uri: "note://settings",
-        name: "settings",
-        title: "Settings",
-        description: "A JSON document",
-        mime_type: "application/json",
-        body: Body::Text("{\"theme\":\"dark\",\"retries\":3}"),
-    },
-    Resource {
-        uri: "note://table",
-        name: "table",
-        title: "Table",
-        description: "A small table",
-        mime_type: "text/csv",
-        body: Body::Text("name,age\nAda,36\nAlan,41\n"),
-    },
-    Resource {
-        uri: "note://empty",
-        name: "empty",
-        title: "Empty",
-        description: "A text without any characters",
-        mime_type: "text/plain",
-        body: Body::Text(""),
-    },
-];
-
-/// People whom `note://people/{name}` knows.
-pub(crate) const PEOPLE: [&str; 6] = ["ada", "alan", "barbara", "edsger", "grace", "tony"];
-
-/// The largest number that `note://squares/{number}` knows.
-pub(crate) const LARGEST_ROOT: u32 = 999;
-
-const PEOPLE_TEMPLATE: &str = "note://people/{name}";
-const SQUARES_TEMPLATE: &str = "note://squares/{number}";
-
 impl Resource {
-    fn text(&self, server: &Server) -> Option<String> {
+    fn read_text(&self, server: &Server) -> String {
         match self.body {
-            Body::Text(text) => Some(text.to_owned()),
-            Body::Blob(_) => None,
-            Body::Touches => Some(format!("Touched {} times.", server.touches())),
+            Body::Text(text) => text.to_owned(),
+            Body::Blob(_) => String::new(),
+            Body::Touches => format!("Touched {} times.", server.touches()),
         }
     }
 
@@ -118,7 +26,7 @@ impl Resource {
     fn size(&self, server: &Server) -> usize {
         match self.body {
             Body::Blob(blob) => STANDARD.decode(blob).map_or(0, |bytes| bytes.len()),
-            _ => self.text(server).map_or(0, |text| text.len()),
+            _ => self.read_text(server).len(),
         }
     }
 
@@ -133,6 +41,12 @@ impl Resource {
         });
         if revision.has_titles() {
             definition["title"] = self.title.into();
+            if let Some(date) = self.last_modified {
+                definition["annotations"]["lastModified"] = date.into();
+            }
+        }
+        if let Some(icon) = self.icon {
+            icon.add_to(&mut definition, revision);
         }
         definition
     }
@@ -140,10 +54,24 @@ impl Resource {
     fn contents(&self, server: &Server) -> Value {
         match self.body {
             Body::Blob(blob) => json!({"uri": self.uri, "mimeType": self.mime_type, "blob": blob}),
-            _ => {
-                json!({"uri": self.uri, "mimeType": self.mime_type, "text": self.text(server).unwrap_or_default()})
-            }
+            _ => json!({"uri": self.uri, "mimeType": self.mime_type, "text": self.read_text(server)}),
         }
+    }
+}
+
+impl Template {
+    fn definition(&self, revision: Revision) -> Value {
+        let mut definition = json!({
+            "uriTemplate": self.pattern,
+            "name": self.name,
+            "description": self.description,
+            "mimeType": self.mime_type,
+        });
+        if revision.has_titles() {
+            definition["title"] = self.title.into();
+        }
+        Icon::NOTE.add_to(&mut definition, revision);
+        definition
     }
 }
 
@@ -153,9 +81,15 @@ pub(crate) fn list_resources(
     revision: Revision,
     params: &Object,
 ) -> Result<Object, RpcError> {
-    let definitions: Vec<Value> = RESOURCES.iter().map(|r| r.definition(server, revision)).collect();
-    let size = server.config().page_size;
-    page(server.seal(), ListKind::Resources, size, params, "resources", definitions.iter())
+    let define = |resources: &[Resource]| -> Vec<Value> {
+        resources.iter().map(|resource| resource.definition(server, revision)).collect()
+    };
+    let mut definitions = define(CONTRACT);
+    if revision.is_modern() {
+        definitions.extend(skills::resource_definitions());
+    }
+    definitions.extend(define(NOTES));
+    page(server, ListKind::Resources, params, definitions.iter())
 }
 
 /// `resources/templates/list`.
@@ -164,55 +98,37 @@ pub(crate) fn list_templates(
     revision: Revision,
     params: &Object,
 ) -> Result<Object, RpcError> {
-    let mut templates = [
-        json!({
-            "uriTemplate": PEOPLE_TEMPLATE, "name": "people",
-            "description": "A sentence about a person", "mimeType": "text/plain",
-        }),
-        json!({
-            "uriTemplate": SQUARES_TEMPLATE, "name": "squares",
-            "description": "The square of a number from 0 to 999", "mimeType": "application/json",
-        }),
-    ];
-    if revision.has_titles() {
-        templates[0]["title"] = "People".into();
-        templates[1]["title"] = "Squares".into();
-    }
-    let size = server.config().page_size;
-    page(server.seal(), ListKind::Templates, size, params, "resourceTemplates", templates.iter())
+    static DEFINITIONS: LazyLock<[Vec<Value>; 5]> = LazyLock::new(|| {
+        Revision::ALL.map(|revision| TEMPLATES.iter().map(|template| template.definition(revision)).collect())
+    });
+    page(server, ListKind::Templates, params, DEFINITIONS[revision.index()].iter())
 }
 
 /// What `uri` names, if it names anything: the object inside `contents`.
-fn find(server: &Server, uri: &str) -> Option<Value> {
-    if let Some(resource) = RESOURCES.iter().find(|resource| resource.uri == uri) {
+pub(crate) fn find_resource(revision: Revision, server: &Server, uri: &str) -> Option<Value> {
+    let mut known = CONTRACT.iter().chain(NOTES).chain(EMBEDDED);
+    if let Some(resource) = known.find(|resource| resource.uri == uri) {
         return Some(resource.contents(server));
     }
-    if let Some(name) = uri.strip_prefix("note://people/") {
-        return PEOPLE.contains(&name).then(
-            || json!({"uri": uri, "mimeType": "text/plain", "text": format!("{name} wrote programs.")}),
-        );
+    if revision.is_modern()
+        && let Some(contents) = skills::file_contents(uri)
+    {
+        return Some(contents);
     }
-    let digits = uri.strip_prefix("note://squares/")?;
-    let canonical = digits == "0" || !digits.starts_with('0');
-    if !canonical || digits.len() > 3 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let number: u32 = digits.parse().ok().filter(|number| *number <= LARGEST_ROOT)?;
-    let square = json!({"number": number, "square": number * number});
-    Some(json!({"uri": uri, "mimeType": "application/json", "text": square.to_string()}))
+    TEMPLATES.iter().find_map(|template| {
+        let text = template.read(uri)?;
+        Some(json!({"uri": uri, "mimeType": template.mime_type, "text": text}))
+    })
 }
 
-pub(crate) fn resource_exists(server: &Server, uri: &str) -> bool {
-    find(server, uri).is_some()
+pub(crate) fn resource_exists(revision: Revision, server: &Server, uri: &str) -> bool {
+    find_resource(revision, server, uri).is_some()
 }
 
-/// The names of the variables of a template that is listed.
-pub(crate) fn expand_template(uri_template: &str) -> Option<&'static str> {
-    match uri_template {
-        PEOPLE_TEMPLATE => Some("name"),
-        SQUARES_TEMPLATE => Some("number"),
-        _ => None,
-    }
+/// The variable of a listed template: its name, and values to suggest for it.
+pub(crate) fn template_variable(uri_template: &str) -> Option<(&'static str, Vec<String>)> {
+    let template = TEMPLATES.iter().find(|template| template.pattern == uri_template)?;
+    Some((template.variable, (template.values)()))
 }
 
 /// The error for a URI that names nothing.
@@ -228,7 +144,7 @@ pub(crate) fn read_resource(
     params: &Object,
 ) -> Result<Object, RpcError> {
     let uri = string(params, "uri")?;
-    let contents = find(server, uri).ok_or_else(|| not_found(revision, uri))?;
+    let contents = find_resource(revision, server, uri).ok_or_else(|| not_found(revision, uri))?;
     let mut result = Object::new();
     result.insert("contents".into(), json!([contents]));
     Ok(result)
@@ -242,7 +158,7 @@ pub(crate) fn subscribe(
     params: &Object,
 ) -> Result<Object, RpcError> {
     let uri = string(params, "uri")?;
-    if !resource_exists(server, uri) {
+    if !resource_exists(revision, server, uri) {
         return Err(not_found(revision, uri));
     }
     session.subscribe(uri)?;
@@ -257,29 +173,52 @@ pub(crate) fn unsubscribe(session: &Session, params: &Object) -> Result<Object, 
 
 #[cfg(test)]
 mod tests {
-    use super::{RESOURCES, find, list_resources};
+    use super::{find_resource, list_resources, list_templates, template_variable};
     use crate::message::Object;
     use crate::revision::Revision;
     use crate::server::{Config, Server};
+    use serde_json::Value;
+
+    const MODERN: Revision = Revision::V2026_07_28;
 
     #[test]
     fn every_listed_resource_can_be_read_and_has_its_size() {
-        let server = Server::new(Config { page_size: 100, ..Config::default() });
-        let listed = list_resources(&server, Revision::V2026_07_28, &Object::new()).unwrap();
-        for resource in listed["resources"].as_array().unwrap() {
-            let contents = find(&server, resource["uri"].as_str().unwrap()).unwrap();
-            if let Some(text) = contents["text"].as_str() {
-                assert_eq!(resource["size"], text.len());
+        let server = Server::new(Config { page_size: Some(100), ..Config::default() });
+        for revision in Revision::ALL {
+            let listed = list_resources(&server, revision, &Object::new()).unwrap();
+            for resource in listed["resources"].as_array().unwrap() {
+                let contents = find_resource(revision, &server, resource["uri"].as_str().unwrap()).unwrap();
+                if let Some(text) = contents["text"].as_str() {
+                    assert_eq!(resource["size"], text.len());
+                }
+                assert_eq!(contents["mimeType"], resource["mimeType"]);
+                let date = resource["annotations"].get("lastModified");
+                assert!(date.is_none() || revision >= Revision::V2025_06_18);
             }
         }
-        assert!(RESOURCES.len() > server.config().page_size.min(5));
+    }
+
+    #[test]
+    fn what_the_official_suite_reads_is_on_the_first_page() {
+        let server = Server::new(Config::default());
+        let listed = list_resources(&server, MODERN, &Object::new()).unwrap();
+        let uris: Vec<_> = listed["resources"].as_array().unwrap().iter().map(|r| &r["uri"]).collect();
+        for uri in ["test://static-text", "test://static-binary", "test://watched-resource"] {
+            assert!(uris.contains(&&Value::from(uri)));
+        }
+        assert!(listed.contains_key("nextCursor"));
+        let listed = list_templates(&server, MODERN, &Object::new()).unwrap();
+        assert_eq!(listed["resourceTemplates"][0]["uriTemplate"], "test://template/{id}/data");
+        assert!(listed.contains_key("nextCursor"));
     }
 
     #[test]
     fn templates_accept_only_what_they_name() {
         let server = Server::new(Config::default());
-        for uri in ["note://people/ada", "note://squares/0", "note://squares/999"] {
-            assert!(find(&server, uri).is_some(), "{uri}");
+        let read = |uri: &str| find_resource(MODERN, &server, uri);
+        for uri in ["note://people/ada", "note://squares/0", "note://squares/999", "test://template/x-1/data"]
+        {
+            assert_eq!(read(uri).unwrap()["uri"], uri);
         }
         for uri in [
             "note://people/",
@@ -288,10 +227,33 @@ mod tests {
             "note://squares/01",
             "note://squares/+1",
             "note://squares/",
+            "test://template//data",
+            "test://template/a/b/data",
+            "test://template/data",
             "NOTE://welcome",
             "",
         ] {
-            assert!(find(&server, uri).is_none(), "{uri}");
+            assert!(read(uri).is_none(), "{uri}");
         }
+    }
+
+    #[test]
+    fn suggested_values_lead_to_resources() {
+        let server = Server::new(Config::default());
+        for template in ["test://template/{id}/data", "note://people/{name}", "note://squares/{number}"] {
+            let (variable, values) = template_variable(template).unwrap();
+            for value in values {
+                let uri = template.replace(&format!("{{{variable}}}"), &value);
+                assert!(find_resource(MODERN, &server, &uri).is_some(), "{uri}");
+            }
+        }
+    }
+
+    #[test]
+    fn skills_are_resources_of_the_stateless_revision_only() {
+        let server = Server::new(Config::default());
+        let uri = "skill://demo-skill/SKILL.md";
+        assert!(find_resource(MODERN, &server, uri).is_some());
+        assert!(find_resource(Revision::V2025_11_25, &server, uri).is_none());
     }
 }

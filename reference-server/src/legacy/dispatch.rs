@@ -75,14 +75,18 @@ pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Si
 
 /// Whether a method may take time and can therefore be cancelled.
 fn may_wait(method: &str) -> bool {
-    method == "tools/call"
+    matches!(method, "tools/call" | "prompts/get")
 }
 
 async fn waiting(session: &Arc<Session>, request: Request, sink: Sink) -> Answer {
     let revision = lifecycle::require_initialized(session)?;
     let caller = Caller::Session(Arc::clone(session));
     let context = RequestContext::new(session.server.clone(), revision, request, caller, sink);
-    features::call_tool(&context).await.map(Reply::Object)
+    let result = match context.request.method.as_str() {
+        "prompts/get" => features::get_prompt(&context).await,
+        _ => features::call_tool(&context).await,
+    };
+    result.map(Reply::Object)
 }
 
 fn at_once(session: &Session, request: &Request) -> Result<Object, RpcError> {
@@ -108,7 +112,6 @@ fn at_once(session: &Session, request: &Request) -> Result<Object, RpcError> {
         "prompts/list" => {
             |session, revision, params| features::list_prompts(&session.server, revision, params)
         }
-        "prompts/get" => |session, revision, params| features::get_prompt(&session.server, revision, params),
         "completion/complete" => |_, _, params| features::complete(params),
         "logging/setLevel" => |session, _, params| features::set_level(session, params),
         unknown => return Err(RpcError::method_not_found(unknown)),

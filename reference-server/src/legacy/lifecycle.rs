@@ -1,7 +1,5 @@
 //! The handshake: `initialize`, version negotiation, and what is refused before it.
 
-use serde_json::Value;
-
 use crate::faults::Duty;
 use crate::features::ClientCapabilities;
 use crate::legacy::Session;
@@ -31,7 +29,7 @@ pub(crate) fn initialize(session: &Session, params: &Object) -> Result<Object, R
     let mut result = Object::new();
     result.insert("protocolVersion".into(), revision.as_str().into());
     result.insert("capabilities".into(), Server::capabilities(revision));
-    result.insert("serverInfo".into(), Value::Object(Server::implementation(revision)));
+    result.insert("serverInfo".into(), Server::introduction(revision));
     result.insert("instructions".into(), Server::INSTRUCTIONS.into());
     Ok(result)
 }

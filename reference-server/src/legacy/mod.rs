@@ -6,5 +6,5 @@ mod lifecycle;
 mod peer;
 mod session;
 
-pub(crate) use dispatch::{Exchange, answer, take_in};
+pub(crate) use dispatch::{Exchange, Serving, answer, take_in};
 pub(crate) use session::Session;

@@ -1,6 +1,9 @@
 //! `server/discover`: what a client may learn before anything else.
 
+use serde_json::json;
+
 use crate::message::Object;
+use crate::modern::dispatch::SERVER_INFO;
 use crate::revision::Revision;
 use crate::server::Server;
 
@@ -9,5 +12,6 @@ pub(crate) fn discover(server: &Server, revision: Revision) -> Object {
     result.insert("supportedVersions".into(), server.modern_versions());
     result.insert("capabilities".into(), Server::capabilities(revision));
     result.insert("instructions".into(), Server::INSTRUCTIONS.into());
+    result.insert("_meta".into(), json!({SERVER_INFO: Server::introduction(revision)}));
     result
 }

@@ -18,6 +18,9 @@ const LIST_TTL: u64 = 60_000;
 const READ_TTL: u64 = 1_000;
 const DISCOVER_TTL: u64 = 600_000;
 
+/// The member of `_meta` in which the server says who it is.
+pub(crate) const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+
 /// How a request was answered: the HTTP status that fits and the response.
 pub(crate) struct ModernAnswer {
     pub http_status: u16,
@@ -118,8 +121,11 @@ async fn dispatch(context: &RequestContext, closing: watch::Receiver<bool>) -> A
         "resources/list" => (features::list_resources(server, revision, params)?, Some(LIST_TTL)),
         "resources/templates/list" => (features::list_templates(server, revision, params)?, Some(LIST_TTL)),
         "resources/read" => (features::read_resource(server, revision, params)?, Some(READ_TTL)),
+        "resources/directory/read" => (features::read_directory(params)?, Some(READ_TTL)),
+        "skills/list" => (features::list_skills(server, params)?, Some(LIST_TTL)),
+        "skills/get" => (features::get_skill(params)?, Some(LIST_TTL)),
         "prompts/list" => (features::list_prompts(server, revision, params)?, Some(LIST_TTL)),
-        "prompts/get" => (features::get_prompt(server, revision, params)?, None),
+        "prompts/get" => (features::get_prompt(context).await?, None),
         "completion/complete" => (features::complete(params)?, None),
         "subscriptions/listen" => return subscriptions::listen(context, closing).await,
         unknown => return Err(RpcError::method_not_found(unknown)),
@@ -137,9 +143,6 @@ fn complete(mut result: Object, revision: Revision, ttl: Option<u64>) -> Object 
         result.insert("ttlMs".into(), ttl.into());
         result.insert("cacheScope".into(), "public".into());
     }
-    result.insert(
-        "_meta".into(),
-        json!({"io.modelcontextprotocol/serverInfo": Server::implementation(revision)}),
-    );
+    result.entry("_meta").or_insert_with(|| json!({SERVER_INFO: Server::implementation(revision)}));
     result
 }

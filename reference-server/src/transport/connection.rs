@@ -2,16 +2,18 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::context::Sink;
-use crate::legacy::{Exchange, Session, take_in};
+use crate::faults::Arrived;
+use crate::legacy::{Exchange, Serving, Session, take_in};
 use crate::message::{Message, Payload, Request, Unreadable, read};
 use crate::modern::{self, MirrorHeaders};
+use crate::pace::paced;
 use crate::server::lock;
 
 /// How long requests in progress may go on after the client has closed its side.
@@ -25,6 +27,32 @@ pub(crate) struct Connection {
     tasks: Mutex<JoinSet<()>>,
     room: Arc<Semaphore>,
     closing: watch::Sender<bool>,
+}
+
+/// How far a message has been served.
+pub(crate) enum Step {
+    /// There is nothing more to do or to say.
+    Done,
+    /// This is the answer.
+    Answer(String),
+    /// The answer takes its time.
+    Waits(Serving),
+    /// The same, and nothing is read before it is given.
+    First(Serving),
+    /// A fault: nothing is read after this.
+    Hangs,
+}
+
+impl Step {
+    /// Polls work a single time. Work that is not ready is polled again by the task it moves to, so nobody has to be
+    /// woken now.
+    fn poll(mut work: Serving) -> Self {
+        match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(text)) => Self::Answer(text),
+            Poll::Ready(None) => Self::Done,
+            Poll::Pending => Self::Waits(work),
+        }
+    }
 }
 
 /// STDIO has no headers.
@@ -51,20 +79,54 @@ impl Connection {
         }
     }
 
-    /// Takes in the text of one message. Waits while the client does not read its answers.
-    pub(crate) async fn receive(&self, text: &[u8]) -> Result<(), Unreadable> {
+    /// Takes in the text of one message and serves it as far as that goes without waiting.
+    pub(crate) fn begin(&self, text: &[u8]) -> Result<Step, Unreadable> {
         let sink = Sink::Queue(self.out.clone());
-        let Some(text) = self.session.server.arrived(text).await else { return Ok(()) };
-        match read(&text)? {
+        let text = match self.session.server.arrived(text) {
+            Arrived::Text(text) => text,
+            Arrived::Dropped => return Ok(Step::Done),
+            Arrived::Hangs => return Ok(Step::Hangs),
+        };
+        let payload = read(&text)?;
+        let is_handshake =
+            matches!(&payload, Payload::Single(Message::Request(request)) if request.method == "initialize");
+        let step = match payload {
             Payload::Single(Message::Request(request)) if self.is_stateless(&request) => {
-                self.serve_stateless(request, sink).await;
+                self.begin_stateless(request, sink)
             }
             payload => match take_in(&self.session, payload, sink) {
-                Exchange::Accepted => {}
-                Exchange::Refused(error) => self.send(error).await,
-                Exchange::Serving(work) => self.serve(work).await,
+                Exchange::Accepted => Step::Done,
+                Exchange::Refused(error) => Step::Answer(error),
+                Exchange::Serving(work) => Step::poll(work),
             },
+        };
+        Ok(self.paced(step, is_handshake))
+    }
+
+    /// What is said to a text that is no message.
+    pub(crate) fn refuse(&self, error: String) -> Step {
+        self.paced(Step::Answer(error), false)
+    }
+
+    /// Holds an answer back where that is asked for. The answer to `initialize` keeps its place.
+    fn paced(&self, step: Step, keeps_place: bool) -> Step {
+        let server = &self.session.server;
+        if server.pace().is_none() {
+            return step;
         }
+        let work: Serving = match step {
+            Step::Answer(answer) => Box::pin(async { Some(answer) }),
+            Step::Waits(work) => work,
+            other => return other,
+        };
+        let work = paced(server, work);
+        if keeps_place { Step::First(work) } else { Step::Waits(work) }
+    }
+
+    /// Takes in the text of one message. Waits while the client does not read its answers.
+    pub(crate) async fn receive(&self, text: &[u8]) -> Result<(), Unreadable> {
+        let step = self.begin(text)?;
+        self.proceed(step).await;
         Ok(())
     }
 
@@ -82,55 +144,81 @@ impl Connection {
                 || (modern_method && self.session.revision().is_none()))
     }
 
-    async fn serve_stateless(&self, request: Request, sink: Sink) {
+    fn begin_stateless(&self, request: Request, sink: Sink) -> Step {
         let server = &self.session.server;
+        let refused = |request, error| Step::Answer(modern::response(server, request, Err(error)).text);
         let admitted = match modern::admit::<NoHeaders>(server, None, &request) {
             Ok(admitted) => admitted,
-            Err(error) => return self.send(modern::response(server, &request, Err(error)).text).await,
+            Err(error) => return refused(&request, error),
         };
         let ticket = if modern::may_stream(&request.method) {
             match self.session.in_flight.enter(&request.id) {
                 Ok(ticket) => Some(ticket),
-                Err(error) => return self.send(modern::response(server, &request, Err(error)).text).await,
+                Err(error) => return refused(&request, error),
             }
         } else {
             None
         };
         let answer = modern::answer(server.clone(), admitted, request, sink, self.closing.subscribe());
-        self.serve(Box::pin(async move {
+        Step::poll(Box::pin(async move {
             let answer = match ticket {
                 Some(ticket) => ticket.run(answer).await,
                 None => Some(answer.await),
             };
             answer.map(|answer| answer.text)
         }))
-        .await;
     }
 
-    /// Runs the work; what ends at once is answered in order, what waits goes on beside the rest.
-    async fn serve(&self, mut work: Pin<Box<dyn Future<Output = Option<String>> + Send>>) {
-        match poll_once(&mut work).await {
-            Poll::Ready(Some(text)) => self.send(text).await,
-            Poll::Ready(None) => {}
-            Poll::Pending => {
-                let Ok(permit) = Arc::clone(&self.room).acquire_owned().await else {
-                    return;
-                };
-                let out = self.out.clone();
-                let mut tasks = lock(&self.tasks);
-                while tasks.try_join_next().is_some() {}
-                tasks.spawn(async move {
-                    if let Some(text) = work.await {
-                        let _ = out.send(text).await;
-                    }
-                    drop(permit);
-                });
+    /// Does what is left to do, and waits where the client or the number of requests in progress demand it.
+    pub(crate) async fn proceed(&self, step: Step) {
+        match step {
+            Step::Done => {}
+            Step::Answer(text) => self.send(text).await,
+            Step::Waits(work) => {
+                if let Ok(permit) = Arc::clone(&self.room).acquire_owned().await {
+                    self.go_on(work, permit);
+                }
             }
+            Step::First(work) => {
+                if let Some(text) = work.await {
+                    self.send(text).await;
+                }
+            }
+            Step::Hangs => std::future::pending().await,
         }
     }
 
+    /// The same for whoever must not wait: hands back what cannot be done at once.
+    pub(crate) fn proceed_at_once(&self, step: Step) -> Option<Step> {
+        match step {
+            Step::Done => None,
+            Step::Answer(text) => self.out.try_send(text).err().map(|full| Step::Answer(full.into_inner())),
+            Step::Waits(work) => match Arc::clone(&self.room).try_acquire_owned() {
+                Ok(permit) => {
+                    self.go_on(work, permit);
+                    None
+                }
+                Err(_) => Some(Step::Waits(work)),
+            },
+            Step::First(_) | Step::Hangs => Some(step),
+        }
+    }
+
+    /// Lets work that waits go on beside the rest.
+    fn go_on(&self, work: Serving, permit: OwnedSemaphorePermit) {
+        let out = self.out.clone();
+        let mut tasks = lock(&self.tasks);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async move {
+            if let Some(text) = work.await {
+                let _ = out.send(text).await;
+            }
+            drop(permit);
+        });
+    }
+
     /// Lets requests in progress end for a short while, then drops them.
-    pub(crate) async fn finish(self) {
+    pub(crate) async fn finish(&self) {
         let _ = self.closing.send(true);
         let mut tasks = std::mem::take(&mut *lock(&self.tasks));
         let _ = tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await;

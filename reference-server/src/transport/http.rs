@@ -1,7 +1,9 @@
 //! The HTTP server: who may call, what is routed where, and how a POST finds its era.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,14 +18,16 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::faults::{Duty, HttpAsked};
+use crate::faults::{Arrived, Duty, HttpAsked};
 use crate::legacy::{Session, answer};
 use crate::message::{self, INVALID_REQUEST, Message, Object, Payload, RpcError};
 use crate::message::{METHOD_NOT_FOUND, PARSE_ERROR};
 use crate::modern;
+use crate::pace::pause;
 use crate::revision::Revision;
 use crate::server::Server;
-use crate::transport::http_legacy_sse::{self, SseClients, accepts_events};
+use crate::transport::http_chaos::disturbed;
+use crate::transport::http_legacy_sse::{self, SseClients, accepts_events, prefers_events};
 use crate::transport::http_reply::{Reply, ReplyBody, empty, error, json, not_allowed};
 use crate::transport::http_session::{HttpSession, Sessions};
 use crate::transport::{connection::poll_once, http_modern};
@@ -90,6 +94,8 @@ pub async fn serve_http(server: Server, listener: TcpListener) -> std::io::Resul
                     let _ = http1::Builder::new()
                         .timer(TokioTimer::new())
                         .header_read_timeout(READ_TIMEOUT)
+                        // Answers are short: to copy one behind its head costs less than to write two pieces.
+                        .writev(false)
                         .serve_connection(TokioIo::new(stream), service)
                         .await;
                     drop(permit);
@@ -102,6 +108,9 @@ pub async fn serve_http(server: Server, listener: TcpListener) -> std::io::Resul
 }
 
 async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+    if let Some(chaos) = shared.server.chaos() {
+        return Ok(disturbed(chaos, route(&shared, request).await));
+    }
     let Some(faults) = shared.server.faults() else { return Ok(route(&shared, request).await) };
     let mut request = request;
     let asked = HttpAsked::of(&request);
@@ -218,7 +227,13 @@ async fn read_body(server: &Server, headers: &HeaderMap, body: Incoming) -> Resu
     if announced.and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| length > limit) {
         return Err(empty(StatusCode::PAYLOAD_TOO_LARGE));
     }
-    match tokio::time::timeout(READ_TIMEOUT, Limited::new(body, limit).collect()).await {
+    let mut reading = pin!(Limited::new(body, limit).collect());
+    // A short body has come with its head; it needs no timer.
+    let read = match poll_once(&mut reading).await {
+        Poll::Ready(read) => Ok(read),
+        Poll::Pending => tokio::time::timeout(READ_TIMEOUT, reading).await,
+    };
+    match read {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(failure)) if failure.is::<LengthLimitError>() => Err(empty(StatusCode::PAYLOAD_TOO_LARGE)),
         Ok(Err(_)) => {
@@ -283,13 +298,19 @@ fn is_modern(server: &Server, headers: &HeaderMap, params: &Object) -> bool {
 async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
     let server = &shared.server;
     let none = Object::new();
-    let Some(body) = server.arrived(body).await else { return empty(StatusCode::ACCEPTED) };
+    let body = match server.arrived(body) {
+        Arrived::Text(body) => body,
+        Arrived::Dropped => return empty(StatusCode::ACCEPTED),
+        Arrived::Hangs => std::future::pending().await,
+    };
     let payload = match message::read(&body) {
         Ok(payload) => payload,
         Err(unreadable) => {
             let session = find_session(shared, headers).ok();
             let revision = session.map_or(server.newest(), |session| session.core.error_revision());
-            return json(400, unreadable.response(revision));
+            let refusal = unreadable.response(revision);
+            pause(server, &refusal).await;
+            return json(400, refusal);
         }
     };
     let payload = match payload {
@@ -313,7 +334,7 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
         other => other,
     };
     match find_session(shared, headers) {
-        Ok(session) => session.post(payload).await,
+        Ok(session) => session.post(payload, prefers_events(headers)).await,
         Err(refusal) => {
             let (id, code) = match &payload {
                 Payload::Single(Message::Request(request)) => {
@@ -335,9 +356,10 @@ async fn initialize(shared: &Shared, request: message::Request) -> Reply {
     let sink = crate::context::Sink::Queue(sender);
     let mut handshake = Box::pin(answer(Arc::clone(&core), request, sink));
     let text = match poll_once(&mut handshake).await {
-        std::task::Poll::Ready(text) => text.unwrap_or_default(),
-        std::task::Poll::Pending => handshake.await.unwrap_or_default(),
+        Poll::Ready(text) => text.unwrap_or_default(),
+        Poll::Pending => handshake.await.unwrap_or_default(),
     };
+    pause(&shared.server, &text).await;
     if core.revision().is_none() {
         return json(400, text);
     }

@@ -109,14 +109,20 @@ pub(crate) async fn post(clients: &SseClients, query: Option<&str>, body: &[u8])
     }
 }
 
+/// The media ranges of `Accept`, in their order and without parameters.
+fn accepted(headers: &HeaderMap) -> impl Iterator<Item = String> {
+    let values = headers.get_all(hyper::header::ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+    let ranges = values.flat_map(|value| value.split(','));
+    ranges.map(|range| range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
 /// Whether a client accepts a stream of events.
 pub(crate) fn accepts_events(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(hyper::header::ACCEPT).into_iter().peekable();
-    if values.peek().is_none() {
-        return true;
-    }
-    values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|range| {
-        let media = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        matches!(media.as_str(), "text/event-stream" | "text/*" | "*/*")
-    })
+    !headers.contains_key(hyper::header::ACCEPT)
+        || accepted(headers).any(|range| matches!(range.as_str(), "text/event-stream" | "text/*" | "*/*"))
+}
+
+/// Whether a client that accepts both would rather have a stream of events: it names that first.
+pub(crate) fn prefers_events(headers: &HeaderMap) -> bool {
+    accepted(headers).next().is_some_and(|range| range == "text/event-stream")
 }

@@ -2,12 +2,15 @@
 
 mod connection;
 mod http;
+mod http_chaos;
 mod http_legacy_sse;
 mod http_modern;
 pub(crate) mod http_reply;
 mod http_session;
+mod lines;
 mod sse;
 mod stdio;
+mod stdout;
 
 pub use http::serve_http;
 pub use stdio::{serve_stdio, serve_stream};

@@ -20,6 +20,9 @@ const BYTES: usize = 1 << 20;
 /// Silence after which a comment keeps the connection alive.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// Milliseconds after which a client may come back to a stream that ended before its answer.
+const RETRY: u64 = 500;
+
 /// The comment that keeps a connection alive.
 pub(crate) const COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
 
@@ -53,6 +56,8 @@ struct State {
     reader: u64,
     /// The last message that the current reader has taken; none while nobody reads.
     position: Option<u64>,
+    /// Whether the current reader ends early.
+    interrupted: bool,
 }
 
 impl State {
@@ -126,6 +131,17 @@ impl EventLog {
         self.changed.notify_waiters();
     }
 
+    /// Ends the current reader, so that the client has to come back for the rest (SEP-1699).
+    pub(crate) fn interrupt(&self) {
+        lock(&self.state).interrupted = true;
+        self.changed.notify_waiters();
+    }
+
+    /// Whether nothing was ever said.
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.state).last() == 0
+    }
+
     pub(crate) fn is_attached(&self) -> bool {
         lock(&self.state).position.is_some()
     }
@@ -145,6 +161,7 @@ impl EventLog {
         state.reader += 1;
         let position = after.clamp(state.dropped, state.last());
         state.position = Some(position);
+        state.interrupted = false;
         let generation = state.reader;
         drop(state);
         self.changed.notify_waiters();
@@ -183,7 +200,7 @@ impl Reader {
                 if state.ended && state.last() <= 1 {
                     return Opening::Answer(state.events.front().cloned());
                 }
-                if state.last() > 0 {
+                if state.last() > 0 || state.interrupted {
                     return Opening::Messages;
                 }
             }
@@ -210,7 +227,7 @@ impl Reader {
                     self.log.changed.notify_waiters();
                     return Some((self.position, message));
                 }
-                if state.ended {
+                if state.ended || state.interrupted {
                     return None;
                 }
             }
@@ -222,7 +239,7 @@ impl Reader {
     pub(crate) async fn write(mut self, prime: bool, out: mpsc::Sender<Bytes>) {
         let stream = self.log.stream;
         if prime {
-            let priming = format!("id: {stream}-{}\ndata: \n\n", self.position);
+            let priming = format!("id: {stream}-{}\nretry: {RETRY}\ndata: \n\n", self.position);
             let _ = out.send(priming.into()).await;
         }
         loop {

@@ -1,22 +1,26 @@
 //! STDIO: one message per line on standard input and output.
 
-use std::io::{Read, Write};
+use std::io::Read;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::runtime::Handle;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::faults::Duty;
 use crate::legacy::Session;
 use crate::message::{PARSE_ERROR, RpcError, error_response};
-use crate::server::Server;
-use crate::transport::connection::Connection;
+use crate::server::{Change, Server};
+use crate::transport::connection::{Connection, Step};
+use crate::transport::lines::{Line, LineSplitter, append_line, pieces};
+use crate::transport::stdout::Stdout;
 
 /// Bytes read at a time.
 const CHUNK: usize = 64 << 10;
-/// Answers that wait for the writer before handlers have to wait.
-const ANSWERS: usize = 256;
+/// Messages that wait for the writer before handlers have to wait.
+const QUEUE: usize = 256;
 /// Bytes written at a time, unless one message is longer.
 const WRITE: usize = 64 << 10;
 /// How long the last answers may take to be written after the end of the input.
@@ -28,22 +32,39 @@ const LAST_WRITE: Duration = Duration::from_secs(1);
 /// When standard output cannot be written for another reason than the client's having closed it, or when the operating
 /// system has no thread left.
 pub async fn serve_stdio(server: Server) -> std::io::Result<()> {
-    let (lines, incoming) = mpsc::channel(4);
-    let (outgoing, answers) = mpsc::channel(ANSWERS);
-    let (written, done) = oneshot::channel();
-    let limit = server.config().max_line_bytes;
-    let writer = server.clone();
+    let (outgoing, queue) = mpsc::channel(QUEUE);
+    let stdout = Stdout::new(server.clone(), queue)?;
     let stays = !server.keeps(Duty::ExitAtEndOfInput);
+    // Before anything is read, so that no change is missed.
+    let changes = server.changes();
+    let connection = Arc::new(open(server, &outgoing));
+    let (read, input_ended) = oneshot::channel();
+    let (written, all_written) = oneshot::channel();
     // A read of standard input cannot be cancelled, so it has a thread that is left behind.
-    std::thread::Builder::new().name("stdin".to_owned()).spawn(move || read_stdin(limit, &lines))?;
-    std::thread::Builder::new().name("stdout".to_owned()).spawn(move || {
-        let _ = written.send(write_stdout(&writer, answers));
+    let runtime = Handle::current();
+    std::thread::Builder::new().name("stdin".to_owned()).spawn({
+        let (connection, stdout) = (Arc::clone(&connection), stdout.clone());
+        move || {
+            read_stdin(&connection, &stdout, &runtime);
+            drop(connection);
+            let _ = read.send(());
+        }
     })?;
-    converse(server, incoming, outgoing).await;
+    let runtime = Handle::current();
+    std::thread::Builder::new().name("stdout".to_owned()).spawn(move || {
+        let _ = written.send(runtime.block_on(stdout.write()));
+    })?;
+    tokio::select! {
+        _ = input_ended => {}
+        () = tell_changes(&connection, changes) => {}
+        () = outgoing.closed() => {}
+    }
+    connection.finish().await;
     if stays {
         std::future::pending::<()>().await;
     }
-    match tokio::time::timeout(LAST_WRITE, done).await {
+    drop((connection, outgoing));
+    match tokio::time::timeout(LAST_WRITE, all_written).await {
         Ok(Ok(result)) => forgive_closed(result),
         Ok(Err(_)) | Err(_) => Ok(()),
     }
@@ -58,37 +79,48 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let (lines, incoming) = mpsc::channel(4);
-    let (outgoing, mut answers) = mpsc::channel::<String>(ANSWERS);
-    let limit = server.config().max_line_bytes;
-    let reading = async move {
-        let mut splitter = LineSplitter::new(limit);
-        let mut chunk = vec![0; CHUNK];
-        while let Ok(length @ 1..) = reader.read(&mut chunk).await {
-            if lines.send(splitter.push(&chunk[..length])).await.is_err() {
-                return;
+    let (outgoing, mut queue) = mpsc::channel::<String>(QUEUE);
+    let changes = server.changes();
+    let connection = open(server.clone(), &outgoing);
+    let serving = async move {
+        let reading = async {
+            let mut splitter = LineSplitter::new(connection.session.server.config().max_line_bytes);
+            let mut chunk = vec![0; CHUNK];
+            while let Ok(length @ 1..) = reader.read(&mut chunk).await {
+                let mut rest = &chunk[..length];
+                while let Some(line) = splitter.next(&mut rest) {
+                    connection.proceed(begin(&connection, &line)).await;
+                }
             }
+            if let Some(line) = splitter.finish() {
+                connection.proceed(begin(&connection, &line)).await;
+            }
+        };
+        tokio::select! {
+            () = reading => {}
+            () = tell_changes(&connection, changes) => {}
+            () = outgoing.closed() => {}
         }
-        let _ = lines.send(splitter.finish()).await;
+        connection.finish().await;
     };
-    let on_writer = server.clone();
     let writing = async move {
-        let server = on_writer;
         let mut buffer = Vec::new();
-        while let Some(first) = answers.recv().await {
-            fill(&server, &mut buffer, &first, || answers.try_recv().ok());
-            writer.write_all(&buffer).await?;
-            writer.flush().await?;
+        while let Some(first) = queue.recv().await {
+            buffer.clear();
+            buffer.shrink_to(WRITE);
+            let mut next = Some(first);
+            while let Some(message) = next {
+                append_line(&server, &mut buffer, &message);
+                next = if buffer.len() < WRITE { queue.try_recv().ok() } else { None };
+            }
+            for piece in pieces(&server, &buffer) {
+                writer.write_all(piece).await?;
+                writer.flush().await?;
+            }
         }
         writer.shutdown().await
     };
-    let talking = async { tokio::join!(converse(server, incoming, outgoing), writing).1 };
-    tokio::pin!(talking);
-    let result = tokio::select! {
-        result = &mut talking => result,
-        () = reading => talking.await,
-    };
-    forgive_closed(result)
+    forgive_closed(tokio::join!(serving, writing).1)
 }
 
 fn forgive_closed(result: std::io::Result<()>) -> std::io::Result<()> {
@@ -98,186 +130,72 @@ fn forgive_closed(result: std::io::Result<()>) -> std::io::Result<()> {
     }
 }
 
-/// The conversation itself, apart from the bytes.
-async fn converse(server: Server, mut incoming: mpsc::Receiver<Vec<Line>>, outgoing: mpsc::Sender<String>) {
-    let mut changes = server.changes();
+fn open(server: Server, outgoing: &mpsc::Sender<String>) -> Connection {
     let stateless = server.serves_modern();
-    let connection = Connection::new(Session::new(server), outgoing.clone(), stateless);
-    loop {
-        tokio::select! {
-            lines = incoming.recv() => {
-                let Some(lines) = lines else { break };
-                for line in lines {
-                    receive(&connection, line).await;
-                }
-            }
-            change = changes.recv() => match change {
-                Ok(change) => {
-                    if let Some(message) = connection.session.notification_for(&change) {
-                        connection.send(message).await;
-                    }
-                }
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => break,
-            },
-            () = outgoing.closed() => break,
-        }
-    }
-    drop(incoming);
-    connection.finish().await;
+    Connection::new(Session::new(server), outgoing.clone(), stateless)
 }
 
-async fn receive(connection: &Connection, line: Line) {
+/// Tells the client about changes for as long as there may be any.
+async fn tell_changes(connection: &Connection, mut changes: broadcast::Receiver<Change>) {
+    loop {
+        match changes.recv().await {
+            Ok(change) => {
+                if let Some(message) = connection.session.notification_for(&change) {
+                    connection.send(message).await;
+                }
+            }
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Takes in one line.
+fn begin(connection: &Connection, line: &Line<'_>) -> Step {
     let revision = connection.session.error_revision();
     match line {
-        Line::Text(text) => {
-            if let Err(unreadable) = connection.receive(&text).await {
-                connection.send(unreadable.response(revision)).await;
-            }
-        }
+        Line::Text(text) => connection
+            .begin(text)
+            .unwrap_or_else(|unreadable| connection.refuse(unreadable.response(revision))),
         Line::TooLong => {
             let error = RpcError::new(PARSE_ERROR, "Parse error: the line is too long");
-            connection.send(error_response(None, &error, revision)).await;
+            connection.refuse(error_response(None, &error, revision))
         }
     }
 }
 
-/// Appends messages, each with its line end, until the buffer is full or nothing waits.
-fn fill(server: &Server, buffer: &mut Vec<u8>, first: &str, mut next: impl FnMut() -> Option<String>) {
-    buffer.clear();
-    buffer.shrink_to(WRITE);
-    append(server, buffer, first);
-    while buffer.len() < WRITE {
-        let Some(message) = next() else { break };
-        append(server, buffer, &message);
-    }
-}
-
-/// Appends a message and its line end.
-fn append(server: &Server, buffer: &mut Vec<u8>, message: &str) {
-    match server.faults() {
-        None => {
-            buffer.extend_from_slice(message.as_bytes());
-            buffer.push(b'\n');
-        }
-        Some(faults) => buffer.extend(faults.line(message)),
-    }
-}
-
-fn read_stdin(limit: usize, lines: &mpsc::Sender<Vec<Line>>) {
+/// Reads messages until the end of the input. What needs no waiting is answered by this thread, with one write for all
+/// answers to what was read at once.
+fn read_stdin(connection: &Connection, stdout: &Stdout, runtime: &Handle) {
+    // For timers and for tasks that go on beside the reading.
+    let _entered = runtime.enter();
     let mut stdin = std::io::stdin().lock();
-    let mut splitter = LineSplitter::new(limit);
+    let mut splitter = LineSplitter::new(connection.session.server.config().max_line_bytes);
     let mut chunk = vec![0; CHUNK];
     loop {
-        match stdin.read(&mut chunk) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+        let length = match stdin.read(&mut chunk) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             Ok(0) | Err(_) => break,
-            Ok(length) => {
-                if lines.blocking_send(splitter.push(&chunk[..length])).is_err() {
-                    return;
+            Ok(length) => length,
+        };
+        let mut rest = &chunk[..length];
+        let mut turn = stdout.try_turn();
+        while let Some(line) = splitter.next(&mut rest) {
+            let step = begin(connection, &line);
+            if let (Some(ours), Step::Answer(answer)) = (&mut turn, &step) {
+                if !ours.answer(answer) {
+                    turn = None;
                 }
+                continue;
+            }
+            if let Some(step) = connection.proceed_at_once(step) {
+                // Whoever waits must not keep others from writing.
+                turn = None;
+                runtime.block_on(connection.proceed(step));
             }
         }
     }
-    let _ = lines.blocking_send(splitter.finish());
-}
-
-fn write_stdout(server: &Server, mut answers: mpsc::Receiver<String>) -> std::io::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    let mut buffer = Vec::new();
-    while let Some(first) = answers.blocking_recv() {
-        fill(server, &mut buffer, &first, || answers.try_recv().ok());
-        stdout.write_all(&buffer)?;
-        stdout.flush()?;
-    }
-    Ok(())
-}
-
-/// One line of input.
-#[derive(Debug, PartialEq)]
-enum Line {
-    Text(Vec<u8>),
-    TooLong,
-}
-
-/// Cuts bytes into lines, however they are chunked; blank lines vanish, overlong ones leave a mark.
-struct LineSplitter {
-    line: Vec<u8>,
-    limit: usize,
-    skipping: bool,
-}
-
-impl LineSplitter {
-    fn new(limit: usize) -> Self {
-        Self { line: Vec::new(), limit, skipping: false }
-    }
-
-    fn push(&mut self, mut bytes: &[u8]) -> Vec<Line> {
-        let mut lines = Vec::new();
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-            self.extend(&bytes[..end], &mut lines);
-            bytes = &bytes[end + 1..];
-            self.skipping = false;
-            self.take(&mut lines);
-        }
-        self.extend(bytes, &mut lines);
-        lines
-    }
-
-    /// The end of the input: what stands there without a line end is a line too.
-    fn finish(&mut self) -> Vec<Line> {
-        let mut lines = Vec::new();
-        self.take(&mut lines);
-        lines
-    }
-
-    fn extend(&mut self, bytes: &[u8], lines: &mut Vec<Line>) {
-        if self.skipping {
-            return;
-        }
-        if self.line.len() + bytes.len() > self.limit {
-            self.skipping = true;
-            self.line = Vec::new();
-            lines.push(Line::TooLong);
-            return;
-        }
-        self.line.extend_from_slice(bytes);
-    }
-
-    fn take(&mut self, lines: &mut Vec<Line>) {
-        if !self.line.trim_ascii().is_empty() {
-            lines.push(Line::Text(std::mem::take(&mut self.line)));
-        }
-        self.line.clear();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Line, LineSplitter};
-
-    fn text(text: &str) -> Line {
-        Line::Text(text.as_bytes().to_vec())
-    }
-
-    #[test]
-    fn chunks_do_not_matter() {
-        let input = b"one\n\n  \r\ntwo\r\nthree";
-        for size in 1..input.len() {
-            let mut splitter = LineSplitter::new(100);
-            let mut lines: Vec<Line> = input.chunks(size).flat_map(|chunk| splitter.push(chunk)).collect();
-            lines.extend(splitter.finish());
-            assert_eq!(lines, [text("one"), text("two\r"), text("three")], "{size}");
-        }
-    }
-
-    #[test]
-    fn an_overlong_line_is_reported_once_and_skipped() {
-        for size in 1..12 {
-            let mut splitter = LineSplitter::new(4);
-            let lines: Vec<Line> =
-                b"123456789\nabcd\n".chunks(size).flat_map(|chunk| splitter.push(chunk)).collect();
-            assert_eq!(lines, [Line::TooLong, text("abcd")], "{size}");
-        }
+    if let Some(line) = splitter.finish() {
+        runtime.block_on(connection.proceed(begin(connection, &line)));
     }
 }

@@ -2,17 +2,53 @@
 
 use serde_json::json;
 
+use super::schemas::{object, text};
 use crate::context::RequestContext;
 use crate::features::elicitation::{Elicited, form, url};
 use crate::features::roots::list_roots;
 use crate::features::sampling::{blocks_of, sample, sample_with_tools, text_of};
-use crate::features::tool_set::text;
-use crate::features::tools::{ToolFuture, ToolResult};
+use crate::features::tool::{Tool, ToolFuture, ToolResult};
 use crate::message::{Object, notification};
+use crate::revision::Revision;
 use crate::seal::random_id;
 
+pub(super) const TOOLS: &[Tool] = &[
+    Tool::later("ask_model", "Ask the model", "Asks the client's model a question", ask_model)
+        .input(|| object(json!({"prompt": {"type": "string", "maxLength": 1000}}), &["prompt"])),
+    Tool::later(
+        "ask_weather",
+        "Ask about the weather",
+        "Asks the client's model, which may use a tool of this server on the way",
+        ask_weather,
+    )
+    .input(|| object(json!({"city": {"type": "string", "minLength": 1, "maxLength": 80}}), &["city"]))
+    .since(Revision::V2025_11_25),
+    Tool::later(
+        "list_client_roots",
+        "List the client's roots",
+        "Asks the client in which folders the user works",
+        list_client_roots,
+    ),
+    Tool::later(
+        "fill_form",
+        "Fill a form",
+        "Asks the user to fill a form with every kind of field",
+        fill_form,
+    )
+    .since(Revision::V2025_06_18),
+    Tool::later(
+        "book_table",
+        "Book a table",
+        "Asks the user twice, the second time depending on the first answer",
+        book_table,
+    )
+    .since(Revision::V2025_06_18),
+    Tool::later("visit_page", "Visit a page", "Asks the user to confirm on a page", visit_page)
+        .since(Revision::V2025_11_25),
+];
+
 /// One question to the model.
-pub(crate) fn ask_model<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolFuture<'a> {
+fn ask_model<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolFuture<'a> {
     Box::pin(async move {
         let answer = context.ask("answer", sample(text(arguments, "prompt"), 100)).await?;
         Ok(ToolResult::text(format!("The model says: {}", text_of(&answer))))
@@ -20,7 +56,7 @@ pub(crate) fn ask_model<'a>(context: &'a RequestContext, arguments: &'a Object) 
 }
 
 /// A question for which the model may look something up with a tool of ours, once.
-pub(crate) fn ask_weather<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolFuture<'a> {
+fn ask_weather<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolFuture<'a> {
     let city = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
     let tools = json!([{"name": "weather", "description": "The weather in a city", "inputSchema": city}]);
     let question = format!("What is the weather in {}?", text(arguments, "city"));
@@ -45,7 +81,7 @@ pub(crate) fn ask_weather<'a>(context: &'a RequestContext, arguments: &'a Object
 }
 
 /// One form with every kind of field.
-pub(crate) fn fill_form<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> {
+fn fill_form<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> {
     let fields = json!({
         "name": {"type": "string", "title": "Name", "minLength": 1, "maxLength": 60, "default": "Ada"},
         "email": {"type": "string", "format": "email"},
@@ -66,7 +102,7 @@ pub(crate) fn fill_form<'a>(context: &'a RequestContext, _: &'a Object) -> ToolF
 }
 
 /// Two forms, the second of which depends on the first: three rounds in the modern era.
-pub(crate) fn book_table<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> {
+fn book_table<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> {
     Box::pin(async move {
         let name = json!({"name": {"type": "string", "minLength": 1, "maxLength": 60}});
         let question = form(context.revision, "In whose name?", name, &["name"]);
@@ -87,7 +123,7 @@ pub(crate) fn book_table<'a>(context: &'a RequestContext, _: &'a Object) -> Tool
 }
 
 /// A page to visit, on a host that exists nowhere.
-pub(crate) fn visit_page<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> {
+fn visit_page<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> {
     Box::pin(async move {
         let id = random_id();
         let page = format!("https://reference.example/confirm/{id}");
@@ -105,7 +141,7 @@ pub(crate) fn visit_page<'a>(context: &'a RequestContext, _: &'a Object) -> Tool
 }
 
 /// The folders in which the user works.
-pub(crate) fn list_client_roots<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> {
+fn list_client_roots<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> {
     Box::pin(async move {
         let answer = context.ask("roots", list_roots()).await?;
         let roots = answer["roots"].as_array().map_or(&[][..], Vec::as_slice);

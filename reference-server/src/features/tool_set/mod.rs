@@ -1,0 +1,14 @@
+//! The tools that this server offers, by theme.
+
+mod asking;
+mod basics;
+mod content;
+mod contract_asking;
+mod contract_content;
+mod contract_effects;
+mod contract_rounds;
+mod effects;
+mod schemas;
+mod themes;
+
+pub(super) use themes::THEMES;
