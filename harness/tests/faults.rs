@@ -72,7 +72,7 @@ fn claim(breaks: &str, faults: &[&str]) -> Planted {
         about: "A claim.".to_owned(),
         breaks: vec![breaks.to_owned()],
         also: Vec::new(),
-        quality: false,
+        warns: Vec::new(),
         revisions: vec![Revision::V2025_11_25],
         transports: vec![Transport::Stdio],
         arguments: faults.iter().flat_map(|fault| ["--fault".to_owned(), (*fault).to_owned()]).collect(),

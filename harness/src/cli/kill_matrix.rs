@@ -94,7 +94,7 @@ fn planted(fault: &'static Fault) -> Result<Planted, Failure> {
         about: fault.about().to_owned(),
         breaks: fault.breaks().map(str::to_owned).collect(),
         also: fault.also().iter().copied().map(str::to_owned).collect(),
-        quality: fault.is_quality(),
+        warns: fault.warns().iter().map(|r| revision(r.as_str())).collect::<Result<_, _>>()?,
         revisions: fault.revisions().iter().map(|r| revision(r.as_str())).collect::<Result<_, _>>()?,
         transports: fault.transports().iter().map(|t| transport(t.as_str())).collect::<Result<_, _>>()?,
         arguments: vec!["--fault".to_owned(), fault.id().to_owned()],

@@ -270,7 +270,7 @@ struct ListedFault {
     about: &'static str,
     breaks: Vec<&'static str>,
     also: &'static [&'static str],
-    quality: bool,
+    warns: Vec<&'static str>,
     revisions: Vec<&'static str>,
     transports: Vec<&'static str>,
 }
@@ -282,7 +282,7 @@ fn faults(patterns: &[String], format: OutputFormat) -> Result<(), Failure> {
             about: fault.about(),
             breaks: fault.breaks().collect(),
             also: fault.also(),
-            quality: fault.is_quality(),
+            warns: fault.warns().iter().map(|revision| revision.as_str()).collect(),
             revisions: fault.revisions().iter().map(|revision| revision.as_str()).collect(),
             transports: fault.transports().iter().map(|transport| transport.as_str()).collect(),
         })

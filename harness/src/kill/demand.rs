@@ -107,7 +107,7 @@ pub(super) fn sort(fault: &Planted, rows: &[ResultRow]) -> Sorted {
 
 /// What the policy makes of the fault.
 fn demanded(fault: &Planted, requirement: &Requirement, revision: Revision) -> Outcome {
-    match outcome_of_violation(requirement, revision, fault.quality) {
+    match outcome_of_violation(requirement, revision, fault.warns.contains(&revision)) {
         Violation::Fail => Outcome::Fail,
         Violation::Warn => Outcome::Warn,
     }

@@ -14,8 +14,8 @@ pub struct Planted {
     pub breaks: Vec<String>,
     /// Further requirements that may be seen broken, too.
     pub also: Vec<String>,
-    /// Whether it warns at most: the reaction is of the right kind, and only its details are wrong.
-    pub quality: bool,
+    /// The revisions in which it warns at most: the reaction is of the right kind, and only its details are wrong.
+    pub warns: Vec<Revision>,
     /// The revisions in which it can show.
     pub revisions: Vec<Revision>,
     /// The transports over which it can show.

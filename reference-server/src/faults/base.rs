@@ -4,7 +4,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::faults::edit::{at, message, put};
-use crate::faults::fault::{Fault, LEGACY, MODERN, STDIO, V2025_03, fault};
+use crate::faults::fault::{ANY, Fault, LEGACY, MODERN, STDIO, V2025_03, fault};
 use crate::faults::hook::Hook::{
     Answer, Input, Intercept, Line, Notified, Notify, Refusal, Request, Response, Result,
 };
@@ -29,8 +29,8 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .within(LEGACY),
     fault(
-        "base.response.same-id/zero",
-        "Answers to harmless requests whose id is a string carry the id 0 (https://github.com/DeusData/codebase-memory-mcp/issues/253).",
+        "base.response.at-most-once/strings-are-zero",
+        "Answers to harmless requests whose id is a string carry the id 0, which belongs to another request (https://github.com/DeusData/codebase-memory-mcp/issues/253).",
         &[Response(|asked, text| {
             let id = asked.id.raw().get();
             if asked.is_harmless() && id.starts_with('"') {
@@ -62,7 +62,8 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Response(|asked, text| {
             if asked.is("tools/list") { message(&text, |message| put(message, &["error"], Value::Null)) } else { text }
         })],
-    ),
+    )
+    .also_seen(&["base.error.shape"]),
     fault(
         "base.response.result-object/array",
         "The result of resources/templates/list is an array.",
@@ -109,7 +110,7 @@ pub(super) const FAULTS: &[Fault] = &[
             _ => Pass,
         })],
     )
-    .of_quality()
+    .warning_in(MODERN)
     .over(STDIO),
     fault(
         "base.encoding.valid-json/trailing-comma",
@@ -117,7 +118,8 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Response(|asked, text| {
             if asked.is("tools/list") { format!("{},}}", &text[..text.len() - 1]) } else { text }
         })],
-    ),
+    )
+    .also_seen(&["base.response.always-sent"]),
     fault(
         "base.encoding.utf8/latin1",
         "An umlaut is written in ISO 8859-1.",
@@ -126,6 +128,7 @@ pub(super) const FAULTS: &[Fault] = &[
             Err(error) => error.into_bytes(),
         })],
     )
+    .also_seen(&["base.encoding.valid-json"])
     .over(STDIO),
     fault(
         "base.result-type.present/left-out",
@@ -176,7 +179,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "A prompt without a name gets the code for internal errors.",
         &[Refusal("prompts/get", |_, error| error.code = INTERNAL_ERROR)],
     )
-    .of_quality(),
+    .warning_in(ANY),
     fault(
         "base.error.message-concise/long",
         "Errors for unknown methods come with a long list.",
@@ -187,7 +190,8 @@ pub(super) const FAULTS: &[Fault] = &[
                 error.message.push_str(&"\ntry another method".repeat(30));
             }
         })],
-    ),
+    )
+    .within(LEGACY),
     fault(
         "base.error.parse-error-answered/dropped",
         "A line that is no JSON is thrown away (https://github.com/PrefectHQ/fastmcp/issues/1161).",
@@ -199,16 +203,26 @@ pub(super) const FAULTS: &[Fault] = &[
         "A line that is no JSON gets the code for internal errors.",
         &[Line(|_, line| replace(line, "-32700", "-32603"))],
     )
-    .of_quality()
+    .warning_in(ANY)
     .over(STDIO),
     fault(
-        "base.error.unreadable-id-not-invented/zero",
-        "The error for a line that is no JSON has the id 0 (https://github.com/oisee/odata_mcp_go/pull/33).",
+        "base.error.unreadable-id-not-invented/word",
+        "The error for a line that is no JSON has an id that nobody gave.",
+        &[Line(|_, line| {
+            let line = replace(line, "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32700", "{\"jsonrpc\":\"2.0\",\"id\":\"server-error\",\"error\":{\"code\":-32700");
+            replace(line, "\"id\":null,\"error\":{\"code\":-32700", "\"id\":\"server-error\",\"error\":{\"code\":-32700")
+        })],
+    )
+    .over(STDIO),
+    fault(
+        "base.response.at-most-once/errors-are-zero",
+        "The error for a line that is no JSON has the id 0, which belongs to another request (https://github.com/oisee/odata_mcp_go/pull/33).",
         &[Line(|_, line| {
             let line = replace(line, "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32700", "{\"jsonrpc\":\"2.0\",\"id\":0,\"error\":{\"code\":-32700");
             replace(line, "\"id\":null,\"error\":{\"code\":-32700", "\"id\":0,\"error\":{\"code\":-32700")
         })],
     )
+    .also_seen(&["base.error.parse-error-answered", "base.error.unreadable-id-not-invented"])
     .over(STDIO),
     fault(
         "base.error.retired-not-found-code-unused/used",
@@ -253,7 +267,7 @@ pub(super) const FAULTS: &[Fault] = &[
             refused.then(|| Instead::error(INVALID_REQUEST, "Invalid request: id must be a number"))
         })],
     )
-    .of_quality(),
+    .warning_in(ANY),
     fault(
         "base.request.unknown-params-tolerated/refused",
         "Unknown members of the parameters of lists and pings are refused.",
@@ -324,13 +338,17 @@ pub(super) const FAULTS: &[Fault] = &[
         "An empty batch is thrown away.",
         &[Input(|_, bytes| if bytes.trim_ascii() == b"[]" { Drop } else { Pass })],
     )
+    .warning_in(ANY)
     .within(V2025_03)
     .over(STDIO),
     fault(
         "base.batch.response-grouping/apart",
         "The answers to a batch come on lines of their own.",
         &[Line(|_, line| match serde_json::from_slice::<Vec<Value>>(&line) {
-            Ok(answers) => answers.iter().map(|answer| format!("{answer}\n")).collect::<String>().into_bytes(),
+            Ok(answers) => {
+                let lines: Vec<String> = answers.iter().map(Value::to_string).collect();
+                format!("{}\n", lines.join("\n")).into_bytes()
+            }
             Err(_) => line,
         })],
     )

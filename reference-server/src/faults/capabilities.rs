@@ -15,7 +15,7 @@ pub(super) const FAULTS: &[Fault] = &[
         &[
             Result("initialize", |_, result| put(result, &["capabilities", "tools", "listChanged"], "true")),
             Result("server/discover", |_, result| {
-                put(result, &["capabilities", "tools", "listChanged"], "true")
+                put(result, &["capabilities", "tools", "listChanged"], "true");
             }),
         ],
     ),
@@ -38,7 +38,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "capabilities.extension.identifier-format/no-prefix",
         "An extension is declared by a name without a prefix.",
         &[Result("server/discover", |_, result| {
-            put(result, &["capabilities", "extensions"], json!({"fast": {}}))
+            put(result, &["capabilities", "extensions"], json!({"fast": {}}));
         })],
     )
     .within(MODERN),

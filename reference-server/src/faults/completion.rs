@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::faults::edit::{at, put};
-use crate::faults::fault::{Fault, MODERN, SINCE_2025_03, fault};
+use crate::faults::fault::{ANY, Fault, MODERN, SINCE_2025_03, fault};
 use crate::faults::hook::Hook::{Answer, Intercept, Result};
 use crate::faults::hook::{Asked, Instead};
 use crate::message::{INVALID_PARAMS, Object, Reply};
@@ -17,12 +17,13 @@ pub(super) const FAULTS: &[Fault] = &[
             Result("server/discover", |_, result| hide(result)),
         ],
     )
-    .within(SINCE_2025_03),
+    .within(SINCE_2025_03)
+    .warning_in(ANY),
     fault(
         "completion.result.shape/objects",
         "Suggestions are objects.",
         &[Result("completion/complete", |_, result| {
-            put(result, &["completion", "values"], json!([{"value": "a"}]))
+            put(result, &["completion"], json!({"values": [{"value": "a"}]}));
         })],
     ),
     fault(

@@ -11,21 +11,21 @@ pub(super) const FAULTS: &[Fault] = &[
         "content.known-type/blob",
         "An image is of the type `blob`, which there is not (servers#4029 in https://www.mcp-assert.com/scorecard/).",
         &[Result("tools/call", |_, result| {
-            blocks(result, "image").for_each(|block| put(block, &["type"], "blob"))
+            blocks(result, "image").for_each(|block| put(block, &["type"], "blob"));
         })],
     ),
     fault(
         "content.text/number",
         "The text of a block is a number.",
         &[Result("tools/call", |_, result| {
-            blocks(result, "text").for_each(|block| put(block, &["text"], 1))
+            blocks(result, "text").for_each(|block| put(block, &["text"], 1));
         })],
     ),
     fault(
         "content.image/not-base64",
         "The data of an image is not base64.",
         &[Result("tools/call", |_, result| {
-            blocks(result, "image").for_each(|block| put(block, &["data"], "?!"))
+            blocks(result, "image").for_each(|block| put(block, &["data"], "?!"));
         })],
     ),
     fault(
@@ -41,7 +41,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "content.audio/not-base64",
         "The data of a sound is not base64.",
         &[Result("tools/call", |_, result| {
-            blocks(result, "audio").for_each(|block| put(block, &["data"], "?!"))
+            blocks(result, "audio").for_each(|block| put(block, &["data"], "?!"));
         })],
     )
     .within(SINCE_2025_03),

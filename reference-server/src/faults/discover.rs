@@ -20,6 +20,6 @@ pub(super) const FAULTS: &[Fault] = &[
         "server/discover is answered whatever the version of the request.",
         &[Forgive(|asked, error| asked.is("server/discover") && error.code == UNSUPPORTED_PROTOCOL_VERSION)],
     )
-    .also_seen(&["versioning.request.unsupported-error", "versioning.request.legacy-version-refused"])
+    .also_seen(&["versioning.request.unsupported-error"])
     .within(MODERN),
 ];

@@ -41,7 +41,7 @@ pub struct Fault {
     also: &'static [&'static str],
     revisions: &'static [Revision],
     transports: &'static [Transport],
-    quality: bool,
+    warns: &'static [Revision],
     pub(crate) hooks: &'static [Hook],
 }
 
@@ -71,9 +71,10 @@ impl Fault {
         self.also
     }
 
-    /// Whether the reaction is of the right kind and only its details are wrong, such as an error with another code.
-    pub const fn is_quality(&self) -> bool {
-        self.quality
+    /// The revisions in which it is worth a warning at most, whatever the level of the requirement: the reaction is of
+    /// the right kind and only its details are wrong, such as an error with another code.
+    pub const fn warns(&self) -> &'static [Revision] {
+        self.warns
     }
 
     /// The revisions in which it can show.
@@ -90,7 +91,7 @@ impl Fault {
 /// A fault as the tables write it: in every revision, over every transport, breaking the requirement of its name alone.
 pub(super) const fn fault(id: &'static str, about: &'static str, hooks: &'static [Hook]) -> Fault {
     let (revisions, transports) = (&Revision::ALL, &Transport::ALL);
-    Fault { id, about, besides: &[], also: &[], revisions, transports, quality: false, hooks }
+    Fault { id, about, besides: &[], also: &[], revisions, transports, warns: &[], hooks }
 }
 
 impl Fault {
@@ -106,9 +107,9 @@ impl Fault {
         self
     }
 
-    /// It breaks only a detail: the reaction is of the right kind.
-    pub(super) const fn of_quality(mut self) -> Self {
-        self.quality = true;
+    /// It is worth a warning at most in these revisions: the reaction is of the right kind, or the check is lenient.
+    pub(super) const fn warning_in(mut self, revisions: &'static [Revision]) -> Self {
+        self.warns = revisions;
         self
     }
 
@@ -125,6 +126,8 @@ impl Fault {
     }
 }
 
+/// Every revision.
+pub(super) const ANY: &[Revision] = &Revision::ALL;
 /// The revisions with a handshake.
 pub(super) const LEGACY: &[Revision] =
     &[Revision::V2024_11_05, Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];

@@ -1,6 +1,6 @@
 //! Faults of Streamable HTTP.
 
-use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, ORIGIN};
+use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST, HeaderValue, ORIGIN};
 use hyper::{Method, StatusCode};
 use serde::de::IgnoredAny;
 use serde_json::json;
@@ -35,8 +35,16 @@ pub(super) const FAULTS: &[Fault] = &[
     fault(
         "http.origin.host-rebinding-resisted/not-checked",
         "Requests for another host are served (https://github.com/modelcontextprotocol/python-sdk/issues/2269).",
-        &[Neglect(Duty::HostChecked)],
+        &[HttpRequest(|_, request| {
+            let foreign = request.headers().get(HOST).is_some_and(|host| host == "evil.example");
+            if foreign {
+                request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
+                request.headers_mut().remove(ORIGIN);
+            }
+            None
+        })],
     )
+    .within(MODERN)
     .over(HTTP),
     fault(
         "http.post.notification-accepted-status/ok",
@@ -109,7 +117,8 @@ pub(super) const FAULTS: &[Fault] = &[
             reply.headers_mut().remove(ALLOW);
         })],
     )
-    .over(HTTP),
+    .over(HTTP)
+    .warning_in(SESSIONS),
     fault(
         "http.error.unknown-method-status/ok",
         "Unknown methods get the status 200.",

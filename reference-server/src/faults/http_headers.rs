@@ -8,6 +8,7 @@ use crate::faults::edit::{is, put};
 use crate::faults::fault::{Fault, HTTP, MODERN, SINCE_2025_06, fault};
 use crate::faults::hook::Hook::{Answer, Definition, Forgive, HttpRequest, Neglect};
 use crate::message::{HEADER_MISMATCH, Object};
+use crate::revision::Revision;
 use crate::transport::http_reply::empty;
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -23,7 +24,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The version header of a session may say anything.",
         &[Neglect(Duty::VersionHeaderChecked)],
     )
-    .within(SINCE_2025_06)
+    .within(&[Revision::V2025_06_18, Revision::V2025_11_25])
     .over(HTTP),
     fault(
         "http-headers.version.absent-fallback/wanted",
@@ -148,9 +149,9 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(HTTP),
 ];
 
-/// Asks for a header for the one argument of one tool.
+/// Asks for a header for an argument of one tool, which nobody uses.
 fn annotate(tool: &mut Object, kind: &str, header: &str) {
-    if is(tool, "name", "echo") {
-        put(tool, &["inputSchema", "properties", "text"], json!({"type": kind, "x-mcp-header": header}));
+    if is(tool, "name", "touch_resource") {
+        put(tool, &["inputSchema", "properties", "note"], json!({"type": kind, "x-mcp-header": header}));
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::faults::Duty;
-use crate::faults::fault::{Fault, LEGACY, STDIO, fault};
+use crate::faults::fault::{ANY, Fault, LEGACY, STDIO, V2025_11, fault};
 use crate::faults::hook::Hook::{Input, Intercept, Neglect, Response, Result};
 use crate::faults::hook::Input::{Exit, Pass};
 use crate::faults::hook::Instead;
@@ -24,7 +24,7 @@ pub(super) const FAULTS: &[Fault] = &[
             result.remove("protocolVersion");
         })],
     )
-    .within(LEGACY),
+    .within(V2025_11),
     fault(
         "lifecycle.initialize.client-info-extras-tolerated/refused",
         "Members of clientInfo beyond name and version are refused.",
@@ -35,6 +35,7 @@ pub(super) const FAULTS: &[Fault] = &[
             more.then(|| Instead::error(INVALID_PARAMS, "Invalid params: clientInfo has an unknown member"))
         })],
     )
+    .also_seen(&["lifecycle.initialize.answered"])
     .within(LEGACY),
     fault(
         "lifecycle.pre-init.request-answered/dropped",
@@ -47,6 +48,7 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .breaking(&["lifecycle.pre-init.ping-answered"])
+    .warning_in(ANY)
     .within(LEGACY)
     .over(STDIO),
     fault(

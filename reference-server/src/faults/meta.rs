@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::faults::edit::put;
-use crate::faults::fault::{Fault, HTTP, MODERN, SINCE_2025_06, fault};
+use crate::faults::fault::{Fault, HTTP, MODERN, SINCE_2025_06, SINCE_2025_11, fault};
 use crate::faults::hook::Hook::{Answer, Forgive, Intercept, Result};
 use crate::faults::hook::Instead;
 use crate::message::INVALID_PARAMS;
@@ -30,10 +30,10 @@ pub(super) const FAULTS: &[Fault] = &[
         "meta.reserved-prefix-unused/own",
         "A key of the server's own in `_meta` has the prefix of the protocol.",
         &[Result("tools/list", |_, result| {
-            put(result, &["_meta"], json!({"io.modelcontextprotocol/speed": 1}))
+            put(result, &["_meta"], json!({"io.modelcontextprotocol/speed": 1}));
         })],
     )
-    .within(SINCE_2025_06),
+    .within(SINCE_2025_11),
     fault(
         "meta.extra-keys-tolerated/refused",
         "A key in `_meta` that is not known makes a request fail.",
@@ -72,7 +72,8 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Forgive(|_, error| error.message.ends_with("_meta needs protocolVersion, a string"))],
     )
     .also_seen(&["meta.request.wrong-type-refused", "meta.request.refusal-http-status"])
-    .within(MODERN),
+    .within(MODERN)
+    .over(HTTP),
     fault(
         "meta.request.capabilities-missing-refused/served",
         "Requests that name no capabilities of the client are served.",

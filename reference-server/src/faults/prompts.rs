@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::faults::edit::{at, is, items, put, repeat_first};
-use crate::faults::fault::{Fault, MODERN, fault};
+use crate::faults::fault::{ANY, Fault, MODERN, fault};
 use crate::faults::hook::Hook::{Answer, Definition, Intercept, Result};
 use crate::faults::hook::Instead;
 use crate::message::{INTERNAL_ERROR, Reply};
@@ -58,7 +58,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "prompts.get.role/system",
         "Messages of prompts come from the system.",
         &[Result("prompts/get", |_, result| {
-            items(result, "messages").for_each(|message| put(message, &["role"], "system"))
+            items(result, "messages").for_each(|message| put(message, &["role"], "system"));
         })],
     ),
     fault(
@@ -129,7 +129,8 @@ pub(super) const FAULTS: &[Fault] = &[
                 },
             );
         })],
-    ),
+    )
+    .warning_in(ANY),
     fault(
         "prompts.content.resource-body/left-out",
         "The resource in a prompt has neither text nor data.",

@@ -1,7 +1,7 @@
 //! Faults of resources.
 
 use crate::faults::edit::{at, is, items, put, repeat_first};
-use crate::faults::fault::{Fault, LEGACY, MODERN, fault};
+use crate::faults::fault::{ANY, Fault, LEGACY, MODERN, fault};
 use crate::faults::hook::Hook::{Answer, Definition, Intercept, Refusal, Result};
 use crate::faults::hook::Instead;
 use crate::message::{INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, Object, Reply};
@@ -36,6 +36,7 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .also_seen(&["resources.templates.expandable"])
+    .warning_in(ANY)
     .within(MODERN),
     fault(
         "resources.definition.uri/no-scheme",
@@ -142,7 +143,8 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Intercept(|asked| {
             asked.is("resources/templates/list").then(|| Instead::error(METHOD_NOT_FOUND, "Method not found"))
         })],
-    ),
+    )
+    .within(MODERN),
     fault(
         "resources.templates.fields/no-name",
         "Templates have no name.",

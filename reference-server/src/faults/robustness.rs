@@ -56,7 +56,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "robustness.liveness.after-stress/deaf-after-length",
         "After a long line everything is thrown away.",
         &[Input(|memory, bytes| {
-            if bytes.len() > 200_000 {
+            if bytes.len() > 60_000 && is_json(bytes) {
                 memory.keep(json!(true));
             }
             if memory.kept().is_some() { Drop } else { Pass }

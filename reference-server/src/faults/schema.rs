@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::faults::edit::put;
-use crate::faults::fault::{Fault, LEGACY, fault};
+use crate::faults::fault::{ANY, Fault, LEGACY, fault};
 use crate::faults::hook::Hook::{Answer, Notify, Result};
 use crate::faults::hook::result;
 
@@ -25,6 +25,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The answer to a subscription has something in it.",
         &[Result("resources/subscribe", |_, result| put(result, &["subscribed"], true))],
     )
+    .warning_in(ANY)
     .within(LEGACY),
     fault(
         "schema.server-notifications.known/made-up",

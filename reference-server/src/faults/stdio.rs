@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::faults::Duty;
-use crate::faults::fault::{Fault, MODERN, STDIO, fault};
+use crate::faults::fault::{ANY, Fault, MODERN, STDIO, fault};
 use crate::faults::hook::Hook::{Line, Neglect};
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -23,10 +23,10 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(STDIO),
     fault(
         "stdio.newline-delimited/pretty",
-        "Messages are indented over several lines.",
+        "Lists of tools are indented over several lines.",
         &[Line(|_, line| match serde_json::from_slice::<Value>(&line) {
-            Ok(message) => format!("{message:#}\n").into_bytes(),
-            Err(_) => line,
+            Ok(message) if message.pointer("/result/tools").is_some() => format!("{message:#}\n").into_bytes(),
+            _ => line,
         })],
     )
     .also_seen(&["stdio.no-embedded-newline"])
@@ -36,7 +36,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Lines end as on Windows.",
         &[Line(|_, line| [line.trim_ascii_end(), b"\r\n"].concat())],
     )
-    .of_quality()
+    .warning_in(ANY)
     .within(MODERN)
     .over(STDIO),
     fault(

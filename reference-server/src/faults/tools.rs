@@ -8,7 +8,8 @@ use crate::faults::edit::{at, blocks, is, put, repeat_first};
 use crate::faults::fault::{
     Fault, LEGACY, MODERN, SINCE_2025_03, SINCE_2025_06, SINCE_2025_11, STDIO, fault,
 };
-use crate::faults::hook::Hook::{Answer, Definition, Intercept, Neglect, Request, Result};
+use crate::faults::hook::Hook::{Answer, Definition, Input, Intercept, Neglect, Request, Result};
+use crate::faults::hook::Input::{Changed, Pass};
 use crate::faults::hook::{Asked, Instead};
 use crate::message::{INVALID_PARAMS, METHOD_NOT_FOUND, Object, Reply};
 use crate::revision::Revision;
@@ -30,9 +31,12 @@ pub(super) const FAULTS: &[Fault] = &[
     fault(
         "tools.list.without-params/wanted",
         "A list of tools is refused where the request has no parameters.",
-        &[Intercept(|asked| {
-            let bare = asked.is("tools/list") && asked.params.is_empty();
-            bare.then(|| Instead::error(INVALID_PARAMS, "Invalid params: params are missing"))
+        &[Input(|_, bytes| match serde_json::from_slice::<Object>(bytes) {
+            Ok(mut request) if is(&request, "method", "tools/list") && !request.contains_key("params") => {
+                put(&mut request, &["params"], json!({"cursor": "params are missing"}));
+                Changed(Value::Object(request).to_string().into_bytes())
+            }
+            _ => Pass,
         })],
     )
     .within(LEGACY),
@@ -128,9 +132,9 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .within(SINCE_2025_06),
     fault(
-        "tools.definition.description/null",
-        "The description of every tool is null.",
-        &[Definition("tools", |_, tool| put(tool, &["description"], Value::Null))],
+        "tools.definition.description/number",
+        "The description of every tool is a number.",
+        &[Definition("tools", |_, tool| put(tool, &["description"], 5))],
     ),
     fault(
         "tools.definition.input-schema-root/string",
@@ -145,7 +149,8 @@ pub(super) const FAULTS: &[Fault] = &[
                 put(tool, &["inputSchema"], Value::Null);
             }
         })],
-    ),
+    )
+    .also_seen(&["tools.definition.input-schema-root"]),
     fault(
         "tools.definition.input-schema-valid/unknown-type",
         "The inputSchema of one tool has a property of the type `text`.",
@@ -159,12 +164,14 @@ pub(super) const FAULTS: &[Fault] = &[
                 put(tool, &["inputSchema", "required"], "text");
             }
         })],
-    ),
+    )
+    .also_seen(&["tools.definition.input-schema-valid"]),
     fault(
         "tools.definition.output-schema-root/array",
         "Every outputSchema says that results are an array.",
         &[Definition("tools", |_, tool| put(tool, &["outputSchema", "type"], "array"))],
     )
+    .also_seen(&["tools.structured.conforms"])
     .within(&[Revision::V2025_06_18, Revision::V2025_11_25]),
     fault(
         "tools.definition.annotations-types/text",
@@ -178,11 +185,16 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Result("tools/call", |_, result| {
             result.remove("content");
         })],
-    ),
+    )
+    .also_seen(&["tools.structured.text-copy"]),
     fault(
         "tools.call.is-error-boolean/text",
         "isError is a text.",
-        &[Result("tools/call", |_, result| put(result, &["isError"], "false"))],
+        &[Result("tools/call", |_, result| {
+            if result.get("isError") == Some(&Value::Bool(false)) {
+                put(result, &["isError"], "false");
+            }
+        })],
     ),
     fault(
         "tools.call.arguments-optional/wanted",
@@ -191,7 +203,8 @@ pub(super) const FAULTS: &[Fault] = &[
             let bare = asked.is("tools/call") && !asked.params.contains_key("arguments");
             bare.then(|| Instead::error(INVALID_PARAMS, "Invalid params: arguments are missing"))
         })],
-    ),
+    )
+    .warning_in(MODERN),
     fault(
         "tools.call.unknown-tool-error/succeeds",
         "Calls of tools that do not exist succeed with an empty result.",
@@ -217,7 +230,8 @@ pub(super) const FAULTS: &[Fault] = &[
         "Arguments are not compared with the inputSchema (https://github.com/modelcontextprotocol/go-sdk/pull/454).",
         &[Neglect(Duty::ArgumentsChecked)],
     )
-    .also_seen(&["tools.call.input-error-in-result", "tools.structured.conforms"]),
+    .also_seen(&["tools.call.input-error-in-result", "tools.structured.conforms"])
+    .warning_in(MODERN),
     fault(
         "tools.structured.present/left-out",
         "Results have no structured content, although there is an outputSchema.",
@@ -239,10 +253,10 @@ pub(super) const FAULTS: &[Fault] = &[
     .within(SINCE_2025_06),
     fault(
         "tools.structured.text-copy/left-out",
-        "Structured content is not repeated as text.",
+        "Structured content comes without any text.",
         &[Result("tools/call", |_, result| {
             if result.contains_key("structuredContent") {
-                put(result, &["content"], json!([{"type": "text", "text": "done"}]));
+                put(result, &["content"], json!([]));
             }
         })],
     )

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
+use crate::faults::Transport;
 use crate::faults::edit::put;
-use crate::faults::fault::{Fault, LEGACY, MODERN, STDIO, fault};
+use crate::faults::fault::{ANY, Fault, LEGACY, MODERN, STDIO, fault};
 use crate::faults::hook::Hook::{Answer, Forgive, Intercept, Result};
 use crate::faults::hook::Instead;
 use crate::message::{INVALID_PARAMS, METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION};
@@ -25,6 +26,7 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .also_seen(&["lifecycle.errors.handled"])
+    .warning_in(ANY)
     .within(LEGACY),
     fault(
         "versioning.initialize.counter-offer-latest/oldest",
@@ -35,23 +37,14 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .within(LEGACY),
+    .within(LEGACY)
+    .over(&[Transport::Stdio, Transport::Http]),
     fault(
         "versioning.request.unsupported-error/served",
         "Requests of any version are served as if they were of the one that the server knows.",
         &[Forgive(|_, error| error.code == UNSUPPORTED_PROTOCOL_VERSION)],
     )
-    .breaking(&["discover.version-checked", "versioning.request.legacy-version-refused"])
-    .within(MODERN),
-    fault(
-        "versioning.request.legacy-version-refused/served",
-        "Stateless requests of earlier versions are served.",
-        &[Forgive(|asked, error| {
-            let meta = asked.params.get("_meta");
-            let version = meta.and_then(|meta| meta.get("io.modelcontextprotocol/protocolVersion")?.as_str());
-            error.code == UNSUPPORTED_PROTOCOL_VERSION && version.and_then(Revision::parse).is_some()
-        })],
-    )
+    .breaking(&["discover.version-checked"])
     .within(MODERN),
     fault(
         "versioning.request.unsupported-error-data/left-out",

@@ -211,8 +211,7 @@ fn check_caller(server: &Server, uri: &Uri, headers: &HeaderMap) -> Result<(), R
     let allowed = |host: &str| {
         is_loopback(host) || config.allowed_hosts.iter().any(|name| name.eq_ignore_ascii_case(host))
     };
-    let ours = hosts.next().is_none() && host.is_some_and(allowed);
-    if !ours && server.keeps(Duty::HostChecked) {
+    if hosts.next().is_some() || !host.is_some_and(allowed) {
         return refuse("Host names another server");
     }
     if uri.host().is_some_and(|host| !allowed(host)) {
@@ -341,8 +340,8 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
     let none = Object::new();
     let body = match server.arrived(body) {
         Arrived::Text(body) => body,
-        Arrived::Nothing => return empty(StatusCode::ACCEPTED),
-        Arrived::LastOne => std::future::pending().await,
+        Arrived::Dropped => return empty(StatusCode::ACCEPTED),
+        Arrived::Hangs => std::future::pending().await,
     };
     let payload = match message::read(&body) {
         Ok(payload) => payload,
