@@ -6,6 +6,7 @@ mod base_errors;
 mod base_stateless;
 mod call;
 mod completion;
+mod elsewhere;
 mod http;
 mod http_headers;
 mod http_legacy_sse;
