@@ -29,14 +29,14 @@ real *ARGS:
     cargo build --release
     fixtures/real/check.py {{ARGS}}
 
-# Is every fault that the reference server can have seen, and nothing else?
-kill-matrix *ARGS:
-    .ci/kill-matrix {{ARGS}}
-
 # The official conformance suite against the reference server; needs npm and python3
 official-suite:
     cargo build --release
     .ci/official-suite
+
+# Is every fault that the reference server can have seen, and nothing else?
+kill-matrix *ARGS:
+    .ci/kill-matrix {{ARGS}}
 
 # How many requirements are decided
 coverage:

@@ -275,8 +275,8 @@ mod tests {
             ].iter().map(|event| chaos.event(event)).collect();
             let events = read(&stream);
             prop_assert_eq!(events.len(), 4, "{}", stream);
-            prop_assert_eq!(&events[0], &("".to_owned(), "endpoint".to_owned(), "/messages?sessionId=1".to_owned()));
-            prop_assert_eq!(&events[1], &("3-0".to_owned(), "message".to_owned(), "".to_owned()));
+            prop_assert_eq!(&events[0], &(String::new(), "endpoint".to_owned(), "/messages?sessionId=1".to_owned()));
+            prop_assert_eq!(&events[1], &("3-0".to_owned(), "message".to_owned(), String::new()));
             for event in &events[2..] {
                 prop_assert_eq!(&event.0, "3-1");
                 prop_assert_eq!(&event.1, "message");

@@ -14,7 +14,7 @@ use crate::legacy::{Exchange, Serving, Session, take_in};
 use crate::message::{Message, Payload, Request, Unreadable, read};
 use crate::modern::{self, MirrorHeaders};
 use crate::pace::paced;
-use crate::server::lock;
+use crate::server::{Running, lock};
 
 /// How long requests in progress may go on after the client has closed its side.
 const GRACE: Duration = Duration::from_secs(1);
@@ -27,6 +27,13 @@ pub(crate) struct Connection {
     tasks: Mutex<JoinSet<()>>,
     room: Arc<Semaphore>,
     closing: watch::Sender<bool>,
+    _running: Running,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.session.end();
+    }
 }
 
 /// How far a message has been served.
@@ -70,6 +77,7 @@ impl Connection {
         let room =
             Arc::new(Semaphore::new(session.server.config().max_requests_in_flight.saturating_add(16)));
         Self {
+            _running: session.server.run(),
             session,
             out,
             stateless_allowed,
@@ -84,8 +92,8 @@ impl Connection {
         let sink = Sink::Queue(self.out.clone());
         let text = match self.session.server.arrived(text) {
             Arrived::Text(text) => text,
-            Arrived::Dropped => return Ok(Step::Done),
-            Arrived::Hangs => return Ok(Step::Hangs),
+            Arrived::Nothing => return Ok(Step::Done),
+            Arrived::LastOne => return Ok(Step::Hangs),
         };
         let payload = read(&text)?;
         let is_handshake =

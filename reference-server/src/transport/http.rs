@@ -1,7 +1,7 @@
 //! The HTTP server: who may call, what is routed where, and how a POST finds its era.
 
 use std::convert::Infallible;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -27,13 +27,17 @@ use crate::pace::pause;
 use crate::revision::Revision;
 use crate::server::Server;
 use crate::transport::http_chaos::disturbed;
+use crate::transport::http_connections::{Connections, Place};
 use crate::transport::http_legacy_sse::{self, SseClients, accepts_events, prefers_events};
 use crate::transport::http_reply::{Reply, ReplyBody, empty, error, json, not_allowed};
 use crate::transport::http_session::{HttpSession, Sessions};
 use crate::transport::{connection::poll_once, http_modern};
 
-/// How long a client may take to send its headers, and its body.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most bytes of a head; also what is read of a body at a time.
+const BUFFER: usize = 64 << 10;
+/// Bodies that are being waited for at once, each of which may be as large as is allowed; further ones are not read
+/// before. Those that come together with their head do not count.
+const BODIES: usize = 64;
 /// How often idle sessions are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -47,6 +51,7 @@ struct Shared {
     sessions: Sessions,
     clients: Arc<SseClients>,
     closing: watch::Sender<bool>,
+    bodies: Semaphore,
 }
 
 /// Ends every session when the server is dropped.
@@ -66,44 +71,72 @@ impl Drop for Shutdown {
 /// # Errors
 /// None at present: failures of single connections, and of accepting them, are overcome.
 pub async fn serve_http(server: Server, listener: TcpListener) -> std::io::Result<()> {
-    let room = Arc::new(Semaphore::new(server.config().max_connections.max(1)));
+    let connections = Connections::new(server.config().max_connections);
     let shared = Arc::new(Shared {
         sessions: Sessions::new(server.clone()),
         clients: SseClients::new(),
         closing: watch::Sender::new(false),
+        bodies: Semaphore::new(BODIES),
         server,
     });
+    let _running = shared.server.run();
     let _shutdown = Shutdown(Arc::clone(&shared));
-    let mut connections = JoinSet::new();
+    let mut tasks = JoinSet::new();
     let mut sweep = tokio::time::interval(SWEEP);
     loop {
         tokio::select! {
-            (permit, accepted) = async {
-                let permit = Arc::clone(&room).acquire_owned().await;
-                (permit, listener.accept().await)
-            } => {
-                let Ok((stream, _)) = accepted else {
-                    // Out of descriptors, most likely: others have to close first.
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                };
-                let _ = stream.set_nodelay(true);
-                let shared = Arc::clone(&shared);
-                connections.spawn(async move {
-                    let service = service_fn(|request| handle(Arc::clone(&shared), request));
-                    let _ = http1::Builder::new()
-                        .timer(TokioTimer::new())
-                        .header_read_timeout(READ_TIMEOUT)
-                        // Answers are short: to copy one behind its head costs less than to write two pieces.
-                        .writev(false)
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
-                    drop(permit);
-                });
+            (stream, place) = connections.accept(&listener) => {
+                tasks.spawn(take_in(Arc::clone(&shared), stream, place));
             }
-            Some(_) = connections.join_next() => {}
+            Some(_) = tasks.join_next() => {}
             _ = sweep.tick() => shared.sessions.sweep(),
         }
+    }
+}
+
+/// Waits for the first byte; until then a connection has neither buffers nor a state.
+async fn take_in(shared: Arc<Shared>, stream: TcpStream, place: Place) {
+    let mut first = [0];
+    let first_byte = tokio::time::timeout(shared.server.config().read_timeout, stream.peek(&mut first));
+    let has_begun = tokio::select! {
+        () = place.is_needed() => false,
+        peeked = first_byte => matches!(peeked, Ok(Ok(1))),
+    };
+    if has_begun {
+        serve_boxed(shared, stream, place).await;
+    }
+}
+
+/// Apart, so that the large state of a connection at work takes no room in one that is idle.
+fn serve_boxed(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    place: Place,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(serve_connection(shared, stream, place))
+}
+
+/// Serves one connection until it ends, or somebody else needs its place while it is idle.
+async fn serve_connection(shared: Arc<Shared>, stream: TcpStream, place: Place) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| {
+        let (shared, busy) = (Arc::clone(&shared), place.busy());
+        async move {
+            let mut reply = handle(shared, request).await?;
+            reply.body_mut().keep_busy(busy);
+            Ok::<_, Infallible>(reply)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(shared.server.config().read_timeout)
+        .max_buf_size(BUFFER)
+        // Answers are short: to copy one behind its head costs less than to write two pieces.
+        .writev(false)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        _ = connection => {}
+        () = place.is_needed() => {}
     }
 }
 
@@ -134,7 +167,7 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
     let has_sse = server.serves(Revision::V2024_11_05);
     let legacy = server.serves_legacy();
     match (parts.uri.path(), &parts.method) {
-        ("/mcp", &Method::POST) => match read_body(server, &parts.headers, body).await {
+        ("/mcp", &Method::POST) => match read_body(shared, &parts.headers, body).await {
             Ok(body) => post(shared, &parts.headers, &body).await,
             Err(refusal) => refusal,
         },
@@ -160,7 +193,7 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
         ("/mcp", _) => not_allowed("POST"),
         ("/sse", &Method::GET) if has_sse => http_legacy_sse::open(server, &shared.clients),
         ("/sse", _) if has_sse => not_allowed("GET"),
-        ("/messages", &Method::POST) if has_sse => match read_body(server, &parts.headers, body).await {
+        ("/messages", &Method::POST) if has_sse => match read_body(shared, &parts.headers, body).await {
             Ok(body) => http_legacy_sse::post(&shared.clients, parts.uri.query(), &body).await,
             Err(refusal) => refusal,
         },
@@ -217,7 +250,8 @@ fn host_name(authority: &str) -> Option<&str> {
 }
 
 /// Reads the body of a POST within the limits.
-async fn read_body(server: &Server, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Reply> {
+async fn read_body(shared: &Shared, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Reply> {
+    let server = &shared.server;
     let limit = server.config().max_body_bytes;
     let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !media.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
@@ -231,7 +265,13 @@ async fn read_body(server: &Server, headers: &HeaderMap, body: Incoming) -> Resu
     // A short body has come with its head; it needs no timer.
     let read = match poll_once(&mut reading).await {
         Poll::Ready(read) => Ok(read),
-        Poll::Pending => tokio::time::timeout(READ_TIMEOUT, reading).await,
+        Poll::Pending => {
+            let waiting = async {
+                let _room = shared.bodies.acquire().await;
+                reading.await
+            };
+            tokio::time::timeout(server.config().read_timeout, waiting).await
+        }
     };
     match read {
         Ok(Ok(body)) => Ok(body.to_bytes()),
@@ -300,8 +340,8 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
     let none = Object::new();
     let body = match server.arrived(body) {
         Arrived::Text(body) => body,
-        Arrived::Dropped => return empty(StatusCode::ACCEPTED),
-        Arrived::Hangs => std::future::pending().await,
+        Arrived::Nothing => return empty(StatusCode::ACCEPTED),
+        Arrived::LastOne => std::future::pending().await,
     };
     let payload = match message::read(&body) {
         Ok(payload) => payload,

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
 use crate::chaos::Chaos;
+use crate::transport::http_connections::Busy;
 use crate::transport::http_reply::{Reply, ReplyBody};
 
 /// A body in pieces, each of which is sent before the next is made.
@@ -19,13 +20,20 @@ pub(crate) struct ChaoticBody {
     /// The length that is announced.
     length: Option<u64>,
     is_resting: bool,
+    busy: Option<Busy>,
 }
 
 /// The same reply in another form.
 pub(crate) fn disturbed(chaos: Chaos, reply: Reply) -> Reply {
     reply.map(|body| {
-        let mut chaotic =
-            ChaoticBody { chaos, source: None, pieces: VecDeque::new(), length: None, is_resting: false };
+        let mut chaotic = ChaoticBody {
+            chaos,
+            source: None,
+            pieces: VecDeque::new(),
+            length: None,
+            is_resting: false,
+            busy: None,
+        };
         match body {
             // Nothing can be done to what is not there.
             body if body.size_hint().exact() == Some(0) => return body,
@@ -42,6 +50,11 @@ pub(crate) fn disturbed(chaos: Chaos, reply: Reply) -> Reply {
 }
 
 impl ChaoticBody {
+    /// Keeps the connection busy until everything is written.
+    pub(crate) fn keep_busy(&mut self, busy: Busy) {
+        self.busy = Some(busy);
+    }
+
     fn cut(&mut self, bytes: &Bytes) {
         self.pieces.extend(self.chaos.pieces(bytes).into_iter().map(|piece| bytes.slice_ref(piece)));
     }

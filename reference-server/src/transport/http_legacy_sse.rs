@@ -32,7 +32,7 @@ impl SseClients {
 
     pub(crate) fn close_all(&self) {
         for (_, connection) in lock(&self.table).drain() {
-            connection.session.in_flight.cancel_all();
+            connection.session.end();
         }
     }
 }
@@ -46,7 +46,7 @@ struct Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         if let Some(connection) = lock(&self.clients.table).remove(&self.id) {
-            connection.session.in_flight.cancel_all();
+            connection.session.end();
         }
     }
 }

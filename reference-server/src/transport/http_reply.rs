@@ -14,6 +14,7 @@ use crate::message::{Id, RpcError, error_response};
 use crate::revision::Revision;
 use crate::server::Server;
 use crate::transport::http_chaos::ChaoticBody;
+use crate::transport::http_connections::Busy;
 use crate::transport::sse::FedBody;
 
 /// A body that is known at once or written bit by bit.
@@ -27,6 +28,15 @@ pub(crate) enum ReplyBody {
 }
 
 impl ReplyBody {
+    /// Keeps a connection busy for as long as there is something to write; what is whole is as good as written.
+    pub(crate) fn keep_busy(&mut self, busy: Busy) {
+        match self {
+            Self::Whole(_) => {}
+            Self::Fed(body) | Self::Faulty(body, _) => body.keep_busy(busy),
+            Self::Chaotic(body) => body.keep_busy(busy),
+        }
+    }
+
     /// The text of a body that is known.
     pub(crate) fn whole_text(body: Full<Bytes>) -> String {
         let mut bytes = Vec::new();

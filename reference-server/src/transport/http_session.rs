@@ -200,7 +200,7 @@ impl HttpSession {
     /// Ends the session: its requests are cancelled, its streams close.
     fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        self.core.in_flight.cancel_all();
+        self.core.end();
         self.closing.notify_waiters();
     }
 

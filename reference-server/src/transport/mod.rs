@@ -3,6 +3,7 @@
 mod connection;
 mod http;
 mod http_chaos;
+mod http_connections;
 mod http_legacy_sse;
 mod http_modern;
 pub(crate) mod http_reply;
