@@ -84,7 +84,8 @@ fn ten_thousand_idle_connections_cost_little() {
 fn what_is_asked_before_anything_is_read_is_answered_in_order() {
     let mut served = Served::start(&[]);
     let (mut stdin, stdout) = (served.0.stdin.take().unwrap(), served.0.stdout.take().unwrap());
-    writeln!(stdin, "{INITIALIZE}\n{}", r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).unwrap();
+    writeln!(stdin, "{INITIALIZE}").unwrap();
+    stdin.write_all(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n").unwrap();
     // Its answers are far more than a pipe holds, so that the server has to wait for this client to read.
     const CALLS: usize = 400;
     let text = "x".repeat(2000);

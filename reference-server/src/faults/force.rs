@@ -3,11 +3,21 @@
 use std::borrow::Cow;
 
 use crate::context::Answer;
-use crate::faults::hook::{Arrived, Asked, Hook, HttpAsked, Input, Instead, Memory, result};
+use crate::faults::hook::{Asked, Hook, HttpAsked, Input, Instead, Memory, result};
 use crate::faults::{Duty, FaultId};
 use crate::message::{Notification, Request, RpcError};
 use crate::revision::Revision;
 use crate::transport::HttpReply;
+
+/// What is to be done with a text that has arrived.
+pub(crate) enum Arrived<'a> {
+    /// It is read.
+    Text(Cow<'a, [u8]>),
+    /// Nothing.
+    Dropped,
+    /// Nothing, nor with any that follow.
+    Hangs,
+}
 
 /// The faults in force, with what they remember.
 #[derive(Debug)]
@@ -27,14 +37,14 @@ impl Force {
         self.hooks.iter().any(|hook| matches!(hook, Hook::Neglect(neglected) if *neglected == duty))
     }
 
-    /// What becomes of a text that has arrived.
+    /// A text that has arrived, changed.
     pub(crate) fn arrived<'a>(&self, bytes: &'a [u8]) -> Arrived<'a> {
         match self.input(bytes) {
             Input::Pass => Arrived::Text(Cow::Borrowed(bytes)),
             Input::Changed(bytes) => Arrived::Text(Cow::Owned(bytes)),
-            Input::Drop => Arrived::Nothing,
+            Input::Drop => Arrived::Dropped,
             Input::Exit(code) => std::process::exit(code),
-            Input::Hang => Arrived::LastOne,
+            Input::Hang => Arrived::Hangs,
         }
     }
 

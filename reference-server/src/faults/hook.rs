@@ -1,6 +1,5 @@
 //! The places at which a fault can take hold of the server: a small closed set.
 
-use std::borrow::Cow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -64,16 +63,6 @@ pub(crate) enum Input {
     Exit(i32),
     /// Nothing more is read from this channel.
     Hang,
-}
-
-/// A text that has arrived, as the server gets to see it.
-pub(crate) enum Arrived<'a> {
-    /// This is read.
-    Text(Cow<'a, [u8]>),
-    /// It was thrown away.
-    Nothing,
-    /// Nothing is read from this channel any more.
-    LastOne,
 }
 
 /// What a request gets instead of what its handler says.

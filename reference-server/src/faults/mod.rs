@@ -38,5 +38,5 @@ pub use fault::{Fault, FaultId, Transport};
 pub use registry::{UnknownFault, areas, faults};
 
 pub(crate) use duty::Duty;
-pub(crate) use force::{FaultsOnRequest, Force};
-pub(crate) use hook::{Arrived, HttpAsked};
+pub(crate) use force::{Arrived, FaultsOnRequest, Force};
+pub(crate) use hook::HttpAsked;

@@ -92,8 +92,8 @@ impl Connection {
         let sink = Sink::Queue(self.out.clone());
         let text = match self.session.server.arrived(text) {
             Arrived::Text(text) => text,
-            Arrived::Nothing => return Ok(Step::Done),
-            Arrived::LastOne => return Ok(Step::Hangs),
+            Arrived::Dropped => return Ok(Step::Done),
+            Arrived::Hangs => return Ok(Step::Hangs),
         };
         let payload = read(&text)?;
         let is_handshake =

@@ -340,8 +340,8 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
     let none = Object::new();
     let body = match server.arrived(body) {
         Arrived::Text(body) => body,
-        Arrived::Nothing => return empty(StatusCode::ACCEPTED),
-        Arrived::LastOne => std::future::pending().await,
+        Arrived::Dropped => return empty(StatusCode::ACCEPTED),
+        Arrived::Hangs => std::future::pending().await,
     };
     let payload = match message::read(&body) {
         Ok(payload) => payload,

@@ -115,14 +115,15 @@ impl Turn<'_> {
     /// Adds an answer, behind what its handler has said before. False if there is no room for another one.
     #[must_use]
     pub(crate) fn answer(&mut self, message: &str) -> bool {
-        if !self.0.queue.is_empty() {
-            self.0.gather();
+        // All of it, or the answer would overtake what is still queued.
+        while let Ok(earlier) = self.0.queue.try_recv() {
+            self.0.push(&earlier);
         }
         self.0.push(message);
         if self.0.buffer.len() >= GATHERED {
             self.write();
         }
-        self.0.buffer.len() < GATHERED && self.0.queue.is_empty()
+        self.0.buffer.len() < GATHERED
     }
 
     /// Writes as much as the client takes without being waited for.
