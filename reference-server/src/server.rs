@@ -307,9 +307,6 @@ impl Server {
         if revision >= Revision::V2025_03_26 {
             capabilities["completions"] = json!({});
         }
-        if revision == Revision::V2025_11_25 {
-            capabilities["tasks"] = json!({"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}});
-        }
         if revision.is_modern() {
             capabilities["extensions"] = json!({TASKS: {}, SKILLS: {"directoryRead": true}});
         }

@@ -140,7 +140,8 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .within(SESSIONS)
-    .over(HTTP),
+    .over(HTTP)
+    .also_seen(&["http.sse.response-delivered"]),
     fault(
         "http.endpoint.single/no-get",
         "A GET of the endpoint gets the status 404.",
@@ -148,20 +149,21 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .breaking(&["http.get.sse-or-refused"])
     .within(SESSIONS)
-    .over(HTTP),
+    .over(HTTP)
+    .also_seen(&["http.sse.response-delivered"]),
     fault(
         "http.sse.event-payload/no-message",
         "Each message of a stream comes with words before it.",
         &[Event(|_, event| event.replacen("data: {", "data: message {", 1))],
     )
-    .also_seen(&["http.sse.response-delivered", "http.sse.retry-before-close"])
+    .also_seen(&["http.post.accept-both-types-served", "http.sse.response-delivered", "http.sse.retry-before-close"])
     .over(HTTP),
     fault(
         "http.sse.response-delivered/cut",
         "Streams end before the response.",
         &[Event(|_, event| if event.contains("\"result\"") { ": gone\n\n".to_owned() } else { event })],
     )
-    .also_seen(&["http.sse.not-closed-early", "http.sse.retry-before-close"])
+    .also_seen(&["http.post.accept-both-types-served", "http.sse.not-closed-early", "http.sse.retry-before-close"])
     .over(HTTP),
     fault(
         "http.sse.priming-event/left-out",
@@ -169,7 +171,8 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Neglect(Duty::PrimingEvent)],
     )
     .within(V2025_11)
-    .over(HTTP),
+    .over(HTTP)
+    .also_seen(&["http.sse.response-delivered"]),
     fault(
         "http.sse.buffering-disabled/left-out",
         "Streams do not say that they must not be held back.",

@@ -33,5 +33,6 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Notify(|_, notification| {
             vec![notification, json!({"jsonrpc": "2.0", "method": "notifications/tools/busy"})]
         })],
-    ),
+    )
+    .within(LEGACY),
 ];

@@ -1,7 +1,7 @@
 //! The handshake: `initialize`, version negotiation, and what is refused before it.
 
 use crate::faults::Duty;
-use crate::features::ClientCapabilities;
+use crate::features::{ClientCapabilities, tasks};
 use crate::legacy::Session;
 use crate::message::{Object, RpcError, optional_object, string};
 use crate::revision::Revision;
@@ -28,7 +28,11 @@ pub(crate) fn initialize(session: &Session, params: &Object) -> Result<Object, R
     }
     let mut result = Object::new();
     result.insert("protocolVersion".into(), revision.as_str().into());
-    result.insert("capabilities".into(), Server::capabilities(revision));
+    let mut capabilities = Server::capabilities(revision);
+    if revision.has_tasks() {
+        capabilities["tasks"] = tasks::legacy::capability(session);
+    }
+    result.insert("capabilities".into(), capabilities);
     result.insert("serverInfo".into(), Server::introduction(revision));
     result.insert("instructions".into(), Server::INSTRUCTIONS.into());
     Ok(result)

@@ -31,6 +31,9 @@ pub(crate) enum Phase {
 pub(crate) struct Session {
     /// Tells it from all other sessions of the server.
     pub id: u64,
+    /// Whether it is known who the client is: on STDIO, the user who started the server. On HTTP nobody is known
+    /// without authorization.
+    pub client_is_known: bool,
     pub server: Server,
     pub in_flight: Arc<InFlight>,
     pub peer: Peer,
@@ -42,10 +45,11 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(server: Server) -> Arc<Self> {
+    pub(crate) fn new(server: Server, client_is_known: bool) -> Arc<Self> {
         let in_flight = InFlight::new(server.config().max_requests_in_flight);
         Arc::new(Self {
             id: server.number_session(),
+            client_is_known,
             server,
             in_flight,
             peer: Peer::default(),

@@ -390,7 +390,7 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
 
 /// Begins a session; only a handshake that succeeds gets an id.
 async fn initialize(shared: &Shared, request: message::Request) -> Reply {
-    let core = Session::new(shared.server.clone());
+    let core = Session::new(shared.server.clone(), false);
     // The handshake takes no time and says nothing before its answer.
     let (sender, _receiver) = tokio::sync::mpsc::channel(1);
     let sink = crate::context::Sink::Queue(sender);

@@ -55,7 +55,7 @@ impl Drop for Registration {
 pub(crate) fn open(server: &Server, clients: &Arc<SseClients>) -> Reply {
     let id = random_id();
     let (sender, mut messages) = mpsc::channel(QUEUE);
-    let connection = Arc::new(Connection::new(Session::new(server.clone()), sender, false));
+    let connection = Arc::new(Connection::new(Session::new(server.clone(), false), sender, false));
     let session = Arc::clone(&connection.session);
     {
         let mut table = lock(&clients.table);

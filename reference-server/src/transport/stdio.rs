@@ -132,7 +132,7 @@ fn forgive_closed(result: std::io::Result<()>) -> std::io::Result<()> {
 
 fn open(server: Server, outgoing: &mpsc::Sender<String>) -> Connection {
     let stateless = server.serves_modern();
-    Connection::new(Session::new(server), outgoing.clone(), stateless)
+    Connection::new(Session::new(server, true), outgoing.clone(), stateless)
 }
 
 /// Tells the client about changes for as long as there may be any.

@@ -67,10 +67,7 @@ fn own(session: &Session, revision: Revision, params: &Object, method: &str) -> 
 }
 
 fn require(revision: Revision, method: &str) -> Result<(), RpcError> {
-    match revision {
-        Revision::V2025_11_25 => Ok(()),
-        _ => Err(RpcError::method_not_found(method)),
-    }
+    if revision.has_tasks() { Ok(()) } else { Err(RpcError::method_not_found(method)) }
 }
 
 /// `tasks/get`.
@@ -88,9 +85,21 @@ pub(crate) fn cancel(session: &Session, revision: Revision, params: &Object) -> 
     Ok(shown(&task.view()))
 }
 
+/// The capability. Who cannot tell clients apart does not offer them a list.
+pub(crate) fn capability(session: &Session) -> Value {
+    let mut capability = json!({"cancel": {}, "requests": {"tools": {"call": {}}}});
+    if session.client_is_known {
+        capability["list"] = json!({});
+    }
+    capability
+}
+
 /// `tasks/list`.
 pub(crate) fn list(session: &Session, revision: Revision, params: &Object) -> Result<Object, RpcError> {
     require(revision, "tasks/list")?;
+    if !session.client_is_known {
+        return Err(RpcError::method_not_found("tasks/list"));
+    }
     let server = &session.server;
     let tasks = server.tasks().of(&Owner::Session(session.id));
     let shown = tasks.iter().map(|task| (task.number, Value::Object(shown(&task.view()))));
