@@ -34,6 +34,10 @@ official-suite:
     cargo build --release
     .ci/official-suite
 
+# Is every fault that the reference server can have seen, and nothing else?
+kill-matrix *ARGS:
+    .ci/kill-matrix {{ARGS}}
+
 # How many requirements are decided
 coverage:
     cargo run --release -- list requirements --coverage

@@ -75,7 +75,7 @@ fn requests(input: &[u8]) -> Asked {
     let mut asked = Asked::default();
     for line in input.split(|byte| *byte == b'\n') {
         // A batch may hold as many texts as it has commas.
-        asked.texts += 1 + line.iter().filter(|byte| **byte == b',').count();
+        asked.texts += line.split(|byte| *byte == b',').count();
         if let Ok(value) = serde_json::from_slice::<serde_json::Value>(line) {
             let elements = value.as_array().map_or(std::slice::from_ref(&value), Vec::as_slice);
             for id in elements.iter().filter_map(|element| element.get("id")) {

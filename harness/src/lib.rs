@@ -15,5 +15,6 @@ pub mod probes;
 pub mod check;
 pub mod report;
 pub mod suite;
+pub mod kill;
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::faults::Duty;
+use crate::features::tasks::{Outlet, Owner, Task, legacy};
 use crate::features::{Level, ProgressGate};
 use crate::legacy::Session;
-use crate::message::{Reply, Request, RpcError, notification};
+use crate::message::{Id, Object, Reply, Request, RpcError, notification};
 use crate::modern::RequestMeta;
 use crate::revision::Revision;
 use crate::server::Server;
@@ -26,6 +27,8 @@ pub(crate) enum Sink {
     Queue(mpsc::Sender<String>),
     /// The resumable stream of a legacy HTTP request.
     Stream(Arc<EventLog>),
+    /// Wherever the messages of a task can go at the time.
+    Task(Arc<Outlet>),
 }
 
 impl Sink {
@@ -36,6 +39,12 @@ impl Sink {
                 let _ = queue.send(message).await;
             }
             Self::Stream(log) => log.append(message).await,
+            // Boxed, because one sink leads to another.
+            Self::Task(outlet) => {
+                if let Some(sink) = outlet.current() {
+                    Box::pin(sink.send(message)).await;
+                }
+            }
         }
     }
 
@@ -53,6 +62,11 @@ impl Sink {
                 let _ = queue.try_send(message);
             }
             Self::Stream(log) => log.append_now(message),
+            Self::Task(outlet) => {
+                if let Some(sink) = outlet.current() {
+                    sink.send_now(message);
+                }
+            }
         }
     }
 }
@@ -72,6 +86,8 @@ pub(crate) struct RequestContext {
     pub request: Request,
     pub caller: Caller,
     pub sink: Sink,
+    /// The task that the request has become.
+    pub task: Option<Arc<Task>>,
     progress: ProgressGate,
 }
 
@@ -83,10 +99,46 @@ impl RequestContext {
         caller: Caller,
         sink: Sink,
     ) -> Self {
-        Self { server, revision, request, caller, sink, progress: ProgressGate::default() }
+        Self { server, revision, request, caller, sink, task: None, progress: ProgressGate::default() }
+    }
+
+    /// The context of the work that goes on when the request has been answered with a task.
+    pub(crate) fn in_task(&self, task: Arc<Task>) -> Self {
+        /// A longer token is not kept for the life of a task.
+        const LONGEST_TOKEN: usize = 1024;
+        let token = self.request.progress_token.as_ref().filter(|token| token.get().len() <= LONGEST_TOKEN);
+        let request = Request {
+            id: Id::of_nothing(),
+            method: self.request.method.clone(),
+            params: Object::new(),
+            progress_token: token.cloned(),
+        };
+        let caller = match &self.caller {
+            Caller::Session(session) => Caller::Session(Arc::clone(session)),
+            Caller::Stateless(meta) => {
+                Caller::Stateless(RequestMeta { log_level: meta.log_level, client: meta.client.known() })
+            }
+        };
+        let sink = Sink::Task(Arc::clone(&task.outlet));
+        let context = Self::new(self.server.clone(), self.revision, request, caller, sink);
+        Self { task: Some(task), ..context }
+    }
+
+    /// Whom tasks of this caller belong to.
+    pub(crate) fn owner(&self) -> Owner {
+        match &self.caller {
+            Caller::Session(session) => Owner::Session(session.id),
+            Caller::Stateless(_) => Owner::Principal(self.principal().to_owned()),
+        }
+    }
+
+    /// `_meta` of what is sent for a task.
+    fn related(&self) -> Option<Object> {
+        self.task.as_ref().map(|task| legacy::related(&task.id))
     }
 
     /// On whose behalf the request is made. Without authorization all clients are one.
+    #[allow(clippy::unused_self, reason = "who it is depends on the request once there is authorization")]
     pub(crate) fn principal(&self) -> &'static str {
         "anonymous"
     }
@@ -119,6 +171,11 @@ impl RequestContext {
             total: u64,
             #[serde(skip_serializing_if = "Option::is_none")]
             message: Option<&'a str>,
+            #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+            meta: Option<Object>,
+        }
+        if let Some(task) = &self.task {
+            task.say(message);
         }
         let Some(token) = &self.request.progress_token else {
             return;
@@ -131,6 +188,7 @@ impl RequestContext {
             progress,
             total,
             message: (self.revision >= Revision::V2025_03_26).then_some(message),
+            meta: self.related(),
         };
         self.notify(notification("notifications/progress", &params)).await;
     }
@@ -143,7 +201,10 @@ impl RequestContext {
         };
         let wanted = wanted.is_some_and(|threshold| level >= threshold);
         if wanted || !self.server.keeps(Duty::LogThreshold) {
-            let params = json!({"level": level.as_str(), "logger": "tools", "data": data.into()});
+            let mut params = json!({"level": level.as_str(), "logger": "tools", "data": data.into()});
+            if let Some(meta) = self.related() {
+                params["_meta"] = meta.into();
+            }
             self.notify(notification("notifications/message", &params)).await;
         }
     }

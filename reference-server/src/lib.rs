@@ -3,19 +3,22 @@
 //! It speaks all five revisions over STDIO, Streamable HTTP and HTTP+SSE. Start with [`Server::new`], then hand the
 //! server to [`serve_stdio`] or [`serve_http`]; `README.md` maps each page of the specification to a file.
 
+mod chaos;
 mod context;
 mod faults;
 mod features;
 mod legacy;
 mod message;
 mod modern;
+mod pace;
 mod revision;
 mod schema;
 mod seal;
 mod server;
 mod transport;
 
-pub use faults::{Fault, FaultId, Transport, UnknownFault, faults};
+pub use faults::{Fault, FaultId, Transport, UnknownFault, areas, faults};
+pub use pace::{Delay, InvalidPace, Stall};
 pub use revision::Revision;
 pub use server::{Config, Server};
 pub use transport::{serve_http, serve_stdio, serve_stream};

@@ -23,7 +23,7 @@ pub(crate) const MISSING_CLIENT_CAPABILITY: i64 = -32021;
 pub(crate) const UNSUPPORTED_PROTOCOL_VERSION: i64 = -32022;
 
 /// A JSON-RPC error, and the HTTP status that the modern binding gives it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RpcError {
     pub code: i64,
     pub message: String,
@@ -60,6 +60,15 @@ impl RpcError {
     pub(crate) fn with_data(mut self, data: Value) -> Self {
         self.data = Some(Box::new(data));
         self
+    }
+
+    /// The error object.
+    pub(crate) fn to_value(&self) -> Value {
+        let mut error = json!({"code": self.code, "message": self.message});
+        if let Some(data) = &self.data {
+            error["data"] = Value::clone(data);
+        }
+        error
     }
 
     pub(crate) fn with_status(mut self, http_status: u16) -> Self {
@@ -102,6 +111,11 @@ impl Id {
             _ => return None,
         };
         Some(Self { raw: raw.to_owned(), key })
+    }
+
+    /// An id for what nobody waits for.
+    pub(crate) fn of_nothing() -> Self {
+        Self { raw: RawValue::NULL.to_owned(), key: IdKey::Number("null".into()) }
     }
 
     pub(crate) fn raw(&self) -> &RawValue {
@@ -382,10 +396,7 @@ pub(crate) fn result_response(id: &Id, reply: &Reply) -> String {
 
 /// The response that carries an error; without a readable id, the form that `revision` prescribes.
 pub(crate) fn error_response(id: Option<&Id>, error: &RpcError, revision: Revision) -> String {
-    let mut body = json!({"code": error.code, "message": error.message});
-    if let Some(data) = &error.data {
-        body["data"] = Value::clone(data);
-    }
+    let body = error.to_value();
     match id {
         Some(id) => format!("{{\"jsonrpc\":\"2.0\",\"id\":{},\"error\":{body}}}", id.raw.get()),
         None if revision.omits_unreadable_id() => {

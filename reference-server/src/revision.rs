@@ -48,6 +48,11 @@ impl Revision {
         self as usize
     }
 
+    /// Whether tasks are part of the revision itself; later they are an extension.
+    pub(crate) fn has_tasks(self) -> bool {
+        self == Self::V2025_11_25
+    }
+
     /// Whether tools have `annotations`, and content may be audio.
     pub(crate) fn has_annotations(self) -> bool {
         self >= Self::V2025_03_26

@@ -1,14 +1,19 @@
 //! The server: its configuration and what all connections share.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
-use crate::faults::{Duty, FaultId, FaultsOnRequest, Force};
-use crate::features::{Icon, SKILLS, ToolSet};
+use crate::chaos::Chaos;
+use crate::faults::{Arrived, Duty, FaultId, FaultsOnRequest, Force};
+use crate::features::tasks::{TaskStore, TaskView};
+use crate::features::{Icon, SKILLS, TASKS, ToolSet};
 use crate::message::{Object, Request};
+use crate::pace::{Delay, Pace, Stall};
 use crate::revision::Revision;
 use crate::seal::Seal;
 
@@ -40,12 +45,29 @@ pub struct Config {
     pub max_sessions: usize,
     /// Seconds after which an idle HTTP session ends.
     pub session_idle_seconds: u64,
-    /// HTTP connections served at once; further ones wait.
+    /// HTTP connections kept at once; the one idle for longest makes room.
     pub max_connections: usize,
+    /// How long an HTTP client may take until its first byte, to send its headers, to send its body, and until its next
+    /// request.
+    pub read_timeout: Duration,
     /// Requests in progress at once in one session or on one STDIO connection; further ones are refused.
     pub max_requests_in_flight: usize,
+    /// Seconds that a task is kept, from its beginning, unless its client asks for another time.
+    pub task_ttl_seconds: u64,
+    /// The longest time that a client gets.
+    pub max_task_ttl_seconds: u64,
+    /// Tasks kept at once; further ones are refused.
+    pub max_tasks: usize,
+    /// Tasks kept at once for one session or, in the modern era, on one's behalf; further ones are refused.
+    pub max_tasks_per_client: usize,
     /// What the server does wrong on purpose; nothing in the honest server.
     pub faults: Vec<FaultId>,
+    /// The seed of legal disturbances: late and reordered answers, cut writes, unusual but valid JSON and events.
+    pub chaos: Option<u64>,
+    /// How long each answer is held back.
+    pub delay: Option<Delay>,
+    /// A time without answers.
+    pub stall: Option<Stall>,
 }
 
 impl Default for Config {
@@ -61,9 +83,17 @@ impl Default for Config {
             max_line_bytes: 16 << 20,
             max_sessions: 10_000,
             session_idle_seconds: 30 * 60,
-            max_connections: 4096,
+            max_connections: 16_384,
+            read_timeout: Duration::from_secs(30),
             max_requests_in_flight: 1024,
+            task_ttl_seconds: 5 * 60,
+            max_task_ttl_seconds: 60 * 60,
+            max_tasks: 10_000,
+            max_tasks_per_client: 1000,
             faults: Vec::new(),
+            chaos: None,
+            delay: None,
+            stall: None,
         }
     }
 }
@@ -75,6 +105,8 @@ pub(crate) enum Change {
     Prompts,
     Resources,
     Resource(Arc<str>),
+    /// A task has a new status; for its owner only.
+    Task(Arc<TaskView>),
 }
 
 /// A Model Context Protocol server; clones share everything.
@@ -86,9 +118,13 @@ pub struct Server {
 struct Inner {
     config: Config,
     faults: Option<Box<Force>>,
+    pace: Option<Box<Pace>>,
     tools: ToolSet,
     seal: Seal,
+    tasks: Arc<TaskStore>,
     changes: broadcast::Sender<Change>,
+    sessions: AtomicU64,
+    transports: AtomicUsize,
     extra_tool: AtomicBool,
     touches: AtomicU64,
 }
@@ -99,13 +135,18 @@ impl Server {
         config.page_size = config.page_size.map(|size| size.max(1));
         config.revisions.sort_unstable();
         config.revisions.dedup();
+        let changes = broadcast::channel(CHANGES_KEPT).0;
         Self {
             inner: Arc::new(Inner {
                 seal: config.secret.map_or_else(Seal::random, Seal::new),
+                tasks: TaskStore::new(config.max_tasks, config.max_tasks_per_client, changes.clone()),
                 faults: Force::new(&config.faults),
+                pace: Pace::new(&config),
                 config,
                 tools: ToolSet::new(),
-                changes: broadcast::channel(CHANGES_KEPT).0,
+                changes,
+                sessions: AtomicU64::new(0),
+                transports: AtomicUsize::new(0),
                 extra_tool: AtomicBool::new(false),
                 touches: AtomicU64::new(0),
             }),
@@ -122,9 +163,27 @@ impl Server {
         self.inner.faults.as_deref()
     }
 
+    /// What holds answers back; `None` where nothing does.
+    pub(crate) fn pace(&self) -> Option<&Pace> {
+        self.inner.pace.as_deref()
+    }
+
+    /// The legal disturbances, if there are any.
+    pub(crate) fn chaos(&self) -> Option<Chaos> {
+        self.pace()?.chaos().copied()
+    }
+
     /// Whether a duty is kept, which the honest server always does.
     pub(crate) fn keeps(&self, duty: Duty) -> bool {
         self.faults().is_none_or(|faults| !faults.neglects(duty))
+    }
+
+    /// A text that has arrived, to be read.
+    pub(crate) fn arrived<'a>(&self, text: &'a [u8]) -> Arrived<'a> {
+        match self.faults() {
+            None => Arrived::Text(Cow::Borrowed(text)),
+            Some(faults) => faults.arrived(text),
+        }
     }
 
     /// What the faults in force do to a request that was let in.
@@ -134,6 +193,21 @@ impl Server {
 
     pub(crate) fn tools(&self) -> &ToolSet {
         &self.inner.tools
+    }
+
+    pub(crate) fn tasks(&self) -> &Arc<TaskStore> {
+        &self.inner.tasks
+    }
+
+    /// A number that no other session has.
+    pub(crate) fn number_session(&self) -> u64 {
+        self.inner.sessions.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Says that a transport serves from now on.
+    pub(crate) fn run(&self) -> Running {
+        self.inner.transports.fetch_add(1, Ordering::SeqCst);
+        Running(self.clone())
     }
 
     pub(crate) fn seal(&self) -> &Seal {
@@ -234,7 +308,7 @@ impl Server {
             capabilities["completions"] = json!({});
         }
         if revision.is_modern() {
-            capabilities["extensions"] = json!({SKILLS: {"directoryRead": true}});
+            capabilities["extensions"] = json!({TASKS: {}, SKILLS: {"directoryRead": true}});
         }
         capabilities
     }
@@ -243,7 +317,43 @@ impl Server {
     pub(crate) const INSTRUCTIONS: &'static str = "Use the note:// resources as sample data. Lists come in pages: follow nextCursor. Tools that wait can be cancelled.";
 }
 
+/// A transport at work. With the last one the server has ended, and so have all its tasks.
+pub(crate) struct Running(Server);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.0.inner.transports.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.tasks().end_all();
+        }
+    }
+}
+
 /// Takes a lock whose holders never leave the data half changed.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, Server};
+    use crate::features::tasks::{Outlet, Owner, Terms};
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn tasks_end_with_the_last_transport() {
+        let server = Server::new(Config::default());
+        let (first, second) = (server.run(), server.run());
+        let owner = Owner::Principal("anonymous".to_owned());
+        let terms = Terms {
+            owner: owner.clone(),
+            ttl: Duration::from_secs(60),
+            tool_errors_fail: false,
+            outlet: Outlet::default(),
+        };
+        let task = server.tasks().begin(terms, |_| std::future::pending()).unwrap();
+        drop(first);
+        assert!(server.tasks().find(&owner, &task.id).is_some());
+        drop(second);
+        assert!(server.tasks().find(&owner, &task.id).is_none());
+    }
 }

@@ -152,11 +152,17 @@ async fn rounds_go_on_until_everything_is_known() {
 }
 
 #[tokio::test]
-async fn answers_without_a_true_state_count_for_nothing() {
+async fn answers_may_come_before_the_questions_and_a_forged_state_is_refused() {
     let mut pipe = Pipe::open(Config::default());
-    let unasked = json!({"inputResponses": {"name": accept(json!({"name": "Eve"}))}});
+    let unasked =
+        json!({"inputResponses": {"name": accept(json!({"name": "Eve"})), "other": {}, "confirmation": 7}});
+    let error = &pipe.ask(&stateless("book_table", unasked)).await["error"];
+    assert_eq!(error["code"], -32602, "an answer that comes early is checked all the same");
+    let unasked = json!({"inputResponses": {"name": accept(json!({"name": "Eve"})), "other": {}}});
     let again = &pipe.ask(&stateless("book_table", unasked.clone())).await["result"];
-    assert!(again["inputRequests"].get("name").is_some());
+    assert!(
+        again["inputRequests"].get("confirmation").is_some() && again["inputRequests"].get("name").is_none()
+    );
     let state = again["requestState"].as_str().unwrap();
     let with = |state: Value| {
         let mut further = unasked.clone();

@@ -36,7 +36,7 @@ impl Peer {
             Self {
                 stdio: &["serve"],
                 http: &["serve", "--http", "127.0.0.1:PORT"],
-                ..peer("mcprove", &[ours.clone()])
+                ..peer("mcprove", std::slice::from_ref(&ours))
             },
             Self {
                 stdio: &["minimal"],
@@ -103,10 +103,10 @@ impl Running {
     }
 
     /// User and system time of the process and all that descend from it.
-    pub(crate) fn cpu_time(&self) -> Result<Duration, Failure> {
+    pub(crate) fn cpu_time(&self) -> Duration {
         let ticks: u64 = tree(self.0.id()).iter().map(|pid| ticks(*pid)).sum();
         let each = rustix::param::clock_ticks_per_second();
-        Ok(Duration::from_secs_f64(ticks as f64 / each as f64))
+        Duration::from_secs_f64(ticks as f64 / each as f64)
     }
 
     /// Resident memory of the process and all that descend from it.

@@ -4,6 +4,7 @@ use super::config::CheckConfig;
 use super::engine;
 use super::served::Served;
 use crate::client::Binding;
+use crate::protocol::Transport;
 use crate::run::{Footer, RunError, RunEvent, TargetInfo};
 use crate::transcript::{Redactor, names_a_secret};
 use crate::wire::{CommandLine, HttpTarget, TargetSpec};
@@ -30,6 +31,9 @@ enum Reach {
     /// The reference server, started by this program's `serve`.
     Embedded {
         program: String,
+        /// Further arguments of `serve`.
+        arguments: Vec<String>,
+        transports: Vec<Transport>,
     },
     Command(CommandLine),
     Http {
@@ -61,7 +65,21 @@ impl Up {
 impl Target {
     /// The reference server, as `program serve` runs it: over STDIO, Streamable HTTP and HTTP+SSE.
     pub fn embedded(program: impl Into<String>) -> Self {
-        Self::over(Reach::Embedded { program: program.into() })
+        let transports = vec![Transport::Stdio, Transport::Http, Transport::HttpSse];
+        Self::over(Reach::Embedded { program: program.into(), arguments: Vec::new(), transports })
+    }
+
+    /// The reference server with further arguments of `serve`, such as faults, and over these transports only; any
+    /// other target is left as it is.
+    #[must_use]
+    pub fn faulty(mut self, faults: &[String], over: &[Transport]) -> Self {
+        if let Reach::Embedded { program, arguments, transports } = &mut self.reach {
+            faults.clone_into(arguments);
+            over.clone_into(transports);
+            let serve = ["--", program, "serve"].map(str::to_owned).into_iter();
+            self.words = serve.chain(faults.iter().cloned()).collect();
+        }
+        self
     }
 
     /// A command or a URL.
@@ -288,14 +306,15 @@ impl Target {
                 let binding = if target.sse { Binding::HttpSse(url) } else { Binding::Http(url) };
                 Ok(Up { bindings: vec![binding], served, ours: false })
             }
-            Reach::Embedded { program } => {
+            Reach::Embedded { program, arguments, transports } => {
                 let command = |extra: &[&str]| CommandLine {
                     program: program.clone(),
                     // Small pages, so that every list has some.
                     args: ["serve", "--page-size", "5"]
-                        .iter()
-                        .chain(extra)
-                        .map(|&word| word.to_owned())
+                        .into_iter()
+                        .chain(arguments.iter().map(String::as_str))
+                        .chain(extra.iter().copied())
+                        .map(str::to_owned)
                         .collect(),
                     env: std::collections::BTreeMap::new(),
                     cwd: None,
@@ -304,12 +323,16 @@ impl Target {
                     code: 70,
                     message: format!("a bug in mcprove: the embedded reference server did not start: {what}"),
                 };
+                if transports.iter().all(|transport| *transport == Transport::Stdio) {
+                    return Ok(Up { bindings: vec![Binding::Stdio(command(&[]))], served: None, ours: true });
+                }
                 let http = command(&["--http", "127.0.0.1:0"]);
                 let served = Served::start(&http, None, wait).await.map_err(|e| broken(e.to_string()))?;
                 let url = served.url.clone();
                 let stream = url.join("/sse").map_err(|error| broken(error.to_string()))?;
-                let bindings =
+                let mut bindings =
                     vec![Binding::Stdio(command(&[])), Binding::Http(url), Binding::HttpSse(stream)];
+                bindings.retain(|binding| transports.contains(&binding.transport()));
                 Ok(Up { bindings, served: Some(served), ours: true })
             }
         }

@@ -27,6 +27,14 @@ Exit codes:
   70   a bug in mcprove
   130  interrupted by Ctrl-C; 143 by SIGTERM; the report is still written, and both win over 1";
 
+const KILL_EXIT_CODES: &str = "\
+Exit codes:
+  0    every fault that is decided was seen, and nothing else
+  1    one was missed, or something else was found
+  2    wrong usage: an unknown flag or fault
+  70   a bug in mcprove
+  130  interrupted by Ctrl-C; 143 by SIGTERM; what was known by then is printed";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Check that a server does what the protocol says.
@@ -36,7 +44,10 @@ pub(super) enum Verb {
     Inspect(Box<InspectArgs>),
     /// Serve as the reference server, over stdio unless --http is given.
     Serve(ServeArgs),
-    /// List what mcprove knows: requirements, monitors, probes.
+    /// Check the reference server once with each of its faults: is every fault seen, and nothing else?
+    #[command(after_help = KILL_EXIT_CODES)]
+    KillMatrix(KillMatrixArgs),
+    /// List what mcprove knows: requirements, monitors, probes, faults.
     List(ListArgs),
     /// Explain a requirement: what it says, where it stands, how it is tested.
     Explain(ExplainArgs),
@@ -231,6 +242,39 @@ pub(super) struct ServeArgs {
     /// Items on one page of every list; by default only resources and templates come in several pages.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) page_size: Option<u16>,
+    /// Do differently all that the specification leaves open, by this seed: answers out of order, writes cut anywhere,
+    /// unusual but valid JSON and events.
+    #[arg(long, value_name = "SEED", conflicts_with = "fault")]
+    pub(super) chaos: Option<u64>,
+    /// Hold each answer back: `20ms`, `uniform:1ms..5ms`, `exp:3ms` or `normal:20ms,5ms`.
+    #[arg(long, value_name = "DISTRIBUTION")]
+    pub(super) delay: Option<mcprove_reference_server::Delay>,
+    /// Answer nothing for a while: `4s+2s` is 4 s after the first message, for 2 s.
+    #[arg(long, value_name = "AFTER+FOR")]
+    pub(super) stall: Option<mcprove_reference_server::Stall>,
+}
+
+/// Flags of `kill-matrix`.
+#[derive(Debug, Args)]
+pub(super) struct KillMatrixArgs {
+    /// Only these faults: an id, the beginning of ids up to a dot or slash, or a pattern with `*`.
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',', num_args = 1..)]
+    pub(super) fault: Vec<String>,
+    /// Check every requirement, instead of those in the areas of what the fault breaks.
+    #[arg(long)]
+    pub(super) full: bool,
+    /// How many checks run at once; as many as there are cores, if not given.
+    #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=256))]
+    pub(super) jobs: Option<usize>,
+    /// Time-out of a request, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    pub(super) timeout: Option<Duration>,
+    /// What is printed on standard output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) output_format: OutputFormat,
+    /// Write the document of `--output-format json` to this file, too.
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
 }
 
 /// Flags of `list`.
@@ -257,6 +301,14 @@ pub(super) enum ListWhat {
     Monitors,
     /// The probes: active checks.
     Probes,
+    /// The faults that `serve --fault` can put into the reference server.
+    Faults {
+        /// Ids, beginnings of ids up to a dot or slash, or patterns with `*`.
+        patterns: Vec<String>,
+        /// What is printed on standard output.
+        #[arg(long, value_enum, default_value_t)]
+        output_format: OutputFormat,
+    },
 }
 
 /// Flags of `explain`.

@@ -3,6 +3,7 @@
 use super::args::{ListWhat, OutputFormat};
 use super::failure::Failure;
 use super::inspect::width;
+use super::kill_matrix::selected;
 use super::out;
 use crate::monitors;
 use crate::probes;
@@ -25,6 +26,7 @@ pub(super) fn list(what: &ListWhat) -> Result<u8, Failure> {
         ListWhat::Monitors => {
             out::print(&checks(monitors::all().map(|m| (m.name, m.explain, m.decides))))?;
         }
+        ListWhat::Faults { patterns, output_format } => faults(patterns, *output_format)?,
         ListWhat::Probes => out::print(&checks(probes::all().map(|p| (p.name, p.explain, p.decides))))?,
     }
     Ok(0)
@@ -252,6 +254,58 @@ fn one_by_one(rows: &[&Requirement], coverage: bool) -> String {
         let _ = writeln!(text, "{level:<11}{covered}{BOLD}{}{BOLD:#}  {DIM}{}{DIM:#}", row.id, row.title);
     }
     text
+}
+
+/// The document of `list faults --output-format json`.
+#[derive(Serialize)]
+struct FaultListing {
+    format: &'static str,
+    version: u32,
+    faults: Vec<ListedFault>,
+}
+
+#[derive(Serialize)]
+struct ListedFault {
+    id: &'static str,
+    about: &'static str,
+    breaks: Vec<&'static str>,
+    also: &'static [&'static str],
+    warns: Vec<&'static str>,
+    revisions: Vec<&'static str>,
+    transports: Vec<&'static str>,
+}
+
+fn faults(patterns: &[String], format: OutputFormat) -> Result<(), Failure> {
+    let faults: Vec<ListedFault> = selected(patterns)?
+        .map(|fault| ListedFault {
+            id: fault.id(),
+            about: fault.about(),
+            breaks: fault.breaks().collect(),
+            also: fault.also(),
+            warns: fault.warns().iter().map(|revision| revision.as_str()).collect(),
+            revisions: fault.revisions().iter().map(|revision| revision.as_str()).collect(),
+            transports: fault.transports().iter().map(|transport| transport.as_str()).collect(),
+        })
+        .collect();
+    if format == OutputFormat::Json {
+        return out::print_json(&FaultListing { format: "mcprove-faults", version: 1, faults });
+    }
+    let mut text = String::new();
+    for fault in &faults {
+        let _ = writeln!(text, "{BOLD}{}{BOLD:#}", fault.id);
+        for line in wrap(fault.about, width() - 2) {
+            let _ = writeln!(text, "  {line}");
+        }
+        let mut detail = format!("breaks {}", fault.breaks.join(", "));
+        if !fault.also.is_empty() {
+            let _ = write!(detail, "; also {}", fault.also.join(", "));
+        }
+        let _ = write!(detail, "; {} over {}", fault.revisions.join(", "), fault.transports.join(", "));
+        for line in wrap(&detail, width() - 2) {
+            let _ = writeln!(text, "  {DIM}{line}{DIM:#}");
+        }
+    }
+    out::print(&text)
 }
 
 fn checks(all: impl Iterator<Item = (&'static str, &'static str, &'static [&'static str])>) -> String {

@@ -29,6 +29,7 @@ pub fn main() -> ExitCode {
         Verb::Serve(args) => super::serve::serve(&args),
         Verb::List(args) => super::list::list(&args.what),
         Verb::Explain(args) => super::explain::explain(&args.id),
+        Verb::KillMatrix(args) => super::kill_matrix::kill_matrix(&args),
         Verb::Report(args) => super::report::report(&args),
     };
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));

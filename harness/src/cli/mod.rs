@@ -5,6 +5,7 @@ mod check;
 mod explain;
 mod failure;
 mod inspect;
+mod kill_matrix;
 mod list;
 mod live;
 mod main;

@@ -4,6 +4,8 @@ use super::args::ServeArgs;
 use super::failure::Failure;
 use mcprove_reference_server::{Config, FaultId, Server, serve_http, serve_stdio};
 use std::io;
+use std::net::SocketAddr;
+use tokio::net::{TcpListener, TcpSocket};
 
 pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     // On stdio the one client is the user who started the process, so there is nobody to protect a cursor from; a
@@ -12,14 +14,15 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     let faults = args.fault.iter().map(|id| id.parse()).collect::<Result<Vec<FaultId>, _>>();
     let faults = faults.map_err(Failure::usage)?;
     let page_size = args.page_size.map(usize::from);
-    let server = Server::new(Config { secret, faults, page_size, ..Config::default() });
+    let ServeArgs { chaos, delay, stall, .. } = *args;
+    let server = Server::new(Config { secret, faults, page_size, chaos, delay, stall, ..Config::default() });
     // Nothing that a request does takes long, so one thread serves all faster than several that wake each other.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::bug)?;
     let result = runtime.block_on(async {
         let Some(address) = args.http else {
             return serve_stdio(server).await.map_err(|error| Failure::bug(format!("cannot serve: {error}")));
         };
-        let listener = tokio::net::TcpListener::bind(address).await;
+        let listener = listen(address);
         let listener =
             listener.map_err(|error| Failure::usage(format!("cannot listen at {address}: {error}")))?;
         let bound = listener.local_addr().map_err(Failure::bug)?;
@@ -27,8 +30,30 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
             &mut io::stderr(),
             format!("mcprove serves MCP at http://{bound}/mcp\n").as_bytes(),
         );
+        raise_descriptor_limit();
         serve_http(server, listener).await.map_err(|error| Failure::bug(format!("cannot serve: {error}")))
     });
     runtime.shutdown_background();
     result.map(|()| 0)
+}
+
+/// Listens with room for a burst of clients: who finds none tries again only after a second.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    const BURST: u32 = 4096;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BURST)
+}
+
+/// Lets the process have as many connections as the system allows; where it does not, the server closes idle ones.
+fn raise_descriptor_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
 }

@@ -130,6 +130,16 @@ fn embedded(
             judge.held("prompts.content.resource-body");
         } else if !good {
             judge.broke("prompts.content.resource-body", breach());
+        } else {
+            judge.broke(
+                "prompts.content.resource-body",
+                Breach::new("neither", "a resource embedded in a prompt has neither text nor data")
+                    .expected(&["a string `text`", "a base64 `blob`"])
+                    .actual("neither")
+                    .at(moment.record)
+                    .pointer(&at)
+                    .see("content.embedded-resource"),
+            );
         }
         judge.decide("prompts.content.resource-mime-type", resource["mimeType"].is_string(), || {
             // The page demands it, the schema leaves it open.

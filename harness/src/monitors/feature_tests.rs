@@ -283,15 +283,20 @@ fn tool_names_and_schemas() {
 
 #[test]
 fn structured_content() {
+    let told = json!([{"type": "text", "text": "one"}]);
     let output = json!({"type": "object", "properties": {"n": {"type": "number"}}, "required": ["n"]});
     let call = |result: Value| {
         let tools = json!([tool(&json!({"outputSchema": output}))]);
         with_list(LEGACY, Some(tools), "tools/call", json!({"name": "t"}), result)
     };
-    call(json!({"content": [], "structuredContent": {"n": 1}})).assert_held("tools.structured.conforms");
+    call(json!({"content": told, "structuredContent": {"n": 1}})).assert_held("tools.structured.conforms");
     assert_broken(
-        &call(json!({"content": [], "structuredContent": {"n": "1"}})),
+        &call(json!({"content": told, "structuredContent": {"n": "1"}})),
         &["tools.structured.conforms"],
+    );
+    assert_broken(
+        &call(json!({"content": [], "structuredContent": {"n": 1}})),
+        &["tools.structured.text-copy"],
     );
     assert_broken(&call(json!({"content": []})), &["tools.structured.present"]);
     let failed = call(json!({"content": [], "isError": true}));
@@ -302,7 +307,7 @@ fn structured_content() {
         None,
         "tools/call",
         json!({"name": "t"}),
-        json!({"content": [], "structuredContent": [1]}),
+        json!({"content": told, "structuredContent": [1]}),
     );
     assert_broken(&listed, &["tools.structured.object"]);
     let modern = with_list(
@@ -310,7 +315,7 @@ fn structured_content() {
         None,
         "tools/call",
         json!({"name": "t"}),
-        json!({"content": [], "structuredContent": [1]}),
+        json!({"content": told, "structuredContent": [1]}),
     );
     assert_broken(&modern, &[]);
 }

@@ -144,7 +144,19 @@ fn structured_content_conforms(moment: &Moment<'_>, judge: &mut Judge) {
     let content = call.result.get("structuredContent");
     if content.is_some() {
         // Text that tells the same in other words serves its reader as well.
-        judge.held("tools.structured.text-copy");
+        let blocks = call.result.get("content").and_then(Value::as_array).into_iter().flatten();
+        let told = blocks.filter_map(|block| block.get("text")?.as_str()).any(|text| !text.trim().is_empty());
+        judge.decide("tools.structured.text-copy", told, || {
+            Breach::new(
+                "no-text",
+                "a result has structured content and no text for clients that read only that",
+            )
+            .expected(&["a text block with the structured content as JSON, or in other words"])
+            .actual("no text")
+            .at(moment.record)
+            .pointer("/result/content")
+            .sent(call.asked.seq)
+        });
     }
     let Some(tool) = tool.filter(|tool| tool.get("outputSchema").is_some()) else { return };
     let name = short(call.param("name").unwrap_or_default());

@@ -131,7 +131,9 @@ impl Annotation {
     }
 }
 
+/// The tool with the most annotated arguments, the first of several.
 async fn annotation(stage: &mut Stage<'_>) -> Option<Annotation> {
+    let mut best: Option<Annotation> = None;
     for call in tool_calls(stage.talk, stage.offer, stage.settings).await {
         let Some(schema) = call.schema.clone() else { continue };
         let mut all = Vec::new();
@@ -148,11 +150,11 @@ async fn annotation(stage: &mut Stage<'_>) -> Option<Annotation> {
             }
             good
         });
-        if !all.is_empty() {
-            return Some(Annotation { call, arguments, all });
+        if all.len() > best.as_ref().map_or(0, |best| best.all.len()) {
+            best = Some(Annotation { call, arguments, all });
         }
     }
-    None
+    best
 }
 
 async fn param_headers_are_compared(stage: &mut Stage<'_>) {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The most tools that are called to find one that answers with a stream.
-const TOOLS: usize = 6;
+const TOOLS: usize = 12;
 /// How long a stream that stays open after its response is watched.
 const LINGERING: Duration = Duration::from_millis(2200);
 

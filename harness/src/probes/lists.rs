@@ -445,11 +445,20 @@ async fn judge_pages(stage: &mut Stage<'_>, list: &'static List, walk: &Walk) {
     };
     let (ticket, again) = stage.request(list.method, json!({"cursor": known.cursor})).await;
     match again.result().map(|result| list.keys(list.entries(result))) {
-        Some(keys) => stage.judge.decide("pagination.cursor.stable", keys == known.page, || {
-            breach("other-page", "the same cursor led to another page the second time", &ticket, &again)
-                .expected(&["the same page"])
-                .actual(format!("{} entries that differ", keys.len()))
-        }),
+        Some(keys) if keys == known.page => stage.judge.held("pagination.cursor.stable"),
+        Some(keys) => {
+            // Perhaps the list has changed: then all of it leads to another page.
+            if second_page(stage, list).await.is_none_or(|page| page != known.page) {
+                let text = "the cursor led to another page, but the list has changed";
+                return stage.judge.undecided("pagination.cursor.stable", "drift", text);
+            }
+            stage.judge.broke(
+                "pagination.cursor.stable",
+                breach("other-page", "the same cursor led to another page the second time", &ticket, &again)
+                    .expected(&["the same page"])
+                    .actual(format!("{} entries that differ", keys.len())),
+            );
+        }
         None if again.is_error() => stage.judge.broke(
             "pagination.cursor.stable",
             breach("used-up", "a cursor could be used only once", &ticket, &again)
@@ -457,6 +466,14 @@ async fn judge_pages(stage: &mut Stage<'_>, list: &'static List, walk: &Walk) {
         ),
         None => {}
     }
+}
+
+/// The keys on the second page of a list as it is now.
+async fn second_page(stage: &mut Stage<'_>, list: &List) -> Option<Vec<String>> {
+    let (_, first) = stage.request(list.method, json!({})).await;
+    let cursor = first.result()?.get("nextCursor")?.clone();
+    let (_, second) = stage.request(list.method, json!({"cursor": cursor})).await;
+    second.result().map(|result| list.keys(list.entries(result)))
 }
 
 /// A whole listing, without judging it: the keys in order, and the answer with the first page. `None` where a page got

@@ -7,6 +7,7 @@ mod base_stateless;
 mod call;
 mod cancellation;
 mod completion;
+mod elsewhere;
 mod http;
 mod http_headers;
 mod http_legacy_sse;

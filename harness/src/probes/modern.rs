@@ -1,13 +1,12 @@
 //! A fresh conversation of 2026-07-28: nothing precedes its first request, and it stands beside the main one.
 
+use super::elsewhere;
 use super::lifecycle::on_purpose;
-use super::lists::{LISTS, List, listing, sorted};
 use super::probe::probes;
-use super::versioning::{is_own_process, judge_removed, naming};
+use super::versioning::{judge_removed, naming};
 use super::{Solo, breach};
 use crate::client::headers::mirrored_arguments;
-use crate::client::{Conversation, HttpEdits, Opened, Outgoing, Reply, Ticket, mrtr, with_meta};
-use crate::monitors::Breach;
+use crate::client::{Conversation, HttpEdits, Outgoing, Reply, Ticket, mrtr, with_meta};
 use crate::protocol::Revision;
 use serde_json::{Value, json};
 
@@ -15,6 +14,8 @@ probes! {
     /// Opens a fresh process or connection and begins with a listing that carries its `_meta`: no handshake is needed.
     /// The lists and the answer to `server/discover` are the same as in the other conversation, and a cursor from
     /// there goes on here: nothing hangs on a connection, so that any instance of a server can serve any request.
+    /// A list may change at any time: where one differs, this connection, a fresh one and this one again are asked in
+    /// turn, several times over, and only what differs between the two and stays the same on this one is a finding.
     fresh_connection_is_served_alike (AloneForEra, Modern, Any) decides [
         "versioning.request.no-handshake-needed", "discover.connection-independent",
         "tools.list.same-on-every-connection", "resources.list.same-on-every-connection",
@@ -60,147 +61,12 @@ async fn fresh_connection_is_served_alike(solo: &mut Solo<'_>) {
         ),
     }
     if opened.talk.gone().is_none() {
-        compare(solo, &mut opened).await;
+        elsewhere::compare(solo, &mut opened).await;
         without_capabilities(solo, &mut opened.talk).await;
         malformed_metadata(solo, &mut opened.talk).await;
         legacy_version(solo, &mut opened.talk).await;
     }
     solo.close(opened).await;
-}
-
-/// Compares lists and self-description with those of the main conversation.
-async fn compare(solo: &mut Solo<'_>, opened: &mut Opened) {
-    let known = solo.known().await;
-    let mut others: Vec<Opened> = Vec::new();
-    for list in LISTS.into_iter().filter(|list| known.offer.listed.contains(&list.method)) {
-        let Some(ids) = ids(list) else { continue };
-        match listing(&mut opened.talk, list).await {
-            Some((here, reply)) => compare_list(solo, list, ids, &sorted(&here), &reply, &mut others).await,
-            None => solo.judge.undecided(ids.0, "no-answer", "the list could not be fetched again"),
-        }
-        solo.judge.about(opened.talk.recorder());
-    }
-    for other in others {
-        solo.close(other).await;
-    }
-    solo.judge.about(opened.talk.recorder());
-    go_on(solo, &mut opened.talk).await;
-    let described = opened.talk.request("server/discover", json!({})).await;
-    if let (Some(here), Some(there)) = (described.result(), &known.offer.discovered) {
-        let plain = |result: &Value| {
-            let mut result = result.clone();
-            if let Some(members) = result.as_object_mut() {
-                members.remove("ttlMs");
-                members.remove("_meta");
-            }
-            result
-        };
-        solo.judge.decide("discover.connection-independent", plain(here) == plain(there), || {
-            Breach::new("differs", "`server/discover` is answered otherwise on another connection")
-                .expected(&["the same result, `ttlMs` and `_meta` aside"])
-                .reply(&described)
-                .actual("another result")
-                .pointer("/result")
-        });
-    }
-}
-
-/// The rows about the set not varying with the connection, and about requests not altering it.
-fn ids(list: &List) -> Option<(&'static str, &'static str)> {
-    match list.method {
-        "tools/list" => Some(("tools.list.same-on-every-connection", "tools.list.unaffected-by-requests")),
-        "resources/list" => {
-            Some(("resources.list.same-on-every-connection", "resources.list.unaffected-by-requests"))
-        }
-        "prompts/list" => {
-            Some(("prompts.list.same-on-every-connection", "prompts.list.unaffected-by-requests"))
-        }
-        _ => None,
-    }
-}
-
-async fn compare_list(
-    solo: &mut Solo<'_>,
-    list: &'static List,
-    (same, unaffected): (&'static str, &'static str),
-    here: &[String],
-    reply: &Reply,
-    others: &mut Vec<Opened>,
-) {
-    let known = solo.known().await;
-    let (Some(first), Some(last)) = (
-        known.offer.first.get(list.method).map(|keys| sorted(keys)),
-        known.offer.latest.get(list.method).map(|keys| sorted(keys)),
-    ) else {
-        return;
-    };
-    // A process of one's own begins anew: what changed in the other one cannot be seen here.
-    let own = is_own_process(solo.opener.binding().transport());
-    if here == if own { &first } else { &last } {
-        solo.judge.held(same);
-        if own && first != last {
-            let text = "the list changed after other requests, and another process cannot tell for whom";
-            solo.judge.undecided(unaffected, "process-state", text);
-        } else {
-            // What changed there changed here too: a list may change, only not for one connection.
-            solo.judge.held(unaffected);
-        }
-        return;
-    }
-    // Lists drift: two further connections say whether this is more than that.
-    while others.len() < 2 {
-        let Ok(mut other) = solo.open(Some(solo.revision)).await else { break };
-        other.talk.speak_modern(solo.revision);
-        others.push(other);
-    }
-    let mut elsewhere = Vec::new();
-    for other in others.iter_mut() {
-        elsewhere.extend(listing(&mut other.talk, list).await.map(|(keys, _)| sorted(&keys)));
-    }
-    let changed_there = first != last;
-    let stable = elsewhere.len() == 2 && elsewhere.iter().all(|set| *set == first);
-    let id = if changed_there && stable { unaffected } else { same };
-    let seen = Breach::new("differs", format!("`{}` gives other entries on another connection", list.method))
-        .expected(&["the same set on every connection"])
-        .reply(reply)
-        .actual(difference(here, &last))
-        .pointer(format!("/result/{}", list.member));
-    if elsewhere.iter().all(|set| *set == last) {
-        let text = "the list was another one for a moment, and the same again on two further connections";
-        return solo.judge.undecided(same, "drift", text);
-    }
-    solo.judge.broke(id, seen);
-}
-
-fn difference(here: &[String], there: &[String]) -> String {
-    let lacking = there.iter().find(|key| !here.contains(key)).map(|key| format!("`{key}` is missing"));
-    let more = here.iter().find(|key| !there.contains(key)).map(|key| format!("`{key}` is new"));
-    let text = [lacking, more].into_iter().flatten().collect::<Vec<_>>().join(", ");
-    text.chars().take(300).collect()
-}
-
-/// Goes on with a cursor of the other conversation.
-async fn go_on(solo: &mut Solo<'_>, talk: &mut Conversation) {
-    const ID: &str = "pagination.cursor.any-connection";
-    let Some(known) = solo.known().await.offer.cursors.first().cloned() else { return };
-    let Some(list) = LISTS.into_iter().find(|list| list.method == known.method) else { return };
-    let reply = talk.request(known.method, json!({"cursor": known.cursor})).await;
-    match reply.result().map(|result| list.keys(list.entries(result))) {
-        Some(page) if page == known.page => solo.judge.held(ID),
-        // A process of one's own may keep its cursors to itself.
-        _ if is_own_process(talk.transport()) => solo.judge.held(ID),
-        Some(_) => {
-            solo.judge.undecided(ID, "other-page", "the cursor led to another page, which may have changed");
-        }
-        None if reply.is_error() => solo.judge.broke(
-            ID,
-            Breach::new("refused", "a cursor is refused on another connection")
-                .expected(&["the next page"])
-                .reply(&reply)
-                .pointer("/error"),
-        ),
-        None => solo.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe())),
-    }
 }
 
 /// Calls tools that asked for input before, with no client capability declared: they refuse by -32021, or do without.

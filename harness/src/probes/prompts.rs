@@ -116,7 +116,7 @@ async fn unknown_prompt_is_refused(stage: &mut Stage<'_>) {
 async fn missing_prompt_argument_is_refused(stage: &mut Stage<'_>) {
     const ID: &str = "prompts.get.missing-argument-error";
     let found = stage.offer.prompts.iter().find_map(|prompt| {
-        let mut arguments = prompt_arguments(prompt);
+        let mut arguments = prompt_arguments(prompt, &stage.offer.resources);
         let missing = arguments.keys().next().cloned()?;
         arguments.remove(&missing);
         Some((prompt.get("name")?.as_str()?.to_owned(), missing, arguments))
@@ -150,7 +150,11 @@ async fn odd_prompt_arguments_are_noticed(stage: &mut Stage<'_>) {
     const VALIDATED: &str = "prompts.get.arguments-validated";
     let found = stage.offer.prompts.iter().find_map(|prompt| {
         let argument = prompt.get("arguments")?.as_array()?.first()?.get("name")?.as_str()?.to_owned();
-        Some((prompt.get("name")?.as_str()?.to_owned(), argument, prompt_arguments(prompt)))
+        Some((
+            prompt.get("name")?.as_str()?.to_owned(),
+            argument,
+            prompt_arguments(prompt, &stage.offer.resources),
+        ))
     });
     let Some((name, argument, good)) = found else { return };
     for (class, value) in [("number", json!(7)), ("object", json!({"a": 1}))] {

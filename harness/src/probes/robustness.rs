@@ -126,6 +126,10 @@ async fn malformed_input_is_survived(stage: &mut Stage<'_>) {
         ("string", br#""text""#.to_vec()),
         ("null", b"null".to_vec()),
         ("empty-object", b"{}".to_vec()),
+        (
+            "null-params",
+            br#"{"jsonrpc":"2.0","method":"notifications/mcprove-unknown","params":null}"#.to_vec(),
+        ),
         ("stray-response", br#"{"jsonrpc":"2.0","id":"mcprove-never-asked","result":{}}"#.to_vec()),
         ("long-garbage", vec![b'x'; 4 * LONG]),
     ];

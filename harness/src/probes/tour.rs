@@ -474,14 +474,20 @@ fn judge_size(stage: &mut Stage<'_>, uri: &str, met: &Met) {
     });
 }
 
-/// A prompt's arguments, the required ones filled in.
-pub(super) fn prompt_arguments(prompt: &Value) -> Map<String, Value> {
+/// A prompt's arguments, the required ones filled in: what is named a URI with that of a listed resource.
+pub(super) fn prompt_arguments(prompt: &Value, resources: &[Value]) -> Map<String, Value> {
+    let uri = resources.iter().find_map(|resource| resource.get("uri")?.as_str());
+    let value = |name: &str| {
+        let names_uri = name.to_ascii_lowercase().ends_with("uri");
+        json!(uri.filter(|_| names_uri).unwrap_or("mcprove"))
+    };
     let declared = prompt.get("arguments").and_then(Value::as_array);
     declared
         .into_iter()
         .flatten()
         .filter(|argument| argument["required"] == true)
-        .filter_map(|argument| Some((argument.get("name")?.as_str()?.to_owned(), json!("mcprove"))))
+        .filter_map(|argument| argument.get("name")?.as_str())
+        .map(|name| (name.to_owned(), value(name)))
         .collect()
 }
 
@@ -492,7 +498,7 @@ async fn listed_prompts_can_be_got(stage: &mut Stage<'_>) {
     for prompt in stage.offer.prompts.clone() {
         let Some(name) = prompt.get("name").and_then(Value::as_str) else { continue };
         if requests.len() < MOST_GETS && seen.insert(name.to_owned()) {
-            let arguments = prompt_arguments(&prompt);
+            let arguments = prompt_arguments(&prompt, &stage.offer.resources);
             let params = if arguments.is_empty() {
                 json!({"name": name})
             } else {
@@ -548,6 +554,9 @@ mod tests {
     #[test]
     fn only_required_arguments_are_filled_in() {
         let prompt = json!({"name": "p", "arguments": [{"name": "a", "required": true}, {"name": "b"}]});
-        assert_eq!(Value::Object(prompt_arguments(&prompt)), json!({"a": "mcprove"}));
+        assert_eq!(Value::Object(prompt_arguments(&prompt, &[])), json!({"a": "mcprove"}));
+        let prompt = json!({"arguments": [{"name": "noteUri", "required": true}]});
+        let resources = [json!({"uri": "note://a"})];
+        assert_eq!(Value::Object(prompt_arguments(&prompt, &resources)), json!({"noteUri": "note://a"}));
     }
 }

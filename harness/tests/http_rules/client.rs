@@ -99,7 +99,7 @@ async fn what_is_asked_on_the_get_stream_is_answered() {
 async fn a_closed_get_stream_is_opened_again_and_the_session_ended_at_last() {
     let closing = Events(|request: &Request, _, event: &str| {
         let first = request.method == "GET" && request.get("last-event-id").is_none();
-        if first { Fate::Cut(vec![event.to_owned()]) } else { Fate::unchanged(event) }
+        if first { Fate::Cut(vec![format!("{event}\nretry: 60")]) } else { Fate::unchanged(event) }
     });
     let mut talk = begin(closing).await;
     talk.idle(Duration::from_millis(400)).await;

@@ -5,7 +5,7 @@ use super::legacy::{Answer, Ask};
 use super::proxy::{Fate, Headers, Request, Response, Twist, data, remove, set};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const NEW: &str = "2026-07-28";
 
@@ -29,6 +29,21 @@ impl Twist for Adding {
             Fate::Pass(vec![event.to_owned(), format!("event: message\ndata: {}", (self.1)())])
         } else {
             Fate::unchanged(event)
+        }
+    }
+}
+
+/// A tool that comes and goes, whoever asks.
+struct Drifting(Instant);
+
+impl Twist for Drifting {
+    fn response(&self, request: &Request, response: &mut Response) {
+        if request.rpc() == "tools/list" && self.0.elapsed().as_millis() / 150 % 2 == 1 {
+            let mut message = response.json();
+            if let Some(tools) = message.pointer_mut("/result/tools").and_then(Value::as_array_mut) {
+                tools.push(json!({"name": "guest", "description": "Says hello", "inputSchema": plain_object(json!({}))}));
+                response.body = message.to_string().into_bytes();
+            }
         }
     }
 }
@@ -212,6 +227,10 @@ fn bodies() -> Vec<Case> {
                 Box::new(CancelsAll(AtomicBool::new(false))),
                 &["http.disconnect.others-unaffected"],
             )
+        },
+        Case {
+            only: "tools.list.same-on-every-connection,tools.list.unaffected-by-requests",
+            ..case("drifting", Box::new(Drifting(Instant::now())), &[])
         },
         case("buffering", Box::new(Buffering), &["http.sse.buffering-disabled"]),
         case("stream-cut", Box::new(Cutting), &["http.sse.response-delivered"]),

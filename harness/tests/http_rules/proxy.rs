@@ -194,6 +194,10 @@ fn pass(mut client: TcpStream, upstream: SocketAddr, twist: &dyn Twist) -> io::R
     bytes.extend_from_slice(b"\r\n");
     bytes.extend_from_slice(&request.body);
     server.write_all(&bytes)?;
+    if !answers(&mut server, &mut client)? {
+        twist.closed(&request);
+        return Ok(());
+    }
     let Some((first, mut headers, rest)) = head(&mut server)? else { return Ok(()) };
     let status = first.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(502);
     let chunked = get(&headers, "transfer-encoding").is_some();
@@ -211,6 +215,25 @@ fn pass(mut client: TcpStream, upstream: SocketAddr, twist: &dyn Twist) -> io::R
     let mut response = Response { status, headers, body };
     twist.response(&request, &mut response);
     respond(&mut client, &response)
+}
+
+/// Waits until the server begins to answer; false if the client goes away before.
+fn answers(server: &mut TcpStream, client: &mut TcpStream) -> io::Result<bool> {
+    server.set_read_timeout(Some(Duration::from_millis(5)))?;
+    client.set_nonblocking(true)?;
+    let begun = loop {
+        match server.peek(&mut [0; 1]) {
+            Ok(_) => break true,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+            Err(error) => return Err(error),
+        }
+        if matches!(client.read(&mut [0; 1]), Ok(0)) {
+            break false;
+        }
+    };
+    client.set_nonblocking(false)?;
+    server.set_read_timeout(None)?;
+    Ok(begun)
 }
 
 fn respond(client: &mut TcpStream, response: &Response) -> io::Result<()> {

@@ -5,8 +5,6 @@
 pub(crate) enum Duty {
     /// A foreign `Origin` is refused.
     OriginChecked,
-    /// A `Host` that names another server is refused.
-    HostChecked,
     /// `MCP-Protocol-Version` of a session has to name a revision that is served.
     VersionHeaderChecked,
     /// A second `initialize` is refused.

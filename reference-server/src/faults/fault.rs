@@ -41,6 +41,7 @@ pub struct Fault {
     also: &'static [&'static str],
     revisions: &'static [Revision],
     transports: &'static [Transport],
+    warns: &'static [Revision],
     pub(crate) hooks: &'static [Hook],
 }
 
@@ -70,6 +71,12 @@ impl Fault {
         self.also
     }
 
+    /// The revisions in which it is worth a warning at most, whatever the level of the requirement: the reaction is of
+    /// the right kind and only its details are wrong, such as an error with another code.
+    pub const fn warns(&self) -> &'static [Revision] {
+        self.warns
+    }
+
     /// The revisions in which it can show.
     pub const fn revisions(&self) -> &'static [Revision] {
         self.revisions
@@ -84,7 +91,7 @@ impl Fault {
 /// A fault as the tables write it: in every revision, over every transport, breaking the requirement of its name alone.
 pub(super) const fn fault(id: &'static str, about: &'static str, hooks: &'static [Hook]) -> Fault {
     let (revisions, transports) = (&Revision::ALL, &Transport::ALL);
-    Fault { id, about, besides: &[], also: &[], revisions, transports, hooks }
+    Fault { id, about, besides: &[], also: &[], revisions, transports, warns: &[], hooks }
 }
 
 impl Fault {
@@ -97,6 +104,12 @@ impl Fault {
     /// These requirements may be seen broken, too.
     pub(super) const fn also_seen(mut self, also: &'static [&'static str]) -> Self {
         self.also = also;
+        self
+    }
+
+    /// It is worth a warning at most in these revisions: the reaction is of the right kind, or the check is lenient.
+    pub(super) const fn warning_in(mut self, revisions: &'static [Revision]) -> Self {
+        self.warns = revisions;
         self
     }
 
@@ -113,13 +126,34 @@ impl Fault {
     }
 }
 
+/// Every revision.
+pub(super) const ANY: &[Revision] = &Revision::ALL;
 /// The revisions with a handshake.
 pub(super) const LEGACY: &[Revision] =
     &[Revision::V2024_11_05, Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];
 /// The stateless revision.
 pub(super) const MODERN: &[Revision] = &[Revision::V2026_07_28];
+/// The revisions with a handshake that know Streamable HTTP.
+pub(super) const SESSIONS: &[Revision] =
+    &[Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];
+/// 2024-11-05 alone.
+pub(super) const V2024_11: &[Revision] = &[Revision::V2024_11_05];
+/// 2025-03-26 alone.
+pub(super) const V2025_03: &[Revision] = &[Revision::V2025_03_26];
+/// 2025-11-25 alone.
+pub(super) const V2025_11: &[Revision] = &[Revision::V2025_11_25];
+/// 2025-03-26 and later.
+pub(super) const SINCE_2025_03: &[Revision] =
+    &[Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25, Revision::V2026_07_28];
+/// 2025-06-18 and later.
+pub(super) const SINCE_2025_06: &[Revision] =
+    &[Revision::V2025_06_18, Revision::V2025_11_25, Revision::V2026_07_28];
+/// 2025-11-25 and later.
+pub(super) const SINCE_2025_11: &[Revision] = &[Revision::V2025_11_25, Revision::V2026_07_28];
 /// Standard input and output alone.
 pub(super) const STDIO: &[Transport] = &[Transport::Stdio];
+/// HTTP+SSE alone.
+pub(super) const SSE: &[Transport] = &[Transport::HttpSse];
 /// Streamable HTTP alone.
 pub(super) const HTTP: &[Transport] = &[Transport::Http];
 

@@ -1,11 +1,23 @@
 //! The faults in force in one server, applied at each hook.
 
+use std::borrow::Cow;
+
 use crate::context::Answer;
 use crate::faults::hook::{Asked, Hook, HttpAsked, Input, Instead, Memory, result};
 use crate::faults::{Duty, FaultId};
 use crate::message::{Notification, Request, RpcError};
 use crate::revision::Revision;
 use crate::transport::HttpReply;
+
+/// What is to be done with a text that has arrived.
+pub(crate) enum Arrived<'a> {
+    /// It is read.
+    Text(Cow<'a, [u8]>),
+    /// Nothing.
+    Dropped,
+    /// Nothing, nor with any that follow.
+    Hangs,
+}
 
 /// The faults in force, with what they remember.
 #[derive(Debug)]
@@ -25,8 +37,18 @@ impl Force {
         self.hooks.iter().any(|hook| matches!(hook, Hook::Neglect(neglected) if *neglected == duty))
     }
 
-    /// What becomes of a text that has arrived.
-    pub(crate) fn input(&self, bytes: &[u8]) -> Input {
+    /// A text that has arrived, changed.
+    pub(crate) fn arrived<'a>(&self, bytes: &'a [u8]) -> Arrived<'a> {
+        match self.input(bytes) {
+            Input::Pass => Arrived::Text(Cow::Borrowed(bytes)),
+            Input::Changed(bytes) => Arrived::Text(Cow::Owned(bytes)),
+            Input::Drop => Arrived::Dropped,
+            Input::Exit(code) => std::process::exit(code),
+            Input::Hang => Arrived::Hangs,
+        }
+    }
+
+    fn input(&self, bytes: &[u8]) -> Input {
         let takes = self.hooks.iter().filter_map(|hook| match hook {
             Hook::Input(take) => Some(take(&self.memory, bytes)),
             _ => None,
@@ -62,6 +84,17 @@ impl Force {
             }
         }
         texts
+    }
+
+    /// An HTTP request, changed; the response if a fault gives it.
+    pub(crate) fn http_request(
+        &self,
+        request: &mut hyper::Request<hyper::body::Incoming>,
+    ) -> Option<HttpReply> {
+        self.hooks.iter().find_map(|hook| match hook {
+            Hook::HttpRequest(change) => change(&self.memory, request),
+            _ => None,
+        })
     }
 
     /// The HTTP response to a request, changed.

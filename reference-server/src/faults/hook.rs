@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use hyper::body::Incoming;
 use hyper::{HeaderMap, Method};
 use serde_json::Value;
 
@@ -40,6 +41,8 @@ pub(crate) enum Hook {
     Response(fn(&Asked, String) -> String),
     /// A notification about a request in progress goes out as these instead.
     Notify(fn(&Memory, Value) -> Vec<Value>),
+    /// An HTTP request is changed, or answered at once.
+    HttpRequest(fn(&Memory, &mut hyper::Request<Incoming>) -> Option<HttpReply>),
     /// The HTTP response is changed.
     HttpReply(fn(&HttpAsked, &mut HttpReply)),
     /// One event of a stream is changed, or the comment that keeps it alive.
@@ -53,7 +56,7 @@ pub(crate) enum Input {
     /// It is read as it is.
     Pass,
     /// This is read in its place.
-    Instead(Vec<u8>),
+    Changed(Vec<u8>),
     /// It is thrown away.
     Drop,
     /// The process ends with this code.
@@ -133,7 +136,7 @@ pub(crate) struct HttpAsked {
 }
 
 impl HttpAsked {
-    pub(crate) fn of(request: &hyper::Request<hyper::body::Incoming>) -> Self {
+    pub(crate) fn of(request: &hyper::Request<Incoming>) -> Self {
         Self {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),

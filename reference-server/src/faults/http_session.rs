@@ -1,9 +1,11 @@
 //! Faults of sessions over Streamable HTTP.
 
-use hyper::StatusCode;
+use hyper::header::HeaderValue;
+use hyper::{Method, StatusCode};
 
-use crate::faults::fault::{Fault, HTTP, LEGACY, fault};
-use crate::faults::hook::Hook::HttpReply;
+use crate::faults::fault::{Fault, HTTP, MODERN, SESSIONS, fault};
+use crate::faults::hook::Hook::{HttpReply, HttpRequest};
+use crate::transport::http_reply::empty;
 
 pub(super) const FAULTS: &[Fault] = &[
     fault(
@@ -17,6 +19,67 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .breaking(&["http-session.terminated-not-found"])
-    .within(LEGACY)
+    .within(SESSIONS)
+    .over(HTTP),
+    fault(
+        "http-session.terminated-not-found/still-served",
+        "A session that was deleted is still served.",
+        &[HttpRequest(|_, request| (request.method() == Method::DELETE).then(|| empty(StatusCode::NO_CONTENT)))],
+    )
+    .within(SESSIONS)
+    .over(HTTP),
+    fault(
+        "http-session.id-charset/space",
+        "Session ids have a space.",
+        &[
+            HttpReply(|_, reply| {
+                let id = reply.headers().get("mcp-session-id").and_then(|id| id.to_str().ok());
+                if let Some(Ok(id)) = id.map(|id| HeaderValue::from_str(&format!("session {id}"))) {
+                    reply.headers_mut().insert("mcp-session-id", id);
+                }
+            }),
+            HttpRequest(|_, request| {
+                let id = request.headers().get("mcp-session-id").and_then(|id| id.to_str().ok());
+                if let Some(Ok(id)) = id.and_then(|id| id.strip_prefix("session ")).map(HeaderValue::from_str) {
+                    request.headers_mut().insert("mcp-session-id", id);
+                }
+                None
+            }),
+        ],
+    )
+    .within(SESSIONS)
+    .over(HTTP),
+    fault(
+        "http-session.missing-id-refused/forbidden",
+        "A request without its session id gets the status 403.",
+        &[HttpReply(|asked, reply| {
+            let bare = asked.method == Method::POST && !asked.headers.contains_key("mcp-session-id") && !asked.headers.contains_key("mcp-method");
+            if bare && reply.status() == StatusCode::BAD_REQUEST {
+                *reply.status_mut() = StatusCode::FORBIDDEN;
+            }
+        })],
+    )
+    .within(SESSIONS)
+    .over(HTTP),
+    fault(
+        "http-session.id-ignored-by-modern/refused",
+        "A stateless request with a session id is refused.",
+        &[HttpRequest(|_, request| {
+            let headers = request.headers();
+            (headers.contains_key("mcp-method") && headers.contains_key("mcp-session-id")).then(|| empty(StatusCode::NOT_FOUND))
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-session.none-minted-by-modern/minted",
+        "Answers to stateless requests have a session id (https://github.com/modelcontextprotocol/rust-sdk/issues/1209).",
+        &[HttpReply(|asked, reply| {
+            if asked.headers.contains_key("mcp-method") {
+                reply.headers_mut().insert("mcp-session-id", HeaderValue::from_static("6f1d7c0a94e84b6d8a52c6f0e1b7d93a"));
+            }
+        })],
+    )
+    .within(MODERN)
     .over(HTTP),
 ];

@@ -2,25 +2,41 @@
 //! them. The honest server has none.
 
 mod duty;
+mod edit;
 mod fault;
 mod force;
 mod hook;
 mod registry;
 
 mod base;
+mod caching;
+mod cancellation;
+mod capabilities;
+mod completion;
+mod content;
+mod discover;
 mod http;
+mod http_headers;
+mod http_legacy_sse;
 mod http_session;
+mod identity;
+mod lifecycle;
+mod logging;
+mod meta;
 mod pagination;
 mod ping;
+mod progress;
+mod prompts;
 mod resources;
 mod robustness;
+mod schema;
 mod stdio;
 mod tools;
 mod versioning;
 
 pub use fault::{Fault, FaultId, Transport};
-pub use registry::{UnknownFault, faults};
+pub use registry::{UnknownFault, areas, faults};
 
 pub(crate) use duty::Duty;
-pub(crate) use force::{FaultsOnRequest, Force};
-pub(crate) use hook::{HttpAsked, Input};
+pub(crate) use force::{Arrived, FaultsOnRequest, Force};
+pub(crate) use hook::HttpAsked;

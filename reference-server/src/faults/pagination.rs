@@ -1,7 +1,12 @@
 //! Faults of pagination.
 
+use serde_json::Value;
+
+use crate::faults::edit::{is, put};
 use crate::faults::fault::{Fault, fault};
-use crate::faults::hook::Hook::Request;
+use crate::faults::hook::Hook::{Answer, Intercept, Request};
+use crate::faults::hook::{Instead, result};
+use crate::message::INVALID_PARAMS;
 
 pub(super) const FAULTS: &[Fault] = &[
     fault(
@@ -15,4 +20,55 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .breaking(&["pagination.page.no-repeats"])
     .also_seen(&["pagination.cursor.invalid-error"]),
+    fault(
+        "pagination.cursor.absent-at-end/empty",
+        "The last page of every list has an empty cursor, which leads to the first page (https://github.com/ChesterRa/cccc/pull/50).",
+        &[
+            Request(|_, request| {
+                if is(&request.params, "cursor", "") {
+                    request.params.remove("cursor");
+                }
+            }),
+            Answer(|asked, answer| {
+                if let Some(result) = result(answer).filter(|_| asked.method.ends_with("/list"))
+                    && !result.contains_key("nextCursor")
+                {
+                    put(result, &["nextCursor"], "");
+                }
+            }),
+        ],
+    )
+    .also_seen(&["pagination.page.no-repeats", "pagination.cursor.invalid-error"]),
+    fault(
+        "pagination.cursor.string/number",
+        "Cursors are numbers.",
+        &[Answer(|asked, answer| {
+            if let Some(result) = result(answer).filter(|_| asked.method.ends_with("/list"))
+                && result.contains_key("nextCursor")
+            {
+                put(result, &["nextCursor"], 5);
+            }
+        })],
+    ),
+    fault(
+        "pagination.cursor.accepted/refused",
+        "Every cursor is refused.",
+        &[Intercept(|asked| {
+            asked.params.contains_key("cursor").then(|| Instead::error(INVALID_PARAMS, "Invalid params: unknown cursor"))
+        })],
+    )
+    .also_seen(&["pagination.cursor.stable", "pagination.operations", "pagination.terminates", "pagination.cursor.any-connection"]),
+    fault(
+        "pagination.cursor.invalid-error/first-page",
+        "A cursor that is not known leads to the first page.",
+        &[Request(|_, request| {
+            let known = request.params.get("cursor").and_then(Value::as_str).is_none_or(|cursor| {
+                // As long as those of this server.
+                cursor.len() == 28
+            });
+            if !known {
+                request.params.remove("cursor");
+            }
+        })],
+    ),
 ];

@@ -1,12 +1,39 @@
 //! Faults of `ping`.
 
-use crate::faults::fault::{Fault, LEGACY, fault};
-use crate::faults::hook::Hook::Intercept;
+use crate::faults::edit::put;
+use crate::faults::fault::{Fault, LEGACY, STDIO, fault};
+use crate::faults::hook::Hook::{Intercept, Response, Result};
 use crate::faults::hook::Instead;
+use crate::message::METHOD_NOT_FOUND;
 
-pub(super) const FAULTS: &[Fault] = &[fault(
-    "ping.answered/never",
-    "A ping gets no answer (https://github.com/NousResearch/hermes-agent/issues/97245).",
-    &[Intercept(|asked| asked.is("ping").then_some(Instead::Never))],
-)
-.within(LEGACY)];
+pub(super) const FAULTS: &[Fault] = &[
+    fault(
+        "ping.answered/never",
+        "A ping gets no answer (https://github.com/NousResearch/hermes-agent/issues/97245).",
+        &[Intercept(|asked| asked.is("ping").then_some(Instead::Never))],
+    )
+    .within(LEGACY)
+    .over(STDIO),
+    fault(
+        "ping.answered/unknown-method",
+        "The method ping is not there.",
+        &[Intercept(|asked| asked.is("ping").then(|| Instead::error(METHOD_NOT_FOUND, "Method not found")))],
+    )
+    .within(LEGACY),
+    fault(
+        "ping.empty-result/pong",
+        "The answer to a ping has something in it.",
+        &[Result("ping", |_, result| put(result, &["pong"], true))],
+    )
+    .within(LEGACY),
+    fault(
+        "ping.not-excessive/often",
+        "Every answer comes with a ping.",
+        &[Response(|asked, text| {
+            let number = asked.memory.count();
+            format!("{text}\n{{\"jsonrpc\":\"2.0\",\"id\":\"p{number}\",\"method\":\"ping\"}}")
+        })],
+    )
+    .within(LEGACY)
+    .over(STDIO),
+];

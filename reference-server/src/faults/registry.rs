@@ -4,26 +4,48 @@ use std::fmt;
 
 use crate::faults::fault::Fault;
 use crate::faults::{
-    base, http, http_session, pagination, ping, resources, robustness, stdio, tools, versioning,
+    base, caching, cancellation, capabilities, completion, content, discover, http, http_headers,
+    http_legacy_sse, http_session, identity, lifecycle, logging, meta, pagination, ping, progress, prompts,
+    resources, robustness, schema, stdio, tools, versioning,
 };
 
-/// The tables, one for each area of requirements.
-const AREAS: &[&[Fault]] = &[
-    base::FAULTS,
-    http::FAULTS,
-    http_session::FAULTS,
-    pagination::FAULTS,
-    ping::FAULTS,
-    resources::FAULTS,
-    robustness::FAULTS,
-    stdio::FAULTS,
-    tools::FAULTS,
-    versioning::FAULTS,
+/// The tables, each with the name of its area of requirements.
+const AREAS: &[(&str, &[Fault])] = &[
+    ("base", base::FAULTS),
+    ("caching", caching::FAULTS),
+    ("cancellation", cancellation::FAULTS),
+    ("capabilities", capabilities::FAULTS),
+    ("completion", completion::FAULTS),
+    ("content", content::FAULTS),
+    ("discover", discover::FAULTS),
+    ("http", http::FAULTS),
+    ("http-headers", http_headers::FAULTS),
+    ("http-legacy-sse", http_legacy_sse::FAULTS),
+    ("http-session", http_session::FAULTS),
+    ("identity", identity::FAULTS),
+    ("lifecycle", lifecycle::FAULTS),
+    ("logging", logging::FAULTS),
+    ("meta", meta::FAULTS),
+    ("pagination", pagination::FAULTS),
+    ("ping", ping::FAULTS),
+    ("progress", progress::FAULTS),
+    ("prompts", prompts::FAULTS),
+    ("resources", resources::FAULTS),
+    ("robustness", robustness::FAULTS),
+    ("schema", schema::FAULTS),
+    ("stdio", stdio::FAULTS),
+    ("tools", tools::FAULTS),
+    ("versioning", versioning::FAULTS),
 ];
 
 /// Every fault that the server knows, area by area.
 pub fn faults() -> impl Iterator<Item = &'static Fault> {
-    AREAS.iter().copied().flatten()
+    areas().flat_map(|(_, faults)| faults)
+}
+
+/// The areas of requirements, each with its faults.
+pub fn areas() -> impl Iterator<Item = (&'static str, &'static [Fault])> {
+    AREAS.iter().copied()
 }
 
 /// There is no fault with this id.
@@ -70,6 +92,7 @@ fn distance(a: &str, b: &str) -> usize {
 mod tests {
     use super::{distance, faults};
     use crate::faults::FaultId;
+    use crate::faults::hook::Hook;
     use std::collections::BTreeSet;
 
     #[test]
@@ -83,6 +106,30 @@ mod tests {
                 !fault.revisions().is_empty() && !fault.transports().is_empty() && !fault.hooks.is_empty()
             );
         }
+    }
+
+    #[test]
+    fn every_kind_of_hook_is_used() {
+        let kind = |hook: &Hook| match hook {
+            Hook::Neglect(_) => 0,
+            Hook::Input(_) => 1,
+            Hook::Notified(_) => 2,
+            Hook::Forgive(_) => 3,
+            Hook::Request(_) => 4,
+            Hook::Intercept(_) => 5,
+            Hook::Answer(_) => 6,
+            Hook::Result(..) => 7,
+            Hook::Refusal(..) => 8,
+            Hook::Definition(..) => 9,
+            Hook::Response(_) => 10,
+            Hook::Notify(_) => 11,
+            Hook::HttpRequest(_) => 12,
+            Hook::HttpReply(_) => 13,
+            Hook::Event(_) => 14,
+            Hook::Line(_) => 15,
+        };
+        let used: BTreeSet<usize> = faults().flat_map(|fault| fault.hooks).map(kind).collect();
+        assert_eq!(used.into_iter().collect::<Vec<_>>(), (0..16).collect::<Vec<_>>());
     }
 
     #[test]

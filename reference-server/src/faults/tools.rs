@@ -1,32 +1,290 @@
 //! Faults of tools.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::faults::fault::{Fault, fault};
-use crate::faults::hook::Hook::{Answer, Definition};
-use crate::message::Reply;
+use crate::context;
+use crate::faults::Duty;
+use crate::faults::edit::{at, blocks, is, put, repeat_first};
+use crate::faults::fault::{
+    Fault, LEGACY, MODERN, SINCE_2025_03, SINCE_2025_06, SINCE_2025_11, STDIO, fault,
+};
+use crate::faults::hook::Hook::{Answer, Definition, Input, Intercept, Neglect, Request, Result};
+use crate::faults::hook::Input::{Changed, Pass};
+use crate::faults::hook::{Asked, Instead};
+use crate::message::{INVALID_PARAMS, METHOD_NOT_FOUND, Object, Reply};
+use crate::revision::Revision;
 
 pub(super) const FAULTS: &[Fault] = &[
+    fault(
+        "tools.capability.declared/hidden",
+        "Tools are served and not declared.",
+        &[
+            Result("initialize", |_, result| hide(result, "tools")),
+            Result("server/discover", |_, result| hide(result, "tools")),
+        ],
+    ).also_seen(&["tools.list-changed.not-undeclared"]),
+    fault(
+        "tools.list.answered/unknown-method",
+        "The method tools/list is not there, although tools are declared (https://github.com/HarperFast/harper/issues/1611).",
+        &[Intercept(|asked| asked.is("tools/list").then(|| Instead::error(METHOD_NOT_FOUND, "Method not found")))],
+    ),
+    fault(
+        "tools.list.without-params/wanted",
+        "A list of tools is refused where the request has no parameters.",
+        &[Input(|_, bytes| match serde_json::from_slice::<Object>(bytes) {
+            Ok(mut request) if is(&request, "method", "tools/list") && !request.contains_key("params") => {
+                put(&mut request, &["params"], json!({"cursor": "params are missing"}));
+                Changed(Value::Object(request).to_string().into_bytes())
+            }
+            _ => Pass,
+        })],
+    )
+    .within(LEGACY),
+    fault(
+        "tools.list.result-shape/object",
+        "The list of tools is an object.",
+        &[Result("tools/list", |_, result| put(result, &["tools"], json!({})))],
+    ),
+    fault(
+        "tools.list.deterministic-order/turned",
+        "Every second list of tools is turned around.",
+        &[Result("tools/list", |asked, result| {
+            let turn = asked.memory.count() % 2 == 1;
+            if let Some(tools) = result.get_mut("tools").and_then(Value::as_array_mut).filter(|_| turn) {
+                tools.reverse();
+            }
+        })],
+    )
+    .within(MODERN)
+    .over(STDIO),
+    fault(
+        "tools.list.same-on-every-connection/by-process",
+        "The name of one tool differs from process to process.",
+        &[Definition("tools", |_, tool| {
+            if is(tool, "name", "poem") {
+                put(tool, &["name"], format!("poem-{}", std::process::id()));
+            }
+        })],
+    )
+    .within(MODERN)
+    .over(STDIO),
+    fault(
+        "tools.definition.name/number",
+        "The name of one tool is a number.",
+        &[Definition("tools", |_, tool| {
+            if is(tool, "name", "poem") {
+                put(tool, &["name"], 5);
+            }
+        })],
+    ),
+    fault(
+        "tools.definition.name-unique/twice",
+        "The first tool is listed twice.",
+        &[Result("tools/list", |_, result| repeat_first(result, "tools"))],
+    ),
+    fault(
+        "tools.definition.name-charset/space",
+        "One tool has a name with a space.",
+        &[
+            Definition("tools", |_, tool| {
+                if is(tool, "name", "poem") {
+                    put(tool, &["name"], "a poem");
+                }
+            }),
+            Request(|_, request| {
+                if is(&request.params, "name", "a poem") {
+                    put(&mut request.params, &["name"], "poem");
+                }
+            }),
+        ],
+    )
+    .breaking(&["tools.definition.name-no-special"]),
+    fault(
+        "tools.definition.name-length/long",
+        "One tool has a name of 200 characters.",
+        &[
+            Definition("tools", |_, tool| {
+                if is(tool, "name", "poem") {
+                    put(tool, &["name"], "p".repeat(200));
+                }
+            }),
+            Request(|_, request| {
+                if is(&request.params, "name", &"p".repeat(200)) {
+                    put(&mut request.params, &["name"], "poem");
+                }
+            }),
+        ],
+    ),
+    fault(
+        "tools.definition.name-case-sensitive/any-case",
+        "Names of tools are understood in any case.",
+        &[Request(|_, request| {
+            if let Some(Value::String(name)) = request.params.get_mut("name") {
+                name.make_ascii_lowercase();
+            }
+        })],
+    )
+    .within(SINCE_2025_11),
+    fault(
+        "tools.definition.title/number",
+        "The title of every tool is a number.",
+        &[Definition("tools", |_, tool| put(tool, &["title"], 1))],
+    )
+    .within(SINCE_2025_06),
+    fault(
+        "tools.definition.description/number",
+        "The description of every tool is a number.",
+        &[Definition("tools", |_, tool| put(tool, &["description"], 5))],
+    ),
+    fault(
+        "tools.definition.input-schema-root/string",
+        "The inputSchema of every tool says that arguments are a string (https://github.com/awwaiid/mcp-server-taskwarrior/issues/11).",
+        &[Definition("tools", |_, tool| put(tool, &["inputSchema", "type"], "string"))],
+    ),
+    fault(
+        "tools.definition.input-schema-not-null/null",
+        "A tool without arguments has null as its inputSchema.",
+        &[Definition("tools", |_, tool| {
+            if is(tool, "name", "poem") {
+                put(tool, &["inputSchema"], Value::Null);
+            }
+        })],
+    )
+    .also_seen(&["tools.definition.input-schema-root"]),
+    fault(
+        "tools.definition.input-schema-valid/unknown-type",
+        "The inputSchema of one tool has a property of the type `text`.",
+        &[Definition("tools", |_, tool| put(tool, &["inputSchema", "properties", "text", "type"], "text"))],
+    ),
+    fault(
+        "tools.definition.input-schema-members/required-text",
+        "The inputSchema of one tool has a text in `required`.",
+        &[Definition("tools", |_, tool| {
+            if is(tool, "name", "echo") {
+                put(tool, &["inputSchema", "required"], "text");
+            }
+        })],
+    )
+    .also_seen(&["tools.definition.input-schema-valid"]),
+    fault(
+        "tools.definition.output-schema-root/array",
+        "Every outputSchema says that results are an array.",
+        &[Definition("tools", |_, tool| put(tool, &["outputSchema", "type"], "array"))],
+    )
+    .also_seen(&["tools.structured.conforms"])
+    .within(&[Revision::V2025_06_18, Revision::V2025_11_25]),
+    fault(
+        "tools.definition.annotations-types/text",
+        "The hints of every tool are texts.",
+        &[Definition("tools", |_, tool| put(tool, &["annotations", "readOnlyHint"], "true"))],
+    )
+    .within(SINCE_2025_03),
+    fault(
+        "tools.call.result-shape/no-content",
+        "Tool results have no content.",
+        &[Result("tools/call", |_, result| {
+            result.remove("content");
+        })],
+    )
+    .also_seen(&["tools.structured.text-copy"]),
+    fault(
+        "tools.call.is-error-boolean/text",
+        "isError is a text.",
+        &[Result("tools/call", |_, result| {
+            if result.get("isError") == Some(&Value::Bool(false)) {
+                put(result, &["isError"], "false");
+            }
+        })],
+    ),
+    fault(
+        "tools.call.arguments-optional/wanted",
+        "A call without arguments is refused.",
+        &[Intercept(|asked| {
+            let bare = asked.is("tools/call") && !asked.params.contains_key("arguments");
+            bare.then(|| Instead::error(INVALID_PARAMS, "Invalid params: arguments are missing"))
+        })],
+    )
+    .warning_in(MODERN),
     fault(
         "tools.call.unknown-tool-error/succeeds",
         "Calls of tools that do not exist succeed with an empty result.",
         &[Answer(|asked, answer| {
-            let unknown = answer.as_ref().is_err_and(|error| error.message.ends_with("unknown tool"));
-            if asked.is("tools/call") && unknown {
-                let mut result = json!({"content": []});
-                if asked.revision.is_modern() {
-                    result["resultType"] = "complete".into();
-                }
-                *answer = Ok(Reply::Text(result.to_string()));
+            if asked.is("tools/call") && is_unknown(answer) {
+                *answer = Ok(Reply::Text(result(asked, false)));
             }
         })],
     )
     .also_seen(&["tools.definition.name-case-sensitive", "tools.call.malformed-request-error"]),
     fault(
-        "tools.definition.input-schema-root/string",
-        "The inputSchema of every tool says that arguments are a string.",
-        &[Definition("tools", |_, tool| {
-            tool["inputSchema"]["type"] = "string".into();
+        "tools.call.unknown-tool-error/in-result",
+        "Calls of tools that do not exist give a result with isError (https://github.com/modelcontextprotocol/servers/issues/4159).",
+        &[Answer(|asked, answer| {
+            if asked.is("tools/call") && is_unknown(answer) {
+                *answer = Ok(Reply::Text(result(asked, true)));
+            }
         })],
-    ),
+    )
+    .also_seen(&["tools.definition.name-case-sensitive", "tools.call.malformed-request-error"]),
+    fault(
+        "tools.call.inputs-validated/ignored",
+        "Arguments are not compared with the inputSchema (https://github.com/modelcontextprotocol/go-sdk/pull/454).",
+        &[Neglect(Duty::ArgumentsChecked)],
+    )
+    .also_seen(&["tools.call.input-error-in-result", "tools.structured.conforms"])
+    .warning_in(MODERN),
+    fault(
+        "tools.structured.present/left-out",
+        "Results have no structured content, although there is an outputSchema.",
+        &[Result("tools/call", |_, result| {
+            result.remove("structuredContent");
+        })],
+    )
+    .within(SINCE_2025_06),
+    fault(
+        "tools.structured.conforms/text",
+        "A sum comes as a text, although the outputSchema says a number (https://github.com/cyanheads/obsidian-mcp-server/issues/108).",
+        &[Result("tools/call", |_, result| {
+            if let Some(content) = at(result, &["structuredContent"]).filter(|content| content.contains_key("sum")) {
+                put(content, &["sum"], "much");
+            }
+        })],
+    )
+    .also_seen(&["tools.structured.text-copy"])
+    .within(SINCE_2025_06),
+    fault(
+        "tools.structured.text-copy/left-out",
+        "Structured content comes without any text.",
+        &[Result("tools/call", |_, result| {
+            if result.contains_key("structuredContent") {
+                put(result, &["content"], json!([]));
+            }
+        })],
+    )
+    .within(SINCE_2025_06),
+    fault(
+        "tools.content.link-fetchable/dead",
+        "Links lead to resources that are not there.",
+        &[Result("tools/call", |_, result| {
+            blocks(result, "resource_link").for_each(|link| put(link, &["uri"], "note://nowhere"));
+        })],
+    )
+    .within(SINCE_2025_06),
 ];
+
+fn hide(result: &mut Object, capability: &str) {
+    if let Some(capabilities) = at(result, &["capabilities"]) {
+        capabilities.remove(capability);
+    }
+}
+
+fn is_unknown(answer: &context::Answer) -> bool {
+    answer.as_ref().is_err_and(|error| error.message.ends_with("unknown tool"))
+}
+
+fn result(asked: &Asked, is_error: bool) -> String {
+    let mut result = json!({"content": [{"type": "text", "text": "unknown tool"}], "isError": is_error});
+    if asked.revision.is_modern() {
+        result["resultType"] = "complete".into();
+    }
+    result.to_string()
+}

@@ -2,7 +2,10 @@
 //!
 //! In the legacy era the server sends a request of its own and waits. In the modern era the result says what is needed
 //! and the client sends its request again with the answers (basic/patterns/mrtr): the tool then runs from its beginning,
-//! and what it asks is known by now.
+//! and what it asks is known by now. A tool that runs as a task waits in both eras; who carries its questions to the client
+//! is the matter of the task.
+
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -88,6 +91,10 @@ impl RequestContext {
     pub(crate) async fn ask_all(&self, questions: &[(&str, InputRequest)]) -> Result<Vec<Value>, Stop> {
         for (_, question) in questions {
             self.require(question.needs)?;
+        }
+        if let Some(task) = &self.task {
+            let patience = Duration::from_secs(self.server.config().answer_seconds);
+            return task.ask(questions, patience).await;
         }
         match &self.caller {
             Caller::Session(session) => {

@@ -18,7 +18,12 @@ pub(crate) enum Capability {
     SamplingTools,
     ElicitationForm,
     ElicitationUrl,
+    /// The extension for tasks.
+    Tasks,
 }
+
+/// The extension for tasks.
+pub(crate) const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 impl ClientCapabilities {
     pub(crate) fn new(declared: Object) -> Self {
@@ -31,6 +36,29 @@ impl ClientCapabilities {
         rest.iter().fold(declared, |value, name| value?.get(name)).is_some_and(Value::is_object)
     }
 
+    /// The same without what nothing here depends on, which may be of any size.
+    pub(crate) fn known(&self) -> Self {
+        const PATHS: [&[&str]; 7] = [
+            &["roots"],
+            &["sampling"],
+            &["sampling", "tools"],
+            &["elicitation"],
+            &["elicitation", "form"],
+            &["elicitation", "url"],
+            &["extensions", TASKS],
+        ];
+        let mut known = Object::new();
+        for path in PATHS.into_iter().filter(|path| self.declares(path)) {
+            let mut place = &mut known;
+            for name in path {
+                let member = place.entry(*name).or_insert_with(|| Object::new().into());
+                let Value::Object(inner) = member else { break };
+                place = inner;
+            }
+        }
+        Self(known)
+    }
+
     /// Whether the capability is declared; a capability that `revision` does not know cannot be.
     pub(crate) fn has(&self, capability: Capability, revision: Revision) -> bool {
         if revision < capability.since() {
@@ -40,6 +68,7 @@ impl ClientCapabilities {
             Capability::Roots => self.declares(&["roots"]),
             Capability::Sampling => self.declares(&["sampling"]),
             Capability::SamplingTools => self.declares(&["sampling", "tools"]),
+            Capability::Tasks => self.declares(&["extensions", TASKS]),
             Capability::ElicitationUrl => self.declares(&["elicitation", "url"]),
             // An empty object means forms, and so does what older clients say: any object.
             Capability::ElicitationForm => {
@@ -56,6 +85,7 @@ impl Capability {
             Self::Roots | Self::Sampling => Revision::V2024_11_05,
             Self::ElicitationForm => Revision::V2025_06_18,
             Self::SamplingTools | Self::ElicitationUrl => Revision::V2025_11_25,
+            Self::Tasks => Revision::V2026_07_28,
         }
     }
 
@@ -67,6 +97,7 @@ impl Capability {
             Self::SamplingTools => json!({"sampling": {"tools": {}}}),
             Self::ElicitationForm => json!({"elicitation": {"form": {}}}),
             Self::ElicitationUrl => json!({"elicitation": {"url": {}}}),
+            Self::Tasks => json!({"extensions": {TASKS: {}}}),
         }
     }
 
@@ -95,6 +126,21 @@ mod tests {
         assert!(!has(json!({"elicitation": {"url": {}}}), Capability::ElicitationForm, newest));
         assert!(has(json!({"elicitation": {"url": {}}}), Capability::ElicitationUrl, newest));
         assert!(has(json!({"elicitation": {"url": {}, "form": {}}}), Capability::ElicitationForm, newest));
+    }
+
+    #[test]
+    fn what_is_known_is_all_that_counts() {
+        let all = json!({
+            "roots": {"listChanged": true}, "sampling": {"tools": {}}, "elicitation": {"url": {}, "form": {}},
+            "extensions": {"io.modelcontextprotocol/tasks": {"x": 1}, "example.other/x": {}}, "experimental": {"y": {}},
+        });
+        let all = ClientCapabilities::new(all.as_object().unwrap().clone());
+        let known = json!({
+            "roots": {}, "sampling": {"tools": {}}, "elicitation": {"form": {}, "url": {}},
+            "extensions": {"io.modelcontextprotocol/tasks": {}},
+        });
+        assert_eq!(serde_json::Value::Object(all.known().0), known);
+        assert_eq!(ClientCapabilities::default().known().0.len(), 0);
     }
 
     #[test]

@@ -18,17 +18,18 @@ mod skills;
 mod tool;
 mod roots;
 mod sampling;
+pub(crate) mod tasks;
 mod tool_set;
 mod tools;
 
 pub(crate) use asking::{InputRequest, Stop};
 pub(crate) use cancellation::InFlight;
-pub(crate) use client::{Capability, ClientCapabilities};
+pub(crate) use client::{Capability, ClientCapabilities, TASKS};
 pub(crate) use completion::complete;
 pub(crate) use content::Content;
 pub(crate) use icons::Icon;
 pub(crate) use logging::{Level, set_level};
-pub(crate) use pagination::{ListKind, page};
+pub(crate) use pagination::{ListKind, page, page_from};
 pub(crate) use progress::ProgressGate;
 pub(crate) use prompts::{get_prompt, list_prompts, prompt_arguments};
 pub(crate) use resources::{

@@ -14,6 +14,7 @@ pub(crate) enum ListKind {
     Templates = 3,
     Prompts = 4,
     Skills = 5,
+    Tasks = 6,
 }
 
 impl ListKind {
@@ -25,15 +26,16 @@ impl ListKind {
             Self::Templates => "resourceTemplates",
             Self::Prompts => "prompts",
             Self::Skills => "skills",
+            Self::Tasks => "tasks",
         }
     }
 
     /// Items on a page unless the configuration says otherwise. Tools and prompts come at once, for clients that do not
-    /// follow cursors; resources and templates show how pages work.
+    /// follow cursors; the others show how pages work.
     const fn page_size(self) -> usize {
         match self {
             Self::Tools | Self::Prompts | Self::Skills => 100,
-            Self::Resources => 5,
+            Self::Resources | Self::Tasks => 5,
             Self::Templates => 1,
         }
     }
@@ -52,6 +54,35 @@ fn open(seal: &Seal, kind: ListKind, cursor: &str) -> Option<u32> {
     (*kind_byte == kind as u8).then(|| offset.try_into().ok().map(u32::from_be_bytes))?
 }
 
+/// Where the page begins that `params.cursor` names.
+fn start(seal: &Seal, kind: ListKind, params: &Object) -> Result<u32, RpcError> {
+    let start = match params.get("cursor") {
+        None => Some(0),
+        Some(Value::String(cursor)) => open(seal, kind, cursor),
+        Some(_) => None,
+    };
+    start.ok_or_else(|| RpcError::invalid_params("Invalid params: unknown cursor"))
+}
+
+/// A page of a list whose items come and go: each has a number, in growing order, and a cursor names the next one.
+pub(crate) fn page_from(
+    server: &Server,
+    kind: ListKind,
+    params: &Object,
+    items: impl Iterator<Item = (u32, Value)>,
+) -> Result<Object, RpcError> {
+    let page_size = server.config().page_size.unwrap_or(kind.page_size());
+    let start = start(server.seal(), kind, params)?;
+    let mut rest = items.skip_while(|(number, _)| *number < start);
+    let items: Vec<Value> = rest.by_ref().take(page_size).map(|(_, item)| item).collect();
+    let mut result = Object::new();
+    result.insert(kind.member().into(), items.into());
+    if let Some((next, _)) = rest.next() {
+        result.insert("nextCursor".into(), issue(server.seal(), kind, next).into());
+    }
+    Ok(result)
+}
+
 /// The page of a list that `params.cursor` names, with `nextCursor` if more follows.
 pub(crate) fn page<'a>(
     server: &Server,
@@ -61,12 +92,7 @@ pub(crate) fn page<'a>(
 ) -> Result<Object, RpcError> {
     let (seal, member) = (server.seal(), kind.member());
     let page_size = server.config().page_size.unwrap_or(kind.page_size());
-    let start = match params.get("cursor") {
-        None => Some(0),
-        Some(Value::String(cursor)) => open(seal, kind, cursor),
-        Some(_) => None,
-    };
-    let start = start.ok_or_else(|| RpcError::invalid_params("Invalid params: unknown cursor"))? as usize;
+    let start = start(seal, kind, params)? as usize;
     let mut rest = items.skip(start);
     let items: Vec<Value> = rest.by_ref().take(page_size).cloned().collect();
     let mut result = Object::new();

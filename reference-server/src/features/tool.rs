@@ -5,6 +5,7 @@ use std::pin::Pin;
 use serde_json::{Value, json};
 
 use crate::context::RequestContext;
+use crate::features::tasks::TaskSupport;
 use crate::features::{Content, Icon, Stop};
 use crate::message::Object;
 use crate::revision::Revision;
@@ -57,6 +58,11 @@ type RunNow = fn(&RequestContext, &Object) -> ToolResult;
 /// A tool that waits on the way.
 type RunLater = for<'a> fn(&'a RequestContext, &'a Object) -> ToolFuture<'a>;
 
+/// The arguments of a tool, once the client has been asked for what is missing.
+pub(crate) type ArgumentsFuture<'a> = Pin<Box<dyn Future<Output = Result<Object, Stop>> + Send + 'a>>;
+/// What comes before a tool: it makes the arguments that the tool gets.
+type RunBefore = for<'a> fn(&'a RequestContext, &'a Object) -> ArgumentsFuture<'a>;
+
 /// How a tool runs.
 pub(crate) enum Run {
     Now(RunNow),
@@ -89,6 +95,9 @@ pub(crate) struct Tool {
     pub hints: Hints,
     pub listed: Listed,
     pub icon: Option<Icon>,
+    /// Whether it may run as a task; one that says nothing may not.
+    pub task: Option<TaskSupport>,
+    pub before: Option<RunBefore>,
     pub run: Run,
 }
 
@@ -103,6 +112,8 @@ impl Tool {
             hints: Hints { read_only: true, idempotent: true },
             listed: Listed::In(Revision::V2024_11_05, Revision::V2026_07_28),
             icon: None,
+            task: None,
+            before: None,
             run,
         }
     }
@@ -142,6 +153,18 @@ impl Tool {
     /// Says that calling it has effects, and calling it again further ones.
     pub(crate) const fn changing(mut self) -> Self {
         self.hints = Hints { read_only: false, idempotent: false };
+        self
+    }
+
+    /// Lets it run as a task.
+    pub(crate) const fn task(mut self, support: TaskSupport) -> Self {
+        self.task = Some(support);
+        self
+    }
+
+    /// Asks before it runs, in the modern era also before its task begins.
+    pub(crate) const fn before(mut self, before: RunBefore) -> Self {
+        self.before = Some(before);
         self
     }
 
@@ -193,6 +216,9 @@ impl Tool {
                 "idempotentHint": self.hints.idempotent,
                 "openWorldHint": false,
             });
+        }
+        if let Some(support) = self.task.filter(|_| revision == Revision::V2025_11_25) {
+            definition["execution"] = json!({"taskSupport": support.as_str()});
         }
         if let Some(icon) = self.icon {
             icon.add_to(&mut definition, revision);

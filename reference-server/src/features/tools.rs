@@ -1,15 +1,17 @@
 //! Tools: how they are listed, how a call is checked, run and answered.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
 use crate::context::RequestContext;
 use crate::faults::Duty;
-use crate::features::tool::{Run, Tool, ToolResult};
+use crate::features::tasks;
+use crate::features::tool::{Run, Tool, ToolOutcome, ToolResult};
 use crate::features::tool_set::THEMES;
 use crate::features::{ListKind, Stop, page};
-use crate::message::{Object, RpcError, optional_object, string};
+use crate::message::{Object, RpcError, string};
 use crate::revision::Revision;
 use crate::schema::Schema;
 use crate::server::Server;
@@ -104,22 +106,80 @@ pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcErr
     let entry = tools
         .find(string(params, "name")?)
         .filter(|entry| entry.tool.is_listed(revision, context.server.extra_tool_listed()))
-        .ok_or_else(|| RpcError::invalid_params("Invalid params: unknown tool"))?;
-    let empty = Object::new();
-    let arguments = optional_object(params, "arguments")?.unwrap_or(&empty);
-    let checked = entry.input.check(params.get("arguments").unwrap_or(&tools.nothing));
-    if let Err(reason) = checked
-        && context.server.keeps(Duty::ArgumentsChecked)
-    {
-        if revision.reports_bad_arguments_in_result() {
-            return Ok(ToolResult::error(format!("Invalid arguments: {reason}")).into_object(revision));
-        }
-        return Err(RpcError::invalid_params(format!("Invalid params: {reason}")));
-    }
-    let outcome = match entry.tool.run {
-        Run::Now(run) => Ok(run(context, arguments)),
-        Run::Later(run) => run(context, arguments).await,
+        .ok_or_else(unknown)?;
+    let arguments = params.get("arguments").unwrap_or(&tools.nothing);
+    object(arguments)?;
+    let Some(terms) = tasks::terms(context, entry.tool.task)? else {
+        return answer(entry.call(context, arguments).await, revision);
     };
+    // In the modern era an error or a question may come instead of the task. A legacy client expects its task at once.
+    let prepared = if revision.is_modern() {
+        entry.prepare(context, arguments).await
+    } else {
+        Ok(Cow::Borrowed(arguments))
+    };
+    let arguments = match prepared {
+        Ok(arguments) => arguments.into_owned(),
+        Err(stop) => return answer(Err(stop), revision),
+    };
+    let name = entry.tool.name;
+    tasks::begin(context, terms, |context| async move {
+        let entry = context.server.tools().find(name).ok_or_else(unknown)?;
+        let outcome = if revision.is_modern() {
+            entry.run(&context, &arguments).await
+        } else {
+            entry.call(&context, &arguments).await
+        };
+        answer(outcome, revision)
+    })
+}
+
+impl Entry {
+    async fn call(&self, context: &RequestContext, arguments: &Value) -> ToolOutcome {
+        let arguments = self.prepare(context, arguments).await?;
+        self.run(context, &arguments).await
+    }
+
+    /// Checks the arguments of a call; the tool gets these, or what it makes of them first.
+    async fn prepare<'a>(
+        &self,
+        context: &RequestContext,
+        arguments: &'a Value,
+    ) -> Result<Cow<'a, Value>, Stop> {
+        if let Err(reason) = self.input.check(arguments)
+            && context.server.keeps(Duty::ArgumentsChecked)
+        {
+            return Err(if context.revision.reports_bad_arguments_in_result() {
+                Stop::Refused(format!("Invalid arguments: {reason}"))
+            } else {
+                Stop::Error(RpcError::invalid_params(format!("Invalid params: {reason}")))
+            });
+        }
+        match self.tool.before {
+            Some(before) => Ok(Cow::Owned(before(context, object(arguments)?).await?.into())),
+            None => Ok(Cow::Borrowed(arguments)),
+        }
+    }
+
+    async fn run(&self, context: &RequestContext, arguments: &Value) -> ToolOutcome {
+        match self.tool.run {
+            Run::Now(run) => Ok(run(context, object(arguments)?)),
+            Run::Later(run) => run(context, object(arguments)?).await,
+        }
+    }
+}
+
+fn unknown() -> RpcError {
+    RpcError::invalid_params("Invalid params: unknown tool")
+}
+
+fn object(arguments: &Value) -> Result<&Object, RpcError> {
+    let wrong = || RpcError::invalid_params("Invalid params: arguments must be an object");
+    arguments.as_object().ok_or_else(wrong)
+}
+
+/// What the client is told about how a tool ended.
+fn answer(outcome: ToolOutcome, revision: Revision) -> Result<Object, RpcError> {
     match outcome {
         Ok(result) => Ok(result.into_object(revision)),
         Err(Stop::Refused(reason)) => Ok(ToolResult::error(reason).into_object(revision)),
@@ -148,6 +208,7 @@ mod tests {
                 assert_eq!(has("annotations"), revision >= Revision::V2025_03_26);
                 assert_eq!(has("title"), revision >= Revision::V2025_06_18);
                 assert_eq!(has("_meta"), revision >= Revision::V2025_06_18);
+                assert!(!has("execution") || revision == Revision::V2025_11_25);
                 assert!(!has("outputSchema") || revision >= Revision::V2025_06_18);
                 assert!(!has("icons") || revision >= Revision::V2025_11_25);
                 assert!(revision.is_modern() || !tool.to_string().contains("x-mcp-header"));

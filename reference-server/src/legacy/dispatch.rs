@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::context::{Answer, Caller, RequestContext, Sink};
 use crate::faults::Duty;
-use crate::features;
+use crate::features::{self, tasks};
 use crate::legacy::{Session, batch, lifecycle};
 use crate::message::{
     Message, Notification, Object, Payload, Reply, Request, RpcError, error_response, result_response,
@@ -75,7 +75,7 @@ pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Si
 
 /// Whether a method may take time and can therefore be cancelled.
 fn may_wait(method: &str) -> bool {
-    matches!(method, "tools/call" | "prompts/get")
+    matches!(method, "tools/call" | "prompts/get" | "tasks/result")
 }
 
 async fn waiting(session: &Arc<Session>, request: Request, sink: Sink) -> Answer {
@@ -83,6 +83,7 @@ async fn waiting(session: &Arc<Session>, request: Request, sink: Sink) -> Answer
     let caller = Caller::Session(Arc::clone(session));
     let context = RequestContext::new(session.server.clone(), revision, request, caller, sink);
     let result = match context.request.method.as_str() {
+        "tasks/result" => tasks::legacy::result(&context).await,
         "prompts/get" => features::get_prompt(&context).await,
         _ => features::call_tool(&context).await,
     };
@@ -114,6 +115,9 @@ fn at_once(session: &Session, request: &Request) -> Result<Object, RpcError> {
         }
         "completion/complete" => |_, _, params| features::complete(params),
         "logging/setLevel" => |session, _, params| features::set_level(session, params),
+        "tasks/get" => tasks::legacy::get,
+        "tasks/list" => tasks::legacy::list,
+        "tasks/cancel" => tasks::legacy::cancel,
         unknown => return Err(RpcError::method_not_found(unknown)),
     };
     handler(session, lifecycle::require_initialized(session)?, params)

@@ -1,7 +1,7 @@
 //! The handshake: `initialize`, version negotiation, and what is refused before it.
 
 use crate::faults::Duty;
-use crate::features::ClientCapabilities;
+use crate::features::{ClientCapabilities, tasks};
 use crate::legacy::Session;
 use crate::message::{Object, RpcError, optional_object, string};
 use crate::revision::Revision;
@@ -22,13 +22,17 @@ pub(crate) fn initialize(session: &Session, params: &Object) -> Result<Object, R
     let revision = served
         .or_else(|| session.server.newest_legacy())
         .ok_or_else(|| RpcError::method_not_found("initialize"))?;
-    let client = ClientCapabilities::new(capabilities.clone());
-    if !session.negotiate(revision, client) && session.server.keeps(Duty::InitializeOnce) {
+    let negotiated = session.negotiate(revision, ClientCapabilities::new(capabilities.clone()));
+    if !negotiated && session.server.keeps(Duty::InitializeOnce) {
         return Err(RpcError::invalid_request("Invalid request: the session is already initialized"));
     }
     let mut result = Object::new();
     result.insert("protocolVersion".into(), revision.as_str().into());
-    result.insert("capabilities".into(), Server::capabilities(revision));
+    let mut capabilities = Server::capabilities(revision);
+    if revision.has_tasks() {
+        capabilities["tasks"] = tasks::legacy::capability(session);
+    }
+    result.insert("capabilities".into(), capabilities);
     result.insert("serverInfo".into(), Server::introduction(revision));
     result.insert("instructions".into(), Server::INSTRUCTIONS.into());
     Ok(result)

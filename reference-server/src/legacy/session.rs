@@ -1,11 +1,12 @@
 //! What the server remembers about one client between `initialize` and the end of the session.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::json;
 
+use crate::features::tasks::{Owner, legacy::status_notification};
 use crate::features::{Capability, ClientCapabilities, InFlight, Level};
 use crate::legacy::peer::Peer;
 use crate::message::{INTERNAL_ERROR, RpcError, notification};
@@ -28,6 +29,11 @@ pub(crate) enum Phase {
 
 /// One client with a handshake, on any transport.
 pub(crate) struct Session {
+    /// Tells it from all other sessions of the server.
+    pub id: u64,
+    /// Whether it is known who the client is: on STDIO, the user who started the server. On HTTP nobody is known
+    /// without authorization.
+    pub client_is_known: bool,
     pub server: Server,
     pub in_flight: Arc<InFlight>,
     pub peer: Peer,
@@ -35,12 +41,15 @@ pub(crate) struct Session {
     phase: Mutex<Phase>,
     level: AtomicU8,
     subscriptions: Mutex<BTreeSet<String>>,
+    ended: AtomicBool,
 }
 
 impl Session {
-    pub(crate) fn new(server: Server) -> Arc<Self> {
+    pub(crate) fn new(server: Server, client_is_known: bool) -> Arc<Self> {
         let in_flight = InFlight::new(server.config().max_requests_in_flight);
         Arc::new(Self {
+            id: server.number_session(),
+            client_is_known,
             server,
             in_flight,
             peer: Peer::default(),
@@ -48,7 +57,19 @@ impl Session {
             phase: Mutex::new(Phase::New),
             level: AtomicU8::new(Level::Info as u8),
             subscriptions: Mutex::default(),
+            ended: AtomicBool::new(false),
         })
+    }
+
+    /// The client is gone: its requests and its tasks end.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.in_flight.cancel_all();
+        self.server.tasks().end(&Owner::Session(self.id));
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
     }
 
     /// The revision agreed on.
@@ -123,6 +144,7 @@ impl Session {
             Change::Tools => Some(list_changed("tools")),
             Change::Prompts => Some(list_changed("prompts")),
             Change::Resources => Some(list_changed("resources")),
+            Change::Task(task) => (task.owner == Owner::Session(self.id)).then(|| status_notification(task)),
             Change::Resource(uri) => lock(&self.subscriptions)
                 .contains(&**uri)
                 .then(|| notification("notifications/resources/updated", &json!({"uri": &**uri}))),

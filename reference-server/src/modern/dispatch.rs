@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use crate::context::{Answer, Caller, RequestContext, Sink};
 use crate::faults::FaultsOnRequest;
 use crate::features;
+use crate::features::tasks::extension;
 use crate::message::{Notification, Object, Reply, Request, RpcError, error_response, result_response};
 use crate::modern::headers::{self, MirrorHeaders};
 use crate::modern::meta::{self, RequestMeta};
@@ -93,14 +94,13 @@ pub(crate) async fn answer(
     sink: Sink,
     closing: watch::Receiver<bool>,
 ) -> ModernAnswer {
-    let faulty = server.clone();
-    let faults = faulty.faults_on(revision, &mut request);
-    let context = RequestContext::new(server, revision, request, Caller::Stateless(meta), sink);
+    let faults = server.faults_on(revision, &mut request);
+    let context = RequestContext::new(server.clone(), revision, request, Caller::Stateless(meta), sink);
     let answer = match faults.instead().await {
         Some(instead) => instead,
         None => dispatch(&context, closing).await,
     };
-    response(&context.server, &context.request, answer)
+    response(&server, &context.request, answer)
 }
 
 /// The response of a request, and its status.
@@ -128,6 +128,9 @@ async fn dispatch(context: &RequestContext, closing: watch::Receiver<bool>) -> A
         "prompts/list" => (features::list_prompts(server, revision, params)?, Some(LIST_TTL)),
         "prompts/get" => (features::get_prompt(context).await?, None),
         "completion/complete" => (features::complete(params)?, None),
+        "tasks/get" => (extension::get(context)?, None),
+        "tasks/update" => (extension::update(context)?, None),
+        "tasks/cancel" => (extension::cancel(context)?, None),
         "subscriptions/listen" => return subscriptions::listen(context, closing).await,
         unknown => return Err(RpcError::method_not_found(unknown)),
     };

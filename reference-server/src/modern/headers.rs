@@ -76,6 +76,7 @@ pub(crate) fn check(
     let member = match request.method.as_str() {
         "tools/call" | "prompts/get" => "name",
         "resources/read" => "uri",
+        "tasks/get" | "tasks/update" | "tasks/cancel" => "taskId",
         _ => return Ok(()),
     };
     let name = request.params.get(member).and_then(Value::as_str);

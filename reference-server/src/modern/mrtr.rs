@@ -36,7 +36,8 @@ pub(crate) struct Round {
 }
 
 impl Round {
-    /// Reads `inputResponses` and `requestState`. Answers count only where the state proves that they were asked for.
+    /// Reads `inputResponses` and `requestState`. With a state, the answers that count are those to its questions. Without
+    /// one the request is a first round, and a client that knows the questions may answer them before they are asked.
     pub(crate) fn open(context: &RequestContext) -> Result<Self, RpcError> {
         let refuse = |what: &str| RpcError::invalid_params(format!("Invalid params: {what}"));
         let request = fingerprint(&context.request, context.principal());
@@ -47,7 +48,7 @@ impl Round {
             Some(_) => return Err(refuse("inputResponses must be an object")),
         };
         let state = match params.get("requestState") {
-            None => return Ok(Self { request, answers: Object::new(), fresh: Object::new() }),
+            None => return Ok(Self { request, answers: Object::new(), fresh: responses }),
             Some(Value::String(state)) => state,
             Some(_) => return Err(refuse("requestState must be a string")),
         };
@@ -72,7 +73,8 @@ impl Round {
         questions: &[(&str, InputRequest)],
     ) -> Result<Vec<Value>, Stop> {
         for (key, question) in questions {
-            if let Some(answer) = self.fresh.remove(*key) {
+            // What was kept of an earlier round may not have been looked at then.
+            if let Some(answer) = self.fresh.remove(*key).or_else(|| self.answers.remove(*key)) {
                 question.check(&answer).map_err(|reason| {
                     RpcError::invalid_params(format!("Invalid params: inputResponses.{key}: {reason}"))
                 })?;
@@ -128,7 +130,8 @@ fn fingerprint(request: &Request, principal: &str) -> String {
         hash.update(to_json(name));
         canonical(value, &mut hash);
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let hash = hash.finalize();
+    hash.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Feeds a value to the hash, the members of objects in the order of their names.

@@ -7,11 +7,13 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
 use crate::context::{Answer, RequestContext};
+use crate::features::Capability;
+use crate::features::tasks::extension::detailed;
 use crate::message::{Id, Object, Reply, RpcError, notification, to_json};
 use crate::server::{Change, Server};
 
-/// The most resources that one subscription may name.
-const RESOURCES: usize = 1000;
+/// The most resources, and the most tasks, that one subscription may name.
+const NAMES: usize = 1000;
 
 /// What the client wants to hear, which is also what the acknowledgment repeats.
 #[derive(Debug, Default, PartialEq, Serialize)]
@@ -25,6 +27,8 @@ struct Filter {
     resources_list_changed: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     resource_subscriptions: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    task_ids: Vec<String>,
 }
 
 impl Filter {
@@ -38,22 +42,22 @@ impl Filter {
             Some(Value::Bool(flag)) => Ok(*flag),
             Some(_) => Err(refuse(&format!("{name} must be a boolean"))),
         };
-        let uris = match wanted.get("resourceSubscriptions") {
-            None => Vec::new(),
-            Some(Value::Array(uris)) if uris.len() <= RESOURCES => uris
-                .iter()
-                .map(|uri| uri.as_str().map(str::to_owned))
-                .collect::<Option<Vec<String>>>()
-                .ok_or_else(|| refuse("resourceSubscriptions must hold strings"))?,
-            Some(_) => {
-                return Err(refuse("resourceSubscriptions must be an array of at most 1000 URIs"));
+        let strings = |name: &str| match wanted.get(name) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(strings)) if strings.len() <= NAMES => {
+                let strings = strings.iter().map(|string| string.as_str().map(str::to_owned));
+                strings
+                    .collect::<Option<Vec<String>>>()
+                    .ok_or_else(|| refuse(&format!("{name} must hold strings")))
             }
+            Some(_) => Err(refuse(&format!("{name} must be an array of at most {NAMES} strings"))),
         };
         Ok(Self {
             tools_list_changed: flag("toolsListChanged")?,
             prompts_list_changed: flag("promptsListChanged")?,
             resources_list_changed: flag("resourcesListChanged")?,
-            resource_subscriptions: uris,
+            resource_subscriptions: strings("resourceSubscriptions")?,
+            task_ids: strings("taskIds")?,
         })
     }
 
@@ -67,12 +71,17 @@ impl Filter {
                 self.resource_subscriptions.iter().any(|wanted| **wanted == **uri),
                 "notifications/resources/updated",
             ),
+            Change::Task(task) => (self.task_ids.contains(&task.id), "notifications/tasks"),
         };
         let uri = match change {
             Change::Resource(uri) => Some(&**uri),
             _ => None,
         };
-        wanted.then(|| notification(method, &Tagged { meta: Tag::of(id), uri, notifications: None }))
+        let task = match change {
+            Change::Task(task) if wanted => Some(detailed(task)),
+            _ => None,
+        };
+        wanted.then(|| notification(method, &Tagged { uri, task, ..Tagged::of(id) }))
     }
 }
 
@@ -84,6 +93,14 @@ struct Tagged<'a> {
     uri: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     notifications: Option<&'a Filter>,
+    #[serde(flatten)]
+    task: Option<Object>,
+}
+
+impl<'a> Tagged<'a> {
+    fn of(id: &'a Id) -> Self {
+        Self { meta: Tag::of(id), uri: None, notifications: None, task: None }
+    }
 }
 
 /// The id of the listen request, which names the subscription, verbatim.
@@ -101,13 +118,26 @@ impl<'a> Tag<'a> {
     }
 }
 
+/// The tasks among those named that the caller may hear of.
+fn own_tasks(context: &RequestContext, mut ids: Vec<String>) -> Result<Vec<String>, RpcError> {
+    if !context.client_has(Capability::Tasks) {
+        return Err(Capability::Tasks.missing());
+    }
+    let (tasks, owner) = (context.server.tasks(), context.owner());
+    ids.retain(|id| tasks.find(&owner, id).is_some());
+    Ok(ids)
+}
+
 /// Serves one subscription until the client ends it (the work is dropped) or the server closes.
 pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receiver<bool>) -> Answer {
-    let filter = Filter::read(&context.request.params)?;
+    let mut filter = Filter::read(&context.request.params)?;
     // Listening starts before the acknowledgment, so that nothing is missed after it.
     let mut changes = context.server.changes();
+    if !filter.task_ids.is_empty() {
+        filter.task_ids = own_tasks(context, filter.task_ids)?;
+    }
     let id = &context.request.id;
-    let acknowledged = Tagged { meta: Tag::of(id), uri: None, notifications: Some(&filter) };
+    let acknowledged = Tagged { notifications: Some(&filter), ..Tagged::of(id) };
     context.notify(notification("notifications/subscriptions/acknowledged", &acknowledged)).await;
     loop {
         tokio::select! {

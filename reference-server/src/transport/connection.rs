@@ -9,11 +9,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::context::Sink;
-use crate::faults::Input;
+use crate::faults::Arrived;
 use crate::legacy::{Exchange, Serving, Session, take_in};
 use crate::message::{Message, Payload, Request, Unreadable, read};
 use crate::modern::{self, MirrorHeaders};
-use crate::server::lock;
+use crate::pace::paced;
+use crate::server::{Running, lock};
 
 /// How long requests in progress may go on after the client has closed its side.
 const GRACE: Duration = Duration::from_secs(1);
@@ -26,6 +27,13 @@ pub(crate) struct Connection {
     tasks: Mutex<JoinSet<()>>,
     room: Arc<Semaphore>,
     closing: watch::Sender<bool>,
+    _running: Running,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.session.end();
+    }
 }
 
 /// How far a message has been served.
@@ -36,6 +44,8 @@ pub(crate) enum Step {
     Answer(String),
     /// The answer takes its time.
     Waits(Serving),
+    /// The same, and nothing is read before it is given.
+    First(Serving),
     /// A fault: nothing is read after this.
     Hangs,
 }
@@ -67,6 +77,7 @@ impl Connection {
         let room =
             Arc::new(Semaphore::new(session.server.config().max_requests_in_flight.saturating_add(16)));
         Self {
+            _running: session.server.run(),
             session,
             out,
             stateless_allowed,
@@ -79,14 +90,15 @@ impl Connection {
     /// Takes in the text of one message and serves it as far as that goes without waiting.
     pub(crate) fn begin(&self, text: &[u8]) -> Result<Step, Unreadable> {
         let sink = Sink::Queue(self.out.clone());
-        let instead = match self.session.server.faults().map(|faults| faults.input(text)) {
-            None | Some(Input::Pass) => None,
-            Some(Input::Instead(bytes)) => Some(bytes),
-            Some(Input::Drop) => return Ok(Step::Done),
-            Some(Input::Exit(code)) => std::process::exit(code),
-            Some(Input::Hang) => return Ok(Step::Hangs),
+        let text = match self.session.server.arrived(text) {
+            Arrived::Text(text) => text,
+            Arrived::Dropped => return Ok(Step::Done),
+            Arrived::Hangs => return Ok(Step::Hangs),
         };
-        Ok(match read(instead.as_deref().unwrap_or(text))? {
+        let payload = read(&text)?;
+        let is_handshake =
+            matches!(&payload, Payload::Single(Message::Request(request)) if request.method == "initialize");
+        let step = match payload {
             Payload::Single(Message::Request(request)) if self.is_stateless(&request) => {
                 self.begin_stateless(request, sink)
             }
@@ -95,7 +107,28 @@ impl Connection {
                 Exchange::Refused(error) => Step::Answer(error),
                 Exchange::Serving(work) => Step::poll(work),
             },
-        })
+        };
+        Ok(self.paced(step, is_handshake))
+    }
+
+    /// What is said to a text that is no message.
+    pub(crate) fn refuse(&self, error: String) -> Step {
+        self.paced(Step::Answer(error), false)
+    }
+
+    /// Holds an answer back where that is asked for. The answer to `initialize` keeps its place.
+    fn paced(&self, step: Step, keeps_place: bool) -> Step {
+        let server = &self.session.server;
+        if server.pace().is_none() {
+            return step;
+        }
+        let work: Serving = match step {
+            Step::Answer(answer) => Box::pin(async { Some(answer) }),
+            Step::Waits(work) => work,
+            other => return other,
+        };
+        let work = paced(server, work);
+        if keeps_place { Step::First(work) } else { Step::Waits(work) }
     }
 
     /// Takes in the text of one message. Waits while the client does not read its answers.
@@ -154,6 +187,11 @@ impl Connection {
                     self.go_on(work, permit);
                 }
             }
+            Step::First(work) => {
+                if let Some(text) = work.await {
+                    self.send(text).await;
+                }
+            }
             Step::Hangs => std::future::pending().await,
         }
     }
@@ -170,7 +208,7 @@ impl Connection {
                 }
                 Err(_) => Some(Step::Waits(work)),
             },
-            Step::Hangs => Some(step),
+            Step::First(_) | Step::Hangs => Some(step),
         }
     }
 

@@ -1,7 +1,9 @@
 //! The HTTP server: who may call, what is routed where, and how a POST finds its era.
 
 use std::convert::Infallible;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,24 +14,30 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::faults::{Duty, HttpAsked};
+use crate::faults::{Arrived, Duty, HttpAsked};
 use crate::legacy::{Session, answer};
 use crate::message::{self, INVALID_REQUEST, Message, Object, Payload, RpcError};
 use crate::message::{METHOD_NOT_FOUND, PARSE_ERROR};
 use crate::modern;
+use crate::pace::pause;
 use crate::revision::Revision;
 use crate::server::Server;
-use crate::transport::http_legacy_sse::{self, SseClients, accepts_events};
+use crate::transport::http_chaos::disturbed;
+use crate::transport::http_connections::{Connections, Place};
+use crate::transport::http_legacy_sse::{self, SseClients, accepts_events, prefers_events};
 use crate::transport::http_reply::{Reply, ReplyBody, empty, error, json, not_allowed};
 use crate::transport::http_session::{HttpSession, Sessions};
 use crate::transport::{connection::poll_once, http_modern};
 
-/// How long a client may take to send its headers, and its body.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most bytes of a head; also what is read of a body at a time.
+const BUFFER: usize = 64 << 10;
+/// Bodies that are being waited for at once, each of which may be as large as is allowed; further ones are not read
+/// before. Those that come together with their head do not count.
+const BODIES: usize = 64;
 /// How often idle sessions are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -43,6 +51,7 @@ struct Shared {
     sessions: Sessions,
     clients: Arc<SseClients>,
     closing: watch::Sender<bool>,
+    bodies: Semaphore,
 }
 
 /// Ends every session when the server is dropped.
@@ -62,49 +71,86 @@ impl Drop for Shutdown {
 /// # Errors
 /// None at present: failures of single connections, and of accepting them, are overcome.
 pub async fn serve_http(server: Server, listener: TcpListener) -> std::io::Result<()> {
-    let room = Arc::new(Semaphore::new(server.config().max_connections.max(1)));
+    let connections = Connections::new(server.config().max_connections);
     let shared = Arc::new(Shared {
         sessions: Sessions::new(server.clone()),
         clients: SseClients::new(),
         closing: watch::Sender::new(false),
+        bodies: Semaphore::new(BODIES),
         server,
     });
+    let _running = shared.server.run();
     let _shutdown = Shutdown(Arc::clone(&shared));
-    let mut connections = JoinSet::new();
+    let mut tasks = JoinSet::new();
     let mut sweep = tokio::time::interval(SWEEP);
     loop {
         tokio::select! {
-            (permit, accepted) = async {
-                let permit = Arc::clone(&room).acquire_owned().await;
-                (permit, listener.accept().await)
-            } => {
-                let Ok((stream, _)) = accepted else {
-                    // Out of descriptors, most likely: others have to close first.
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                };
-                let _ = stream.set_nodelay(true);
-                let shared = Arc::clone(&shared);
-                connections.spawn(async move {
-                    let service = service_fn(|request| handle(Arc::clone(&shared), request));
-                    let _ = http1::Builder::new()
-                        .timer(TokioTimer::new())
-                        .header_read_timeout(READ_TIMEOUT)
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
-                    drop(permit);
-                });
+            (stream, place) = connections.accept(&listener) => {
+                tasks.spawn(take_in(Arc::clone(&shared), stream, place));
             }
-            Some(_) = connections.join_next() => {}
+            Some(_) = tasks.join_next() => {}
             _ = sweep.tick() => shared.sessions.sweep(),
         }
     }
 }
 
+/// Waits for the first byte; until then a connection has neither buffers nor a state.
+async fn take_in(shared: Arc<Shared>, stream: TcpStream, place: Place) {
+    let mut first = [0];
+    let first_byte = tokio::time::timeout(shared.server.config().read_timeout, stream.peek(&mut first));
+    let has_begun = tokio::select! {
+        () = place.is_needed() => false,
+        peeked = first_byte => matches!(peeked, Ok(Ok(1))),
+    };
+    if has_begun {
+        serve_boxed(shared, stream, place).await;
+    }
+}
+
+/// Apart, so that the large state of a connection at work takes no room in one that is idle.
+fn serve_boxed(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    place: Place,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(serve_connection(shared, stream, place))
+}
+
+/// Serves one connection until it ends, or somebody else needs its place while it is idle.
+async fn serve_connection(shared: Arc<Shared>, stream: TcpStream, place: Place) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| {
+        let (shared, busy) = (Arc::clone(&shared), place.busy());
+        async move {
+            let mut reply = handle(shared, request).await?;
+            reply.body_mut().keep_busy(busy);
+            Ok::<_, Infallible>(reply)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(shared.server.config().read_timeout)
+        .max_buf_size(BUFFER)
+        // Answers are short: to copy one behind its head costs less than to write two pieces.
+        .writev(false)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        _ = connection => {}
+        () = place.is_needed() => {}
+    }
+}
+
 async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+    if let Some(chaos) = shared.server.chaos() {
+        return Ok(disturbed(chaos, route(&shared, request).await));
+    }
     let Some(faults) = shared.server.faults() else { return Ok(route(&shared, request).await) };
+    let mut request = request;
     let asked = HttpAsked::of(&request);
-    let mut reply = route(&shared, request).await;
+    let mut reply = match faults.http_request(&mut request) {
+        Some(reply) => reply,
+        None => route(&shared, request).await,
+    };
     faults.http_reply(&asked, &mut reply);
     Ok(reply.map(|body| match body {
         ReplyBody::Fed(body) => ReplyBody::Faulty(body, shared.server.clone()),
@@ -121,7 +167,7 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
     let has_sse = server.serves(Revision::V2024_11_05);
     let legacy = server.serves_legacy();
     match (parts.uri.path(), &parts.method) {
-        ("/mcp", &Method::POST) => match read_body(server, &parts.headers, body).await {
+        ("/mcp", &Method::POST) => match read_body(shared, &parts.headers, body).await {
             Ok(body) => post(shared, &parts.headers, &body).await,
             Err(refusal) => refusal,
         },
@@ -147,7 +193,7 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
         ("/mcp", _) => not_allowed("POST"),
         ("/sse", &Method::GET) if has_sse => http_legacy_sse::open(server, &shared.clients),
         ("/sse", _) if has_sse => not_allowed("GET"),
-        ("/messages", &Method::POST) if has_sse => match read_body(server, &parts.headers, body).await {
+        ("/messages", &Method::POST) if has_sse => match read_body(shared, &parts.headers, body).await {
             Ok(body) => http_legacy_sse::post(&shared.clients, parts.uri.query(), &body).await,
             Err(refusal) => refusal,
         },
@@ -165,8 +211,7 @@ fn check_caller(server: &Server, uri: &Uri, headers: &HeaderMap) -> Result<(), R
     let allowed = |host: &str| {
         is_loopback(host) || config.allowed_hosts.iter().any(|name| name.eq_ignore_ascii_case(host))
     };
-    let ours = hosts.next().is_none() && host.is_some_and(allowed);
-    if !ours && server.keeps(Duty::HostChecked) {
+    if hosts.next().is_some() || !host.is_some_and(allowed) {
         return refuse("Host names another server");
     }
     if uri.host().is_some_and(|host| !allowed(host)) {
@@ -205,7 +250,8 @@ fn host_name(authority: &str) -> Option<&str> {
 }
 
 /// Reads the body of a POST within the limits.
-async fn read_body(server: &Server, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Reply> {
+async fn read_body(shared: &Shared, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Reply> {
+    let server = &shared.server;
     let limit = server.config().max_body_bytes;
     let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !media.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
@@ -215,7 +261,19 @@ async fn read_body(server: &Server, headers: &HeaderMap, body: Incoming) -> Resu
     if announced.and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| length > limit) {
         return Err(empty(StatusCode::PAYLOAD_TOO_LARGE));
     }
-    match tokio::time::timeout(READ_TIMEOUT, Limited::new(body, limit).collect()).await {
+    let mut reading = pin!(Limited::new(body, limit).collect());
+    // A short body has come with its head; it needs no timer.
+    let read = match poll_once(&mut reading).await {
+        Poll::Ready(read) => Ok(read),
+        Poll::Pending => {
+            let waiting = async {
+                let _room = shared.bodies.acquire().await;
+                reading.await
+            };
+            tokio::time::timeout(server.config().read_timeout, waiting).await
+        }
+    };
+    match read {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(failure)) if failure.is::<LengthLimitError>() => Err(empty(StatusCode::PAYLOAD_TOO_LARGE)),
         Ok(Err(_)) => {
@@ -280,12 +338,19 @@ fn is_modern(server: &Server, headers: &HeaderMap, params: &Object) -> bool {
 async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
     let server = &shared.server;
     let none = Object::new();
-    let payload = match message::read(body) {
+    let body = match server.arrived(body) {
+        Arrived::Text(body) => body,
+        Arrived::Dropped => return empty(StatusCode::ACCEPTED),
+        Arrived::Hangs => std::future::pending().await,
+    };
+    let payload = match message::read(&body) {
         Ok(payload) => payload,
         Err(unreadable) => {
             let session = find_session(shared, headers).ok();
             let revision = session.map_or(server.newest(), |session| session.core.error_revision());
-            return json(400, unreadable.response(revision));
+            let refusal = unreadable.response(revision);
+            pause(server, &refusal).await;
+            return json(400, refusal);
         }
     };
     let payload = match payload {
@@ -309,7 +374,7 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
         other => other,
     };
     match find_session(shared, headers) {
-        Ok(session) => session.post(payload).await,
+        Ok(session) => session.post(payload, prefers_events(headers)).await,
         Err(refusal) => {
             let (id, code) = match &payload {
                 Payload::Single(Message::Request(request)) => {
@@ -325,15 +390,16 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
 
 /// Begins a session; only a handshake that succeeds gets an id.
 async fn initialize(shared: &Shared, request: message::Request) -> Reply {
-    let core = Session::new(shared.server.clone());
+    let core = Session::new(shared.server.clone(), false);
     // The handshake takes no time and says nothing before its answer.
     let (sender, _receiver) = tokio::sync::mpsc::channel(1);
     let sink = crate::context::Sink::Queue(sender);
     let mut handshake = Box::pin(answer(Arc::clone(&core), request, sink));
     let text = match poll_once(&mut handshake).await {
-        std::task::Poll::Ready(text) => text.unwrap_or_default(),
-        std::task::Poll::Pending => handshake.await.unwrap_or_default(),
+        Poll::Ready(text) => text.unwrap_or_default(),
+        Poll::Pending => handshake.await.unwrap_or_default(),
     };
+    pause(&shared.server, &text).await;
     if core.revision().is_none() {
         return json(400, text);
     }

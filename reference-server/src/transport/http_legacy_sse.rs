@@ -32,7 +32,7 @@ impl SseClients {
 
     pub(crate) fn close_all(&self) {
         for (_, connection) in lock(&self.table).drain() {
-            connection.session.in_flight.cancel_all();
+            connection.session.end();
         }
     }
 }
@@ -46,7 +46,7 @@ struct Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         if let Some(connection) = lock(&self.clients.table).remove(&self.id) {
-            connection.session.in_flight.cancel_all();
+            connection.session.end();
         }
     }
 }
@@ -55,7 +55,7 @@ impl Drop for Registration {
 pub(crate) fn open(server: &Server, clients: &Arc<SseClients>) -> Reply {
     let id = random_id();
     let (sender, mut messages) = mpsc::channel(QUEUE);
-    let connection = Arc::new(Connection::new(Session::new(server.clone()), sender, false));
+    let connection = Arc::new(Connection::new(Session::new(server.clone(), false), sender, false));
     let session = Arc::clone(&connection.session);
     {
         let mut table = lock(&clients.table);
@@ -109,14 +109,20 @@ pub(crate) async fn post(clients: &SseClients, query: Option<&str>, body: &[u8])
     }
 }
 
+/// The media ranges of `Accept`, in their order and without parameters.
+fn accepted(headers: &HeaderMap) -> impl Iterator<Item = String> {
+    let values = headers.get_all(hyper::header::ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+    let ranges = values.flat_map(|value| value.split(','));
+    ranges.map(|range| range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
 /// Whether a client accepts a stream of events.
 pub(crate) fn accepts_events(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(hyper::header::ACCEPT).into_iter().peekable();
-    if values.peek().is_none() {
-        return true;
-    }
-    values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|range| {
-        let media = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        matches!(media.as_str(), "text/event-stream" | "text/*" | "*/*")
-    })
+    !headers.contains_key(hyper::header::ACCEPT)
+        || accepted(headers).any(|range| matches!(range.as_str(), "text/event-stream" | "text/*" | "*/*"))
+}
+
+/// Whether a client that accepts both would rather have a stream of events: it names that first.
+pub(crate) fn prefers_events(headers: &HeaderMap) -> bool {
+    accepted(headers).next().is_some_and(|range| range == "text/event-stream")
 }

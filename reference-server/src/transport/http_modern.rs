@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, watch};
 use crate::context::Sink;
 use crate::message::{Notification, Request, RpcError};
 use crate::modern::{self, MirrorHeaders, ModernAnswer};
+use crate::pace::pause;
 use crate::revision::Revision;
 use crate::server::Server;
 use crate::transport::http_reply::{Reply, empty, error, events, json};
@@ -32,10 +33,20 @@ pub(crate) async fn post(
 ) -> Reply {
     let admitted = match modern::admit(server, Some(headers), &request) {
         Ok(admitted) => admitted,
-        Err(error) => return plain(modern::response(server, &request, Err(error))),
+        Err(error) => {
+            let refusal = modern::response(server, &request, Err(error));
+            pause(server, &refusal.text).await;
+            return plain(refusal);
+        }
     };
     let (sender, mut messages) = mpsc::channel(if modern::may_stream(&request.method) { QUEUE } else { 1 });
-    let mut work = Box::pin(modern::answer(server.clone(), admitted, request, Sink::Queue(sender), closing));
+    let work = modern::answer(server.clone(), admitted, request, Sink::Queue(sender), closing);
+    let server = server.clone();
+    let mut work = Box::pin(async move {
+        let answer = work.await;
+        pause(&server, &answer.text).await;
+        answer
+    });
     let first = tokio::select! {
         biased;
         Some(message) = messages.recv() => message,

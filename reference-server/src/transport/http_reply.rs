@@ -13,6 +13,8 @@ use hyper::{Response, StatusCode};
 use crate::message::{Id, RpcError, error_response};
 use crate::revision::Revision;
 use crate::server::Server;
+use crate::transport::http_chaos::ChaoticBody;
+use crate::transport::http_connections::Busy;
 use crate::transport::sse::FedBody;
 
 /// A body that is known at once or written bit by bit.
@@ -21,6 +23,30 @@ pub(crate) enum ReplyBody {
     Fed(FedBody),
     /// Written bit by bit by a server with faults.
     Faulty(FedBody, Server),
+    /// Any of these, written in unusual ways.
+    Chaotic(ChaoticBody),
+}
+
+impl ReplyBody {
+    /// Keeps a connection busy for as long as there is something to write; what is whole is as good as written.
+    pub(crate) fn keep_busy(&mut self, busy: Busy) {
+        match self {
+            Self::Whole(_) => {}
+            Self::Fed(body) | Self::Faulty(body, _) => body.keep_busy(busy),
+            Self::Chaotic(body) => body.keep_busy(busy),
+        }
+    }
+
+    /// The text of a body that is known.
+    pub(crate) fn whole_text(body: Full<Bytes>) -> String {
+        let mut bytes = Vec::new();
+        let mut body = std::pin::pin!(body);
+        let mut nobody = Context::from_waker(std::task::Waker::noop());
+        while let Poll::Ready(Some(Ok(frame))) = body.as_mut().poll_frame(&mut nobody) {
+            bytes.extend(frame.into_data().unwrap_or_default());
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
 }
 
 impl Body for ReplyBody {
@@ -40,13 +66,14 @@ impl Body for ReplyBody {
                     None => event,
                 })
             }),
+            Self::Chaotic(body) => Pin::new(body).poll_frame(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(body) => body.is_end_stream(),
-            Self::Fed(_) | Self::Faulty(..) => false,
+            Self::Fed(_) | Self::Faulty(..) | Self::Chaotic(_) => false,
         }
     }
 
@@ -54,6 +81,7 @@ impl Body for ReplyBody {
         match self {
             Self::Whole(body) => body.size_hint(),
             Self::Fed(_) | Self::Faulty(..) => SizeHint::default(),
+            Self::Chaotic(body) => body.size_hint(),
         }
     }
 }

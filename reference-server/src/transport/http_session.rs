@@ -14,6 +14,7 @@ use crate::context::Sink;
 use crate::faults::Duty;
 use crate::legacy::{Exchange, Session, take_in};
 use crate::message::{Payload, RpcError};
+use crate::pace::{paced, pause};
 use crate::revision::Revision;
 use crate::seal::random_id;
 use crate::server::{Change, Server, lock};
@@ -88,16 +89,21 @@ impl HttpSession {
         }
     }
 
-    /// Answers a POST.
-    pub(crate) async fn post(self: &Arc<Self>, payload: Payload<'_>) -> Reply {
+    /// Answers a POST: by JSON where the answer is all there is to say, unless the client would rather have a stream.
+    pub(crate) async fn post(self: &Arc<Self>, payload: Payload<'_>, prefers_events: bool) -> Reply {
         let log = self.new_log();
         let reader = log.attach(0);
         let mut work = match take_in(&self.core, payload, Sink::Stream(Arc::clone(&log))) {
             Exchange::Accepted => return empty(StatusCode::ACCEPTED),
-            Exchange::Refused(error) => return json(400, error),
-            Exchange::Serving(work) => work,
+            Exchange::Refused(error) => {
+                pause(&self.core.server, &error).await;
+                return json(400, error);
+            }
+            Exchange::Serving(work) => paced(&self.core.server, work),
         };
         match poll_once(&mut work).await {
+            // Most requests end here: nothing was said before the answer, and nothing has to be resumed.
+            Poll::Ready(Some(answer)) if log.is_empty() && !prefers_events => return json(200, answer),
             Poll::Ready(answer) => log.end(answer),
             Poll::Pending => {
                 // A lost connection is no cancellation, so the work must not depend on it.
@@ -105,9 +111,9 @@ impl HttpSession {
             }
         }
         match tokio::time::timeout(PATIENCE, reader.opening()).await {
-            Ok(Opening::Answer(Some(answer))) => json(200, answer),
+            Ok(Opening::Answer(Some(answer))) if !prefers_events => json(200, answer),
             Ok(Opening::Answer(None)) => empty(StatusCode::ACCEPTED),
-            Ok(Opening::Messages) | Err(_) => {
+            Ok(Opening::Answer(Some(_)) | Opening::Messages) | Err(_) => {
                 self.keep(reader.log());
                 self.stream(reader, true)
             }
@@ -194,7 +200,7 @@ impl HttpSession {
     /// Ends the session: its requests are cancelled, its streams close.
     fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        self.core.in_flight.cancel_all();
+        self.core.end();
         self.closing.notify_waiters();
     }
 

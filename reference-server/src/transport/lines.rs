@@ -5,12 +5,21 @@ use crate::server::Server;
 /// Appends a message and its line end.
 pub(crate) fn append_line(server: &Server, buffer: &mut Vec<u8>, message: &str) {
     match server.faults() {
+        None if let Some(chaos) = server.chaos() => {
+            buffer.extend_from_slice(chaos.line(message).as_bytes());
+            buffer.push(b'\n');
+        }
         None => {
             buffer.extend_from_slice(message.as_bytes());
             buffer.push(b'\n');
         }
         Some(faults) => buffer.extend(faults.line(message)),
     }
+}
+
+/// What is written at a time: all at once, save under chaos.
+pub(crate) fn pieces<'a>(server: &Server, buffer: &'a [u8]) -> Vec<&'a [u8]> {
+    server.chaos().map_or_else(|| vec![buffer], |chaos| chaos.pieces(buffer))
 }
 
 /// One line of input, without its line feed.

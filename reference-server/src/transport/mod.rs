@@ -2,9 +2,11 @@
 
 mod connection;
 mod http;
+mod http_chaos;
+mod http_connections;
 mod http_legacy_sse;
 mod http_modern;
-mod http_reply;
+pub(crate) mod http_reply;
 mod http_session;
 mod lines;
 mod sse;

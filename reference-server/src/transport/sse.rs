@@ -12,6 +12,7 @@ use hyper::body::Frame;
 use tokio::sync::{Notify, mpsc};
 
 use crate::server::lock;
+use crate::transport::http_connections::Busy;
 
 /// Events kept for replay, and the most that a reader may fall behind.
 const EVENTS: u64 = 256;
@@ -135,6 +136,11 @@ impl EventLog {
     pub(crate) fn interrupt(&self) {
         lock(&self.state).interrupted = true;
         self.changed.notify_waiters();
+    }
+
+    /// Whether nothing was ever said.
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.state).last() == 0
     }
 
     pub(crate) fn is_attached(&self) -> bool {
@@ -265,6 +271,7 @@ impl Drop for Reader {
 pub(crate) struct FedBody {
     chunks: mpsc::Receiver<Bytes>,
     feeder: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    busy: Option<Busy>,
 }
 
 impl FedBody {
@@ -272,7 +279,14 @@ impl FedBody {
         feed: impl FnOnce(mpsc::Sender<Bytes>) -> F,
     ) -> Self {
         let (sender, chunks) = mpsc::channel(8);
-        Self { chunks, feeder: Some(Box::pin(feed(sender))) }
+        Self { chunks, feeder: Some(Box::pin(feed(sender))), busy: None }
+    }
+}
+
+impl FedBody {
+    /// Keeps the connection busy until the stream ends.
+    pub(crate) fn keep_busy(&mut self, busy: Busy) {
+        self.busy = Some(busy);
     }
 }
 

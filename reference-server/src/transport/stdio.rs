@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::runtime::Handle;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::faults::Duty;
 use crate::legacy::Session;
 use crate::message::{PARSE_ERROR, RpcError, error_response};
-use crate::server::Server;
+use crate::server::{Change, Server};
 use crate::transport::connection::{Connection, Step};
-use crate::transport::lines::{Line, LineSplitter, append_line};
+use crate::transport::lines::{Line, LineSplitter, append_line, pieces};
 use crate::transport::stdout::Stdout;
 
 /// Bytes read at a time.
@@ -35,6 +35,8 @@ pub async fn serve_stdio(server: Server) -> std::io::Result<()> {
     let (outgoing, queue) = mpsc::channel(QUEUE);
     let stdout = Stdout::new(server.clone(), queue)?;
     let stays = !server.keeps(Duty::ExitAtEndOfInput);
+    // Before anything is read, so that no change is missed.
+    let changes = server.changes();
     let connection = Arc::new(open(server, &outgoing));
     let (read, input_ended) = oneshot::channel();
     let (written, all_written) = oneshot::channel();
@@ -54,7 +56,7 @@ pub async fn serve_stdio(server: Server) -> std::io::Result<()> {
     })?;
     tokio::select! {
         _ = input_ended => {}
-        () = tell_changes(&connection) => {}
+        () = tell_changes(&connection, changes) => {}
         () = outgoing.closed() => {}
     }
     connection.finish().await;
@@ -78,6 +80,7 @@ where
     W: AsyncWrite + Unpin,
 {
     let (outgoing, mut queue) = mpsc::channel::<String>(QUEUE);
+    let changes = server.changes();
     let connection = open(server.clone(), &outgoing);
     let serving = async move {
         let reading = async {
@@ -95,7 +98,7 @@ where
         };
         tokio::select! {
             () = reading => {}
-            () = tell_changes(&connection) => {}
+            () = tell_changes(&connection, changes) => {}
             () = outgoing.closed() => {}
         }
         connection.finish().await;
@@ -110,8 +113,10 @@ where
                 append_line(&server, &mut buffer, &message);
                 next = if buffer.len() < WRITE { queue.try_recv().ok() } else { None };
             }
-            writer.write_all(&buffer).await?;
-            writer.flush().await?;
+            for piece in pieces(&server, &buffer) {
+                writer.write_all(piece).await?;
+                writer.flush().await?;
+            }
         }
         writer.shutdown().await
     };
@@ -127,12 +132,11 @@ fn forgive_closed(result: std::io::Result<()>) -> std::io::Result<()> {
 
 fn open(server: Server, outgoing: &mpsc::Sender<String>) -> Connection {
     let stateless = server.serves_modern();
-    Connection::new(Session::new(server), outgoing.clone(), stateless)
+    Connection::new(Session::new(server, true), outgoing.clone(), stateless)
 }
 
 /// Tells the client about changes for as long as there may be any.
-async fn tell_changes(connection: &Connection) {
-    let mut changes = connection.session.server.changes();
+async fn tell_changes(connection: &Connection, mut changes: broadcast::Receiver<Change>) {
     loop {
         match changes.recv().await {
             Ok(change) => {
@@ -150,12 +154,12 @@ async fn tell_changes(connection: &Connection) {
 fn begin(connection: &Connection, line: &Line<'_>) -> Step {
     let revision = connection.session.error_revision();
     match line {
-        Line::Text(text) => {
-            connection.begin(text).unwrap_or_else(|unreadable| Step::Answer(unreadable.response(revision)))
-        }
+        Line::Text(text) => connection
+            .begin(text)
+            .unwrap_or_else(|unreadable| connection.refuse(unreadable.response(revision))),
         Line::TooLong => {
             let error = RpcError::new(PARSE_ERROR, "Parse error: the line is too long");
-            Step::Answer(error_response(None, &error, revision))
+            connection.refuse(error_response(None, &error, revision))
         }
     }
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::sync::mpsc;
 
 use crate::server::{Server, lock};
-use crate::transport::lines::append_line;
+use crate::transport::lines::{append_line, pieces};
 
 /// Bytes gathered for one write, unless one message is longer.
 const GATHERED: usize = 64 << 10;
@@ -69,13 +69,24 @@ impl Pending {
             }
         }
         self.gather();
-        let written = self.file.write_all(&self.buffer);
+        let written = self.write_all();
         self.clear();
         if written.is_err() {
             // Nobody will read this any more; those who send are told.
             self.queue.close();
         }
         Poll::Ready(written.map(|()| true))
+    }
+
+    /// Waits until the client has taken everything.
+    fn write_all(&mut self) -> std::io::Result<()> {
+        for piece in pieces(&self.server, &self.buffer) {
+            self.file.write_all(piece)?;
+            if let Some(chaos) = self.server.chaos() {
+                std::thread::sleep(chaos.rest(piece));
+            }
+        }
+        Ok(())
     }
 
     fn push(&mut self, message: &str) {
@@ -104,14 +115,15 @@ impl Turn<'_> {
     /// Adds an answer, behind what its handler has said before. False if there is no room for another one.
     #[must_use]
     pub(crate) fn answer(&mut self, message: &str) -> bool {
-        if !self.0.queue.is_empty() {
-            self.0.gather();
+        // All of it, or the answer would overtake what is still queued.
+        while let Ok(earlier) = self.0.queue.try_recv() {
+            self.0.push(&earlier);
         }
         self.0.push(message);
         if self.0.buffer.len() >= GATHERED {
             self.write();
         }
-        self.0.buffer.len() < GATHERED && self.0.queue.is_empty()
+        self.0.buffer.len() < GATHERED
     }
 
     /// Writes as much as the client takes without being waited for.

@@ -188,7 +188,10 @@ impl Http {
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        head.push_str("Accept: application/json, text/event-stream\r\nConnection: close\r\n\r\n");
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")) {
+            head.push_str("Accept: application/json, text/event-stream\r\n");
+        }
+        head.push_str("Connection: close\r\n\r\n");
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
         // A server that refuses early may not read the whole body.

@@ -164,7 +164,7 @@ async fn serve(twist: Twist) {
     let (ours, theirs) = tokio::io::duplex(1 << 20);
     let (reader, writer) = tokio::io::split(theirs);
     tokio::spawn(serve_stream(
-        Server::new(Config { secret: Some([0; 32]), ..Config::default() }),
+        Server::new(Config { page_size: Some(5), secret: Some([0; 32]), ..Config::default() }),
         reader,
         writer,
     ));

@@ -14,7 +14,7 @@ pub use read::{Catalogue, CatalogueError};
 pub use requirement::{
     AppliesTo, Basis, Level, Levels, Party, Requirement, Severity, Spec, Testable, VerdictMax,
 };
-pub use selection::{Selection, SelectionError};
+pub use selection::{Selection, SelectionError, matches};
 pub use verdict::{Violation, outcome_of_violation};
 
 /// The frozen set of rules that this program judges by; it changes when a row changes its meaning or force.

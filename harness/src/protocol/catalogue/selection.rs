@@ -121,11 +121,12 @@ fn prefixes(id: &str) -> impl Iterator<Item = &str> {
     id.match_indices('.').map(|(at, _)| &id[..at]).chain([id])
 }
 
-fn matches(pattern: &str, id: &str) -> bool {
+/// Whether an id matches a pattern as [`Selection::parse`] reads it; the id of a fault goes on after a slash.
+pub fn matches(pattern: &str, id: &str) -> bool {
     if pattern.contains('*') {
         return glob(pattern, id);
     }
-    id.strip_prefix(pattern).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    id.strip_prefix(pattern).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '/']))
         && !pattern.is_empty()
 }
 

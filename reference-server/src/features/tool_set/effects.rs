@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::schemas::{object, text, whole};
 use crate::context::RequestContext;
+use crate::features::tasks::TaskSupport;
 use crate::features::tool::{Tool, ToolFuture, ToolResult};
 use crate::features::{Level, resource_exists};
 use crate::message::Object;
@@ -26,7 +27,8 @@ pub(super) const TOOLS: &[Tool] = &[
             }),
             &[],
         )
-    }),
+    })
+    .task(TaskSupport::Optional),
     Tool::later(
         "log_levels",
         "Log at all levels",

@@ -7,6 +7,7 @@ mod contract_asking;
 mod contract_content;
 mod contract_effects;
 mod contract_rounds;
+mod contract_tasks;
 mod effects;
 mod schemas;
 mod themes;

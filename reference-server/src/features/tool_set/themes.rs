@@ -1,7 +1,8 @@
 //! The themes, in the order in which their tools are listed.
 
 use super::{
-    asking, basics, content, contract_asking, contract_content, contract_effects, contract_rounds, effects,
+    asking, basics, content, contract_asking, contract_content, contract_effects, contract_rounds,
+    contract_tasks, effects,
 };
 use crate::features::tool::Tool;
 
@@ -12,6 +13,7 @@ pub(in crate::features) const THEMES: &[(&str, &[Tool])] = &[
     ("contract-effects", contract_effects::TOOLS),
     ("contract-asking", contract_asking::TOOLS),
     ("contract-rounds", contract_rounds::TOOLS),
+    ("contract-tasks", contract_tasks::TOOLS),
     ("basics", basics::TOOLS),
     ("content", content::TOOLS),
     ("asking", asking::TOOLS),

@@ -1,0 +1,156 @@
+//! `mcprove kill-matrix`: whether the harness sees every fault that the reference server can have.
+
+use super::args::{KillMatrixArgs, OutputFormat};
+use super::failure::Failure;
+use super::out;
+use super::session::heed_signals;
+use crate::check::Stop;
+use crate::kill::{Judged, Matrix, Planted, Seen, Totals, Verdict, judge_all};
+use crate::protocol::catalogue::matches;
+use crate::protocol::{Revision, Transport};
+use anstyle::{AnsiColor, Style};
+use mcprove_reference_server::{Fault, faults};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+const DIM: Style = Style::new().dimmed();
+
+/// The document of `--output-format json`.
+#[derive(Serialize)]
+struct Document<'a> {
+    format: &'static str,
+    version: u32,
+    totals: Totals,
+    millis: u64,
+    faults: &'a [Judged],
+}
+
+pub(super) fn kill_matrix(args: &KillMatrixArgs) -> Result<u8, Failure> {
+    let chosen = selected(&args.fault)?.map(planted).collect::<Result<Vec<Planted>, Failure>>()?;
+    let program = std::env::current_exe().map_err(Failure::bug)?;
+    let stop = Stop::default();
+    let matrix = Matrix {
+        program: program.to_string_lossy().into_owned(),
+        jobs: args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        full: args.full,
+        timeout: args.timeout.unwrap_or(Duration::from_secs(2)),
+        stop: stop.clone(),
+    };
+    let runtime = out::runtime()?;
+    {
+        let _inside = runtime.enter();
+        heed_signals(&stop)?;
+    }
+    let begun = Instant::now();
+    let mut told = |judged: &Judged| {
+        // A terminal that is gone does not end a run.
+        let _ = writeln!(anstream::AutoStream::auto(std::io::stderr()), "  {}", line(judged));
+    };
+    let judged = runtime.block_on(judge_all(&matrix, chosen, &mut told));
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    let totals = Totals::of(&judged);
+    let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let document = Document { format: "mcprove-kill-matrix", version: 1, totals, millis, faults: &judged };
+    if let Some(path) = &args.out {
+        let text = serde_json::to_vec_pretty(&document).map_err(Failure::bug)?;
+        std::fs::write(path, text)
+            .map_err(|error| Failure::Usage(format!("--out: cannot write {}: {error}", path.display())))?;
+    }
+    match args.output_format {
+        OutputFormat::Json => out::print_json(&document)?,
+        OutputFormat::Text => out::print(&text(&judged, totals, millis))?,
+    }
+    Ok(stop.wanted().unwrap_or_else(|| u8::from(!totals.is_good())))
+}
+
+/// The faults that match any of the patterns; all of them without one.
+pub(super) fn selected(patterns: &[String]) -> Result<impl Iterator<Item = &'static Fault>, Failure> {
+    for pattern in patterns {
+        if !faults().any(|fault| matches(pattern, fault.id())) {
+            let near = pattern.parse::<mcprove_reference_server::FaultId>().err();
+            return Err(near.map_or_else(|| Failure::bug("a fault has two forms"), Failure::usage));
+        }
+    }
+    let patterns = patterns.to_vec();
+    Ok(faults().filter(move |fault| {
+        patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, fault.id()))
+    }))
+}
+
+fn planted(fault: &'static Fault) -> Result<Planted, Failure> {
+    let revision = |name: &str| name.parse::<Revision>().map_err(Failure::bug);
+    let transport = |name: &str| {
+        let all = [Transport::Stdio, Transport::Http, Transport::HttpSse];
+        let known = all.into_iter().find(|transport| transport.as_str() == name);
+        known.ok_or_else(|| Failure::bug(format!("the transport {name} has another name here")))
+    };
+    Ok(Planted {
+        id: fault.id().to_owned(),
+        about: fault.about().to_owned(),
+        breaks: fault.breaks().map(str::to_owned).collect(),
+        also: fault.also().iter().copied().map(str::to_owned).collect(),
+        warns: fault.warns().iter().map(|r| revision(r.as_str())).collect::<Result<_, _>>()?,
+        revisions: fault.revisions().iter().map(|r| revision(r.as_str())).collect::<Result<_, _>>()?,
+        transports: fault.transports().iter().map(|t| transport(t.as_str())).collect::<Result<_, _>>()?,
+        arguments: vec!["--fault".to_owned(), fault.id().to_owned()],
+    })
+}
+
+fn word(verdict: Verdict) -> (&'static str, Style) {
+    match verdict {
+        Verdict::Caught => ("caught", GOOD),
+        Verdict::Missed => ("MISSED", BAD),
+        Verdict::Extra => ("EXTRA", BAD),
+        Verdict::Undecided => ("not decided yet", DIM),
+    }
+}
+
+fn line(judged: &Judged) -> String {
+    let (word, style) = word(judged.verdict);
+    let seconds = Duration::from_millis(judged.millis).as_secs_f64();
+    format!("{style}{word:<15}{style:#} {:<64} {DIM}{seconds:5.1} s{DIM:#}", judged.fault.id)
+}
+
+fn text(judged: &[Judged], totals: Totals, millis: u64) -> String {
+    let mut text = String::new();
+    for one in judged {
+        let _ = writeln!(text, "{}", line(one));
+        if let Some(error) = &one.error {
+            let _ = writeln!(text, "    {BAD}the check ended early{BAD:#}: {error}");
+        }
+        for (what, rows) in [("caught", &one.caught), ("missed", &one.missed), ("extra", &one.extra)] {
+            for (requirement, units) in grouped(rows) {
+                let _ = writeln!(text, "    {what:<7} {requirement}  {DIM}{units}{DIM:#}");
+            }
+        }
+    }
+    let Totals { faults, caught, missed, extra, undecided } = totals;
+    let style = if totals.is_good() { GOOD } else { BAD };
+    let _ = writeln!(
+        text,
+        "\n{style}{faults} faults: {caught} caught, {missed} missed, {extra} with extra rows, {undecided} not decided yet{style:#}, in {:.0} s",
+        Duration::from_millis(millis).as_secs_f64()
+    );
+    text
+}
+
+/// Rows by requirement and outcome, with the units where they stand.
+fn grouped(rows: &[Seen]) -> Vec<(String, String)> {
+    let mut groups: BTreeMap<(String, &str, &str), Vec<String>> = BTreeMap::new();
+    for row in rows {
+        let outcome = row.outcome.map_or("no row", crate::run::Outcome::as_str);
+        let key = (row.requirement.clone(), outcome, row.unit.transport.as_str());
+        groups.entry(key).or_default().push(row.unit.revision.to_string());
+    }
+    let groups = groups.into_iter();
+    groups
+        .map(|((requirement, outcome, transport), revisions)| {
+            (requirement, format!("{outcome} · {transport} {}", revisions.join(", ")))
+        })
+        .collect()
+}

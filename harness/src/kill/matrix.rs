@@ -1,0 +1,201 @@
+//! Runs the checks of the matrix, several at once, and counts what became of the faults.
+
+use super::demand::{Seen, Verdict, demands, sort};
+use super::planted::Planted;
+use crate::check::{CheckConfig, FailOn, Stop, Target};
+use crate::client::{Opening, Timeouts};
+use crate::probes::{Calls, Safety, Settings};
+use crate::protocol::catalogue::{Catalogue, Selection};
+use crate::run::{ResultRow, RunEvent};
+use crate::wire::{HttpConfig, Limits};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// How the checks are made.
+#[derive(Clone)]
+pub struct Matrix {
+    /// The program whose `serve` is the reference server.
+    pub program: String,
+    /// How many checks run at once; at least 1.
+    pub jobs: usize,
+    /// Whether every requirement is checked, instead of those in the areas of what the fault breaks.
+    pub full: bool,
+    /// Time-out of a request.
+    pub timeout: Duration,
+    /// Set when the user wants to stop.
+    pub stop: Stop,
+}
+
+/// What became of one fault.
+#[derive(Debug, Clone, Serialize)]
+pub struct Judged {
+    /// The fault.
+    #[serde(flatten)]
+    pub fault: Planted,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// Rows that it breaks and that were seen broken.
+    pub caught: Vec<Seen>,
+    /// Rows that it breaks and that were not.
+    pub missed: Vec<Seen>,
+    /// Rows with a finding that it does not break.
+    pub extra: Vec<Seen>,
+    /// Why the check did not come to its end.
+    pub error: Option<String>,
+    /// Wall time of the check in milliseconds.
+    pub millis: u64,
+}
+
+/// The faults by verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// All of them.
+    pub faults: usize,
+    /// Caught.
+    pub caught: usize,
+    /// Missed.
+    pub missed: usize,
+    /// Caught with something else.
+    pub extra: usize,
+    /// Not decided yet; they count neither way.
+    pub undecided: usize,
+}
+
+impl Totals {
+    /// Counts the verdicts.
+    pub fn of(judged: &[Judged]) -> Self {
+        let mut totals = Self { faults: judged.len(), ..Self::default() };
+        for one in judged {
+            match one.verdict {
+                Verdict::Caught => totals.caught += 1,
+                Verdict::Missed => totals.missed += 1,
+                Verdict::Extra => totals.extra += 1,
+                Verdict::Undecided => totals.undecided += 1,
+            }
+        }
+        totals
+    }
+
+    /// Whether everything that is decided was caught, and nothing else was found.
+    pub fn is_good(&self) -> bool {
+        self.missed == 0 && self.extra == 0
+    }
+}
+
+/// Judges every fault, and tells of each as soon as it is known. The result is in the order of `faults`; where
+/// somebody asked to stop, it ends with what was known by then.
+pub async fn judge_all(matrix: &Matrix, faults: Vec<Planted>, told: &mut dyn FnMut(&Judged)) -> Vec<Judged> {
+    let room = Arc::new(Semaphore::new(matrix.jobs.max(1)));
+    let mut running = JoinSet::new();
+    for (place, fault) in faults.into_iter().enumerate() {
+        let (matrix, room) = (matrix.clone(), Arc::clone(&room));
+        running.spawn(async move {
+            // Nobody closes it.
+            let _permit = room.acquire_owned().await.ok()?;
+            if matrix.stop.wanted().is_some() {
+                return None;
+            }
+            Some((place, matrix.judge(fault).await))
+        });
+    }
+    let mut judged = Vec::new();
+    while let Some(one) = running.join_next().await {
+        match one {
+            Ok(Some((place, one))) => {
+                told(&one);
+                judged.push((place, one));
+            }
+            Ok(None) => {}
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => break,
+            },
+        }
+    }
+    judged.sort_by_key(|(place, _)| *place);
+    judged.into_iter().map(|(_, one)| one).collect()
+}
+
+impl Matrix {
+    async fn judge(&self, fault: Planted) -> Judged {
+        let begun = Instant::now();
+        let demanded = demands(&fault);
+        let mut judged = Judged {
+            verdict: Verdict::Undecided,
+            caught: Vec::new(),
+            missed: Vec::new(),
+            extra: Vec::new(),
+            error: None,
+            millis: 0,
+            fault,
+        };
+        if demanded.is_empty() {
+            return judged;
+        }
+        let (rows, error) = self.check(&judged.fault).await;
+        let sorted = sort(&judged.fault, &rows);
+        judged.verdict = match (sorted.missed.is_empty(), sorted.extra.is_empty()) {
+            (false, _) => Verdict::Missed,
+            (true, false) => Verdict::Extra,
+            (true, true) => Verdict::Caught,
+        };
+        (judged.caught, judged.missed, judged.extra) = (sorted.caught, sorted.missed, sorted.extra);
+        judged.error = error;
+        judged.millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        judged
+    }
+
+    /// The rows of a check of the server with the fault, where the fault can show; and why it ended early.
+    async fn check(&self, fault: &Planted) -> (Vec<ResultRow>, Option<String>) {
+        let target = Target::embedded(&self.program).faulty(&fault.arguments, &fault.transports);
+        let config = CheckConfig {
+            bindings: Vec::new(),
+            target: target.info(),
+            opening: Opening {
+                timeouts: Timeouts { request: self.timeout, ..Timeouts::default() },
+                limits: Limits::default(),
+                headers: Vec::new(),
+                http: HttpConfig::default(),
+                pace: None,
+            },
+            selection: if self.full { Selection::all() } else { areas(fault) },
+            revisions: fault.revisions.clone(),
+            settings: Settings {
+                safety: Safety { calls: Calls::All, allow: Vec::new(), deny: Vec::new() },
+                seed: 1,
+            },
+            parallel: target.parallel(),
+            command: "kill-matrix".to_owned(),
+            command_line: Vec::new(),
+            reproduce_target: target.reproduce(),
+            transcripts: None,
+            secrets: target.secrets(),
+            watcher: None,
+            fail_on: FailOn::default(),
+            stop: self.stop.clone(),
+        };
+        let mut rows = Vec::new();
+        let mut take = |event: RunEvent| {
+            if let RunEvent::Result(row) = event {
+                rows.push(*row);
+            }
+        };
+        let footer = target.check(config, &mut take).await;
+        (rows, footer.error.map(|error| error.message))
+    }
+}
+
+/// The requirements in the areas of all that the fault may break.
+fn areas(fault: &Planted) -> Selection {
+    let requirements = fault.breaks.iter().chain(&fault.also);
+    let areas: BTreeSet<&str> = requirements
+        .filter_map(|id| Catalogue::get().requirement(id))
+        .map(|requirement| requirement.area)
+        .collect();
+    let areas: Vec<&str> = areas.into_iter().collect();
+    Selection::parse(&areas).unwrap_or_else(|_| Selection::none())
+}

@@ -1,0 +1,78 @@
+//! Faults of caching hints.
+
+use crate::faults::edit::put;
+use crate::faults::fault::{Fault, MODERN, fault};
+use crate::faults::hook::Hook::Result;
+use crate::message::Object;
+
+pub(super) const FAULTS: &[Fault] = &[
+    fault(
+        "caching.hints.discover/left-out",
+        "server/discover does not say how long it may be kept.",
+        &[Result("server/discover", |_, result| forget(result))],
+    )
+    .within(MODERN),
+    fault(
+        "caching.hints.tools-list/left-out",
+        "Lists of tools do not say how long they may be kept.",
+        &[Result("tools/list", |_, result| forget(result))],
+    )
+    .within(MODERN),
+    fault(
+        "caching.hints.prompts-list/left-out",
+        "Lists of prompts do not say how long they may be kept.",
+        &[Result("prompts/list", |_, result| forget(result))],
+    )
+    .within(MODERN),
+    fault(
+        "caching.hints.resources-list/left-out",
+        "Lists of resources do not say how long they may be kept.",
+        &[Result("resources/list", |_, result| forget(result))],
+    )
+    .within(MODERN),
+    fault(
+        "caching.hints.resource-templates-list/left-out",
+        "Lists of templates do not say how long they may be kept.",
+        &[Result("resources/templates/list", |_, result| forget(result))],
+    )
+    .within(MODERN),
+    fault(
+        "caching.hints.resources-read/left-out",
+        "Resources do not say how long they may be kept.",
+        &[Result("resources/read", |_, result| forget(result))],
+    )
+    .within(MODERN),
+    fault(
+        "caching.ttl.integer/text",
+        "Lists of tools may be kept for a time that is a text.",
+        &[Result("tools/list", |_, result| put(result, &["ttlMs"], "60 s"))],
+    )
+    .within(MODERN),
+    fault(
+        "caching.ttl.non-negative/minus-one",
+        "Lists of tools may be kept for -1 ms.",
+        &[Result("tools/list", |_, result| put(result, &["ttlMs"], -1))],
+    )
+    .within(MODERN),
+    fault(
+        "caching.scope.value/shared",
+        "Lists of tools may be kept in a scope that is not known.",
+        &[Result("tools/list", |_, result| put(result, &["cacheScope"], "shared"))],
+    )
+    .within(MODERN),
+    fault(
+        "caching.scope.same-on-all-pages/mixed",
+        "The first page of tools is public, the others are private.",
+        &[Result("tools/list", |asked, result| {
+            if asked.params.contains_key("cursor") {
+                put(result, &["cacheScope"], "private");
+            }
+        })],
+    )
+    .within(MODERN),
+];
+
+fn forget(result: &mut Object) {
+    result.remove("ttlMs");
+    result.remove("cacheScope");
+}

@@ -1,0 +1,38 @@
+//! Faults of the schemas of messages.
+
+use serde_json::{Value, json};
+
+use crate::faults::edit::put;
+use crate::faults::fault::{ANY, Fault, LEGACY, fault};
+use crate::faults::hook::Hook::{Answer, Notify, Result};
+use crate::faults::hook::result;
+
+pub(super) const FAULTS: &[Fault] = &[
+    fault(
+        "schema.optional.not-null/cursor",
+        "The last page of every list has null as its cursor.",
+        &[Answer(|asked, answer| {
+            if let Some(result) = result(answer).filter(|_| asked.method.ends_with("/list"))
+                && !result.contains_key("nextCursor")
+            {
+                put(result, &["nextCursor"], Value::Null);
+            }
+        })],
+    )
+    .also_seen(&["schema.messages.conform"]),
+    fault(
+        "schema.empty-result/subscribed",
+        "The answer to a subscription has something in it.",
+        &[Result("resources/subscribe", |_, result| put(result, &["subscribed"], true))],
+    )
+    .warning_in(ANY)
+    .within(LEGACY),
+    fault(
+        "schema.server-notifications.known/made-up",
+        "Notifications of a kind that there is not go out with others.",
+        &[Notify(|_, notification| {
+            vec![notification, json!({"jsonrpc": "2.0", "method": "notifications/tools/busy"})]
+        })],
+    )
+    .within(LEGACY),
+];

@@ -1,0 +1,152 @@
+//! Taking in HTTP connections: however many come, a newcomer is served.
+//!
+//! A connection costs little until its first byte comes. When there is no room, or no descriptor, the connection that
+//! has been idle for longest is closed.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+use crate::server::lock;
+
+/// In place of a time: a request is being served.
+const BUSY: u64 = u64::MAX;
+/// How long to wait when the operating system has no connection to give, and nobody can make room.
+const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
+
+/// The connections of one server.
+pub(crate) struct Connections {
+    most: usize,
+    table: Mutex<HashMap<u64, Arc<Activity>>>,
+    /// Counts what happens, so that it can be told what happened first.
+    clock: AtomicU64,
+    /// Somebody has become idle, or has gone.
+    freed: Notify,
+}
+
+/// When a connection was last in use.
+struct Activity {
+    idle_since: AtomicU64,
+    must_go: Notify,
+}
+
+impl Connections {
+    /// Room for at least one connection.
+    pub(crate) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            most: most.max(1),
+            table: Mutex::default(),
+            clock: AtomicU64::new(0),
+            freed: Notify::new(),
+        })
+    }
+
+    /// The next connection, once there is room for it or somebody can make room. It may be dropped while it waits.
+    pub(crate) async fn accept(self: &Arc<Self>, listener: &TcpListener) -> (TcpStream, Place) {
+        loop {
+            self.room().await;
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    if self.is_full() {
+                        // Whoever was idle may have become busy; then there is one more for a while.
+                        self.close_idlest();
+                    }
+                    return (stream, self.enter());
+                }
+                // Out of descriptors, most likely.
+                Err(_) if self.close_idlest() => tokio::task::yield_now().await,
+                Err(_) => tokio::time::sleep(OUT_OF_DESCRIPTORS).await,
+            }
+        }
+    }
+
+    async fn room(&self) {
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            freed.as_mut().enable();
+            if !self.is_full() || lock(&self.table).values().any(|activity| activity.is_idle()) {
+                return;
+            }
+            freed.await;
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        lock(&self.table).len() >= self.most
+    }
+
+    fn enter(self: &Arc<Self>) -> Place {
+        let number = self.tick();
+        let activity = Arc::new(Activity { idle_since: AtomicU64::new(number), must_go: Notify::new() });
+        lock(&self.table).insert(number, Arc::clone(&activity));
+        Place { connections: Arc::clone(self), number, activity }
+    }
+
+    /// Asks the connection that has been idle for longest to go; false if all are busy.
+    fn close_idlest(&self) -> bool {
+        let mut table = lock(&self.table);
+        let idle = table.iter().filter(|(_, activity)| activity.is_idle());
+        let since = |activity: &Activity| activity.idle_since.load(Ordering::Relaxed);
+        let idlest = idle.min_by_key(|(_, activity)| since(activity)).map(|(number, _)| *number);
+        let gone = idlest.and_then(|number| table.remove(&number));
+        gone.is_some_and(|activity| {
+            activity.must_go.notify_one();
+            true
+        })
+    }
+
+    fn tick(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Activity {
+    fn is_idle(&self) -> bool {
+        self.idle_since.load(Ordering::Relaxed) != BUSY
+    }
+}
+
+/// The place of one connection among the others, for as long as it lives.
+pub(crate) struct Place {
+    connections: Arc<Connections>,
+    number: u64,
+    activity: Arc<Activity>,
+}
+
+impl Place {
+    /// Ends when somebody else needs the place.
+    pub(crate) async fn is_needed(&self) {
+        self.activity.must_go.notified().await;
+    }
+
+    /// From now on the connection is in use.
+    pub(crate) fn busy(&self) -> Busy {
+        self.activity.idle_since.store(BUSY, Ordering::Relaxed);
+        Busy { connections: Arc::clone(&self.connections), activity: Arc::clone(&self.activity) }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&self.connections.table).remove(&self.number);
+        self.connections.freed.notify_waiters();
+    }
+}
+
+/// A connection is in use until this is dropped.
+pub(crate) struct Busy {
+    connections: Arc<Connections>,
+    activity: Arc<Activity>,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.activity.idle_since.store(self.connections.tick(), Ordering::Relaxed);
+        self.connections.freed.notify_waiters();
+    }
+}
