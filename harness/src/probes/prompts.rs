@@ -35,7 +35,11 @@ async fn hostile_prompt_arguments_stay_text(stage: &mut Stage<'_>) {
     const ID: &str = "prompts.injection-safe";
     let found = stage.offer.prompts.iter().find_map(|prompt| {
         let argument = prompt.get("arguments")?.as_array()?.first()?.get("name")?.as_str()?.to_owned();
-        Some((prompt.get("name")?.as_str()?.to_owned(), argument, prompt_arguments(prompt)))
+        Some((
+            prompt.get("name")?.as_str()?.to_owned(),
+            argument,
+            prompt_arguments(prompt, &stage.offer.resources),
+        ))
     });
     let Some((name, argument, mut arguments)) = found else { return };
     let count = |reply: &Reply| reply.result()?.get("messages")?.as_array().map(Vec::len);
