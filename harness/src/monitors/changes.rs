@@ -158,6 +158,30 @@ mod tests {
     }
 
     #[test]
+    fn lists_in_pages() {
+        let page = |script: Script, id: i64, cursor: Option<&str>, name: &str, next: Option<&str>| {
+            let params = cursor.map_or(json!({}), |cursor| json!({"cursor": cursor}));
+            let mut result = json!({"tools": [{"name": name, "inputSchema": {"type": "object"}}]});
+            if let Some(next) = next {
+                result["nextCursor"] = json!(next);
+            }
+            script
+                .sent(json!({"jsonrpc": "2.0", "id": id, "method": "tools/list", "params": params}))
+                .received(json!({"jsonrpc": "2.0", "id": id, "result": result}))
+        };
+        let walked = |last: &str| {
+            let script = Script::stdio(V2025_11_25).handshake_with(json!({"tools": {"listChanged": true}}));
+            let script = page(page(script, 2, None, "a", Some("p")), 3, Some("p"), "b", None);
+            // A first page alone says nothing.
+            let script = page(script, 4, None, "other", Some("p"));
+            let script = page(page(script, 5, None, "a", Some("q")), 6, Some("q"), last, None);
+            found(&script.verdicts())
+        };
+        assert_eq!(walked("b"), [""; 0]);
+        assert_eq!(walked("c"), ["tools.list-changed.sent"]);
+    }
+
+    #[test]
     fn lists_need_a_way() {
         // Over HTTP without a GET stream nothing can be told.
         let exchange = |script: Script, id: i64, name: &str| {

@@ -46,8 +46,9 @@ pub struct Notices {
     pub subscriptions: HashMap<Id, Subscription>,
     /// When a task was first seen to be over (2025-11-25), by its id.
     pub tasks_over: HashMap<String, Duration>,
-    /// Lists, by the method that fetches them.
+    /// Lists that were fetched from the first page to the last, by the method that fetches them.
     pub lists: HashMap<String, Listed>,
+    walks: HashMap<&'static str, Walk>,
     /// When a list was announced as changed, by the method that fetches it.
     pub announced: HashMap<&'static str, Vec<Duration>>,
     /// Resources that we subscribed to by `resources/subscribe`; when we unsubscribed again, if we did.
@@ -57,12 +58,21 @@ pub struct Notices {
 /// What is known of a list.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    /// What its first page named, sorted.
+    /// What it named on all pages, sorted.
     pub keys: Vec<String>,
-    /// When it was asked for.
+    /// When its first page was asked for.
     pub asked_at: Duration,
     /// The first change that was seen: when the list was asked for before it, and the event that showed the change.
     pub changed: Option<(Duration, u64)>,
+}
+
+/// A list that is being fetched.
+#[derive(Debug)]
+struct Walk {
+    keys: Vec<String>,
+    asked_at: Duration,
+    /// The cursor of the next page.
+    next: String,
 }
 
 /// The lists that can be announced as changed: the notification, the method, the member of the result, the key.
@@ -367,12 +377,24 @@ impl Notices {
         else {
             return;
         };
-        let paged = asked.message.params().is_some_and(|params| params.get("cursor").is_some());
-        let Some(entries) = result.get(*member).and_then(Value::as_array).filter(|_| !paged) else { return };
+        let cursor = asked.message.params().and_then(|params| params.get("cursor")?.as_str());
+        let Some(entries) = result.get(*member).and_then(Value::as_array) else { return };
+        // Page by page: a page that does not go on from the one before belongs to no walk.
+        let mut walk = match (cursor, self.walks.remove(*method)) {
+            (None, _) => Walk { keys: Vec::new(), asked_at: asked.at, next: String::new() },
+            (Some(cursor), Some(walk)) if walk.next == cursor => walk,
+            _ => return,
+        };
         let name = |entry: &Value| entry.get(*key).and_then(Value::as_str).map(str::to_owned);
-        let mut keys: Vec<String> = entries.iter().filter_map(name).take(KEPT).collect();
-        keys.sort_unstable();
-        let mut listed = Listed { keys, asked_at: asked.at, changed: None };
+        let room = KEPT.saturating_sub(walk.keys.len());
+        walk.keys.extend(entries.iter().filter_map(name).take(room));
+        if let Some(next) = result.get("nextCursor").and_then(Value::as_str) {
+            next.clone_into(&mut walk.next);
+            self.walks.insert(method, walk);
+            return;
+        }
+        walk.keys.sort_unstable();
+        let mut listed = Listed { keys: walk.keys, asked_at: walk.asked_at, changed: None };
         if let Some(before) = self.lists.get(*method) {
             let change = (before.keys != listed.keys).then_some((before.asked_at, record.seq));
             listed.changed = before.changed.or(change);

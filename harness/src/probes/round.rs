@@ -1,7 +1,7 @@
 //! A second round over the tools, in which everything is watched: changes are listened to, logs are wanted from `error`
 //! upwards, what the server asks is not answered, and what takes long is cancelled.
 
-use super::lists::{LISTS, declares};
+use super::lists::{LISTS, declares, listing};
 use super::probe::probes;
 use super::subscriptions::{Listening, Opened, end, listen, opened};
 use super::{Call, Cancelled, Stage, breach};
@@ -151,13 +151,13 @@ fn judge_logs(stage: &mut Stage<'_>, before: usize, since: u64) {
     });
 }
 
-/// Fetches the first page of every list that may be announced as changed.
+/// Fetches every list that may be announced as changed.
 async fn fetch_lists(stage: &mut Stage<'_>) {
     for list in LISTS {
         let declared = declares(stage.talk, &format!("{}/listChanged", list.capability));
         if declared && stage.offer.listed.contains(&list.method) && list.method != "resources/templates/list"
         {
-            stage.request(list.method, json!({})).await;
+            listing(stage.talk, list).await;
         }
     }
 }

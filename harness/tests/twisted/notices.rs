@@ -31,7 +31,12 @@ pub(super) static CASES: &[Case] = &[
     case("mute", LEGACY, "logging", &[("logging.level.delivers", "warn")]),
     case("chatty", MODERN, "logging.level.none-without", &[("logging.level.none-without", "fail")]),
     case("careless-logs", LEGACY, "logging", &[("logging.no-credentials", "warn")]),
-    case("late-progress", LEGACY, "progress", &[("progress.stops-after-completion", "fail")]),
+    case(
+        "late-progress",
+        LEGACY,
+        "progress.stops-after-completion",
+        &[("progress.stops-after-completion", "fail")],
+    ),
     case("stringly-tokens", MODERN, "progress", &[("progress.token.type-preserved", "warn")]),
     case("standing-progress", LEGACY, "progress", &[("progress.value.increases", "warn")]),
     case("standing-progress", MODERN, "progress", &[("progress.value.increases", "fail")]),
