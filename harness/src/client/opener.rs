@@ -109,11 +109,13 @@ impl Opener {
 
     async fn permits(&self, count: u32) -> Result<OwnedSemaphorePermit, OpenError> {
         // Whoever waits in line for several keeps those behind from the one that they need to get on.
-        while count > 1 {
-            match Arc::clone(&self.permits).try_acquire_many_owned(count) {
-                Ok(permits) => return Ok(permits),
-                Err(TryAcquireError::NoPermits) => tokio::time::sleep(AGAIN).await,
-                Err(error @ TryAcquireError::Closed) => return Err(OpenError::Http(error.to_string())),
+        if count > 1 {
+            loop {
+                match Arc::clone(&self.permits).try_acquire_many_owned(count) {
+                    Ok(permits) => return Ok(permits),
+                    Err(TryAcquireError::NoPermits) => tokio::time::sleep(AGAIN).await,
+                    Err(error @ TryAcquireError::Closed) => return Err(OpenError::Http(error.to_string())),
+                }
             }
         }
         let permits = Arc::clone(&self.permits).acquire_many_owned(count).await;
