@@ -254,7 +254,8 @@ async fn parameters_that_would_fill_the_memory_are_refused() {
     assert_eq!(pipe.receive().await["method"], "notifications/message", "the first call is under way");
     let refused = pipe.ask(&call(2, 40_000)).await;
     assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(2), &json!(-32603)));
-    pipe.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})).await;
+    pipe.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}))
+        .await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     pipe.send(&call(3, 40_000)).await;
     assert_eq!(pipe.receive().await["method"], "notifications/message", "the third call found room");
@@ -269,7 +270,8 @@ async fn a_stream_that_is_not_read_holds_little() {
     let mut taken = 0;
     http.send("POST", &endpoint, &[], initialize("2024-11-05").to_string().as_bytes()).await;
     for id in 0..60 {
-        let call = request(id, "tools/call", json!({"name": "echo", "arguments": {"text": text}})).to_string();
+        let call =
+            request(id, "tools/call", json!({"name": "echo", "arguments": {"text": text}})).to_string();
         let posted = http.send("POST", &endpoint, &[], call.as_bytes());
         match tokio::time::timeout(Duration::from_millis(300), posted).await {
             Ok(reply) => assert_eq!(reply.status, 202),

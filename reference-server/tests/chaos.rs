@@ -105,11 +105,8 @@ async fn an_answer_that_is_held_back_can_still_be_cancelled() {
         };
         pipe.send(&call).await;
         pipe.send(&notification("notifications/cancelled", json!({"requestId": 1}))).await;
-        let listed = if modern_era {
-            modern(2, "tools/list", json!({}))
-        } else {
-            request(2, "tools/list", json!({}))
-        };
+        let listed =
+            if modern_era { modern(2, "tools/list", json!({})) } else { request(2, "tools/list", json!({})) };
         assert_eq!(pipe.ask(&listed).await["id"], 2, "the cancelled call stays without an answer");
         pipe.hears_nothing().await;
     }
