@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mcprove_reference_server::Config;
 use serde_json::json;
-use support::{Http, Pipe, SOON, initialize, request};
+use support::{Http, Pipe, SOON, initialize, modern, request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -280,5 +280,33 @@ async fn a_stream_that_is_not_read_holds_little() {
         taken += 1;
     }
     assert!(taken < 30, "{taken} answers of a mebibyte wait for a client that reads nothing");
+    is_served(&http).await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answers_is_not_waited_for() {
+    let http = Http::open(Config { read_timeout: Duration::from_millis(300), ..Config::default() }).await;
+    let text = "x".repeat(4_000_000);
+    let mut call = modern(1, "tools/call", json!({"name": "echo", "arguments": {"text": text}}));
+    call["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+    let call = call.to_string();
+    let headers = "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: echo\r\n";
+    let whole = head(&http, &format!("{headers}Content-Length: {}\r\n\r\n{call}", call.len()));
+    let (mut reading, mut writing) = TcpStream::connect(http.address).await.unwrap().into_split();
+    let asking = tokio::spawn(async move {
+        for _ in 0..6 {
+            if writing.write_all(whole.as_bytes()).await.is_err() {
+                break;
+            }
+        }
+        writing
+    });
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let (mut heard, mut buffer) = (0, vec![0; 1 << 20]);
+    while let Ok(Ok(length @ 1..)) = tokio::time::timeout(SOON, reading.read(&mut buffer)).await {
+        heard += length;
+    }
+    assert!(heard > 0 && heard < 6 * 4_000_000, "{heard} bytes were waited for");
+    asking.abort();
     is_served(&http).await;
 }
