@@ -26,7 +26,7 @@ const MARK: &str = "MCPROVE_HOSTILE_TEST";
 /// The most memory that the harness may take, in KiB.
 const MEMORY: u64 = 300 << 10;
 /// The longest that a check may take on a busy machine.
-const TIME: Duration = Duration::from_secs(45);
+const TIME: Duration = Duration::from_secs(90);
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1).peekable();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::faults::Duty;
 use crate::features::tasks::{Outlet, Owner, Task, legacy};
@@ -15,7 +15,7 @@ use crate::message::{Id, Object, Reply, Request, RpcError, notification};
 use crate::modern::RequestMeta;
 use crate::revision::Revision;
 use crate::server::Server;
-use crate::transport::EventLog;
+use crate::transport::{EventLog, Outgoing};
 
 /// What a handler returns.
 pub(crate) type Answer = Result<Reply, RpcError>;
@@ -24,7 +24,7 @@ pub(crate) type Answer = Result<Reply, RpcError>;
 #[derive(Clone)]
 pub(crate) enum Sink {
     /// A queue shared with others (STDIO, HTTP+SSE) or private to the request (modern HTTP).
-    Queue(mpsc::Sender<String>),
+    Queue(Outgoing),
     /// The resumable stream of a legacy HTTP request.
     Stream(Arc<EventLog>),
     /// Wherever the messages of a task can go at the time.
@@ -36,7 +36,7 @@ impl Sink {
     pub(crate) async fn send(&self, message: String) {
         match self {
             Self::Queue(queue) => {
-                let _ = queue.send(message).await;
+                queue.send(message).await;
             }
             Self::Stream(log) => log.append(message).await,
             // Boxed, because one sink leads to another.
@@ -89,6 +89,8 @@ pub(crate) struct RequestContext {
     /// The task that the request has become.
     pub task: Option<Arc<Task>>,
     progress: ProgressGate,
+    /// What the request takes of the memory for all requests.
+    held: Arc<OwnedSemaphorePermit>,
 }
 
 impl RequestContext {
@@ -98,8 +100,20 @@ impl RequestContext {
         request: Request,
         caller: Caller,
         sink: Sink,
+        held: OwnedSemaphorePermit,
     ) -> Self {
-        Self { server, revision, request, caller, sink, task: None, progress: ProgressGate::default() }
+        Self::with(server, revision, request, caller, sink, Arc::new(held))
+    }
+
+    fn with(
+        server: Server,
+        revision: Revision,
+        request: Request,
+        caller: Caller,
+        sink: Sink,
+        held: Arc<OwnedSemaphorePermit>,
+    ) -> Self {
+        Self { server, revision, request, caller, sink, task: None, progress: ProgressGate::default(), held }
     }
 
     /// The context of the work that goes on when the request has been answered with a task.
@@ -111,6 +125,7 @@ impl RequestContext {
             id: Id::of_nothing(),
             method: self.request.method.clone(),
             params: Object::new(),
+            footprint: 0,
             progress_token: token.cloned(),
         };
         let caller = match &self.caller {
@@ -120,7 +135,8 @@ impl RequestContext {
             }
         };
         let sink = Sink::Task(Arc::clone(&task.outlet));
-        let context = Self::new(self.server.clone(), self.revision, request, caller, sink);
+        let held = Arc::clone(&self.held);
+        let context = Self::with(self.server.clone(), self.revision, request, caller, sink, held);
         Self { task: Some(task), ..context }
     }
 

@@ -147,6 +147,8 @@ pub(crate) struct Request {
     pub id: Id,
     pub method: String,
     pub params: Object,
+    /// Bytes of memory that the parameters take, estimated from above.
+    pub footprint: usize,
     /// `params._meta.progressToken` when it is a string or an integer, verbatim.
     pub progress_token: Option<Box<RawValue>>,
 }
@@ -261,15 +263,36 @@ pub(crate) fn read_one(raw: &RawValue) -> Result<Message, Unreadable> {
     if params_text.is_some_and(|text| !text.starts_with('{')) {
         return refuse("Invalid request: params must be an object");
     }
+    let footprint = footprint(params_text.unwrap_or_default());
+    if footprint > LARGEST_FOOTPRINT {
+        return refuse("Invalid request: params hold too many values");
+    }
     let params: Object = match params_text.map(serde_json::from_str).transpose() {
         Ok(params) => params.unwrap_or_default(),
         Err(_) => return refuse("Invalid request: params nest too deeply or hold unusable values"),
     };
     let text = params_text.unwrap_or_default();
     Ok(match id {
-        Some(id) => Message::Request(Request { id, method, params, progress_token: progress_token(text) }),
+        Some(id) => {
+            Message::Request(Request { id, method, params, footprint, progress_token: progress_token(text) })
+        }
         None => Message::Notification(Notification { request_id: request_id(&method, text), method, params }),
     })
+}
+
+/// The most memory in bytes that the parameters of one message may take.
+const LARGEST_FOOTPRINT: usize = 64 << 20;
+/// The memory in bytes that one value takes, besides its text.
+const VALUE: usize = 72;
+
+/// The memory that a JSON text takes when it is read, estimated from above: there are no more values than commas,
+/// brackets and braces, and a comma may also stand in a string.
+fn footprint(text: &str) -> usize {
+    let separators = |text: &str| {
+        let bytes = text.as_bytes();
+        memchr::memchr3_iter(b',', b'[', b'{', bytes).count()
+    };
+    text.len() + VALUE * separators(text)
 }
 
 /// The progress token, verbatim: a parsed number would lose digits.

@@ -10,7 +10,6 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::Instant;
 
 use crate::chaos::Chaos;
-use crate::legacy::Serving;
 use crate::server::{Config, Server, lock};
 
 /// The longest time that can be asked for.
@@ -182,20 +181,6 @@ pub(crate) async fn pause(server: &Server, answer: &str) {
         pace.begin();
         pace.pause(answer).await;
     }
-}
-
-/// Work whose answer is held back.
-pub(crate) fn paced(server: &Server, work: Serving) -> Serving {
-    let Some(pace) = server.pace() else {
-        return work;
-    };
-    pace.begin();
-    let server = server.clone();
-    Box::pin(async move {
-        let answer = work.await?;
-        pause(&server, &answer).await;
-        Some(answer)
-    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Values that the server hands out and gets back, so that nobody else can have made them: cursors, request states.
+//! Values that the server hands out and gets back, so that nobody without its secret can have made them: cursors,
+//! request states.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::sync::broadcast;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 
 use crate::chaos::Chaos;
 use crate::faults::{Arrived, Duty, FaultId, FaultsOnRequest, Force};
 use crate::features::tasks::{TaskStore, TaskView};
 use crate::features::{Icon, SKILLS, TASKS, ToolSet};
-use crate::message::{Object, Request};
+use crate::message::{INTERNAL_ERROR, Object, Request, RpcError};
 use crate::pace::{Delay, Pace, Stall};
 use crate::revision::Revision;
 use crate::seal::Seal;
@@ -26,7 +26,7 @@ pub struct Config {
     /// Items on one page of every list; at least 1. Without it each list has its own: 100 tools, prompts or skills, 5
     /// resources, 1 template.
     pub page_size: Option<usize>,
-    /// The secret that makes cursors and request states unforgeable. Processes that share it serve each other's; without
+    /// The secret without which nobody can make cursors and request states. Processes that share it serve each other's; without
     /// one it is random and new in every process.
     pub secret: Option<[u8; 32]>,
     /// Seconds that a client has to answer a request of ours, and for which a request state is valid.
@@ -39,6 +39,9 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Largest HTTP body in bytes.
     pub max_body_bytes: usize,
+    /// Bytes of memory that the parameters of all requests in progress may take together, roughly; further requests
+    /// are refused until there is room.
+    pub max_bytes_in_flight: usize,
     /// Longest STDIO line in bytes.
     pub max_line_bytes: usize,
     /// HTTP sessions kept at once; the one idle for longest makes room.
@@ -47,8 +50,8 @@ pub struct Config {
     pub session_idle_seconds: u64,
     /// HTTP connections kept at once; the one idle for longest makes room.
     pub max_connections: usize,
-    /// How long an HTTP client may take until its first byte, to send its headers, to send its body, and until its next
-    /// request.
+    /// How long an HTTP client may take until its first byte, to send its headers, to send its body, until its next
+    /// request, and to read what it is sent.
     pub read_timeout: Duration,
     /// Requests in progress at once in one session or on one STDIO connection; further ones are refused.
     pub max_requests_in_flight: usize,
@@ -80,6 +83,7 @@ impl Default for Config {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             max_body_bytes: 4 << 20,
+            max_bytes_in_flight: 256 << 20,
             max_line_bytes: 16 << 20,
             max_sessions: 10_000,
             session_idle_seconds: 30 * 60,
@@ -119,6 +123,7 @@ struct Inner {
     config: Config,
     faults: Option<Box<Force>>,
     pace: Option<Box<Pace>>,
+    memory: Arc<Semaphore>,
     tools: ToolSet,
     seal: Seal,
     tasks: Arc<TaskStore>,
@@ -136,6 +141,7 @@ impl Server {
         config.revisions.sort_unstable();
         config.revisions.dedup();
         let changes = broadcast::channel(CHANGES_KEPT).0;
+        let memory = (config.max_bytes_in_flight / 1024).min(Semaphore::MAX_PERMITS);
         Self {
             inner: Arc::new(Inner {
                 seal: config.secret.map_or_else(Seal::random, Seal::new),
@@ -143,6 +149,7 @@ impl Server {
                 faults: Force::new(&config.faults),
                 pace: Pace::new(&config),
                 config,
+                memory: Arc::new(Semaphore::new(memory)),
                 tools: ToolSet::new(),
                 changes,
                 sessions: AtomicU64::new(0),
@@ -176,6 +183,14 @@ impl Server {
     /// Whether a duty is kept, which the honest server always does.
     pub(crate) fn keeps(&self, duty: Duty) -> bool {
         self.faults().is_none_or(|faults| !faults.neglects(duty))
+    }
+
+    /// Takes what a request needs from the memory for all requests in progress, for as long as the permit lives.
+    pub(crate) fn hold(&self, request: &Request) -> Result<OwnedSemaphorePermit, RpcError> {
+        let kibibytes = u32::try_from(request.footprint / 1024 + 1).unwrap_or(u32::MAX);
+        Arc::clone(&self.inner.memory)
+            .try_acquire_many_owned(kibibytes)
+            .map_err(|_| RpcError::new(INTERNAL_ERROR, "Too much is being served already").with_status(503))
     }
 
     /// A text that has arrived, to be read.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mcprove_reference_server::Config;
 use serde_json::json;
-use support::{Http, Pipe, SOON, initialize, request};
+use support::{Http, Pipe, SOON, initialize, modern, request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -212,4 +212,101 @@ async fn a_client_that_reads_nothing_is_not_read_any_more() {
     for _ in 0..written.min(1000) {
         assert_eq!(pipe.receive().await["id"], 1);
     }
+}
+
+#[tokio::test]
+async fn a_body_in_two_pieces_is_read_beside_slow_long_ones() {
+    let http = Http::open(Config::default()).await;
+    let mut slow = Vec::new();
+    for _ in 0..100 {
+        let mut stream = TcpStream::connect(http.address).await.unwrap();
+        stream.write_all(head(&http, "Content-Length: 4000000\r\n\r\n{").as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let body = initialize("2025-11-25").to_string();
+    let mut stream = TcpStream::connect(http.address).await.unwrap();
+    let start = head(&http, &format!("Connection: close\r\nContent-Length: {}\r\n\r\n", body.len()));
+    stream.write_all(start.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    stream.write_all(body.as_bytes()).await.unwrap();
+    assert!(heard(&mut stream).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn parameters_that_would_fill_the_memory_are_refused() {
+    let zeros = "0,".repeat(1 << 20) + "0";
+    let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"x":[{zeros}]}}}}"#);
+    let mut pipe = Pipe::initialized("2025-11-25").await;
+    let answer = pipe.ask_raw(&text).await;
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(1), &json!(-32600)));
+
+    // Requests in progress share what there is.
+    let config = Config { max_bytes_in_flight: 64 << 10, ..Config::default() };
+    let mut pipe = Pipe::open(config);
+    pipe.ask(&initialize("2025-11-25")).await;
+    let call = |id: i64, padding: usize| {
+        let meta = json!({"padding": "x".repeat(padding)});
+        let arguments = json!({"from": 1000, "interval_ms": 1000});
+        request(id, "tools/call", json!({"name": "countdown", "arguments": arguments, "_meta": meta}))
+    };
+    pipe.send(&call(1, 40_000)).await;
+    assert_eq!(pipe.receive().await["method"], "notifications/message", "the first call is under way");
+    let refused = pipe.ask(&call(2, 40_000)).await;
+    assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(2), &json!(-32603)));
+    pipe.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}))
+        .await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    pipe.send(&call(3, 40_000)).await;
+    assert_eq!(pipe.receive().await["method"], "notifications/message", "the third call found room");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_read_holds_little() {
+    let http = Http::open(Config::default()).await;
+    let mut stream = http.send("GET", "/sse", &[], b"").await;
+    let endpoint = stream.event().await.unwrap().data;
+    let text = "x".repeat(1 << 20);
+    let mut taken = 0;
+    http.send("POST", &endpoint, &[], initialize("2024-11-05").to_string().as_bytes()).await;
+    for id in 0..60 {
+        let call =
+            request(id, "tools/call", json!({"name": "echo", "arguments": {"text": text}})).to_string();
+        let posted = http.send("POST", &endpoint, &[], call.as_bytes());
+        match tokio::time::timeout(Duration::from_millis(300), posted).await {
+            Ok(reply) => assert_eq!(reply.status, 202),
+            Err(_) => break,
+        }
+        taken += 1;
+    }
+    assert!(taken < 30, "{taken} answers of a mebibyte wait for a client that reads nothing");
+    is_served(&http).await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answers_is_not_waited_for() {
+    let http = Http::open(Config { read_timeout: Duration::from_millis(300), ..Config::default() }).await;
+    let text = "x".repeat(4_000_000);
+    let mut call = modern(1, "tools/call", json!({"name": "echo", "arguments": {"text": text}}));
+    call["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+    let call = call.to_string();
+    let headers = "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: echo\r\n";
+    let whole = head(&http, &format!("{headers}Content-Length: {}\r\n\r\n{call}", call.len()));
+    let (mut reading, mut writing) = TcpStream::connect(http.address).await.unwrap().into_split();
+    let asking = tokio::spawn(async move {
+        for _ in 0..6 {
+            if writing.write_all(whole.as_bytes()).await.is_err() {
+                break;
+            }
+        }
+        writing
+    });
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let (mut heard, mut buffer) = (0, vec![0; 1 << 20]);
+    while let Ok(Ok(length @ 1..)) = tokio::time::timeout(SOON, reading.read(&mut buffer)).await {
+        heard += length;
+    }
+    assert!(heard > 0 && heard < 6 * 4_000_000, "{heard} bytes were waited for");
+    asking.abort();
+    is_served(&http).await;
 }

@@ -90,3 +90,24 @@ async fn delays_and_stalls_hold_answers_back() {
     let mut pipe = Pipe::open(Config { stall: Some(stall), ..Config::default() });
     assert_eq!(pipe.ask(&request(1, "ping", json!({}))).await["id"], 1);
 }
+
+#[tokio::test]
+async fn an_answer_that_is_held_back_can_still_be_cancelled() {
+    let delay = Some(Delay::Fixed(Duration::from_millis(200)));
+    for modern_era in [false, true] {
+        let mut pipe = Pipe::open(Config { delay, ..Config::default() });
+        let echo = json!({"name": "echo", "arguments": {"text": "hello"}});
+        let call = if modern_era {
+            modern(1, "tools/call", echo)
+        } else {
+            pipe.ask(&initialize("2025-11-25")).await;
+            request(1, "tools/call", echo)
+        };
+        pipe.send(&call).await;
+        pipe.send(&notification("notifications/cancelled", json!({"requestId": 1}))).await;
+        let listed =
+            if modern_era { modern(2, "tools/list", json!({})) } else { request(2, "tools/list", json!({})) };
+        assert_eq!(pipe.ask(&listed).await["id"], 2, "the cancelled call stays without an answer");
+        pipe.hears_nothing().await;
+    }
+}

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     // On stdio the one client is the user who started the process, so there is nobody to protect a cursor from; a
-    // fixed secret lets cursors outlive the process (2026-07-28, basic/index#statelessness).
+    // fixed secret lets cursors and request states outlive the process (2026-07-28, basic/index#statelessness).
     let secret = args.http.is_none().then_some([0; 32]);
     let faults = args.fault.iter().map(|id| id.parse()).collect::<Result<Vec<FaultId>, _>>();
     let faults = faults.map_err(Failure::usage)?;

@@ -10,6 +10,7 @@ use crate::legacy::{Session, batch, lifecycle};
 use crate::message::{
     Message, Notification, Object, Payload, Reply, Request, RpcError, error_response, result_response,
 };
+use crate::pace::pause;
 use crate::revision::Revision;
 
 /// What becomes of a payload.
@@ -57,20 +58,28 @@ pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Si
     let before = session.error_revision();
     let id = request.id.clone();
     let faults = session.server.faults_on(before, &mut request);
-    let answer = if let Some(instead) = faults.instead().await {
-        instead
-    } else if may_wait(&request.method) {
-        match session.in_flight.enter(&id) {
-            Ok(ticket) => ticket.run(waiting(&session, request, sink)).await?,
-            Err(error) => Err(error),
-        }
-    } else {
-        at_once(&session, &request).map(Reply::Object)
+    let may_wait = may_wait(&request.method);
+    let ticket = may_wait.then(|| session.in_flight.enter(&id)).transpose();
+    let (ticket, refused) = ticket.map_or_else(|error| (None, Some(error)), |ticket| (ticket, None));
+    let work = async {
+        let answer = match (faults.instead().await, refused) {
+            (Some(instead), _) => instead,
+            (None, Some(error)) => Err(error),
+            (None, None) if may_wait => waiting(&session, request, sink).await,
+            (None, None) => at_once(&session, &request).map(Reply::Object),
+        };
+        let text = faults.worded(match faults.altered(answer) {
+            Ok(reply) => result_response(&id, &reply),
+            Err(error) => error_response(Some(&id), &error, before),
+        });
+        // A request that is cancelled while its answer is held back stays without one.
+        pause(&session.server, &text).await;
+        text
     };
-    Some(faults.worded(match faults.altered(answer) {
-        Ok(reply) => result_response(&id, &reply),
-        Err(error) => error_response(Some(&id), &error, before),
-    }))
+    match ticket {
+        Some(ticket) => ticket.run(work).await,
+        None => Some(work.await),
+    }
 }
 
 /// Whether a method may take time and can therefore be cancelled.
@@ -80,8 +89,9 @@ fn may_wait(method: &str) -> bool {
 
 async fn waiting(session: &Arc<Session>, request: Request, sink: Sink) -> Answer {
     let revision = lifecycle::require_initialized(session)?;
+    let held = session.server.hold(&request)?;
     let caller = Caller::Session(Arc::clone(session));
-    let context = RequestContext::new(session.server.clone(), revision, request, caller, sink);
+    let context = RequestContext::new(session.server.clone(), revision, request, caller, sink, held);
     let result = match context.request.method.as_str() {
         "tasks/result" => tasks::legacy::result(&context).await,
         "prompts/get" => features::get_prompt(&context).await,

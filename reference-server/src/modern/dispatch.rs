@@ -11,6 +11,7 @@ use crate::message::{Notification, Object, Reply, Request, RpcError, error_respo
 use crate::modern::headers::{self, MirrorHeaders};
 use crate::modern::meta::{self, RequestMeta};
 use crate::modern::{discover, subscriptions};
+use crate::pace::pause;
 use crate::revision::Revision;
 use crate::server::Server;
 
@@ -95,12 +96,19 @@ pub(crate) async fn answer(
     closing: watch::Receiver<bool>,
 ) -> ModernAnswer {
     let faults = server.faults_on(revision, &mut request);
-    let context = RequestContext::new(server.clone(), revision, request, Caller::Stateless(meta), sink);
+    let held = match server.hold(&request) {
+        Ok(held) => held,
+        Err(error) => return response(&server, &request, Err(error)),
+    };
+    let caller = Caller::Stateless(meta);
+    let context = RequestContext::new(server.clone(), revision, request, caller, sink, held);
     let answer = match faults.instead().await {
         Some(instead) => instead,
         None => dispatch(&context, closing).await,
     };
-    response(&server, &context.request, answer)
+    let response = response(&server, &context.request, answer);
+    pause(&server, &response.text).await;
+    response
 }
 
 /// The response of a request, and its status.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::features::{ClientCapabilities, Level};
-use crate::message::{Object, RpcError, UNSUPPORTED_PROTOCOL_VERSION, shorten};
+use crate::message::{Object, RpcError, UNSUPPORTED_PROTOCOL_VERSION};
 use crate::revision::Revision;
 use crate::server::Server;
 
@@ -54,7 +54,7 @@ pub(crate) fn check_version(server: &Server, version: &str) -> Result<Revision, 
 /// The error that names the versions served instead.
 pub(crate) fn unsupported_version(server: &Server, requested: &str) -> RpcError {
     RpcError::new(UNSUPPORTED_PROTOCOL_VERSION, "Unsupported protocol version")
-        .with_data(json!({"supported": server.modern_versions(), "requested": shorten(requested)}))
+        .with_data(json!({"supported": server.modern_versions(), "requested": requested}))
 }
 
 /// Reads the optional members.
@@ -67,6 +67,13 @@ pub(crate) fn read(params: &Object) -> Result<RequestMeta, RpcError> {
             return Err(RpcError::invalid_params("Invalid params: logLevel must be a string"));
         }
     };
+    for (name, is_right) in
+        [("inputResponses", Value::is_object as fn(&Value) -> bool), ("requestState", Value::is_string)]
+    {
+        if params.get(name).is_some_and(|value| !is_right(value)) {
+            return Err(RpcError::invalid_params(format!("Invalid params: {name} is of the wrong type")));
+        }
+    }
     let client = member(CLIENT_CAPABILITIES).and_then(Value::as_object).cloned().unwrap_or_default();
     Ok(RequestMeta { log_level, client: ClientCapabilities::new(client) })
 }

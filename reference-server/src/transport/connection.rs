@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::context::Sink;
@@ -13,8 +13,9 @@ use crate::faults::Arrived;
 use crate::legacy::{Exchange, Serving, Session, take_in};
 use crate::message::{Message, Payload, Request, Unreadable, read};
 use crate::modern::{self, MirrorHeaders};
-use crate::pace::paced;
+use crate::pace::pause;
 use crate::server::{Running, lock};
+use crate::transport::queue::Outgoing;
 
 /// How long requests in progress may go on after the client has closed its side.
 const GRACE: Duration = Duration::from_secs(1);
@@ -22,7 +23,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// A client whose messages and answers share one channel.
 pub(crate) struct Connection {
     pub session: Arc<Session>,
-    out: mpsc::Sender<String>,
+    out: Outgoing,
     stateless_allowed: bool,
     tasks: Mutex<JoinSet<()>>,
     room: Arc<Semaphore>,
@@ -73,7 +74,7 @@ impl MirrorHeaders for NoHeaders {
 
 impl Connection {
     /// `stateless_allowed`: whether requests of the modern era are served here too.
-    pub(crate) fn new(session: Arc<Session>, out: mpsc::Sender<String>, stateless_allowed: bool) -> Self {
+    pub(crate) fn new(session: Arc<Session>, out: Outgoing, stateless_allowed: bool) -> Self {
         let room =
             Arc::new(Semaphore::new(session.server.config().max_requests_in_flight.saturating_add(16)));
         Self {
@@ -108,27 +109,20 @@ impl Connection {
                 Exchange::Serving(work) => Step::poll(work),
             },
         };
-        Ok(self.paced(step, is_handshake))
+        Ok(match step {
+            // Whatever holds it back, the answer to `initialize` keeps its place.
+            Step::Waits(work) if is_handshake => Step::First(work),
+            step => step,
+        })
     }
 
     /// What is said to a text that is no message.
     pub(crate) fn refuse(&self, error: String) -> Step {
-        self.paced(Step::Answer(error), false)
-    }
-
-    /// Holds an answer back where that is asked for. The answer to `initialize` keeps its place.
-    fn paced(&self, step: Step, keeps_place: bool) -> Step {
-        let server = &self.session.server;
-        if server.pace().is_none() {
-            return step;
-        }
-        let work: Serving = match step {
-            Step::Answer(answer) => Box::pin(async { Some(answer) }),
-            Step::Waits(work) => work,
-            other => return other,
-        };
-        let work = paced(server, work);
-        if keeps_place { Step::First(work) } else { Step::Waits(work) }
+        let server = self.session.server.clone();
+        Step::poll(Box::pin(async move {
+            pause(&server, &error).await;
+            Some(error)
+        }))
     }
 
     /// Takes in the text of one message. Waits while the client does not read its answers.
@@ -140,7 +134,7 @@ impl Connection {
 
     /// Sends a message; a client that is gone will not miss it.
     pub(crate) async fn send(&self, message: String) {
-        let _ = self.out.send(message).await;
+        self.out.send(message).await;
     }
 
     /// Decided per request: a process serves both eras side by side.
@@ -200,7 +194,7 @@ impl Connection {
     pub(crate) fn proceed_at_once(&self, step: Step) -> Option<Step> {
         match step {
             Step::Done => None,
-            Step::Answer(text) => self.out.try_send(text).err().map(|full| Step::Answer(full.into_inner())),
+            Step::Answer(text) => self.out.try_send(text).err().map(Step::Answer),
             Step::Waits(work) => match Arc::clone(&self.room).try_acquire_owned() {
                 Ok(permit) => {
                     self.go_on(work, permit);
@@ -219,7 +213,7 @@ impl Connection {
         while tasks.try_join_next().is_some() {}
         tasks.spawn(async move {
             if let Some(text) = work.await {
-                let _ = out.send(text).await;
+                out.send(text).await;
             }
             drop(permit);
         });

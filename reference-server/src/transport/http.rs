@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 
 use crate::faults::{Arrived, Duty, HttpAsked};
 use crate::legacy::{Session, answer};
@@ -31,6 +32,7 @@ use crate::transport::http_connections::{Connections, Place};
 use crate::transport::http_legacy_sse::{self, SseClients, accepts_events, prefers_events};
 use crate::transport::http_reply::{Reply, ReplyBody, empty, error, json, not_allowed};
 use crate::transport::http_session::{HttpSession, Sessions};
+use crate::transport::queue::queue;
 use crate::transport::{connection::poll_once, http_modern};
 
 /// The most bytes of a head; also what is read of a body at a time.
@@ -38,6 +40,8 @@ const BUFFER: usize = 64 << 10;
 /// Bodies that are being waited for at once, each of which may be as large as is allowed; further ones are not read
 /// before. Those that come together with their head do not count.
 const BODIES: usize = 64;
+/// A body up to this many bytes is read whoever else sends bodies.
+const SHORT_BODY: usize = 16 << 10;
 /// How often idle sessions are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -119,6 +123,10 @@ fn serve_boxed(
 /// Serves one connection until it ends, or somebody else needs its place while it is idle.
 async fn serve_connection(shared: Arc<Shared>, stream: TcpStream, place: Place) {
     let _ = stream.set_nodelay(true);
+    // Who does not read what was asked for is not waited for without end.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(shared.server.config().read_timeout));
+    let stream = Box::pin(stream);
     let service = service_fn(|request| {
         let (shared, busy) = (Arc::clone(&shared), place.busy());
         async move {
@@ -258,16 +266,19 @@ async fn read_body(shared: &Shared, headers: &HeaderMap, body: Incoming) -> Resu
         return Err(empty(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if announced.and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| length > limit) {
+    let length = announced.and_then(|length| length.parse::<usize>().ok());
+    if length.is_some_and(|length| length > limit) {
         return Err(empty(StatusCode::PAYLOAD_TOO_LARGE));
     }
+    let is_short = length.is_some_and(|length| length <= SHORT_BODY);
     let mut reading = pin!(Limited::new(body, limit).collect());
     // A short body has come with its head; it needs no timer.
     let read = match poll_once(&mut reading).await {
         Poll::Ready(read) => Ok(read),
         Poll::Pending => {
             let waiting = async {
-                let _room = shared.bodies.acquire().await;
+                // Whoever sends long bodies slowly must not keep others from sending short ones.
+                let _room = if is_short { None } else { shared.bodies.acquire().await.ok() };
                 reading.await
             };
             tokio::time::timeout(server.config().read_timeout, waiting).await
@@ -392,14 +403,13 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
 async fn initialize(shared: &Shared, request: message::Request) -> Reply {
     let core = Session::new(shared.server.clone(), false);
     // The handshake takes no time and says nothing before its answer.
-    let (sender, _receiver) = tokio::sync::mpsc::channel(1);
+    let (sender, _receiver) = queue();
     let sink = crate::context::Sink::Queue(sender);
     let mut handshake = Box::pin(answer(Arc::clone(&core), request, sink));
     let text = match poll_once(&mut handshake).await {
         Poll::Ready(text) => text.unwrap_or_default(),
         Poll::Pending => handshake.await.unwrap_or_default(),
     };
-    pause(&shared.server, &text).await;
     if core.revision().is_none() {
         return json(400, text);
     }

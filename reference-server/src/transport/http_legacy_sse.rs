@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::mpsc;
 
 use crate::legacy::Session;
 use crate::message::RpcError;
@@ -15,10 +14,8 @@ use crate::seal::random_id;
 use crate::server::{Server, lock};
 use crate::transport::connection::Connection;
 use crate::transport::http_reply::{Reply, empty, error, events, json};
+use crate::transport::queue::queue;
 use crate::transport::sse::{COMMENT, FedBody, KEEP_ALIVE, event};
-
-/// Messages that wait for the client to read before handlers have to wait.
-const QUEUE: usize = 256;
 
 /// The clients that have a stream open.
 pub(crate) struct SseClients {
@@ -54,7 +51,7 @@ impl Drop for Registration {
 /// GET `/sse`: opens the stream and names the POST endpoint in its first event.
 pub(crate) fn open(server: &Server, clients: &Arc<SseClients>) -> Reply {
     let id = random_id();
-    let (sender, mut messages) = mpsc::channel(QUEUE);
+    let (sender, mut messages) = queue();
     let connection = Arc::new(Connection::new(Session::new(server.clone(), false), sender, false));
     let session = Arc::clone(&connection.session);
     {

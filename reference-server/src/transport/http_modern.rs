@@ -11,10 +11,8 @@ use crate::pace::pause;
 use crate::revision::Revision;
 use crate::server::Server;
 use crate::transport::http_reply::{Reply, empty, error, events, json};
+use crate::transport::queue::{Queue, queue};
 use crate::transport::sse::{COMMENT, FedBody, KEEP_ALIVE, event};
-
-/// Notifications that wait for the client to read before the handler has to wait.
-const QUEUE: usize = 64;
 
 impl MirrorHeaders for HeaderMap {
     fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
@@ -39,20 +37,14 @@ pub(crate) async fn post(
             return plain(refusal);
         }
     };
-    let (sender, mut messages) = mpsc::channel(if modern::may_stream(&request.method) { QUEUE } else { 1 });
-    let work = modern::answer(server.clone(), admitted, request, Sink::Queue(sender), closing);
-    let server = server.clone();
-    let mut work = Box::pin(async move {
-        let answer = work.await;
-        pause(&server, &answer.text).await;
-        answer
-    });
+    let (sender, mut messages) = queue();
+    let mut work = Box::pin(modern::answer(server.clone(), admitted, request, Sink::Queue(sender), closing));
     let first = tokio::select! {
         biased;
         Some(message) = messages.recv() => message,
         answer = &mut work => match messages.try_recv() {
-            Ok(message) => return events(FedBody::new(|out| finished(message, messages, answer, out))),
-            Err(_) => return plain(answer),
+            Some(message) => return events(FedBody::new(|out| finished(message, messages, answer, out))),
+            None => return plain(answer),
         },
     };
     events(FedBody::new(|out| async move {
@@ -74,18 +66,13 @@ pub(crate) async fn post(
 }
 
 /// A handler that ended before the stream was opened, but after it had spoken.
-async fn finished(
-    first: String,
-    messages: mpsc::Receiver<String>,
-    answer: ModernAnswer,
-    out: mpsc::Sender<bytes::Bytes>,
-) {
+async fn finished(first: String, messages: Queue, answer: ModernAnswer, out: mpsc::Sender<bytes::Bytes>) {
     let _ = out.send(event(None, &first)).await;
     drain(messages, answer, &out).await;
 }
 
-async fn drain(mut messages: mpsc::Receiver<String>, answer: ModernAnswer, out: &mpsc::Sender<bytes::Bytes>) {
-    while let Ok(message) = messages.try_recv() {
+async fn drain(mut messages: Queue, answer: ModernAnswer, out: &mpsc::Sender<bytes::Bytes>) {
+    while let Some(message) = messages.try_recv() {
         let _ = out.send(event(None, &message)).await;
     }
     let _ = out.send(event(None, &answer.text)).await;

@@ -14,7 +14,7 @@ use crate::context::Sink;
 use crate::faults::Duty;
 use crate::legacy::{Exchange, Session, take_in};
 use crate::message::{Payload, RpcError};
-use crate::pace::{paced, pause};
+use crate::pace::pause;
 use crate::revision::Revision;
 use crate::seal::random_id;
 use crate::server::{Change, Server, lock};
@@ -99,7 +99,7 @@ impl HttpSession {
                 pause(&self.core.server, &error).await;
                 return json(400, error);
             }
-            Exchange::Serving(work) => paced(&self.core.server, work),
+            Exchange::Serving(work) => work,
         };
         match poll_once(&mut work).await {
             // Most requests end here: nothing was said before the answer, and nothing has to be resumed.

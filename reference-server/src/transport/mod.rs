@@ -9,6 +9,7 @@ mod http_modern;
 pub(crate) mod http_reply;
 mod http_session;
 mod lines;
+mod queue;
 mod sse;
 mod stdio;
 mod stdout;
@@ -17,4 +18,5 @@ pub use http::serve_http;
 pub use stdio::{serve_stdio, serve_stream};
 
 pub(crate) use http_reply::Reply as HttpReply;
+pub(crate) use queue::Outgoing;
 pub(crate) use sse::EventLog;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::runtime::Handle;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, oneshot};
 
 use crate::faults::Duty;
 use crate::legacy::Session;
@@ -15,12 +15,11 @@ use crate::message::{PARSE_ERROR, RpcError, error_response};
 use crate::server::{Change, Server};
 use crate::transport::connection::{Connection, Step};
 use crate::transport::lines::{Line, LineSplitter, append_line, pieces};
+use crate::transport::queue::{Outgoing, queue};
 use crate::transport::stdout::Stdout;
 
 /// Bytes read at a time.
 const CHUNK: usize = 64 << 10;
-/// Messages that wait for the writer before handlers have to wait.
-const QUEUE: usize = 256;
 /// Bytes written at a time, unless one message is longer.
 const WRITE: usize = 64 << 10;
 /// How long the last answers may take to be written after the end of the input.
@@ -32,7 +31,7 @@ const LAST_WRITE: Duration = Duration::from_secs(1);
 /// When standard output cannot be written for another reason than the client's having closed it, or when the operating
 /// system has no thread left.
 pub async fn serve_stdio(server: Server) -> std::io::Result<()> {
-    let (outgoing, queue) = mpsc::channel(QUEUE);
+    let (outgoing, queue) = queue();
     let stdout = Stdout::new(server.clone(), queue)?;
     let stays = !server.keeps(Duty::ExitAtEndOfInput);
     // Before anything is read, so that no change is missed.
@@ -79,7 +78,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let (outgoing, mut queue) = mpsc::channel::<String>(QUEUE);
+    let (outgoing, mut queue) = queue();
     let changes = server.changes();
     let connection = open(server.clone(), &outgoing);
     let serving = async move {
@@ -111,7 +110,7 @@ where
             let mut next = Some(first);
             while let Some(message) = next {
                 append_line(&server, &mut buffer, &message);
-                next = if buffer.len() < WRITE { queue.try_recv().ok() } else { None };
+                next = if buffer.len() < WRITE { queue.try_recv() } else { None };
             }
             for piece in pieces(&server, &buffer) {
                 writer.write_all(piece).await?;
@@ -130,7 +129,7 @@ fn forgive_closed(result: std::io::Result<()>) -> std::io::Result<()> {
     }
 }
 
-fn open(server: Server, outgoing: &mpsc::Sender<String>) -> Connection {
+fn open(server: Server, outgoing: &Outgoing) -> Connection {
     let stateless = server.serves_modern();
     Connection::new(Session::new(server, true), outgoing.clone(), stateless)
 }

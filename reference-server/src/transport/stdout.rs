@@ -8,10 +8,9 @@ use std::io::{ErrorKind, Write};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::task::{Context, Poll, Waker};
 
-use tokio::sync::mpsc;
-
 use crate::server::{Server, lock};
 use crate::transport::lines::{append_line, pieces};
+use crate::transport::queue::Queue;
 
 /// Bytes gathered for one write, unless one message is longer.
 const GATHERED: usize = 64 << 10;
@@ -22,7 +21,7 @@ struct Pending {
     /// Whole messages with their line ends; perhaps without the beginning of the first, which has been written.
     buffer: Vec<u8>,
     /// Messages of handlers that wait, and all messages while the writing thread is at work.
-    queue: mpsc::Receiver<String>,
+    queue: Queue,
     /// Wakes the writing thread.
     writer: Option<Waker>,
     file: File,
@@ -36,7 +35,7 @@ pub(crate) struct Stdout {
 
 impl Stdout {
     /// Everything that is sent to the other end of `queue` is written.
-    pub(crate) fn new(server: Server, queue: mpsc::Receiver<String>) -> std::io::Result<Self> {
+    pub(crate) fn new(server: Server, queue: Queue) -> std::io::Result<Self> {
         let pending = Pending { server, buffer: Vec::new(), queue, writer: None, file: File::stdout()? };
         Ok(Self { pending: Arc::new(Mutex::new(pending)) })
     }
@@ -96,7 +95,7 @@ impl Pending {
     /// Takes over what is queued, as far as there is room.
     fn gather(&mut self) {
         while self.buffer.len() < GATHERED
-            && let Ok(message) = self.queue.try_recv()
+            && let Some(message) = self.queue.try_recv()
         {
             self.push(&message);
         }
@@ -116,7 +115,7 @@ impl Turn<'_> {
     #[must_use]
     pub(crate) fn answer(&mut self, message: &str) -> bool {
         // All of it, or the answer would overtake what is still queued.
-        while let Ok(earlier) = self.0.queue.try_recv() {
+        while let Some(earlier) = self.0.queue.try_recv() {
             self.0.push(&earlier);
         }
         self.0.push(message);

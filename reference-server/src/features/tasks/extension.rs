@@ -16,14 +16,7 @@ use crate::message::{Object, RpcError, string};
 
 /// The members that every task has.
 fn envelope(view: &TaskView) -> Object {
-    let mut task = Object::new();
-    task.insert("taskId".into(), view.id.clone().into());
-    task.insert("status".into(), view.status.as_str().into());
-    if let Some(message) = &view.message {
-        task.insert("statusMessage".into(), message.clone().into());
-    }
-    task.insert("createdAt".into(), format!("{:.3}", view.created).into());
-    task.insert("lastUpdatedAt".into(), format!("{:.3}", view.updated).into());
+    let mut task = view.members();
     task.insert("ttlMs".into(), view.ttl.into());
     task.insert("pollIntervalMs".into(), POLL_INTERVAL.into());
     task

@@ -22,14 +22,7 @@ const IMMEDIATE: &str = "io.modelcontextprotocol/model-immediate-response";
 
 /// A task as all results show it.
 fn shown(view: &TaskView) -> Object {
-    let mut task = Object::new();
-    task.insert("taskId".into(), view.id.clone().into());
-    task.insert("status".into(), view.status.as_str().into());
-    if let Some(message) = &view.message {
-        task.insert("statusMessage".into(), message.clone().into());
-    }
-    task.insert("createdAt".into(), format!("{:.3}", view.created).into());
-    task.insert("lastUpdatedAt".into(), format!("{:.3}", view.updated).into());
+    let mut task = view.members();
     task.insert("ttl".into(), view.ttl.into());
     if !view.status.is_terminal() {
         task.insert("pollInterval".into(), POLL_INTERVAL.into());

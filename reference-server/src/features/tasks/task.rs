@@ -61,6 +61,21 @@ pub(crate) struct TaskView {
     pub questions: Vec<(String, &'static str, Object)>,
 }
 
+impl TaskView {
+    /// The members that both dialects have.
+    pub(super) fn members(&self) -> Object {
+        let mut task = Object::new();
+        task.insert("taskId".into(), self.id.clone().into());
+        task.insert("status".into(), self.status.as_str().into());
+        if let Some(message) = &self.message {
+            task.insert("statusMessage".into(), message.clone().into());
+        }
+        task.insert("createdAt".into(), format!("{:.3}", self.created).into());
+        task.insert("lastUpdatedAt".into(), format!("{:.3}", self.updated).into());
+        task
+    }
+}
+
 /// A question that one `tasks/result` asks on behalf of the task; dropped unanswered, another may ask it.
 pub(super) struct Taken {
     task: Arc<Task>,
