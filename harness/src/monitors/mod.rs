@@ -2,6 +2,9 @@
 //! it sends nothing and knows no transport but by its events.
 
 mod answered;
+mod asking;
+#[cfg(test)]
+mod asking_tests;
 mod base;
 mod base_encoding;
 mod base_errors;
@@ -11,6 +14,9 @@ mod capabilities;
 mod completion;
 mod content;
 mod discover;
+mod elicitation;
+mod elicitation_forms;
+mod elicited;
 #[cfg(test)]
 mod feature_tests;
 mod identity;
@@ -19,14 +25,18 @@ mod http_headers;
 mod http_legacy_sse;
 mod http_session;
 mod http_streams;
+mod json_schema;
 mod judge;
 mod lifecycle;
 mod link;
 mod meta;
+mod mrtr;
 mod ping;
+mod question;
 mod resources;
 mod robustness;
 mod rule;
+mod sampling;
 mod schema;
 mod schema_rows;
 mod state;
@@ -40,6 +50,8 @@ mod tools;
 mod versioning;
 mod watch;
 
+pub use asking::rows_of;
+pub use elicited::{Again, Elicited};
 pub use judge::{Breach, Judge, Tally};
 pub use link::{AskedByServer, LinkState, ProcessEnd, Stray};
 pub use rule::{Monitor, Validity, all, deciding};

@@ -1,11 +1,14 @@
 //! Probes: active checks. Each sends something on purpose and judges the answer.
 
+mod asking;
 mod base;
 mod base_batch;
 mod base_errors;
 mod base_stateless;
 mod call;
+mod compat;
 mod completion;
+mod elicitation;
 mod http;
 mod http_headers;
 mod http_legacy_sse;
@@ -13,10 +16,12 @@ mod http_origin;
 mod http_params;
 mod http_session;
 mod http_streams;
+mod json_schema;
 mod lifecycle;
 mod lists;
 mod meta;
 mod modern;
+mod mrtr;
 mod offer;
 mod pagination;
 mod ping;
@@ -25,7 +30,9 @@ mod prompts;
 mod provoke;
 mod resources;
 mod robustness;
+mod roots;
 mod safety;
+mod sampling;
 mod stdio;
 mod tools;
 mod tour;

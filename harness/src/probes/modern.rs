@@ -1,5 +1,6 @@
 //! A fresh conversation of 2026-07-28: nothing precedes its first request, and it stands beside the main one.
 
+use super::compat;
 use super::lifecycle::on_purpose;
 use super::lists::{LISTS, List, listing, sorted};
 use super::probe::probes;
@@ -14,7 +15,9 @@ use serde_json::{Value, json};
 probes! {
     /// Opens a fresh process or connection and begins with a listing that carries its `_meta`: no handshake is needed.
     /// The lists and the answer to `server/discover` are the same as in the other conversation, and a cursor from
-    /// there goes on here: nothing hangs on a connection, so that any instance of a server can serve any request.
+    /// there goes on here: nothing hangs on a connection, so that any instance of a server can serve any request. At last
+    /// it gets the `initialize` of an older client: a server of this era only refuses it, and says which versions there
+    /// are; over HTTP with status 400.
     fresh_connection_is_served_alike (AloneForEra, Modern, Any) decides [
         "versioning.request.no-handshake-needed", "discover.connection-independent",
         "tools.list.same-on-every-connection", "resources.list.same-on-every-connection",
@@ -26,6 +29,9 @@ probes! {
         "meta.request.capabilities-missing-refused", "meta.request.wrong-type-refused",
         "meta.request.refusal-http-status", "capabilities.client.missing-error",
         "capabilities.client.only-declared-used", "capabilities.client.missing-error-http-status",
+        "compat.dual-era.modern-meta-selects-modern", "compat.dual-era.initialize-selects-legacy",
+        "compat.dual-era.negotiated-revision-followed", "compat.initialize-refusal-names-versions",
+        "compat.initialize-refused-on-stdio", "compat.initialize-refused-on-http",
     ];
 }
 
@@ -58,11 +64,13 @@ async fn fresh_connection_is_served_alike(solo: &mut Solo<'_>) {
             format!("no usable answer came: {}", reply.describe()),
         ),
     }
+    compat::first_answer(solo, method, &ticket, &reply);
     if opened.talk.gone().is_none() {
         compare(solo, &mut opened).await;
         without_capabilities(solo, &mut opened.talk).await;
         malformed_metadata(solo, &mut opened.talk).await;
         legacy_version(solo, &mut opened.talk).await;
+        compat::late_initialize(solo, &mut opened.talk).await;
     }
     solo.close(opened).await;
 }

@@ -352,12 +352,12 @@ fn without_cursor(incoming: &Incoming<'_>, method: &str) -> Take {
     }
 }
 
-fn error(incoming: &Incoming<'_>, code: i64) -> Take {
+pub(super) fn error(incoming: &Incoming<'_>, code: i64) -> Take {
     let id = incoming.id().cloned().unwrap_or_default();
     Take::Answer(line(&json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": "no"}})))
 }
 
-fn answer(incoming: &Incoming<'_>, result: Value) -> Take {
+pub(super) fn answer(incoming: &Incoming<'_>, result: Value) -> Take {
     let id = incoming.id().cloned().unwrap_or_default();
     Take::Answer(line(&json!({"jsonrpc": "2.0", "id": id, "result": result})))
 }
@@ -372,7 +372,7 @@ fn respond(out: &Outgoing<'_>, result: Value) -> Vec<u8> {
 }
 
 /// The response with its result changed, where it answers this method.
-fn edit(out: &Outgoing<'_>, method: &str, change: impl FnOnce(&mut Value)) -> Vec<u8> {
+pub(super) fn edit(out: &Outgoing<'_>, method: &str, change: impl FnOnce(&mut Value)) -> Vec<u8> {
     let mut value = out.value.clone();
     if let (Some(result), true) = (value.get_mut("result"), out.method == Some(method)) {
         change(result);
