@@ -5,9 +5,10 @@ use super::lifecycle::{initialize, on_purpose};
 use super::probe::probes;
 use super::versioning::is_own_process;
 use super::{Solo, breach};
-use crate::client::{Conversation, HttpEdits, Reply, Ticket};
+use crate::client::{Conversation, HttpEdits, Outgoing, Reply, Ticket};
 use crate::protocol::{Era, Revision};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 probes! {
     /// Where both eras are spoken: opens a legacy session and a modern conversation side by side over HTTP and takes turns.
@@ -179,20 +180,32 @@ pub(super) async fn late_initialize(solo: &mut Solo<'_>, talk: &mut Conversation
     }
 }
 
-/// In a process that spoke the newer era a server of both may refuse `initialize`, or serves the older one from then on.
+/// How long an answer is waited for that need not come.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// In a process that spoke the newer era a server of both may keep to that era, whatever it says to `initialize`: what is
+/// served from then on by the older one is seen, what is refused is not judged.
 async fn switch_era(solo: &mut Solo<'_>, talk: &mut Conversation) {
-    let revision = begin_legacy(talk).await;
-    if revision.is_none_or(|revision| revision.era() == Era::Modern) {
-        let text = "a process that spoke the newer era does not go over to the older one";
-        return solo.judge.undecided(FOLLOWED, "era-kept", text);
+    let kept = "a process that spoke the newer era does not go over to the older one";
+    let version = Revision::V2025_11_25.as_str();
+    let outgoing = initialize(talk, version, &json!({}), &crate::client::client_info());
+    let ticket = talk.send(outgoing).await;
+    let reply = talk.reply_within(&ticket, PATIENCE).await;
+    let agreed = reply.result().and_then(|result| result.get("protocolVersion")?.as_str()?.parse().ok());
+    if agreed.is_none_or(|revision: Revision| revision.era() == Era::Modern) {
+        return solo.judge.undecided(FOLLOWED, "era-kept", kept);
     }
+    let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    talk.send(Outgoing::message(&initialized)).await;
     let method = solo.known().await.offer.listed.first().copied().unwrap_or("ping");
     for method in ["ping", method] {
-        let (ticket, reply) = ask(talk, method).await;
-        if judge_legacy(solo, &[FOLLOWED], method, &ticket, &reply) {
-            solo.judge.held(FOLLOWED);
+        let id = talk.fresh_id();
+        let ticket = talk.send(Outgoing::request(&id, method, None)).await;
+        if talk.reply_within(&ticket, PATIENCE).await.result().is_none() {
+            return solo.judge.undecided(FOLLOWED, "era-kept", kept);
         }
     }
+    solo.judge.held(FOLLOWED);
 }
 
 /// An `initialize` as an older client sends it: without metadata, and over HTTP without the newer headers.

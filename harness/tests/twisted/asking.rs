@@ -59,5 +59,4 @@ pub(super) static CASES: &[Case] = &[
         "compat",
         &["compat.dual-era.initialize-selects-legacy", "compat.dual-era.modern-meta-selects-modern"],
     ),
-    case("forgets-the-older-era", MODERN, "compat", &["compat.dual-era.negotiated-revision-followed"]),
 ];

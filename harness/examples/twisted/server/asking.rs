@@ -163,16 +163,6 @@ pub(super) static TWISTS: &[Twist] = &[
             _ => Take::Pass,
         },
     ),
-    twist("forgets-the-older-era", "after both eras were spoken, the older one is refused").incoming(
-        |seen, incoming| {
-            let modern = at(incoming, "/params/_meta").is_some_and(|meta| meta.get(CAPABILITIES).is_some());
-            seen.count |= u32::from(modern);
-            match incoming.method() {
-                Some("ping") if seen.count == 1 && !modern => error(incoming, -32600),
-                _ => Take::Pass,
-            }
-        },
-    ),
 ];
 
 fn at<'a>(incoming: &Incoming<'a>, pointer: &str) -> Option<&'a Value> {
