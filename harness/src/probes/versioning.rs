@@ -136,18 +136,19 @@ async fn judge_offer(solo: &mut Solo<'_>, asked: Asked, holds_back: bool) -> Opt
         ),
         _ => solo.judge.undecided(OFFER, "no-answer", format!("no usable answer came: {}", reply.describe())),
     }
-    let talk = &mut opened.talk;
-    match talk.gone() {
+    match opened.talk.gone() {
         Some(gone) => {
             let message = format!("the server went away when it was asked for the version `{version}`");
             solo.judge
                 .broke(HANDLED, seen("gone", message).expected(&["an answer"]).actual(gone.to_string()));
         }
-        None if agreed.is_some() && talk.agree(&reply).is_ok() => {
+        None if agreed.is_some() && opened.talk.agree(&reply).is_ok() => {
             if holds_back {
                 hold_back(solo, &mut opened.talk).await;
             }
             opened.talk.initialized().await;
+            // The main conversations, which are waited for now, may need the place.
+            opened.step_aside();
             call_with_few_capabilities(solo, &mut opened.talk, &declared).await;
             let works = opened.talk.request("ping", json!({})).await;
             if works.result().is_some() {
