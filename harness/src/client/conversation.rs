@@ -1,6 +1,6 @@
 //! A conversation with a server: send, wait, answer what it asks; in any era, over any transport.
 
-use super::answers;
+use super::answers::{self, Answering};
 use super::handshake::Handshake;
 use super::inbox::{Heard, Inbox};
 use super::link::{Binding, Link, OpenError, Timeouts};
@@ -8,7 +8,8 @@ use super::outgoing::Outgoing;
 use super::pace::Pace;
 use super::reply::{Gone, HttpHead, Reply};
 use super::streams::Listening;
-use crate::protocol::{Era, Id, Revision, Transport};
+use super::wish::Wish;
+use crate::protocol::{Era, Id, Kind, Revision, Transport};
 use crate::transcript::Recorder;
 use crate::wire::{Channel, End, Event, Exit, HttpConfig, Limits, Observer, ResponseLimits, Taint};
 use serde_json::{Value, json};
@@ -43,6 +44,8 @@ pub struct Conversation {
     pub(super) handshake: Option<Handshake>,
     pub(super) timeouts: Timeouts,
     pace: Option<Arc<Pace>>,
+    /// How the server's own requests are answered.
+    answering: Answering,
     next_id: i64,
     answered: HashSet<usize>,
     /// Requests of the server whose answers are held back, while that is wanted.
@@ -115,6 +118,7 @@ impl Conversation {
             handshake: None,
             timeouts: opening.timeouts,
             pace: opening.pace.clone(),
+            answering: Answering::Willing,
             next_id: 1,
             answered: HashSet::new(),
             held_back: None,
@@ -175,6 +179,18 @@ impl Conversation {
             Link::Http(link) => Some(&link.url),
             Link::Stdio { .. } => None,
         }
+    }
+
+    /// Answers what the server asks in this way from now on.
+    pub fn answer_as(&mut self, answering: Answering) {
+        self.answering = answering;
+    }
+
+    /// The requests of the server that came in since a position.
+    pub fn asked_since(&mut self, since: u64) -> Vec<Heard> {
+        let mut heard = self.heard_since(since);
+        heard.retain(|heard| *heard.message.kind() == Kind::Request);
+        heard
     }
 
     /// An id that was not used yet.
@@ -528,13 +544,18 @@ impl Conversation {
             self.answered.insert(index);
             let (Some(id), Some(method)) = (heard.id(), heard.method()) else { continue };
             let id: Value = serde_json::from_str(id.as_json()).unwrap_or(Value::Null);
-            let response = match answers::answer(method, heard.params()) {
+            let breaks = self.answering.breaks_the_protocol() && Wish::of(method, heard.params()).is_some();
+            let Some(answer) = self.answering.answer(method, heard.params()) else { continue };
+            let response = match answer {
                 Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
                 Err((code, message)) => {
                     json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}})
                 }
             };
-            let outgoing = Outgoing { id: None, ..Outgoing::message(&response) };
+            let mut outgoing = Outgoing { id: None, ..Outgoing::message(&response) };
+            if breaks {
+                outgoing = outgoing.deliberate("an answer that a client should not give", Taint::Message);
+            }
             self.send(outgoing).await;
         }
     }

@@ -12,8 +12,9 @@ mod outgoing;
 mod pace;
 mod reply;
 mod streams;
+mod wish;
 
-pub use answers::{capabilities, client_info};
+pub use answers::{Answering, MODEL_TEXT, capabilities, client_info};
 pub use conversation::{Closed, Conversation, Opening, TIMED_OUT, Ticket, with_meta};
 pub use handshake::{Handshake, HandshakeFailure};
 pub use inbox::Heard;
@@ -22,3 +23,4 @@ pub use opener::{Finished, Opened, Opener, RecorderSource};
 pub use outgoing::{HttpEdits, Outgoing};
 pub use pace::Pace;
 pub use reply::{Answer, Gone, HttpHead, Reply};
+pub use wish::Wish;

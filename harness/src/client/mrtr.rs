@@ -1,6 +1,7 @@
 //! Demands for input (2026-07-28, basic/patterns/mrtr): what a client sends when a result says `input_required`.
 
-use super::answers;
+use super::answers::Answering;
+use super::wish::Wish;
 use serde_json::{Map, Value};
 
 /// How many inputs one demand may name; the rest is left out.
@@ -11,8 +12,20 @@ pub fn demands_input(result: &Value) -> bool {
     result["resultType"] == "input_required"
 }
 
+/// What the inputs that a result demands ask for.
+pub fn wishes(result: &Value) -> Vec<Wish> {
+    let requests = result.get("inputRequests").and_then(Value::as_object);
+    let wish = |request: &Value| Wish::of(request.get("method")?.as_str()?, request.get("params"));
+    requests.into_iter().flatten().filter_map(|(_, request)| wish(request)).collect()
+}
+
 /// The parameters of the retry: those of the request with an answer to each input, and the state echoed as it came.
 pub fn retry(params: &Value, result: &Value) -> Value {
+    retry_answering(params, result, &mut Answering::Willing)
+}
+
+/// The same with answers of another kind; what is answered by an error, or not at all, is left out.
+pub fn retry_answering(params: &Value, result: &Value, answering: &mut Answering) -> Value {
     let mut params = params.as_object().cloned().unwrap_or_default();
     // Both belong to one round only.
     params.remove("inputResponses");
@@ -21,7 +34,7 @@ pub fn retry(params: &Value, result: &Value) -> Value {
         let mut responses = Map::new();
         for (key, request) in requests.iter().take(MOST_INPUTS) {
             let method = request.get("method").and_then(Value::as_str).unwrap_or_default();
-            if let Ok(answer) = answers::answer(method, request.get("params")) {
+            if let Some(Ok(answer)) = answering.answer(method, request.get("params")) {
                 responses.insert(key.clone(), answer);
             }
         }

@@ -33,7 +33,7 @@ pub struct Opener {
 pub struct Opened {
     /// The conversation.
     pub talk: Conversation,
-    _permit: OwnedSemaphorePermit,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 /// Conversations that are over and not judged yet.
@@ -140,11 +140,16 @@ impl Opener {
         };
         let recorder = self.source.recorder(about);
         let talk = Conversation::open(&self.binding, &self.opening, recorder).await?;
-        Ok(Opened { talk, _permit: permit })
+        Ok(Opened { talk, permit: Some(permit) })
     }
 }
 
 impl Opened {
+    /// Gives its place to others, for what has to wait for them while it stays open.
+    pub fn step_aside(&mut self) {
+        self.permit = None;
+    }
+
     /// Ends it as a client should.
     pub async fn close(self) -> Closed {
         self.talk.close().await

@@ -86,6 +86,11 @@ impl Conversation {
         }
     }
 
+    /// Whether a channel is the stream on which the server speaks by itself, not about a request.
+    pub fn listens_on(&self, channel: Channel) -> bool {
+        self.listening.as_ref().is_some_and(|listening| listening.channel == channel)
+    }
+
     /// Opens an event stream at another URL than the endpoint's, by GET without a session.
     pub fn stream_at(&mut self, url: &Url, edits: &Outgoing) -> Ticket {
         let since = self.now();

@@ -386,7 +386,7 @@ mod tests {
             .sent(modern(2, "tools/list", json!({})))
             .received(asked.clone())
             .verdicts();
-        verdicts.assert_broken(&["base.server.no-requests"]);
+        verdicts.assert_broken(&["base.server.no-requests", "mrtr.only-way-to-ask"]);
         Script::stdio(V2025_11_25).handshake().received(asked).verdicts().assert_broken(&[]);
     }
 }

@@ -326,6 +326,6 @@ mod tests {
         let demand = |capabilities: Value| of(-32021, json!({"requiredCapabilities": capabilities}));
         modern_error("x", demand(json!({"sampling": {}})))
             .assert_broken(&["base.error.defined-codes-by-meaning"]);
-        modern_error("x", demand(json!({"elicitation": {"url": {}}}))).assert_broken(&[]);
+        modern_error("x", demand(json!({"sampling": {"context": {}}}))).assert_broken(&[]);
     }
 }

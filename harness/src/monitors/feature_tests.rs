@@ -459,7 +459,7 @@ fn only_declared_client_features_are_asked_for() {
         .sent(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))
         .received(roots.clone())
         .verdicts();
-    assert_broken(&nothing, &["capabilities.client.only-declared-used"]);
+    assert_broken(&nothing, &["capabilities.client.only-declared-used", "roots.capability.required"]);
     let early = Script::stdio(LEGACY)
         .sent(json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
             "protocolVersion": "2025-11-25", "capabilities": {"roots": {}}, "clientInfo": {"name": "t", "version": "1"}}}))
@@ -476,7 +476,12 @@ fn only_declared_client_features_are_asked_for() {
     let verdicts = result_in(MODERN, "tools/call", params, asks);
     assert_broken(
         &verdicts,
-        &["caching.hints.not-on-input-required", "capabilities.client.only-declared-used"],
+        &[
+            "caching.hints.not-on-input-required",
+            "capabilities.client.only-declared-used",
+            "elicitation.capability.required",
+            "mrtr.result.respects-capabilities",
+        ],
     );
 }
 

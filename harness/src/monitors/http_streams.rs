@@ -165,7 +165,10 @@ fn streams_delivered_their_responses(state: &State, judge: &mut Judge) {
             breach.event = Some(exchange.head_seq);
             breach
         };
-        judge.broke(EARLY, breach("closed-early", "the stream was closed before the response"));
+        // From 2025-11-25 on a stream may be closed, to be taken up again.
+        if state.rules() < Some(Revision::V2025_11_25) {
+            judge.broke(EARLY, breach("closed-early", "the stream was closed before the response"));
+        }
         if state.rules() >= Some(Revision::V2025_11_25) && exchange.stream.last_id.is_some() {
             judge.decide(RETRY, exchange.stream.retry, || {
                 breach("no-retry", "the stream was closed before the response, and no `retry` was sent")

@@ -2,6 +2,9 @@
 //! it sends nothing and knows no transport but by its events.
 
 mod answered;
+mod asking;
+#[cfg(test)]
+mod asking_tests;
 mod base;
 mod base_encoding;
 mod base_errors;
@@ -13,6 +16,9 @@ mod changes;
 mod completion;
 mod content;
 mod discover;
+mod elicitation;
+mod elicitation_forms;
+mod elicited;
 #[cfg(test)]
 mod feature_tests;
 mod identity;
@@ -21,18 +27,22 @@ mod http_headers;
 mod http_legacy_sse;
 mod http_session;
 mod http_streams;
+mod json_schema;
 mod judge;
 mod lifecycle;
 mod limits;
 mod link;
 mod logging;
 mod meta;
+mod mrtr;
 mod notices;
 mod ping;
 mod progress;
+mod question;
 mod resources;
 mod robustness;
 mod rule;
+mod sampling;
 mod schema;
 mod schema_rows;
 mod state;
@@ -47,6 +57,8 @@ mod tools;
 mod versioning;
 mod watch;
 
+pub use asking::rows_of;
+pub use elicited::{Again, Elicited};
 pub use judge::{Breach, Judge, Tally};
 pub use link::{AskedByServer, LinkState, ProcessEnd, Stray};
 pub use notices::{Cancelled, Listed, Notices, Progress, Rate, Subscription, token_key};

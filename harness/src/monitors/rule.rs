@@ -50,6 +50,7 @@ pub(super) use monitors;
 /// All monitors, by area.
 pub fn all() -> impl Iterator<Item = &'static Monitor> {
     [
+        super::asking::MONITORS,
         super::base::MONITORS,
         super::base_encoding::MONITORS,
         super::base_errors::MONITORS,
@@ -61,15 +62,20 @@ pub fn all() -> impl Iterator<Item = &'static Monitor> {
         super::completion::MONITORS,
         super::content::MONITORS,
         super::discover::MONITORS,
+        super::elicitation::MONITORS,
+        super::elicitation_forms::MONITORS,
         super::identity::MONITORS,
+        super::json_schema::MONITORS,
         super::lifecycle::MONITORS,
         super::limits::MONITORS,
         super::logging::MONITORS,
         super::meta::MONITORS,
+        super::mrtr::MONITORS,
         super::ping::MONITORS,
         super::progress::MONITORS,
         super::resources::MONITORS,
         super::robustness::MONITORS,
+        super::sampling::MONITORS,
         super::schema::MONITORS,
         super::stdio::MONITORS,
         super::subscriptions::MONITORS,

@@ -2,7 +2,7 @@
 //! requirement that is closest to it.
 
 use super::rule::monitors;
-use super::schema_rows::{EMPTY, Of, Row, When, rows};
+use super::schema_rows::{EMPTY, INPUTS, Of, Row, When, rows};
 use super::{Asked, Breach, Heard, Judge, Moment, State};
 use crate::protocol::catalogue::Catalogue;
 use crate::protocol::schema::{self, Checked, Party, Violation};
@@ -52,9 +52,10 @@ monitors! {
         "subscriptions.ack.shape", "mrtr.result.input-requests-object", "mrtr.result.request-kinds",
         "mrtr.result.request-shape", "mrtr.result.state-string",
         "sampling.request.required-fields", "sampling.request.optional-types", "sampling.message.shape",
-        "sampling.preferences.range", "sampling.tools.shape", "elicitation.request.message",
+        "sampling.preferences.range", "sampling.tools.shape", "sampling.include-context.value", "elicitation.request.message",
         "elicitation.request.mode", "elicitation.form.schema-present", "elicitation.form.flat-primitives",
-        "elicitation.url.fields", "roots.request.shape",
+        "elicitation.url.fields", "elicitation.form.string-format", "elicitation.form.default-type",
+        "roots.request.shape",
     ];
 }
 
@@ -109,11 +110,55 @@ fn judge_result(moment: &Moment<'_>, asked: &Asked, result: &Value, judge: &mut 
         (false, false) => None,
     };
     let what = format!("the result of `{method}`");
+    let violations =
+        if waits { judge_questions(moment, asked, result, revision, violations, judge) } else { violations };
     let checked = CheckedValue { of, value: result, base: "/result", what: &what, revision };
     checked.judge(&violations, moment, Some(asked), judge);
     if plain && EMPTY.contains(&known.method) && violations.is_empty() {
         judge_empty(moment, known.method, result, judge);
     }
+}
+
+/// What a demand for input asks for has rows of its own, the same as where a legacy server asks by a request. Gives
+/// back the violations that are about the demand itself.
+fn judge_questions(
+    moment: &Moment<'_>,
+    asked: &Asked,
+    result: &Value,
+    revision: Revision,
+    mut violations: Vec<Violation>,
+    judge: &mut Judge,
+) -> Vec<Violation> {
+    let questions = result.get("inputRequests").and_then(Value::as_object);
+    for (key, question) in questions.into_iter().flatten().take(MOST_PLACES) {
+        // No longer methods that a server sends, so that the schema has them as inputs only.
+        let known = |method: &str| INPUTS.iter().find(|known| **known == method).copied();
+        let Some(method) = question.get("method").and_then(Value::as_str).and_then(known) else { continue };
+        let place = format!("/inputRequests/{}", escape(key));
+        let lacks_params = |violation: &Violation| missing(violation) == Some("params");
+        let (inside, rest): (Vec<_>, Vec<_>) = violations.into_iter().partition(|violation| {
+            violation.pointer.strip_prefix(&place).is_some_and(|below| {
+                below.starts_with("/params") || (below.is_empty() && lacks_params(violation))
+            })
+        });
+        violations = rest;
+        let own = inside.into_iter().map(|mut violation| {
+            violation.pointer.drain(..place.len());
+            violation
+        });
+        let (own, base) = (own.collect::<Vec<_>>(), format!("/result{place}"));
+        let what = format!("the question `{method}`");
+        let of = Some(Of::Request(method));
+        let checked = CheckedValue { of, value: question, base: &base, what: &what, revision };
+        checked.judge(&own, moment, Some(asked), judge);
+        if let Some(violation) = own.first() {
+            const SHAPE: &str = "mrtr.result.request-shape";
+            let other = checked.requirement(rows(Of::Request(method)), &Place::of(violation, question));
+            let class = format!("{}{}", violation.definition, Place::of(violation, question).general());
+            judge.broke(SHAPE, checked.breach(violation, &class, moment, Some(asked), false).see(other));
+        }
+    }
+    violations
 }
 
 /// What `resultType` may be and how many values there may be have rules of their own.
@@ -245,7 +290,7 @@ struct CheckedValue<'a> {
     of: Option<Of>,
     value: &'a Value,
     /// Where the value stands in the message.
-    base: &'static str,
+    base: &'a str,
     what: &'a str,
     revision: Revision,
 }

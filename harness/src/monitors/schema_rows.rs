@@ -188,10 +188,16 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("sampling/createMessage", "/params/messages/*/**", "sampling.message.shape"),
     ("sampling/createMessage", "/params/modelPreferences/**", "sampling.preferences.range"),
     ("sampling/createMessage", "/params/tools/**", "sampling.tools.shape"),
+    ("sampling/createMessage", "/params/toolChoice/**", "sampling.tools.shape"),
+    ("sampling/createMessage", "/params/includeContext", "sampling.include-context.value"),
     ("sampling/createMessage", "/params/*", "sampling.request.optional-types"),
     ("elicitation/create", "/params/message", "elicitation.request.message"),
     ("elicitation/create", "/params/mode", "elicitation.request.mode"),
     ("elicitation/create", "/params/requestedSchema", "elicitation.form.schema-present"),
+    ("elicitation/create", "/params/requestedSchema/type", "elicitation.form.schema-present"),
+    ("elicitation/create", "/params/requestedSchema/properties", "elicitation.form.schema-present"),
+    ("elicitation/create", "/params/requestedSchema/properties/*/format", "elicitation.form.string-format"),
+    ("elicitation/create", "/params/requestedSchema/properties/*/default", "elicitation.form.default-type"),
     ("elicitation/create", "/params/requestedSchema/**", "elicitation.form.flat-primitives"),
     ("elicitation/create", "/params/url", "elicitation.url.fields"),
     ("elicitation/create", "/params/elicitationId", "elicitation.url.fields"),
@@ -220,6 +226,9 @@ const ERRORS: &[(i64, &str, &str)] = &[(-32021, "/error/data/**", "capabilities.
 /// Methods whose result is empty.
 pub(super) const EMPTY: &[&str] =
     &["ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
+
+/// What a demand for input can ask for.
+pub(super) const INPUTS: &[&str] = &["elicitation/create", "sampling/createMessage", "roots/list"];
 
 /// The rows for a kind of message, the most specific ones first.
 pub(super) fn rows(of: Of) -> &'static [Row] {

@@ -1,5 +1,6 @@
 //! What can be known of a conversation from its events so far; shared by all monitors, kept up to date once.
 
+use super::elicited::Elicited;
 use super::link::{LinkState, alike};
 use super::notices::Notices;
 use super::streams::{EventIds, EventStream};
@@ -218,6 +219,10 @@ pub struct State {
     pub now: Duration,
     /// The ids of the events on all streams.
     pub event_ids: EventIds,
+    /// Requests that were answered by a demand for input (2026-07-28).
+    pub demanded: HashSet<Id>,
+    /// The pages that the user was asked to visit.
+    pub elicited: Elicited,
     /// On which exchange a message came that is the only one of its kind: a request of the server, a progress value.
     pub unique: HashMap<String, Channel>,
     /// What is known of notifications.
@@ -440,6 +445,7 @@ impl State {
     pub(super) fn note_received(&mut self, record: &Record, message: &Message) {
         self.spoke = true;
         self.link.note_received(record, message);
+        self.elicited.note(record, message);
         if record.channel != Channel::PROCESS {
             let exchange = self.exchanges.entry(record.channel).or_default();
             exchange.payloads += 1;
@@ -473,6 +479,9 @@ impl State {
         let (method, first) = (asked.method.clone(), asked.responses == 1);
         let meta_version = asked.meta_version().and_then(|version| version.parse::<Revision>().ok());
         let Some(result) = message.result().filter(|_| first) else { return };
+        if meta_version.is_some() && crate::client::mrtr::demands_input(result) {
+            self.demanded.insert(id.clone());
+        }
         match method.as_str() {
             "initialize" => {
                 self.initialize.1 = true;

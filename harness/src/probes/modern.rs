@@ -1,5 +1,6 @@
 //! A fresh conversation of 2026-07-28: nothing precedes its first request, and it stands beside the main one.
 
+use super::compat;
 use super::elsewhere;
 use super::lifecycle::on_purpose;
 use super::probe::probes;
@@ -16,6 +17,8 @@ probes! {
     /// there goes on here: nothing hangs on a connection, so that any instance of a server can serve any request.
     /// A list may change at any time: where one differs, this connection, a fresh one and this one again are asked in
     /// turn, several times over, and only what differs between the two and stays the same on this one is a finding.
+    /// At last it gets the `initialize` of an older client: a server of this era only refuses it, and says which
+    /// versions there are; over HTTP with status 400.
     fresh_connection_is_served_alike (AloneForEra, Modern, Any) decides [
         "versioning.request.no-handshake-needed", "discover.connection-independent",
         "tools.list.same-on-every-connection", "resources.list.same-on-every-connection",
@@ -28,6 +31,9 @@ probes! {
         "meta.request.refusal-http-status", "capabilities.client.missing-error",
         "capabilities.client.only-declared-used", "capabilities.client.missing-error-http-status",
         "base.stateless.capabilities-not-inferred",
+        "compat.dual-era.modern-meta-selects-modern", "compat.dual-era.initialize-selects-legacy",
+        "compat.dual-era.negotiated-revision-followed", "compat.initialize-refusal-names-versions",
+        "compat.initialize-refused-on-stdio", "compat.initialize-refused-on-http",
     ];
 }
 
@@ -60,11 +66,13 @@ async fn fresh_connection_is_served_alike(solo: &mut Solo<'_>) {
             format!("no usable answer came: {}", reply.describe()),
         ),
     }
+    compat::first_answer(solo, method, &ticket, &reply);
     if opened.talk.gone().is_none() {
         elsewhere::compare(solo, &mut opened).await;
         without_capabilities(solo, &mut opened.talk).await;
         malformed_metadata(solo, &mut opened.talk).await;
         legacy_version(solo, &mut opened.talk).await;
+        compat::late_initialize(solo, &mut opened.talk).await;
     }
     solo.close(opened).await;
 }

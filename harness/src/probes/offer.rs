@@ -1,5 +1,6 @@
 //! What a server offers, as the clean part of a conversation found out.
 
+use crate::client::Wish;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -24,6 +25,8 @@ pub struct Offer {
     pub called: Vec<String>,
     /// The calls that were answered.
     pub calls: Vec<Call>,
+    /// For what a client can be asked for, the name of a tool that was seen to ask for it when nothing else was open.
+    pub asker: BTreeMap<Wish, String>,
     /// The names or URIs of each list, by method, as last seen.
     pub latest: BTreeMap<&'static str, Vec<String>>,
     /// The same, as first seen.
@@ -62,6 +65,9 @@ pub struct Call {
     pub result: Option<Value>,
     /// Whether input was demanded on the way (2026-07-28).
     pub asked_for_input: bool,
+    /// What the client was asked for on the way. In the legacy era: while the call was open, so that it may have been
+    /// another call that asked.
+    pub wishes: Vec<Wish>,
     /// How long it took, demands for input included.
     pub took: std::time::Duration,
 }

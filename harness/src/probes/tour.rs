@@ -6,7 +6,7 @@ use super::logging::log_levels_are_accepted;
 use super::probe::probes;
 use super::{Call, Stage, breach};
 use crate::client::headers::{annotation_fault, mirrored_arguments};
-use crate::client::{Outgoing, Reply, Ticket, mrtr};
+use crate::client::{Outgoing, Reply, Ticket, Wish, mrtr};
 use crate::generate::{GenerateError, Mode, Seeded, ValueGenerator};
 use crate::monitors::Breach;
 use crate::protocol::{Era, Revision, Transport};
@@ -127,6 +127,7 @@ pub(super) struct Met {
     pub(super) ticket: Ticket,
     pub(super) reply: Reply,
     pub(super) rounds: usize,
+    pub(super) wishes: Vec<Wish>,
     pub(super) took: Duration,
 }
 
@@ -135,6 +136,7 @@ async fn meet(stage: &mut Stage<'_>, waiting: &Waiting, deadline: Instant) -> Me
     let mut ticket = waiting.ticket.clone();
     let mut params = waiting.params.clone();
     let mut rounds = 0;
+    let mut wishes = Vec::new();
     loop {
         let wait = deadline
             .saturating_duration_since(Instant::now())
@@ -148,19 +150,23 @@ async fn meet(stage: &mut Stage<'_>, waiting: &Waiting, deadline: Instant) -> Me
             Some(result)
                 if stage.era() == Era::Modern && mrtr::demands_input(result) && rounds < MOST_ROUNDS =>
             {
+                wishes.extend(mrtr::wishes(result));
                 params = mrtr::retry(&params, result);
                 rounds += 1;
                 let mut outgoing = stage.talk.compose(waiting.method, params.clone());
                 outgoing.mirrored.clone_from(&waiting.mirrored);
                 ticket = stage.talk.send(outgoing).await;
             }
-            _ => return Met { ticket, reply, rounds, took: waiting.since.elapsed() },
+            _ => {
+                wishes.extend(stage.wishes_during(&waiting.ticket));
+                return Met { ticket, reply, rounds, wishes, took: waiting.since.elapsed() };
+            }
         }
     }
 }
 
 /// Cancels what took too long, as a client has to.
-async fn give_up(stage: &mut Stage<'_>, ticket: &Ticket) {
+pub(super) async fn give_up(stage: &mut Stage<'_>, ticket: &Ticket) {
     if stage.era() == Era::Modern && stage.transport().is_http() {
         return stage.talk.abort(ticket).await;
     }
@@ -297,7 +303,8 @@ async fn tools_can_be_called(stage: &mut Stage<'_>) {
         let (result, tool) = (met.reply.result().cloned(), waiting.what.clone());
         stage.offer.called.push(tool.clone());
         let asked_for_input = met.rounds > 0;
-        stage.offer.calls.push(Call { tool, arguments, result, asked_for_input, took: met.took });
+        let (wishes, took) = (met.wishes, met.took);
+        stage.offer.calls.push(Call { tool, arguments, result, asked_for_input, wishes, took });
     })
     .await;
     for name in left {

@@ -2,24 +2,29 @@
 
 use super::lifecycle::{hold_back, initialize};
 use super::probe::probes;
-use super::{Solo, Stage, breach};
-use crate::client::{Conversation, Handshake, Opened, Outgoing, Reply, Ticket, with_meta};
-use crate::monitors::Breach;
+use super::{Call, Offer, Solo, Stage, breach};
+use crate::client::{Conversation, Handshake, Opened, Outgoing, Reply, Ticket, Wish, with_meta};
+use crate::monitors::{Breach, rows_of};
 use crate::protocol::{Era, Revision, Transport};
 use crate::wire::Taint;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::time::Duration;
 
 probes! {
-    /// Asks for the versions 1999-01-01 and 2099-12-31 in conversations of their own, with no client capabilities. The
+    /// Asks for the versions 1999-01-01 and 2099-12-31 in conversations of their own, with few client capabilities. The
     /// server offers a version that it supports, its newest; an error that names its versions is borne; an echo fails.
     /// The version offered is then really spoken. `initialized` is held back for half a second in one of them: nothing
-    /// is asked meanwhile; in the other one tools are called again, and ask for nothing either. Clients newer or older than the server depend on this to get along.
+    /// is asked meanwhile. Then tools are called again: where no capability was declared they ask for nothing, and where
+    /// `sampling` and `elicitation` were, each an empty object, for no pages and no sampling with tools. Clients newer or
+    /// older than the server depend on this to get along.
     unsupported_version_gets_a_counter_offer (AloneForEra, Legacy, Any) decides [
         "versioning.initialize.counter-offer", "versioning.initialize.counter-offer-latest",
         "versioning.initialize.supported-version-echoed", "versioning.offered-version-works",
         "lifecycle.errors.handled", "lifecycle.pre-init.no-server-requests",
-        "capabilities.client.only-declared-used",
+        "capabilities.client.only-declared-used", "elicitation.capability.required",
+        "elicitation.mode.declared-only", "elicitation.required-error.client-mode",
+        "sampling.capability.required", "sampling.tools.capability", "roots.capability.required",
     ];
     /// Names the versions 1900-01-01, 2099-01-01 and `nonsense` in a request's `_meta` (and in the header over HTTP),
     /// each followed by a good request. Each is answered -32022 with `supported` and `requested`; the good ones are
@@ -27,7 +32,7 @@ probes! {
     unsupported_version_is_refused (Breaking, Modern, Any) decides [
         "versioning.request.unsupported-error", "discover.version-checked",
         "versioning.request.unsupported-error-data", "versioning.request.supported-list-consistent",
-        "versioning.request.decided-per-request",
+        "versioning.request.decided-per-request", "compat.modern-refusals-recognisable",
     ];
     /// Asks with each modern version that `server/discover` names: none is answered -32022.
     named_versions_work (Clean, Modern, Any) decides ["versioning.offered-version-works"];
@@ -48,18 +53,20 @@ struct Asked {
     ticket: Ticket,
     reply: Reply,
     version: &'static str,
+    declared: Value,
 }
 
-async fn ask(solo: &Solo<'_>, version: &'static str) -> Option<Asked> {
+async fn ask(solo: &Solo<'_>, version: &'static str, declared: Value) -> Option<Asked> {
     let mut opened = solo.opener.open(solo.name, None).await.ok()?;
-    let outgoing = initialize(&mut opened.talk, version, &json!({}), &crate::client::client_info());
+    let outgoing = initialize(&mut opened.talk, version, &declared, &crate::client::client_info());
     let outgoing = outgoing.deliberate(solo.name, Taint::Message);
     let (ticket, reply) = opened.talk.opening_in_legacy(outgoing).await;
-    Some(Asked { opened, ticket, reply, version })
+    Some(Asked { opened, ticket, reply, version, declared })
 }
 
 async fn unsupported_version_gets_a_counter_offer(solo: &mut Solo<'_>) {
-    let (past, future) = tokio::join!(ask(solo, "1999-01-01"), ask(solo, "2099-12-31"));
+    let some = json!({"sampling": {}, "elicitation": {}});
+    let (past, future) = tokio::join!(ask(solo, "1999-01-01", some), ask(solo, "2099-12-31", json!({})));
     let Some((past, future)) = past.zip(future) else {
         for id in [OFFER, LATEST, HANDLED] {
             solo.judge.undecided(id, "no-conversation", "a further conversation could not be opened");
@@ -77,7 +84,7 @@ async fn unsupported_version_gets_a_counter_offer(solo: &mut Solo<'_>) {
 
 /// Judges one counter-offer and goes on with it; the version offered.
 async fn judge_offer(solo: &mut Solo<'_>, asked: Asked, holds_back: bool) -> Option<Revision> {
-    let Asked { mut opened, ticket, reply, version } = asked;
+    let Asked { mut opened, ticket, reply, version, declared } = asked;
     solo.judge.about(opened.talk.recorder());
     let offered =
         reply.result().and_then(|result| result.get("protocolVersion")?.as_str()).map(str::to_owned);
@@ -129,21 +136,20 @@ async fn judge_offer(solo: &mut Solo<'_>, asked: Asked, holds_back: bool) -> Opt
         ),
         _ => solo.judge.undecided(OFFER, "no-answer", format!("no usable answer came: {}", reply.describe())),
     }
-    let talk = &mut opened.talk;
-    match talk.gone() {
+    match opened.talk.gone() {
         Some(gone) => {
             let message = format!("the server went away when it was asked for the version `{version}`");
             solo.judge
                 .broke(HANDLED, seen("gone", message).expected(&["an answer"]).actual(gone.to_string()));
         }
-        None if agreed.is_some() && talk.agree(&reply).is_ok() => {
+        None if agreed.is_some() && opened.talk.agree(&reply).is_ok() => {
             if holds_back {
                 hold_back(solo, &mut opened.talk).await;
             }
             opened.talk.initialized().await;
-            if !holds_back {
-                call_without_capabilities(solo, &mut opened.talk).await;
-            }
+            // The main conversations, which are waited for now, may need the place.
+            opened.step_aside();
+            call_with_few_capabilities(solo, &mut opened.talk, &declared).await;
             let works = opened.talk.request("ping", json!({})).await;
             if works.result().is_some() {
                 solo.judge.held(HANDLED);
@@ -162,26 +168,76 @@ async fn judge_offer(solo: &mut Solo<'_>, asked: Asked, holds_back: bool) -> Opt
     agreed
 }
 
-/// Repeats the calls of the main conversation where no client capability was declared: the monitors see whether the
-/// server asks for something all the same.
-async fn call_without_capabilities(solo: &mut Solo<'_>, talk: &mut Conversation) {
+/// Repeats the calls of the main conversation where few client capabilities were declared, those that asked for something
+/// first: the monitors see whether the server asks for more all the same.
+async fn call_with_few_capabilities(solo: &mut Solo<'_>, talk: &mut Conversation, declared: &Value) {
     const BUDGET: Duration = Duration::from_secs(3);
     const QUICK: Duration = Duration::from_secs(1);
-    let deadline = tokio::time::Instant::now() + BUDGET;
-    let mut answered = false;
+    /// How many calls that asked for something are repeated, and others.
+    const MOST: (usize, usize) = (40, 12);
     let known = solo.known().await;
-    for call in known.offer.calls.iter().filter(|call| call.took < QUICK).take(12) {
+    let deadline = tokio::time::Instant::now() + BUDGET;
+    let quick: Vec<&Call> = known.offer.calls.iter().filter(|call| call.took < QUICK).collect();
+    let mut asking: Vec<&Call> = Vec::new();
+    for wish in Wish::ALL {
+        // Where it is known which one asks, that one will do.
+        let one = known.offer.asker.get(&wish);
+        let found = quick.iter().copied().filter(|call| match one {
+            Some(one) => call.tool == *one,
+            None => call.wishes.contains(&wish),
+        });
+        asking.extend(
+            found.filter(|call| !asking.iter().any(|other| other.tool == call.tool)).collect::<Vec<_>>(),
+        );
+    }
+    let bare = declared.as_object().is_some_and(serde_json::Map::is_empty);
+    let others = quick.into_iter().filter(|call| bare && call.wishes.is_empty());
+    let calls = asking.into_iter().take(MOST.0).chain(others.take(MOST.1));
+    let mut answered = false;
+    let mut left_out: HashSet<Wish> = HashSet::new();
+    let mut repeated: HashSet<Wish> = HashSet::new();
+    for call in calls {
         let wait = deadline.saturating_duration_since(tokio::time::Instant::now());
-        if wait.is_zero() || talk.gone().is_some() {
-            break;
-        }
         let outgoing = talk.compose("tools/call", json!({"name": call.tool, "arguments": call.arguments}));
-        let ticket = talk.send(outgoing).await;
-        answered |= talk.reply_within(&ticket, wait).await.answer().is_some();
+        let reply = if wait.is_zero() || talk.gone().is_some() {
+            None
+        } else {
+            let ticket = talk.send(outgoing).await;
+            Some(talk.reply_within(&ticket, wait).await)
+        };
+        let reply = reply.filter(|reply| reply.answer().is_some());
+        answered |= reply.is_some();
+        if reply.is_some_and(|reply| reply.error_code() != Some(-32042)) {
+            repeated.extend(asked_by(&known.offer, call));
+        } else {
+            left_out.extend(asked_by(&known.offer, call));
+        }
     }
     if answered {
         solo.judge.held("capabilities.client.only-declared-used");
     }
+    // Which call it was that asked is not always known: all that may have must have come to their end. What was asked
+    // for all the same is a breach, which outweighs this.
+    for wish in repeated.into_iter().filter(|wish| !left_out.contains(wish)) {
+        let (kind, mode) = rows_of(wish);
+        match mode {
+            _ if !wish.is_known_to(declared) => solo.judge.held(kind),
+            Some(mode) if !wish.is_declared_by(declared) => {
+                solo.judge.held(mode);
+                if wish == Wish::Url {
+                    solo.judge.held("elicitation.required-error.client-mode");
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a call asks for, or may ask for where it is not known which one does.
+fn asked_by(offer: &Offer, call: &Call) -> impl Iterator<Item = Wish> {
+    let known =
+        |wish: &Wish| offer.asker.get(wish).map_or(call.wishes.contains(wish), |one| *one == call.tool);
+    Wish::ALL.into_iter().filter(known)
 }
 
 /// Whether the version offered is spoken when it is asked for, and whether it is the newest one that is.
@@ -229,6 +285,7 @@ async fn judge_offered(solo: &mut Solo<'_>, offered: Revision) {
 
 const REFUSED: &str = "versioning.request.unsupported-error";
 const DATA: &str = "versioning.request.unsupported-error-data";
+const RECOGNISABLE: &str = "compat.modern-refusals-recognisable";
 
 /// A request of 2026-07-28 that names a version of the caller's choice, in its header too.
 pub(super) fn naming(id: &crate::protocol::Id, method: &str, version: &str) -> Outgoing {
@@ -278,6 +335,7 @@ fn judge_refusal(stage: &mut Stage<'_>, method: &str, version: &str, ticket: &Ti
             for id in ids {
                 stage.judge.held(id);
             }
+            stage.judge.held(RECOGNISABLE);
             judge_data(stage, version, ticket, reply);
             return true;
         }
@@ -295,6 +353,12 @@ fn judge_refusal(stage: &mut Stage<'_>, method: &str, version: &str, ticket: &Ti
     };
     for id in ids {
         stage.judge.broke(id, breach(class, message.clone(), ticket, reply).expected(&expected));
+    }
+    // A client of both eras takes any other answer for that of an older server.
+    if class != "served" {
+        stage
+            .judge
+            .broke(RECOGNISABLE, breach(class, message, ticket, reply).expected(&expected).see(REFUSED));
     }
     false
 }

@@ -4,8 +4,8 @@ use super::Case;
 use super::proxy::{Fate, Headers, Request, Response, Twist, data, remove, set};
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const OLD: &str = "2025-03-26";
@@ -621,6 +621,64 @@ fn callers() -> Vec<Case> {
     ]
 }
 
+/// Answers of any session count for the one that last called a tool.
+#[derive(Default)]
+struct AnswersOfAll(Mutex<Option<String>>);
+
+impl Twist for AnswersOfAll {
+    fn request(&self, request: &mut Request) -> Option<Response> {
+        let session = request.get("mcp-session-id").map(str::to_owned)?;
+        let message = request.json();
+        if request.rpc() == "tools/call" {
+            *self.0.lock().unwrap() = Some(session);
+        } else if message.get("method").is_none() && message.get("result").is_some() {
+            let last = self.0.lock().unwrap().clone()?;
+            set(&mut request.headers, "Mcp-Session-Id", last);
+        }
+        None
+    }
+}
+
+/// That an interaction is over is told to everybody who listens.
+#[derive(Default)]
+struct Gossip(Mutex<VecDeque<String>>);
+
+impl Twist for Gossip {
+    fn event(&self, _: &Request, _: usize, event: &str) -> Fate {
+        if event.contains("notifications/elicitation/complete") {
+            let again: Vec<_> = std::iter::repeat_n(event.to_owned(), 8).collect();
+            self.0.lock().unwrap().extend(again);
+        }
+        Fate::unchanged(event)
+    }
+
+    fn injected(&self) -> Option<&Mutex<VecDeque<String>>> {
+        Some(&self.0)
+    }
+}
+
+fn elicitations() -> Vec<Case> {
+    let case = |name, twist: Arc<dyn Twist>, only, breaks| Case {
+        twist,
+        only,
+        ..Case::new(name, "2025-11-25", Plain, breaks)
+    };
+    vec![
+        case(
+            "answers of all sessions count",
+            Arc::new(AnswersOfAll::default()),
+            "elicitation.identity",
+            &["elicitation.identity.bound"],
+        ),
+        case(
+            "gossip about pages",
+            Arc::new(Gossip::default()),
+            "elicitation.complete",
+            &["elicitation.complete.id", "elicitation.complete.initiator-only"],
+        ),
+    ]
+}
+
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = ["2025-03-26", "2025-06-18", "2025-11-25"]
         .map(|revision| Case::new("honest", revision, Plain, &[]))
@@ -628,5 +686,6 @@ pub(crate) fn cases() -> Vec<Case> {
     cases.extend(streams());
     cases.extend(posts());
     cases.extend(callers());
+    cases.extend(elicitations());
     cases
 }

@@ -666,11 +666,66 @@ fn annotations() -> Vec<Case> {
     ]
 }
 
+/// How the eras get along.
+fn eras() -> Vec<Case> {
+    let refuses = Ask(|request: &mut Request| {
+        (request.rpc() == "initialize").then(|| Response::error(404, request, -32601))
+    });
+    let legacy_lists = Ask(|request: &mut Request| {
+        let in_session = request.get("mcp-session-id").is_some();
+        (in_session && request.rpc() == "tools/list").then(|| Response::error(200, request, -32600))
+    });
+    let untyped = Answer(|request: &Request, response: &mut Response| {
+        let mut message = response.json();
+        let modern = request.get("mcp-session-id").is_none() && request.rpc() == "tools/list";
+        if let Some(result) = message["result"].as_object_mut().filter(|_| modern) {
+            result.remove("resultType");
+            response.body = message.to_string().into_bytes();
+        }
+    });
+    let only = "compat";
+    vec![
+        Case {
+            serves: &["2026-07-28"],
+            only,
+            ..Case::new(
+                "initialize refused without a word",
+                NEW,
+                refuses,
+                &["compat.initialize-refusal-names-versions", "compat.initialize-refused-on-http"],
+            )
+        },
+        Case {
+            only,
+            ..Case::new(
+                "lists refused in sessions",
+                NEW,
+                legacy_lists,
+                &["compat.dual-era.eras-not-mixed", "compat.dual-era.negotiated-revision-followed"],
+            )
+        },
+        Case {
+            only,
+            ..Case::new(
+                "lists of the older era",
+                NEW,
+                untyped,
+                &[
+                    "compat.dual-era.eras-not-mixed",
+                    "compat.dual-era.initialize-selects-legacy",
+                    "compat.dual-era.modern-meta-selects-modern",
+                ],
+            )
+        },
+    ]
+}
+
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = bodies();
     cases.extend(callers());
     cases.extend(headers());
     cases.extend(params());
     cases.extend(annotations());
+    cases.extend(eras());
     cases
 }

@@ -8,7 +8,7 @@ pub(super) struct Case {
     pub(super) found: &'static [&'static str],
 }
 
-const fn case(
+pub(super) const fn case(
     twist: &'static str,
     revision: &'static str,
     only: &'static str,

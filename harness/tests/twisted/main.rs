@@ -7,6 +7,7 @@
 #[path = "../../examples/twisted/server/mod.rs"]
 mod server;
 
+mod asking;
 mod base;
 mod batch;
 mod features;
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
         let found = case.found.iter().map(|(id, outcome)| (*id, Some(*outcome))).collect();
         trials.push(Trial::test(name, move || check(case.twist, case.revision, case.only, found)));
     }
-    for case in features::CASES {
+    for case in asking::CASES.iter().chain(features::CASES) {
         let name = format!("{}_{}_{}", case.only.replace(',', "+"), case.twist, case.revision);
         let found = case.found.iter().map(|id| (*id, None)).collect();
         trials.push(Trial::test(name, move || check(case.twist, case.revision, case.only, found)));

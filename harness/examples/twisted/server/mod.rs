@@ -1,5 +1,6 @@
 //! The reference server behind a filter that twists what goes in or comes out.
 
+mod asking;
 mod base;
 mod batch;
 mod features;

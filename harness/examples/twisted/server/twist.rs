@@ -140,6 +140,7 @@ impl Twist {
 /// All twists, by area.
 pub(crate) fn all() -> impl Iterator<Item = &'static Twist> {
     [
+        super::asking::TWISTS,
         super::base::TWISTS,
         super::batch::TWISTS,
         super::features::TWISTS,
