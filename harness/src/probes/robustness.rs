@@ -2,7 +2,7 @@
 
 use super::Stage;
 use super::probe::{breach, probes};
-use crate::client::{Outgoing, Reply};
+use crate::client::{Gone, Outgoing, Reply};
 use crate::monitors::Breach;
 use crate::protocol::{Era, Id, Transport};
 use crate::wire::Taint;
@@ -151,6 +151,21 @@ async fn malformed_input_is_survived(stage: &mut Stage<'_>) {
                     "the process ended: see robustness.process.survives",
                 );
             }
+            // The monitors tell whether the server sent too much, or all of it together was more than is kept.
+            barrier if barrier.status() == Some(429) => {
+                return stage.judge.undecided(
+                    ID,
+                    "rate-limit",
+                    "HTTP 429: the server serves no more for now",
+                );
+            }
+            Reply::Gone(Gone::Flooded) => {
+                return stage.judge.undecided(
+                    ID,
+                    "flooded",
+                    "more came than is kept: see robustness.output.bounded",
+                );
+            }
             barrier => {
                 for id in [ID, LINE] {
                     let breach = breach(
@@ -181,6 +196,21 @@ async fn stress(stage: &mut Stage<'_>, row: &'static str, stimuli: Vec<(String, 
             }
             Reply::Gone(_) if stage.transport() == Transport::Stdio => {
                 stage.judge.undecided(row, "gone", "the process ended: see robustness.process.survives");
+                return;
+            }
+            barrier if barrier.status() == Some(429) => {
+                return stage.judge.undecided(
+                    ID,
+                    "rate-limit",
+                    "HTTP 429: the server serves no more for now",
+                );
+            }
+            Reply::Gone(Gone::Flooded) => {
+                stage.judge.undecided(
+                    row,
+                    "flooded",
+                    "more came than is kept: see robustness.output.bounded",
+                );
                 return;
             }
             barrier => {

@@ -151,6 +151,7 @@ async fn a_fresh_process_goes_on(solo: &mut Solo<'_>) {
             .collect();
     let page = paged(&mut first.talk, &lists).await.into_iter().next();
     let method = lists.first().map_or("server/discover", |(method, _)| *method);
+    let refused_before = matches!(first.talk.request(method, json!({})).await, Reply::Error(_));
     let outgoing = first.talk.compose(method, json!({}));
     first.talk.send(outgoing).await;
     let recorder = std::sync::Arc::clone(first.talk.recorder());
@@ -164,6 +165,9 @@ async fn a_fresh_process_goes_on(solo: &mut Solo<'_>) {
     let reply = second.talk.reply(&ticket).await;
     match &reply {
         Reply::Result(_) => solo.judge.held(RESTART),
+        Reply::Error(_) if refused_before => {
+            solo.judge.undecided(RESTART, "refused", "the first process refused the same request");
+        }
         Reply::Error(_) => solo.judge.broke(
             RESTART,
             breach(

@@ -6,7 +6,7 @@ use super::logging::log_levels_are_accepted;
 use super::probe::probes;
 use super::{Call, Stage, breach};
 use crate::client::headers::{annotation_fault, mirrored_arguments};
-use crate::client::{Outgoing, Reply, Ticket, Wish, mrtr};
+use crate::client::{Answer, Outgoing, Reply, Ticket, Wish, mrtr};
 use crate::generate::{GenerateError, Mode, Seeded, ValueGenerator};
 use crate::monitors::Breach;
 use crate::protocol::{Era, Revision, Transport};
@@ -427,6 +427,7 @@ async fn expand_template(stage: &mut Stage<'_>) {
     match &reply {
         // That nothing is there under a made-up name is an answer too.
         Reply::Result(_) => stage.judge.held(ID),
+        Reply::Error(answer) if stage.era() == Era::Legacy && says_not_found(answer) => stage.judge.held(ID),
         Reply::Error(answer) => stage.judge.decide(ID, answer.message.error_code() != Some(-32603), || {
             breach(
                 "internal-error",
@@ -440,6 +441,13 @@ async fn expand_template(stage: &mut Stage<'_>) {
         }),
         _ => {}
     }
+}
+
+/// Whether the text of an error says that there is no such thing, whatever its code.
+fn says_not_found(answer: &Answer) -> bool {
+    let text = answer.message.error().and_then(|error| error.get("message")?.as_str());
+    let text = text.unwrap_or_default().to_ascii_lowercase();
+    ["not found", "no such", "unknown", "not exist"].iter().any(|words| text.contains(words))
 }
 
 /// A template with a plain word for each simple variable; `None` for one with operators.
