@@ -99,6 +99,10 @@ async fn batch_is_served(stage: &mut Stage<'_>) -> bool {
             stage.judge.undecided(RECEIVED, "gone", one.describe());
             false
         }
+        (Reply::Error(_), Reply::Error(_)) if one.error_code() == Some(-32601) => {
+            stage.judge.undecided(RECEIVED, "no-ping", super::lifecycle::NO_PING);
+            false
+        }
         _ => {
             let worse = if one.result().is_some() { &other } else { &one };
             stage.judge.broke(

@@ -17,6 +17,12 @@ const fn case(
 pub(super) static CASES: &[Case] = &[
     // Without `ping` nothing else is broken for it.
     case("knows-no-ping", LEGACY, "ping,lifecycle,versioning", &[("ping.answered", "fail")]),
+    case(
+        "no-ping-no-notifications",
+        "2024-11-05",
+        "base.notification",
+        &[("base.notification.no-reply", "fail"), ("base.notification.unknown-ignored", "fail")],
+    ),
     case("serves-both-eras-at-once", MODERN, "base.stateless", &[]),
     case("lists-no-tools", MODERN, "stdio.restart-works", &[]),
     case("finds-nothing-internally", LEGACY, "resources.templates", &[]),

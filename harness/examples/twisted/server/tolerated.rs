@@ -10,6 +10,15 @@ pub(super) static TWISTS: &[Twist] = &[
             _ => Take::Pass,
         }
     }),
+    twist("no-ping-no-notifications", "neither `ping` nor notifications are known").incoming(
+        |_, incoming| match incoming.method() {
+            Some("ping") => error(incoming, -32601, "method not found"),
+            Some(method) if incoming.id().is_none() && method != "notifications/initialized" => {
+                error(incoming, -32601, "method not found")
+            }
+            _ => Take::Pass,
+        },
+    ),
     twist("serves-both-eras-at-once", "requests without `_meta` are served as those of the older era")
         .incoming(|_, incoming| match incoming.method() {
             Some("tools/list") if incoming.value.is_some_and(|value| value.get("params").is_none()) => {
