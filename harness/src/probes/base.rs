@@ -153,7 +153,7 @@ async fn concurrent_requests_are_all_answered(stage: &mut Stage<'_>) {
     const ID: &str = "base.request.concurrent";
     const MANY: usize = 20;
     /// Bytes.
-    const LONG_LIST: usize = 20_000;
+    const LONG_LIST: usize = 60_000;
     let method = stage.lists().first().map_or(stage.harmless(), |(method, _)| *method);
     // A long list is not asked for twenty times: it is all kept.
     let long = method == "tools/list" && Value::from(stage.offer.tools.clone()).to_string().len() > LONG_LIST;

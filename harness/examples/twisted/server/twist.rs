@@ -147,7 +147,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Twist> {
         super::notices::TWISTS,
         super::robustness::TWISTS,
         super::stdio::TWISTS,
-        super::tolerated::TWISTS,
+        super::real::TWISTS,
     ]
     .into_iter()
     .flatten()

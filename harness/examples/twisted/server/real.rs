@@ -1,4 +1,4 @@
-//! What real servers do that breaks less than it seems to.
+//! What real servers do: it breaks less than it seems to, or it was overlooked.
 
 use super::twist::{Incoming, Take, Twist, line, twist};
 use serde_json::{Value, json};
