@@ -19,6 +19,8 @@ mod discover;
 mod elicitation;
 mod elicitation_forms;
 mod elicited;
+mod extension_tasks;
+mod extension_tasks_input;
 #[cfg(test)]
 mod feature_tests;
 mod identity;
@@ -49,6 +51,9 @@ mod state;
 mod stdio;
 mod streams;
 mod subscriptions;
+mod task_log;
+mod tasks;
+mod tasks_related;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;
@@ -66,5 +71,6 @@ pub use rule::{Monitor, Validity, all, deciding};
 pub use state::{Asked, ExchangeTimes, Heard, HttpExchange, Moment, State};
 pub use streams::{EventIds, EventStream, SeenId};
 pub use text::{base64_length, template_variables};
+pub use task_log::{EXTENSION as TASKS_EXTENSION, RELATED as RELATED_TASK, TaskLog, is_terminal, timestamp};
 pub use tool::Tool;
 pub use watch::Watch;
