@@ -176,7 +176,9 @@ impl Conversation {
     /// Whether every request carries credentials.
     pub fn is_authorized(&self) -> bool {
         match &self.link {
-            Link::Http(link) => link.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")),
+            Link::Http(link) => {
+                link.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+            }
             Link::Stdio { .. } => false,
         }
     }

@@ -3,7 +3,8 @@
 use super::answered::answered;
 use super::rule::monitors;
 use super::task_log::{EXTENSION, Place, STATUSES, Shown, shown, timestamp};
-use super::tasks::{judge_failure_message, judge_ids, judge_stamps};
+use super::tasks::{judge_ids, judge_stamps};
+use super::tasks_status::judge_failure_message;
 use super::{Breach, Judge, Moment, State};
 use crate::protocol::schema::{self, Checked};
 use crate::protocol::{Era, Kind};
@@ -92,11 +93,14 @@ fn the_extension_is_advertised(moment: &Moment<'_>, judge: &mut Judge) {
     };
     if let Some(capabilities) = moment.state.capabilities.as_ref().filter(|_| serves) {
         judge.decide(ADVERTISED, advertises(capabilities), || {
-            Breach::new("not-advertised", format!("`{method}` is served for tasks, which the server does not advertise"))
-                .expected(&[&format!("`extensions` with `{EXTENSION}` in the capabilities")])
-                .actual("no such entry")
-                .at(moment.record)
-                .sent(answer.asked.seq)
+            Breach::new(
+                "not-advertised",
+                format!("`{method}` is served for tasks, which the server does not advertise"),
+            )
+            .expected(&[&format!("`extensions` with `{EXTENSION}` in the capabilities")])
+            .actual("no such entry")
+            .at(moment.record)
+            .sent(answer.asked.seq)
         });
     }
 }
@@ -106,7 +110,8 @@ fn tasks_are_for_those_who_know_them(moment: &Moment<'_>, judge: &mut Judge) {
     const ONLY: &str = "extension-tasks.create.only-tools-call";
     const OLD: &str = "extension-tasks.legacy.client-capability-insufficient";
     let Some(heard) = moment.message.filter(|_| is_modern(moment)) else { return };
-    let Some(asked) = heard.answers.filter(|asked| asked.responses == 0 && asked.meta_version().is_some()) else {
+    let Some(asked) = heard.answers.filter(|asked| asked.responses == 0 && asked.meta_version().is_some())
+    else {
         return;
     };
     let is_task = heard.message.result().is_some_and(|result| result["resultType"] == "task");
@@ -121,7 +126,8 @@ fn tasks_are_for_those_who_know_them(moment: &Moment<'_>, judge: &mut Judge) {
     match asked.method.as_str() {
         "tools/call" if asked.declares_tasks() => {}
         "tools/call" => {
-            let producer = asked.param("name").is_some_and(|name| moment.state.tasks.producers.contains(name));
+            let producer =
+                asked.param("name").is_some_and(|name| moment.state.tasks.producers.contains(name));
             let old = asked.client_capabilities().is_some_and(|own| own.get("tasks").is_some());
             if is_task {
                 let text = "a call of a client that does not know tasks became one".to_owned();
@@ -153,17 +159,24 @@ fn result_types_tell_tasks_apart(moment: &Moment<'_>, judge: &mut Judge) {
     let seen = |class: &str, text: String, expected: &str| {
         Breach::new(class, text)
             .expected(&[expected])
-            .actual(kind.map_or("no `resultType`".to_owned(), |kind| format!("`{}`", super::base::shorten(kind))))
+            .actual(
+                kind.map_or("no `resultType`".to_owned(), |kind| format!("`{}`", super::base::shorten(kind))),
+            )
             .at(moment.record)
             .sent(answer.asked.seq)
             .pointer("/result/resultType")
     };
     let row = match answer.asked.method.as_str() {
         "tools/call" => {
-            let looks_like_one = answer.result.get("taskId").is_some() && answer.result.get("status").is_some();
+            let looks_like_one =
+                answer.result.get("taskId").is_some() && answer.result.get("status").is_some();
             if looks_like_one || kind == Some("task") {
                 judge.decide(CREATED, kind == Some("task"), || {
-                    seen("other-type", "a task that answers a call does not say that it is one".to_owned(), "`task`")
+                    seen(
+                        "other-type",
+                        "a task that answers a call does not say that it is one".to_owned(),
+                        "`task`",
+                    )
                 });
             }
             return;
@@ -175,12 +188,20 @@ fn result_types_tell_tasks_apart(moment: &Moment<'_>, judge: &mut Judge) {
     };
     let method = &answer.asked.method;
     judge.decide(row, kind == Some("complete"), || {
-        let breach = seen("other-type", format!("the answer to `{method}` does not say that it is complete"), "`complete`");
+        let breach = seen(
+            "other-type",
+            format!("the answer to `{method}` does not say that it is complete"),
+            "`complete`",
+        );
         // Examples of the extension show a task there.
         if kind == Some("task") && method == "tasks/get" { breach.quality() } else { breach }
     });
     if kind == Some("task") {
-        let breach = seen("other-result", format!("the answer to `{method}` says that it is a new task"), "`complete`");
+        let breach = seen(
+            "other-result",
+            format!("the answer to `{method}` says that it is a new task"),
+            "`complete`",
+        );
         judge.broke(ONLY_THERE, if method == "tasks/get" { breach.quality() } else { breach }.see(row));
     } else {
         judge.held(ONLY_THERE);
@@ -241,7 +262,12 @@ fn extension_tasks_have_their_members(moment: &Moment<'_>, judge: &mut Judge) {
             Some((member, expected)) => judge.broke(
                 SHAPE,
                 shown
-                    .breach(moment.record, &format!("member-{member}"), "", "a task does not have the members of its type")
+                    .breach(
+                        moment.record,
+                        &format!("member-{member}"),
+                        "",
+                        "a task does not have the members of its type",
+                    )
                     .expected(&[expected])
                     .actual(match shown.task.get(member) {
                         Some(value) => format!("`{member}`: {}", super::base::shorten(&value.to_string())),
@@ -261,7 +287,12 @@ fn extension_tasks_have_their_members(moment: &Moment<'_>, judge: &mut Judge) {
             let Some(text) = shown.text(member) else { continue };
             judge.decide(STAMPS, timestamp(text).is_some_and(|(_, naive)| !naive), || {
                 shown
-                    .breach(moment.record, "no-timestamp", member, format!("`{member}` of a task is no timestamp"))
+                    .breach(
+                        moment.record,
+                        "no-timestamp",
+                        member,
+                        format!("`{member}` of a task is no timestamp"),
+                    )
                     .quality()
                     .expected(&["a timestamp such as `2026-07-28T10:30:00Z`"])
                     .actual(format!("`{}`", super::base::shorten(text)))
@@ -321,12 +352,21 @@ fn extension_tasks_that_ended_stay_so(moment: &Moment<'_>, judge: &mut Judge) {
         let result = shown.task.get("result");
         if status != over.status {
             let seen = shown
-                .breach(moment.record, "changed", "status", format!("a task that was {} changes its status", over.status))
+                .breach(
+                    moment.record,
+                    "changed",
+                    "status",
+                    format!("a task that was {} changes its status", over.status),
+                )
                 .expected(&[&format!("`{}`", over.status)])
                 .actual(format!("`{}`", super::base::shorten(status)));
             judge.broke(FINAL, seen.clone());
             judge.broke(TRANSITIONS, seen.see(FINAL));
-        } else if status == "completed" && known.result.is_some() && result.is_some() && known.result.as_ref() != result {
+        } else if status == "completed"
+            && known.result.is_some()
+            && result.is_some()
+            && known.result.as_ref() != result
+        {
             judge.broke(
                 FINAL,
                 shown
@@ -359,7 +399,12 @@ fn tasks_show_what_their_status_calls_for(moment: &Moment<'_>, judge: &mut Judge
             judge.broke(
                 FAITHFUL,
                 shown
-                    .breach(moment.record, "other-task", "taskId", "`tasks/get` shows another task than the one asked for")
+                    .breach(
+                        moment.record,
+                        "other-task",
+                        "taskId",
+                        "`tasks/get` shows another task than the one asked for",
+                    )
                     .expected(&["the task that was asked for"])
                     .actual(super::base::shorten(shown.id().unwrap_or("no `taskId`"))),
             );
@@ -367,7 +412,12 @@ fn tasks_show_what_their_status_calls_for(moment: &Moment<'_>, judge: &mut Judge
             judge.broke(
                 FAITHFUL,
                 shown
-                    .breach(moment.record, "other-detail", member, format!("a task shows what belongs to status `{of}`"))
+                    .breach(
+                        moment.record,
+                        "other-detail",
+                        member,
+                        format!("a task shows what belongs to status `{of}`"),
+                    )
                     .expected(&[&format!("no `{member}`, or status `{of}`")])
                     .actual(format!("`{member}` with status `{}`", super::base::shorten(status))),
             );
@@ -377,7 +427,12 @@ fn tasks_show_what_their_status_calls_for(moment: &Moment<'_>, judge: &mut Judge
         match status {
             "completed" => judge.decide(RESULT, is_call_result(shown.task.get("result")), || {
                 shown
-                    .breach(moment.record, "no-result", "", "a completed task does not have the result of its call")
+                    .breach(
+                        moment.record,
+                        "no-result",
+                        "",
+                        "a completed task does not have the result of its call",
+                    )
                     .expected(&["`result` with `content`"])
                     .actual(match shown.task.get("result") {
                         Some(result) => super::base::shorten(&result.to_string()),
@@ -395,16 +450,28 @@ fn tasks_show_what_their_status_calls_for(moment: &Moment<'_>, judge: &mut Judge
                     judge.broke(
                         ONLY_ERRORS,
                         shown
-                            .breach(moment.record, "failed", "status", "a call that came to a result is told as failed")
+                            .breach(
+                                moment.record,
+                                "failed",
+                                "status",
+                                "a call that came to a result is told as failed",
+                            )
                             .expected(&["`completed` with the result, also where it has `isError`"])
                             .actual("`failed` with a result"),
                     );
                 } else {
                     judge.decide(ERROR, good, || {
                         shown
-                            .breach(moment.record, "no-error", "", "a failed task does not have its JSON-RPC error")
+                            .breach(
+                                moment.record,
+                                "no-error",
+                                "",
+                                "a failed task does not have its JSON-RPC error",
+                            )
                             .expected(&["`error` with `code` and `message`"])
-                            .actual(error.map_or("no `error`".to_owned(), |error| super::base::shorten(&error.to_string())))
+                            .actual(error.map_or("no `error`".to_owned(), |error| {
+                                super::base::shorten(&error.to_string())
+                            }))
                     });
                 }
                 judge_failure_message(moment, shown, "extension-tasks.task.failed-message", judge);

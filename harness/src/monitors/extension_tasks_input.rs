@@ -47,7 +47,12 @@ fn waiting_tasks_say_for_what(moment: &Moment<'_>, judge: &mut Judge) {
         if shown.place == Place::Got {
             judge.decide(OUTSTANDING, sound, || {
                 shown
-                    .breach(moment.record, "no-requests", "", "a task waits for input and does not say for what")
+                    .breach(
+                        moment.record,
+                        "no-requests",
+                        "",
+                        "a task waits for input and does not say for what",
+                    )
                     .expected(&["`inputRequests` with a request under each key"])
                     .actual(match shown.task.get("inputRequests") {
                         Some(value) => super::base::shorten(&value.to_string()),
@@ -67,14 +72,18 @@ fn waiting_tasks_say_for_what(moment: &Moment<'_>, judge: &mut Judge) {
             };
             match changed {
                 Some(before) if before.answered => {
-                    judge.broke(REUSED, seen("answered-key", "the key of an answered question comes again for another"));
+                    judge.broke(
+                        REUSED,
+                        seen("answered-key", "the key of an answered question comes again for another"),
+                    );
                     let text = "a key stands for two questions";
                     judge.broke(UNIQUE, seen("two-questions", text).see(REUSED));
                 }
                 Some(_) => judge.broke(UNIQUE, seen("two-questions", "a key stands for two questions")),
                 None => {
                     judge.held(UNIQUE);
-                    let others = known.map(|known| known.questions.values().any(|question| question.answered));
+                    let others =
+                        known.map(|known| known.questions.values().any(|question| question.answered));
                     if before.is_none() && others == Some(true) {
                         judge.held(REUSED);
                     }
@@ -100,15 +109,23 @@ fn tasks_ask_for_what_is_declared(moment: &Moment<'_>, judge: &mut Judge) {
     const ID: &str = "extension-tasks.input.declared-only";
     for shown in sightings(moment).iter().filter(|shown| shown.place == Place::Got) {
         let Some(known) = shown.id().and_then(|id| moment.state.tasks.get(id)) else { continue };
-        let Some(maker) = known.created_by.as_ref().and_then(|id| moment.state.asked.get(id)) else { continue };
+        let Some(maker) = known.created_by.as_ref().and_then(|id| moment.state.asked.get(id)) else {
+            continue;
+        };
         let requests = shown.task.get("inputRequests").and_then(Value::as_object);
         for (key, request) in requests.into_iter().flatten() {
             let method = request.get("method").and_then(Value::as_str).unwrap_or_default();
             let Some(wish) = Wish::of(method, request.get("params")) else { continue };
-            let declared = |asked: &Asked| asked.client_capabilities().is_some_and(|own| wish.is_declared_by(own));
+            let declared =
+                |asked: &Asked| asked.client_capabilities().is_some_and(|own| wish.is_declared_by(own));
             judge.decide(ID, declared(maker) && shown.asked.is_none_or(declared), || {
                 shown
-                    .breach(moment.record, "undeclared", "inputRequests", "a task asks for what the client did not declare")
+                    .breach(
+                        moment.record,
+                        "undeclared",
+                        "inputRequests",
+                        "a task asks for what the client did not declare",
+                    )
                     .quality()
                     .expected(&["a result without it, or the error -32021"])
                     .actual(format!("`{method}` under `{}`", super::base::shorten(key)))
@@ -176,7 +193,8 @@ fn acknowledged_tasks_were_asked_for(moment: &Moment<'_>, judge: &mut Judge) {
     let listen = exchange(moment).and_then(super::HttpExchange::listen).or(named);
     let Some(asked) = listen.and_then(|id| moment.state.asked.get(&id)) else { return };
     let ids = |params: Option<&Value>| -> HashSet<String> {
-        let list = params.and_then(|params| params.pointer("/notifications/taskIds")).and_then(Value::as_array);
+        let list =
+            params.and_then(|params| params.pointer("/notifications/taskIds")).and_then(Value::as_array);
         list.into_iter().flatten().filter_map(|id| id.as_str().map(str::to_owned)).collect()
     };
     let (wanted, agreed) = (ids(asked.message.params()), ids(heard.message.params()));
@@ -219,11 +237,14 @@ fn listeners_of_tasks_hear_of_status_only(moment: &Moment<'_>, judge: &mut Judge
         Some("notifications/tasks") => judge.held(ID),
         Some(method @ ("notifications/progress" | "notifications/message")) => judge.broke(
             ID,
-            Breach::new("not-for-listeners", "who listens for the status of a task hears something else of it")
-                .expected(&["`notifications/tasks` alone"])
-                .actual(format!("`{method}`"))
-                .at(moment.record)
-                .pointer("/method"),
+            Breach::new(
+                "not-for-listeners",
+                "who listens for the status of a task hears something else of it",
+            )
+            .expected(&["`notifications/tasks` alone"])
+            .actual(format!("`{method}`"))
+            .at(moment.record)
+            .pointer("/method"),
         ),
         _ => {}
     }

@@ -83,6 +83,7 @@ pub fn all() -> impl Iterator<Item = &'static Monitor> {
         super::subscriptions::MONITORS,
         super::tasks::MONITORS,
         super::tasks_related::MONITORS,
+        super::tasks_status::MONITORS,
         super::tools::MONITORS,
         super::versioning::MONITORS,
         super::http::MONITORS,

@@ -71,7 +71,13 @@ impl Shown<'_> {
     }
 
     /// A breach about one of its members.
-    pub(super) fn breach(&self, record: &Record, class: &str, member: &str, message: impl Into<String>) -> Breach {
+    pub(super) fn breach(
+        &self,
+        record: &Record,
+        class: &str,
+        member: &str,
+        message: impl Into<String>,
+    ) -> Breach {
         let pointer = if member.is_empty() { self.at.clone() } else { format!("{}/{member}", self.at) };
         let breach = Breach::new(class, message).at(record).pointer(pointer);
         match self.asked {
@@ -111,7 +117,12 @@ pub(super) fn shown<'a>(message: &'a Message, asked: Option<&'a Asked>) -> Vec<S
             let tasks = result.get("tasks").and_then(Value::as_array);
             let of = |(at, task): (usize, &'a Value)| {
                 let task = task.as_object()?;
-                Some(Shown { place: Place::Listed, task, at: format!("/result/tasks/{at}"), asked: Some(asked) })
+                Some(Shown {
+                    place: Place::Listed,
+                    task,
+                    at: format!("/result/tasks/{at}"),
+                    asked: Some(asked),
+                })
             };
             tasks.into_iter().flatten().enumerate().filter_map(of).collect()
         }
@@ -327,7 +338,8 @@ impl TaskLog {
                 known.cancelled.get_or_insert(record.at);
             }
             "tasks/update" if message.result().is_some() => {
-                let responses = asked.message.params().and_then(|params| params.get("inputResponses")?.as_object());
+                let responses =
+                    asked.message.params().and_then(|params| params.get("inputResponses")?.as_object());
                 for key in responses.into_iter().flat_map(Map::keys) {
                     if let Some(question) = known.questions.get_mut(key) {
                         question.answered = true;
@@ -364,7 +376,8 @@ impl TaskLog {
         if known.created.is_none() {
             known.created = shown.text("createdAt").map(str::to_owned);
         }
-        known.updated = shown.text("lastUpdatedAt").map(|text| (text.to_owned(), record.seq)).or(known.updated.take());
+        known.updated =
+            shown.text("lastUpdatedAt").map(|text| (text.to_owned(), record.seq)).or(known.updated.take());
         known.message = shown.text("statusMessage").map(str::to_owned);
         let ttl = shown.task.get("ttl").or(shown.task.get("ttlMs"));
         known.ttl = ttl.map_or(known.ttl, Value::as_f64);
@@ -397,7 +410,9 @@ mod tests {
             assert_eq!(timestamp(good).map(|(_, naive)| naive), Some(false), "{good}");
         }
         assert!(timestamp("2025-11-25T10:30:00").is_some_and(|(_, naive)| naive));
-        for bad in ["", "today", "2025-11-25", "1732530600000", "25/11/2025 10:30:00 a.m.", "2025-13-25T10:30:00Z"] {
+        for bad in
+            ["", "today", "2025-11-25", "1732530600000", "25/11/2025 10:30:00 a.m.", "2025-13-25T10:30:00Z"]
+        {
             assert!(timestamp(bad).is_none(), "{bad}");
         }
     }

@@ -36,7 +36,9 @@ fn messages_name_their_task(moment: &Moment<'_>, judge: &mut Judge) {
     let Some(heard) = moment.message.filter(|_| holds(moment.state)) else { return };
     let message = heard.message;
     match (message.kind(), message.method()) {
-        (Kind::Request, Some("elicitation/create" | "sampling/createMessage")) => judge_question(moment, judge),
+        (Kind::Request, Some("elicitation/create" | "sampling/createMessage")) => {
+            judge_question(moment, judge)
+        }
         (Kind::Notification, Some("notifications/progress")) => judge_progress(moment, judge),
         (Kind::Result, _) => judge_result(moment, judge),
         _ => {}
@@ -66,7 +68,8 @@ fn judge_question(moment: &Moment<'_>, judge: &mut Judge) {
     };
     match related(message.params()).map(named) {
         None if is_of_a_task(moment) => {
-            let breach = seen("absent", "a question of a task does not name its task", "no such metadata".to_owned());
+            let breach =
+                seen("absent", "a question of a task does not name its task", "no such metadata".to_owned());
             judge.broke(RELATED_ROW, breach.clone());
             judge.broke(NESTED, breach.clone().see(RELATED_ROW));
             judge.broke(EVERYWHERE, breach.see(RELATED_ROW));
@@ -112,7 +115,8 @@ fn judge_progress(moment: &Moment<'_>, judge: &mut Judge) {
 fn judge_result(moment: &Moment<'_>, judge: &mut Judge) {
     const RESULT: &str = "tasks.result.related-task";
     let Some(heard) = moment.message else { return };
-    let Some(asked) = heard.answers.filter(|asked| asked.method == "tasks/result" && asked.responses == 0) else {
+    let Some(asked) = heard.answers.filter(|asked| asked.method == "tasks/result" && asked.responses == 0)
+    else {
         return;
     };
     let (Some(task), Some(result)) = (asked.param("taskId"), heard.message.result()) else { return };
@@ -134,8 +138,12 @@ fn judge_result(moment: &Moment<'_>, judge: &mut Judge) {
 fn tasks_are_named_once(moment: &Moment<'_>, judge: &mut Judge) {
     let Some(heard) = moment.message.filter(|_| holds(moment.state)) else { return };
     let (id, holder, at) = match (heard.message.method(), heard.answers) {
-        (Some("notifications/tasks/status"), _) => ("tasks.notify.no-related-task", heard.message.params(), "/params"),
-        (None, Some(asked)) if matches!(asked.method.as_str(), "tasks/get" | "tasks/list" | "tasks/cancel") => {
+        (Some("notifications/tasks/status"), _) => {
+            ("tasks.notify.no-related-task", heard.message.params(), "/params")
+        }
+        (None, Some(asked))
+            if matches!(asked.method.as_str(), "tasks/get" | "tasks/list" | "tasks/cancel") =>
+        {
             ("tasks.related-task.not-in-task-results", heard.message.result(), "/result")
         }
         _ => return,
@@ -165,10 +173,11 @@ fn told_tasks_were_begun(state: &State, judge: &mut Judge) {
         return;
     }
     for (id, seq) in state.tasks.told.iter().filter(|(id, _)| state.tasks.get(id).is_none()) {
-        let mut breach = Breach::new("unknown-task", "a notification is about a task that this client did not begin")
-            .expected(&["the status of a task of this client"])
-            .actual(super::base::shorten(id))
-            .pointer("/params/taskId");
+        let mut breach =
+            Breach::new("unknown-task", "a notification is about a task that this client did not begin")
+                .expected(&["the status of a task of this client"])
+                .actual(super::base::shorten(id))
+                .pointer("/params/taskId");
         breach.event = Some(*seq);
         judge.broke("tasks.notify.shape", breach);
     }
@@ -177,17 +186,25 @@ fn told_tasks_were_begun(state: &State, judge: &mut Judge) {
 fn waiting_tasks_say_so(moment: &Moment<'_>, judge: &mut Judge) {
     const ID: &str = "tasks.input-required.entered";
     for shown in sightings(moment).iter().filter(|shown| shown.place == Place::Got) {
-        let (Some(task), Some(asked), Some(status)) = (shown.id(), shown.asked, shown.status()) else { continue };
+        let (Some(task), Some(asked), Some(status)) = (shown.id(), shown.asked, shown.status()) else {
+            continue;
+        };
         if status == "input_required" {
             judge.held(ID);
             continue;
         }
         // A question came before we asked for the status, and has no answer from us to this moment.
         let mut asking = moment.state.tasks.asking.values();
-        let open = asking.find(|question| question.task == task && question.seq < asked.seq && !question.settled);
+        let open =
+            asking.find(|question| question.task == task && question.seq < asked.seq && !question.settled);
         if let Some(question) = open.filter(|_| status == "working") {
             let mut breach = shown
-                .breach(moment.record, "working", "status", "a task whose question is open does not say that it waits")
+                .breach(
+                    moment.record,
+                    "working",
+                    "status",
+                    "a task whose question is open does not say that it waits",
+                )
                 .quality()
                 .expected(&["`input_required`"])
                 .actual("`working`");

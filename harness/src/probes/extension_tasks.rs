@@ -81,7 +81,11 @@ pub(super) fn advertised(stage: &Stage<'_>) -> bool {
 }
 
 /// The first call that becomes a task for a client that declares the extension, and the id of the task.
-pub(super) async fn producer(talk: &mut Conversation, offer: &Offer, settings: &Settings) -> Option<(Call, String)> {
+pub(super) async fn producer(
+    talk: &mut Conversation,
+    offer: &Offer,
+    settings: &Settings,
+) -> Option<(Call, String)> {
     let may = |call: &&Call| {
         let tool = offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
         tool.is_some_and(|tool| settings.safety.may_call(tool).is_ok())
@@ -95,6 +99,26 @@ pub(super) async fn producer(talk: &mut Conversation, offer: &Offer, settings: &
         }
     }
     None
+}
+
+/// Finds out which calls become tasks, where the probe that follows them did not run.
+pub(super) async fn know_task_tools(stage: &mut Stage<'_>) {
+    if !stage.offer.task_tools.is_empty() {
+        return;
+    }
+    let calls = calls(stage);
+    let mut tickets = Vec::new();
+    for call in &calls {
+        let outgoing = stage.compose_call(declared(call_params(call)));
+        tickets.push(stage.talk.send(outgoing).await);
+    }
+    for (call, ticket) in calls.iter().zip(tickets) {
+        let reply = stage.talk.reply_within(&ticket, PATIENCE).await;
+        if let Some(id) = task_of(&reply) {
+            stage.offer.task_tools.push(call.tool.clone());
+            stage.with_tasks("tasks/cancel", json!({"taskId": id})).await;
+        }
+    }
 }
 
 /// A task that is followed.
@@ -115,7 +139,9 @@ impl Stage<'_> {
         let mut params = declared(params);
         let mut sent = self.call_once(params.clone(), None).await;
         for _ in 0..MOST_ANSWERS {
-            let Some(result) = sent.1.result().filter(|result| mrtr::demands_input(result)).cloned() else { break };
+            let Some(result) = sent.1.result().filter(|result| mrtr::demands_input(result)).cloned() else {
+                break;
+            };
             params = mrtr::retry(&params, &result);
             sent = self.call_once(params.clone(), None).await;
         }
@@ -279,6 +305,7 @@ async fn extension_tasks_can_be_cancelled(stage: &mut Stage<'_>) {
     if !advertised(stage) {
         return;
     }
+    know_task_tools(stage).await;
     let Some((id, call)) = begin_slow(stage).await else {
         return stage.leave_open(&ROWS, "no-task", "no call became a task");
     };
@@ -293,11 +320,16 @@ async fn extension_tasks_can_be_cancelled(stage: &mut Stage<'_>) {
         match status_of(&reply) {
             Some("cancelled") => stage.judge.broke(
                 NOTIFIED,
-                breach("cancelled", "`notifications/cancelled` for an answered call cancels its task", &ticket, &reply)
-                    .quality()
-                    .expected(&["the task, going on"])
-                    .actual("status `cancelled`")
-                    .pointer("/result/status"),
+                breach(
+                    "cancelled",
+                    "`notifications/cancelled` for an answered call cancels its task",
+                    &ticket,
+                    &reply,
+                )
+                .quality()
+                .expected(&["the task, going on"])
+                .actual("status `cancelled`")
+                .pointer("/result/status"),
             ),
             Some(_) => stage.judge.held(NOTIFIED),
             None => stage.judge.undecided(NOTIFIED, "no-status", "the task could not be followed"),
@@ -312,6 +344,7 @@ async fn tasks_of_bare_clients_ask_nothing(stage: &mut Stage<'_>) {
     if !advertised(stage) {
         return;
     }
+    know_task_tools(stage).await;
     let bare = json!({"extensions": {TASKS_EXTENSION: {}}});
     let makes_tasks = |call: &&Call| stage.offer.task_tools.contains(&call.tool) && call.asked_for_input;
     let asking: Vec<Call> = stage.offer.calls.iter().filter(makes_tasks).take(2).cloned().collect();

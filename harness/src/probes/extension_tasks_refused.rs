@@ -2,7 +2,7 @@
 //! do not match.
 
 use super::asking::call_params;
-use super::extension_tasks::{advertised, declared, declaring};
+use super::extension_tasks::{advertised, declared, declaring, know_task_tools};
 use super::probe::probes;
 use super::subscriptions::{Opened, end, listen, opened};
 use super::task::task_of;
@@ -54,12 +54,15 @@ async fn undeclared_calls_become_no_tasks(stage: &mut Stage<'_>) {
     const OLD: &str = "extension-tasks.legacy.client-capability-insufficient";
     if !advertised(stage) {
         let but = [
-            "extension-tasks.advertised", "extension-tasks.create.only-tools-call",
-            "extension-tasks.legacy.methods-gone", "extension-tasks.legacy.capability-not-advertised",
+            "extension-tasks.advertised",
+            "extension-tasks.create.only-tools-call",
+            "extension-tasks.legacy.methods-gone",
+            "extension-tasks.legacy.capability-not-advertised",
         ];
         let text = "the server does not advertise the tasks extension";
         return stage.area_does_not_apply("extension-tasks", &but, text);
     }
+    know_task_tools(stage).await;
     let calls = producers(stage);
     if calls.is_empty() {
         return stage.leave_open(&[DECLARED, REQUIRED, IGNORED, OLD], "no-task", "no call became a task");
@@ -83,7 +86,10 @@ fn judge_required(stage: &mut Stage<'_>, id: &'static str, ticket: &Ticket, repl
     match reply {
         Reply::Result(_) if task_of(reply).is_none() => stage.judge.held(id),
         Reply::Error(answer) if reply.error_code() == Some(-32021) => {
-            let named = answer.message.error().and_then(|error| error.pointer("/data/requiredCapabilities/extensions"));
+            let named = answer
+                .message
+                .error()
+                .and_then(|error| error.pointer("/data/requiredCapabilities/extensions"));
             let named = named.and_then(|all| all.get(crate::monitors::TASKS_EXTENSION)).is_some();
             stage.judge.decide(id, named, || {
                 let text = "the error for a call that needs the tasks extension does not name it";
@@ -92,9 +98,14 @@ fn judge_required(stage: &mut Stage<'_>, id: &'static str, ticket: &Ticket, repl
         }
         Reply::Error(_) => stage.judge.broke(
             id,
-            breach("other-code", "a call that becomes a task is refused without the extension by another code", ticket, reply)
-                .expected(&expected)
-                .pointer("/error/code"),
+            breach(
+                "other-code",
+                "a call that becomes a task is refused without the extension by another code",
+                ticket,
+                reply,
+            )
+            .expected(&expected)
+            .pointer("/error/code"),
         ),
         _ => {}
     }
@@ -102,19 +113,33 @@ fn judge_required(stage: &mut Stage<'_>, id: &'static str, ticket: &Ticket, repl
 
 /// Judges a call with the `task` member of 2025-11-25 by the same call without.
 fn judge_ignored(stage: &mut Stage<'_>, id: &'static str, plain: &Reply, ticket: &Ticket, reply: &Reply) {
-    let kind = |reply: &Reply| reply.result().and_then(|result| result.get("resultType")?.as_str().map(str::to_owned));
+    let kind = |reply: &Reply| {
+        reply.result().and_then(|result| result.get("resultType")?.as_str().map(str::to_owned))
+    };
     match (plain, reply) {
         (Reply::Result(_), Reply::Result(_)) => stage.judge.decide(id, kind(plain) == kind(reply), || {
-            breach("other-result", "a call with `task` has another kind of result than one without", ticket, reply)
-                .expected(&["the same as without `task`"])
-                .actual(kind(reply).unwrap_or_default())
-                .pointer("/result/resultType")
+            breach(
+                "other-result",
+                "a call with `task` has another kind of result than one without",
+                ticket,
+                reply,
+            )
+            .expected(&["the same as without `task`"])
+            .actual(kind(reply).unwrap_or_default())
+            .pointer("/result/resultType")
         }),
-        (Reply::Error(_), Reply::Error(_)) if plain.error_code() == reply.error_code() => stage.judge.held(id),
+        (Reply::Error(_), Reply::Error(_)) if plain.error_code() == reply.error_code() => {
+            stage.judge.held(id)
+        }
         (Reply::Result(_) | Reply::Error(_), Reply::Result(_) | Reply::Error(_)) => stage.judge.broke(
             id,
-            breach("other-answer", "a call with `task` is answered otherwise than one without", ticket, reply)
-                .expected(&["the same as without `task`"]),
+            breach(
+                "other-answer",
+                "a call with `task` is answered otherwise than one without",
+                ticket,
+                reply,
+            )
+            .expected(&["the same as without `task`"]),
         ),
         _ => {}
     }
@@ -126,7 +151,9 @@ fn judge_undeclared(stage: &mut Stage<'_>, id: &'static str, what: &str, ticket:
     match reply {
         Reply::Error(_) | Reply::Unmatched(_) if reply.error_code() == Some(-32021) => stage.judge.held(id),
         Reply::Error(_) => {
-            let text = format!("{what} of a client that does not declare the extension is refused with another code");
+            let text = format!(
+                "{what} of a client that does not declare the extension is refused with another code"
+            );
             stage.judge.broke(id, seen("other-code", text).pointer("/error/code"));
         }
         Reply::Result(_) => {
@@ -147,6 +174,7 @@ fn params_of(method: &str, id: &str) -> Value {
 
 /// A task that was begun for what follows, or an id that nothing has.
 async fn some_task(stage: &mut Stage<'_>) -> Option<String> {
+    know_task_tools(stage).await;
     let call = producers(stage).pop()?;
     task_of(&stage.call_once(declared(call_params(&call)), None).await.1)
 }
@@ -167,7 +195,9 @@ async fn undeclared_clients_are_told_so(stage: &mut Stage<'_>) {
     let params = json!({"notifications": {"taskIds": [id]}});
     let listening = listen(stage, &request, params, true).await;
     match opened(stage, &listening).await {
-        Opened::Answered(reply) => judge_undeclared(stage, LISTEN, "a subscription to a task", &listening.ticket, &reply),
+        Opened::Answered(reply) => {
+            judge_undeclared(stage, LISTEN, "a subscription to a task", &listening.ticket, &reply)
+        }
         Opened::Acknowledged(heard) => {
             stage.judge.broke(
                 LISTEN,
@@ -182,7 +212,9 @@ async fn undeclared_clients_are_told_so(stage: &mut Stage<'_>) {
             );
             end(stage, &listening).await;
         }
-        Opened::Nothing => stage.judge.undecided(LISTEN, "no-answer", "neither an acknowledgement nor an error came"),
+        Opened::Nothing => {
+            stage.judge.undecided(LISTEN, "no-answer", "neither an acknowledgement nor an error came")
+        }
     }
 }
 
@@ -193,14 +225,20 @@ async fn what_is_no_task_is_refused(stage: &mut Stage<'_>) {
         let params = if method == "tasks/list" { json!({}) } else { json!({"taskId": NO_SUCH_TASK}) };
         let outgoing = stage.talk.compose(method, declared(params));
         let (ticket, reply) = stage.breaking(outgoing).await;
-        let seen = |class: &str, text: String| breach(class, text, &ticket, &reply).expected(&["error -32601"]);
+        let seen =
+            |class: &str, text: String| breach(class, text, &ticket, &reply).expected(&["error -32601"]);
         match &reply {
             Reply::Error(_) if reply.error_code() == Some(-32601) => stage.judge.held(GONE),
             Reply::Error(_) => {
-                let seen = seen("other-code", format!("`{method}` is refused with another code than that of an unknown method"));
+                let seen = seen(
+                    "other-code",
+                    format!("`{method}` is refused with another code than that of an unknown method"),
+                );
                 stage.judge.broke(GONE, seen.quality().pointer("/error/code"));
             }
-            Reply::Result(_) => stage.judge.broke(GONE, seen("served", format!("`{method}` of 2025-11-25 is still served"))),
+            Reply::Result(_) => {
+                stage.judge.broke(GONE, seen("served", format!("`{method}` of 2025-11-25 is still served")))
+            }
             _ => {}
         }
     }
@@ -210,8 +248,13 @@ async fn what_is_no_task_is_refused(stage: &mut Stage<'_>) {
             Reply::Error(_) if reply.error_code() == Some(-32601) => stage.judge.held(ADVERTISED),
             Reply::Error(_) | Reply::Result(_) => stage.judge.broke(
                 ADVERTISED,
-                breach("known", "`tasks/get` is known to a server that does not advertise the extension", &ticket, &reply)
-                    .expected(&["error -32601"]),
+                breach(
+                    "known",
+                    "`tasks/get` is known to a server that does not advertise the extension",
+                    &ticket,
+                    &reply,
+                )
+                .expected(&["error -32601"]),
             ),
             _ => {}
         };
@@ -234,9 +277,13 @@ async fn what_is_no_task_is_refused(stage: &mut Stage<'_>) {
                 stage.judge.broke(id, seen("other-code", text).pointer("/error/code"));
             }
             Reply::Result(_) => {
-                stage.judge.broke(id, seen("served", format!("`{method}` is served for a task that there is not")));
+                stage
+                    .judge
+                    .broke(id, seen("served", format!("`{method}` is served for a task that there is not")));
             }
-            _ => stage.judge.undecided(id, "no-answer", format!("no usable answer came: {}", reply.describe())),
+            _ => {
+                stage.judge.undecided(id, "no-answer", format!("no usable answer came: {}", reply.describe()))
+            }
         }
     }
 }
@@ -256,15 +303,20 @@ async fn name_header_is_compared(stage: &mut Stage<'_>) {
         return stage.judge.broke(ID, seen);
     }
     let outgoing = stage.talk.compose("tasks/get", declared(json!({"taskId": id})));
-    let (ticket, reply) = stage.breaking(outgoing.http(HttpEdits::default().set("Mcp-Name", NO_SUCH_TASK))).await;
+    let (ticket, reply) =
+        stage.breaking(outgoing.http(HttpEdits::default().set("Mcp-Name", NO_SUCH_TASK))).await;
     let seen = |class: &str, text: &str| {
         breach(class, text, &ticket, &reply).quality().expected(&["error -32020 with HTTP status 400"])
     };
     if reply.error_code() == Some(-32020) {
         stage.judge.held(ID);
     } else if reply.is_refusal() {
-        stage.judge.broke(ID, seen("other-code", "`Mcp-Name` with another task is refused with another code"));
+        stage
+            .judge
+            .broke(ID, seen("other-code", "`Mcp-Name` with another task is refused with another code"));
     } else {
-        stage.judge.broke(ID, seen("served", "`Mcp-Name` names another task than the request, which is served"));
+        stage
+            .judge
+            .broke(ID, seen("served", "`Mcp-Name` names another task than the request, which is served"));
     }
 }

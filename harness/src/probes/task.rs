@@ -38,7 +38,13 @@ fn slow_value(name: &str, property: &Value) -> Option<(Value, bool)> {
     let total = !has(&["interval", "step", "every"]);
     let in_time = has(&["second", "duration", "delay", "sleep", "wait", "time", "interval"]);
     let mut value = match () {
-        () if has(&["milli", "_ms", "ms_"]) || name == "ms" => if total { SLOW * 1000.0 } else { 400.0 },
+        () if has(&["milli", "_ms", "ms_"]) || name == "ms" => {
+            if total {
+                SLOW * 1000.0
+            } else {
+                400.0
+            }
+        }
         () if in_time => SLOW,
         () => return None,
     };
@@ -136,7 +142,12 @@ impl Stage<'_> {
     }
 
     /// Makes a task of a call (2025-11-25); its id, if it became one.
-    pub(super) async fn begin_task(&mut self, name: &str, arguments: &Value, token: Option<&str>) -> Option<String> {
+    pub(super) async fn begin_task(
+        &mut self,
+        name: &str,
+        arguments: &Value,
+        token: Option<&str>,
+    ) -> Option<String> {
         let ticket = self.send_task(name, arguments, json!({"ttl": TTL}), token).await;
         let reply = self.talk.reply(&ticket).await;
         let id = task_of(&reply)?;
@@ -150,7 +161,12 @@ impl Stage<'_> {
     }
 
     /// Asks for the status of a task until it is one of these or time is up; the last answer.
-    pub(super) async fn await_status(&mut self, id: &str, wanted: &[&str], time: Duration) -> (Ticket, Reply) {
+    pub(super) async fn await_status(
+        &mut self,
+        id: &str,
+        wanted: &[&str],
+        time: Duration,
+    ) -> (Ticket, Reply) {
         let deadline = Instant::now() + time;
         loop {
             let seen = self.of_task("tasks/get", id).await;
@@ -193,7 +209,10 @@ mod tests {
             "interval_ms": {"type": "integer", "maximum": 1000}}});
         assert_eq!(slow_arguments(&schema, &json!({})), Some((json!({"seconds": 2.0}), true)));
         let schema = json!({"properties": {"interval_ms": {"type": "integer", "maximum": 1000}, "n": {"type": "integer"}}});
-        assert_eq!(slow_arguments(&schema, &json!({"n": 3})), Some((json!({"n": 3, "interval_ms": 400}), false)));
+        assert_eq!(
+            slow_arguments(&schema, &json!({"n": 3})),
+            Some((json!({"n": 3, "interval_ms": 400}), false))
+        );
         assert_eq!(slow_arguments(&json!({"properties": {"timeout": {"type": "string"}}}), &json!({})), None);
     }
 }

@@ -64,10 +64,15 @@ async fn tasks_run_to_their_end(stage: &mut Stage<'_>) {
         return;
     }
     if !stage.declares("tasks") {
-        let but = ["tasks.undeclared.ignored", "tasks.capability.exhaustive", "tasks.requestor.only-declared"];
+        let but =
+            ["tasks.undeclared.ignored", "tasks.capability.exhaustive", "tasks.requestor.only-declared"];
         return stage.area_does_not_apply("tasks", &but, "the server does not declare `tasks`");
     }
-    stage.judge.not_applicable("tasks.undeclared.ignored", "declared", "the server declares `tasks` for tool calls");
+    stage.judge.not_applicable(
+        "tasks.undeclared.ignored",
+        "declared",
+        "the server declares `tasks` for tool calls",
+    );
     let mut tools = able(stage);
     tools.truncate(MOST_TOOLS);
     if !makes_tasks(stage) || tools.is_empty() {
@@ -116,7 +121,7 @@ async fn begin_all(stage: &mut Stage<'_>, tools: &[Able]) -> Vec<Running> {
         stage.offer.tasks.push(id.clone());
         let (_, got) = stage.of_task("tasks/get", &id).await;
         let status = status_of(&got).unwrap_or_default().to_owned();
-        judge_prompt(stage, tool, ticket, &reply, took, &status);
+        judge_prompt(stage, &tool.name, ticket, &reply, took, &status);
         if tool.optional && tool.direct.is_some() {
             stage.judge.held(BOTH);
         }
@@ -147,17 +152,25 @@ async fn direct_refusal(stage: &mut Stage<'_>, tool: &Able) {
     let (ticket, reply) = stage.call_once(params, None).await;
     if matches!(reply.error_code(), Some(-32601 | -32600)) {
         let text = format!("`{}` may be called without a task and is refused so", tool.name);
-        let seen = breach("direct", text, &ticket, &reply).expected(&["the result of the call"]).pointer("/error");
+        let seen =
+            breach("direct", text, &ticket, &reply).expected(&["the result of the call"]).pointer("/error");
         stage.judge.broke("tasks.tool.optional-both", seen);
     }
 }
 
-fn judge_prompt(stage: &mut Stage<'_>, tool: &Able, ticket: &Ticket, reply: &Reply, took: Duration, status: &str) {
+fn judge_prompt(
+    stage: &mut Stage<'_>,
+    tool: &str,
+    ticket: &Ticket,
+    reply: &Reply,
+    took: Duration,
+    status: &str,
+) {
     const ID: &str = "tasks.create.prompt";
     if matches!(status, "working" | "input_required") {
         stage.judge.held(ID);
     } else if is_terminal(status) && took >= NOT_AT_ONCE {
-        let text = format!("a call of `{}` was answered with its task when the work was done", tool.name);
+        let text = format!("a call of `{tool}` was answered with its task when the work was done");
         let seen = breach("late", text, ticket, reply)
             .quality()
             .expected(&["the task as soon as the call is accepted"])
@@ -276,24 +289,34 @@ async fn compare(stage: &mut Stage<'_>, tools: &[Able], running: &[Running]) {
 }
 
 /// A task that takes a while: a tool that is told to, or one that waits for its client.
-async fn begin_slow(stage: &mut Stage<'_>, tools: &[Able]) -> Option<(String, bool)> {
-    if let Some(tool) = tools.iter().find(|tool| tool.slow.is_some()) {
-        let arguments = tool.slow.as_ref()?;
-        return Some((stage.begin_task(&tool.name, arguments, Some("mcprove-slow")).await?, true));
+async fn begin_slow(stage: &mut Stage<'_>, tools: &[Able]) -> Option<String> {
+    let slow = tools.iter().find_map(|tool| Some((&tool.name, tool.slow.as_ref()?)));
+    if let Some((name, arguments)) = slow {
+        let since = Instant::now();
+        let ticket = stage.send_task(name, arguments, json!({"ttl": TTL}), Some("mcprove-slow")).await;
+        let reply = stage.talk.reply(&ticket).await;
+        let took = since.elapsed();
+        let id = task_of(&reply)?;
+        let (_, got) = stage.of_task("tasks/get", &id).await;
+        judge_prompt(stage, name, &ticket, &reply, took, status_of(&got).unwrap_or_default());
+        return Some(id);
     }
     let asks = |name: &str| stage.offer.calls.iter().any(|call| call.tool == name && !call.wishes.is_empty());
-    let asking = tools.iter().find(|tool| asks(&tool.name)).or(tools.iter().find(|tool| tool.direct.is_none()));
+    let asking =
+        tools.iter().find(|tool| asks(&tool.name)).or(tools.iter().find(|tool| tool.direct.is_none()));
     let tool = asking.or(tools.first())?;
     let (name, arguments) = (tool.name.clone(), tool.arguments.clone());
     let id = stage.begin_task(&name, &arguments, Some("mcprove-slow")).await?;
-    let (_, got) = stage.await_status(&id, &["input_required", "completed", "failed"], COURSE).await;
-    let goes_on = !status_of(&got).is_none_or(is_terminal);
-    Some((id, goes_on))
+    stage.await_status(&id, &["input_required", "completed", "failed"], COURSE).await;
+    Some(id)
 }
 
 async fn tasks_can_be_cancelled(stage: &mut Stage<'_>) {
     const ROWS: [&str; 5] = [
-        "tasks.cancel.to-cancelled", "tasks.cancel.sticky", "tasks.cancel.terminal-error", "tasks.cancel.stops-work",
+        "tasks.cancel.to-cancelled",
+        "tasks.cancel.sticky",
+        "tasks.cancel.terminal-error",
+        "tasks.cancel.stops-work",
         "tasks.result.blocks",
     ];
     if !makes_tasks(stage) {
@@ -306,7 +329,7 @@ async fn tasks_can_be_cancelled(stage: &mut Stage<'_>) {
         return;
     }
     let tools = able(stage);
-    let Some((id, _)) = begin_slow(stage, &tools).await else {
+    let Some(id) = begin_slow(stage, &tools).await else {
         return stage.leave_open(&ROWS, "no-task", "no tool that may be called became a task");
     };
     let since = stage.talk.now();
@@ -351,13 +374,19 @@ async fn cancel_again(stage: &mut Stage<'_>, id: &str) {
         Reply::Error(_) if reply.error_code() == Some(-32602) => stage.judge.held(ID),
         Reply::Error(_) => stage.judge.broke(
             ID,
-            breach("other-code", "cancelling a task that is over is refused with another code", &ticket, &reply)
-                .expected(&["error -32602"])
-                .pointer("/error/code"),
+            breach(
+                "other-code",
+                "cancelling a task that is over is refused with another code",
+                &ticket,
+                &reply,
+            )
+            .expected(&["error -32602"])
+            .pointer("/error/code"),
         ),
         Reply::Result(_) => stage.judge.broke(
             ID,
-            breach("accepted", "a task that is over can be cancelled", &ticket, &reply).expected(&["error -32602"]),
+            breach("accepted", "a task that is over can be cancelled", &ticket, &reply)
+                .expected(&["error -32602"]),
         ),
         _ => stage.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe())),
     }
@@ -382,11 +411,16 @@ async fn tasks_are_listed(stage: &mut Stage<'_>) {
         let (ticket, reply) = stage.request("tasks/list", params).await;
         let Some(result) = reply.result() else {
             if reply.is_error() && pages == 0 {
-                let seen = breach("refused", "`tasks.list` is declared and `tasks/list` refused", &ticket, &reply)
-                    .expected(&["a result"]);
+                let seen =
+                    breach("refused", "`tasks.list` is declared and `tasks/list` refused", &ticket, &reply)
+                        .expected(&["a result"]);
                 stage.judge.broke(FLAG, seen);
             }
-            return stage.leave_open(&[COMPLETE, NEXT], "no-list", "the list could not be fetched to its end");
+            return stage.leave_open(
+                &[COMPLETE, NEXT],
+                "no-list",
+                "the list could not be fetched to its end",
+            );
         };
         stage.judge.held(FLAG);
         pages += 1;

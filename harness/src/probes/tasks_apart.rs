@@ -37,7 +37,8 @@ async fn tasks_belong_to_who_began_them(solo: &mut Solo<'_>) {
     }
     let headers = &solo.opener.opening().headers;
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
-        let why = "it takes credentials, so that there is a caller with and one without: --bearer-env or --header";
+        let why =
+            "it takes credentials, so that there is a caller with and one without: --bearer-env or --header";
         return leave_open(solo, rows, "one-caller", why);
     }
     let Some(mut opened) = solo.begin(solo.revision, rows).await else { return };
@@ -65,7 +66,9 @@ async fn begin(solo: &mut Solo<'_>, talk: &mut Conversation) -> Option<String> {
         matches!(support, Some("optional" | "required")) && solo.settings.safety.may_call(tool).is_ok()
     });
     for tool in tools.take(3) {
-        let Some(call) = known.offer.calls.iter().find(|call| tool["name"] == call.tool.as_str()) else { continue };
+        let Some(call) = known.offer.calls.iter().find(|call| tool["name"] == call.tool.as_str()) else {
+            continue;
+        };
         let params = json!({"name": call.tool, "arguments": call.arguments, "task": {"ttl": TTL}});
         let reply = talk.request("tools/call", params).await;
         if let Some(id) = task_of(&reply) {
@@ -77,7 +80,8 @@ async fn begin(solo: &mut Solo<'_>, talk: &mut Conversation) -> Option<String> {
 
 /// Sends a request without credentials.
 async fn without(solo: &Solo<'_>, talk: &mut Conversation, outgoing: Outgoing) -> (Ticket, Reply) {
-    let outgoing = outgoing.http(HttpEdits::default().without("authorization")).deliberate(solo.name, Taint::Message);
+    let outgoing =
+        outgoing.http(HttpEdits::default().without("authorization")).deliberate(solo.name, Taint::Message);
     let ticket = talk.send(outgoing).await;
     let reply = talk.reply(&ticket).await;
     (ticket, reply)
@@ -100,7 +104,8 @@ async fn intrude(solo: &mut Solo<'_>, talk: &mut Conversation, id: &str) {
                 solo.judge.held(BOUND);
             }
         } else if reply.result().is_some() {
-            let text = format!("`{method}` is served without credentials for a task that was begun with them");
+            let text =
+                format!("`{method}` is served without credentials for a task that was begun with them");
             let seen = breach("foreign", text, &ticket, &reply).expected(&["a refusal"]);
             if !modern {
                 solo.judge.broke(BOUND, seen.clone().see(FOREIGN));
@@ -118,7 +123,9 @@ async fn intrude(solo: &mut Solo<'_>, talk: &mut Conversation, id: &str) {
     let shown = tasks.is_some_and(|tasks| tasks.iter().any(|task| task["taskId"] == id));
     if shown {
         let text = "a task that was begun with credentials is listed without";
-        let seen = breach("foreign", text, &ticket, &reply).expected(&["a refusal, or other tasks"]).pointer("/result/tasks");
+        let seen = breach("foreign", text, &ticket, &reply)
+            .expected(&["a refusal, or other tasks"])
+            .pointer("/result/tasks");
         solo.judge.broke(BOUND, seen.clone().see(LIST));
         solo.judge.broke(LIST, seen);
     } else if reply.is_refusal() || reply.result().is_some() {

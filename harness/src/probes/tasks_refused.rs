@@ -33,7 +33,7 @@ probes! {
         ["tasks.tool.forbidden-error", "tasks.tool.required-error"];
     /// Adds `task` to requests for which the server declares no tasks: they are served as if it were not there.
     undeclared_augmentation_is_passed_over (Breaking, Legacy, Any) decides
-        ["tasks.undeclared.ignored", "tasks.capability.exhaustive"];
+        ["tasks.undeclared.ignored", "tasks.capability.exhaustive", "tasks.capability.declared"];
     /// Begins tasks with an id of its own choice and with a life of ten years, and asks for one while naming another in
     /// the metadata: the server makes the ids, limits the life, and goes by the parameter.
     odd_task_parameters_are_borne (Breaking, Legacy, Any) decides [
@@ -56,8 +56,19 @@ fn says_nothing(text: &str) -> bool {
     let plain: String = text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
     matches!(
         plain.as_str(),
-        "" | "error" | "failed" | "failure" | "unknown" | "unknownerror" | "internalerror" | "invalidparams"
-            | "invalidparameters" | "badrequest" | "invalidrequest" | "methodnotfound" | "null" | "undefined"
+        "" | "error"
+            | "failed"
+            | "failure"
+            | "unknown"
+            | "unknownerror"
+            | "internalerror"
+            | "invalidparams"
+            | "invalidparameters"
+            | "badrequest"
+            | "invalidrequest"
+            | "methodnotfound"
+            | "null"
+            | "undefined"
     )
 }
 
@@ -80,10 +91,13 @@ fn judge_refusal(stage: &mut Stage<'_>, id: &'static str, what: &str, ticket: &T
     match reply {
         Reply::Error(_) if reply.error_code() == Some(-32602) => stage.judge.held(id),
         Reply::Error(_) => {
-            let seen = seen("other-code", format!("{what} is refused with another code")).pointer("/error/code");
+            let seen =
+                seen("other-code", format!("{what} is refused with another code")).pointer("/error/code");
             stage.judge.broke(id, seen);
         }
-        Reply::Result(_) => stage.judge.broke(id, seen("accepted", format!("{what} is answered with a result"))),
+        Reply::Result(_) => {
+            stage.judge.broke(id, seen("accepted", format!("{what} is answered with a result")))
+        }
         Reply::Silence(_) => stage.judge.broke(id, seen("silence", format!("{what} is not answered"))),
         _ => stage.judge.undecided(id, "no-answer", format!("no usable answer came: {}", reply.describe())),
     }
@@ -124,7 +138,11 @@ fn judge_flag(stage: &mut Stage<'_>, id: &'static str, method: &str, ticket: &Ti
     let unknown = reply.error_code() == Some(-32601);
     let declared = stage.declares(method);
     if !matches!(reply, Reply::Result(_) | Reply::Error(_)) {
-        return stage.judge.undecided(id, "no-answer", format!("no usable answer came: {}", reply.describe()));
+        return stage.judge.undecided(
+            id,
+            "no-answer",
+            format!("no usable answer came: {}", reply.describe()),
+        );
     }
     if declared {
         return stage.judge.decide(id, !unknown, || {
@@ -164,13 +182,17 @@ async fn tools_keep_to_their_task_support(stage: &mut Stage<'_>) {
             Reply::Error(_) if reply.error_code() == Some(-32601) => stage.judge.held(FORBIDDEN),
             Reply::Error(_) => stage.judge.broke(
                 FORBIDDEN,
-                seen("other-code", "a tool that cannot be a task is refused as one with another code").pointer("/error/code"),
+                seen("other-code", "a tool that cannot be a task is refused as one with another code")
+                    .pointer("/error/code"),
             ),
             Reply::Result(_) if task_of(&reply).is_some() => {
                 stage.judge.broke(FORBIDDEN, seen("task", "a tool that cannot be a task became one"));
             }
             Reply::Result(_) => {
-                stage.judge.broke(FORBIDDEN, seen("served", "a tool that cannot be a task is called as if it were asked to"));
+                stage.judge.broke(
+                    FORBIDDEN,
+                    seen("served", "a tool that cannot be a task is called as if it were asked to"),
+                );
             }
             _ => {}
         }
@@ -189,7 +211,9 @@ async fn tools_keep_to_their_task_support(stage: &mut Stage<'_>) {
             stage.judge.broke(REQUIRED, seen("other-code", text).quality().pointer("/error/code"));
         }
         Reply::Result(_) => {
-            stage.judge.broke(REQUIRED, seen("served", "a tool that has to be a task is served without `task`"));
+            stage
+                .judge
+                .broke(REQUIRED, seen("served", "a tool that has to be a task is served without `task`"));
         }
         _ => {}
     }
@@ -208,7 +232,9 @@ async fn undeclared_augmentation_is_passed_over(stage: &mut Stage<'_>) {
             stage.judge.held(EXHAUSTIVE);
         } else if task_of(&reply).is_some() {
             let text = format!("`{method}` became a task, which the capabilities do not list");
-            let seen = breach("not-listed", text, &ticket, &reply).expected(&["the usual result"]).pointer("/result/task");
+            let seen = breach("not-listed", text, &ticket, &reply)
+                .expected(&["the usual result"])
+                .pointer("/result/task");
             stage.judge.broke(EXHAUSTIVE, seen);
         }
     } else {
@@ -220,7 +246,9 @@ async fn undeclared_augmentation_is_passed_over(stage: &mut Stage<'_>) {
     // Where it could become a task, that would show best.
     let support = |call: &&super::Call| {
         let tool = stage.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
-        tool.is_some_and(|tool| tool.pointer("/execution/taskSupport").is_some_and(|support| support == "optional"))
+        tool.is_some_and(|tool| {
+            tool.pointer("/execution/taskSupport").is_some_and(|support| support == "optional")
+        })
     };
     let mut calls = stage.offer.calls.iter().filter(|call| call.succeeded());
     let Some(call) = calls.clone().find(support).or(calls.next()).cloned() else {
@@ -230,6 +258,13 @@ async fn undeclared_augmentation_is_passed_over(stage: &mut Stage<'_>) {
     let params = json!({"name": call.tool, "arguments": call.arguments, "task": {"ttl": TTL}});
     let outgoing = stage.compose_call(params);
     let (ticket, reply) = stage.breaking(outgoing).await;
+    if task_of(&reply).is_some() {
+        let text = "a call became a task on a server that does not declare so";
+        let seen = breach("undeclared", text, &ticket, &reply)
+            .expected(&["`tasks.requests.tools.call` in the capabilities, or the result of the call"])
+            .actual("a task");
+        stage.judge.broke("tasks.capability.declared", seen);
+    }
     match &reply {
         Reply::Result(answer) => {
             let content = answer.message.result().is_some_and(|result| result.get("content").is_some());
@@ -241,11 +276,20 @@ async fn undeclared_augmentation_is_passed_over(stage: &mut Stage<'_>) {
         }
         Reply::Error(_) => stage.judge.broke(
             IGNORED,
-            breach("refused", "a call with `task` is refused by a server that declares no tasks", &ticket, &reply)
-                .expected(&["the result of the call, as without `task`"])
-                .pointer("/error"),
+            breach(
+                "refused",
+                "a call with `task` is refused by a server that declares no tasks",
+                &ticket,
+                &reply,
+            )
+            .expected(&["the result of the call, as without `task`"])
+            .pointer("/error"),
         ),
-        _ => stage.judge.undecided(IGNORED, "no-answer", format!("no usable answer came: {}", reply.describe())),
+        _ => stage.judge.undecided(
+            IGNORED,
+            "no-answer",
+            format!("no usable answer came: {}", reply.describe()),
+        ),
     }
 }
 
@@ -254,7 +298,9 @@ async fn odd_task_parameters_are_borne(stage: &mut Stage<'_>) {
         return;
     }
     let quick = stage.offer.quick_task.clone();
-    let Some((name, arguments)) = quick.or(able(stage).into_iter().next().map(|tool| (tool.name, tool.arguments))) else {
+    let Some((name, arguments)) =
+        quick.or(able(stage).into_iter().next().map(|tool| (tool.name, tool.arguments)))
+    else {
         let rows = ["tasks.id.receiver-generated", "tasks.limits.max-ttl", "tasks.related-task.param-wins"];
         return stage.leave_open(&rows, "no-tool", "no tool that may be called can be called as a task");
     };
@@ -274,7 +320,8 @@ async fn own_choice(stage: &mut Stage<'_>, name: &str, arguments: &Value) {
     const ID: &str = "tasks.id.receiver-generated";
     const CHOSEN: &str = "mcprove-chosen-id";
     let task = json!({"ttl": TTL, "taskId": CHOSEN});
-    let outgoing = stage.compose_call(json!({"name": name, "arguments": arguments, "task": task, "taskId": CHOSEN}));
+    let outgoing =
+        stage.compose_call(json!({"name": name, "arguments": arguments, "task": task, "taskId": CHOSEN}));
     let (ticket, reply) = stage.breaking(outgoing).await;
     match task_of(&reply) {
         Some(id) => stage.judge.decide(ID, id != CHOSEN, || {
@@ -315,14 +362,20 @@ async fn contrary(stage: &mut Stage<'_>, one: &str, other: &str) {
     let params = json!({"taskId": one, "_meta": {RELATED_TASK: {"taskId": other}}});
     let outgoing = stage.talk.compose("tasks/get", params);
     let (ticket, reply) = stage.breaking(outgoing).await;
-    let seen = |class: &str, text: &str| breach(class, text, &ticket, &reply).expected(&["the task of the parameter"]);
+    let seen = |class: &str, text: &str| {
+        breach(class, text, &ticket, &reply).expected(&["the task of the parameter"])
+    };
     match reply.result().and_then(|result| result.get("taskId")?.as_str()) {
         Some(id) if id == one => stage.judge.held(ID),
-        Some(_) => stage.judge.broke(ID, seen("metadata", "`tasks/get` goes by the metadata and not by `taskId`")),
+        Some(_) => {
+            stage.judge.broke(ID, seen("metadata", "`tasks/get` goes by the metadata and not by `taskId`"))
+        }
         None if reply.is_error() => {
             // Whether it is the metadata shows by the same request without it.
             if stage.of_task("tasks/get", one).await.1.result().is_some() {
-                stage.judge.broke(ID, seen("refused", "`tasks/get` is refused for its metadata").pointer("/error"));
+                stage
+                    .judge
+                    .broke(ID, seen("refused", "`tasks/get` is refused for its metadata").pointer("/error"));
             }
         }
         None => {}
@@ -333,11 +386,19 @@ async fn contrary(stage: &mut Stage<'_>, one: &str, other: &str) {
 async fn brief_is_gone(stage: &mut Stage<'_>) {
     const ID: &str = "tasks.limits.cleanup";
     let Some((id, at)) = stage.offer.brief_task.take() else {
-        return stage.judge.undecided(ID, "long-lives", "the server gives its tasks lives too long to wait for");
+        return stage.judge.undecided(
+            ID,
+            "long-lives",
+            "the server gives its tasks lives too long to wait for",
+        );
     };
     let deadline = at + REMOVED_SOON;
     loop {
-        let wait = if Instant::now() < at { at.saturating_duration_since(Instant::now()) } else { REMOVED_SOON / 10 };
+        let wait = if Instant::now() < at {
+            at.saturating_duration_since(Instant::now())
+        } else {
+            REMOVED_SOON / 10
+        };
         let (ticket, reply) = stage.of_task("tasks/get", &id).await;
         if reply.is_error() {
             return stage.judge.held(ID);
@@ -377,14 +438,23 @@ async fn tasks_outlive_connections(stage: &mut Stage<'_>) {
     stage.talk.abort(&waiting).await;
     let (ticket, reply) = stage.of_task("tasks/get", &id).await;
     match status_of(&reply) {
-        Some("cancelled") | None if matches!(open, Reply::Silence(_)) => stage.judge.broke(
-            ID,
-            breach("ends-with-connection", "a task ends when a connection that waited for it is closed", &ticket, &reply)
+        status if matches!(open, Reply::Silence(_)) && (status == Some("cancelled") || reply.is_error()) => {
+            stage.judge.broke(
+                ID,
+                breach(
+                    "ends-with-connection",
+                    "a task ends when a connection that waited for it is closed",
+                    &ticket,
+                    &reply,
+                )
                 .expected(&["the task, going on"])
                 .actual(status_of(&reply).unwrap_or("no task")),
-        ),
+            )
+        }
         Some(_) => stage.judge.held(ID),
-        None => stage.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe())),
+        None => {
+            stage.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe()))
+        }
     }
     if stage.declares("tasks/cancel") {
         stage.of_task("tasks/cancel", &id).await;
@@ -404,10 +474,13 @@ async fn anonymous_clients_get_no_list(stage: &mut Stage<'_>) {
     if stage.talk.is_authorized() {
         return stage.judge.undecided(ID, "authorized", "the client is known by its credentials");
     }
-    let breach = crate::monitors::Breach::new("declared", "a server that cannot tell its clients apart lists their tasks")
-        .quality()
-        .expected(&["no `tasks.list` without authorization"])
-        .actual("`tasks.list` over HTTP, without credentials");
+    let breach = crate::monitors::Breach::new(
+        "declared",
+        "a server that cannot tell its clients apart lists their tasks",
+    )
+    .quality()
+    .expected(&["no `tasks.list` without authorization"])
+    .actual("`tasks.list` over HTTP, without credentials");
     stage.judge.broke(ID, breach);
 }
 

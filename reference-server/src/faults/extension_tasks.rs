@@ -5,12 +5,15 @@ use serde_json::{Value, json};
 use crate::faults::Duty;
 use crate::faults::edit::{at, is, put};
 use crate::faults::fault::{Fault, HTTP, MODERN, STDIO, fault};
-use crate::faults::hook::Hook::{Answer, Forgive, Input, Intercept, Neglect, Notified, Notify, Refusal, Result};
+use crate::faults::hook::Hook::{
+    Answer, Forgive, Input, Intercept, Neglect, Notified, Notify, Refusal, Result,
+};
 use crate::faults::hook::Input::{Changed, Pass};
 use crate::faults::hook::Instead;
 use crate::faults::tasks::{note, remember, remembers, swap};
 use crate::message::{
-    HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_CLIENT_CAPABILITY, Object, Reply,
+    HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_CLIENT_CAPABILITY, Object,
+    Reply,
 };
 
 const EXTENSION: &str = "io.modelcontextprotocol/tasks";
@@ -31,7 +34,10 @@ pub(super) const FAULTS: &[Fault] = &[
         "Calls become tasks for every client.",
         &[Input(|_, bytes| declare(bytes, |_| true))],
     )
-    .also_seen(&["extension-tasks.legacy.client-capability-insufficient"])
+    .also_seen(&[
+        "extension-tasks.legacy.client-capability-insufficient",
+        "base.result-type.extension-only-when-declared",
+    ])
     .within(MODERN),
     fault(
         "extension-tasks.create.undeclared-required-error/internal",
@@ -49,6 +55,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Getting a prompt becomes a task.",
         &[Result("prompts/get", |_, result| put(result, &["resultType"], "task"))],
     )
+    .also_seen(&["base.result-type.extension-only-when-declared", "base.result-type.known"])
     .within(MODERN),
     fault(
         "extension-tasks.create.result-type/complete",
@@ -223,13 +230,17 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
             }),
             Result("tasks/get", |asked, task| {
-                let Some(last) = asked.memory.kept().filter(|last| last["task"] == asked.text("taskId")) else { return };
+                let Some(last) = asked.memory.kept().filter(|last| last["task"] == asked.text("taskId"))
+                else {
+                    return;
+                };
                 asked.memory.keep(Value::Null);
                 ask_again(task, last["key"].as_str().unwrap_or_default());
             }),
         ],
     )
     .breaking(&["extension-tasks.input.keys-unique"])
+    .also_seen(&["extension-tasks.task.terminal-final", "extension-tasks.task.transitions"])
     .within(MODERN),
     fault(
         "extension-tasks.input.declared-only/asked",
@@ -247,7 +258,9 @@ pub(super) const FAULTS: &[Fault] = &[
     fault(
         "extension-tasks.update.ack-empty/task",
         "The acknowledgement of an update names the task.",
-        &[Result("tasks/update", |asked, result| drop(result.insert("taskId".into(), asked.text("taskId").into())))],
+        &[Result("tasks/update", |asked, result| {
+            drop(result.insert("taskId".into(), asked.text("taskId").into()))
+        })],
     )
     .warning_in(MODERN)
     .within(MODERN),
@@ -275,7 +288,9 @@ pub(super) const FAULTS: &[Fault] = &[
                 let keys = asked.params.get("inputResponses").and_then(Value::as_object);
                 let stale = keys.is_some_and(|keys| keys.keys().any(|key| !remembers(asked, "asked", key)));
                 let refused = asked.is("tasks/update") && stale;
-                refused.then(|| Instead::error(INVALID_PARAMS, "Invalid params: nothing was asked under this key"))
+                refused.then(|| {
+                    Instead::error(INVALID_PARAMS, "Invalid params: nothing was asked under this key")
+                })
             }),
         ],
     )
@@ -292,6 +307,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The acknowledgement of a cancellation has a type of its own.",
         &[Result("tasks/cancel", |_, result| put(result, &["resultType"], "cancelled"))],
     )
+    .also_seen(&["base.result-type.known"])
     .within(MODERN),
     fault(
         "extension-tasks.cancel.unknown-task/acknowledged",
@@ -313,7 +329,8 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
             }),
             Notified(|memory, notification| {
-                let request = notification.request_id.as_ref().map(|id| format!("{:?}", id.key())).unwrap_or_default();
+                let request =
+                    notification.request_id.as_ref().map(|id| format!("{:?}", id.key())).unwrap_or_default();
                 let kept = memory.kept().unwrap_or_default();
                 let tasks = kept[&request].as_object().cloned().unwrap_or_default();
                 for task in tasks.keys() {
@@ -395,7 +412,8 @@ pub(super) const FAULTS: &[Fault] = &[
             Forgive(|asked, error| error.code == HEADER_MISMATCH && asked.is("tasks/get")),
             Answer(|asked, answer| {
                 let other = answer.as_ref().is_err_and(|error| error.code == MISSING_CLIENT_CAPABILITY);
-                let declared = asked.params.get("_meta").and_then(|meta| meta.get(CAPABILITIES)?.get("extensions"));
+                let declared =
+                    asked.params.get("_meta").and_then(|meta| meta.get(CAPABILITIES)?.get("extensions"));
                 if asked.is("tasks/get") && other && declared.is_some() {
                     *answer = Ok(Reply::Text(ACKNOWLEDGEMENT.to_owned()));
                 }
@@ -426,7 +444,9 @@ pub(super) const FAULTS: &[Fault] = &[
     fault(
         "extension-tasks.legacy.capability-not-advertised/declared",
         "The capability of 2025-11-25 is declared.",
-        &[Result("server/discover", |_, result| put(result, &["capabilities", "tasks"], json!({"cancel": {}})))],
+        &[Result("server/discover", |_, result| {
+            put(result, &["capabilities", "tasks"], json!({"cancel": {}}))
+        })],
     )
     .warning_in(MODERN)
     .within(MODERN),
@@ -436,6 +456,7 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Input(|_, bytes| declare(bytes, |capabilities| capabilities.contains_key("tasks")))],
     )
     .breaking(&["extension-tasks.create.declared-clients-only"])
+    .also_seen(&["base.result-type.extension-only-when-declared"])
     .within(MODERN),
 ];
 

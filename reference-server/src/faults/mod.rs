@@ -33,6 +33,7 @@ mod robustness;
 mod schema;
 mod stdio;
 mod tasks;
+mod tasks_kept;
 mod tasks_told;
 mod tools;
 mod versioning;

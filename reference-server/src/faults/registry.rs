@@ -4,9 +4,10 @@ use std::fmt;
 
 use crate::faults::fault::Fault;
 use crate::faults::{
-    base, caching, cancellation, capabilities, completion, content, discover, extension_tasks, http, http_headers,
-    http_legacy_sse, http_session, identity, lifecycle, logging, meta, pagination, ping, progress, prompts,
-    resources, robustness, schema, stdio, tasks, tasks_told, tools, versioning,
+    base, caching, cancellation, capabilities, completion, content, discover, extension_tasks, http,
+    http_headers, http_legacy_sse, http_session, identity, lifecycle, logging, meta, pagination, ping,
+    progress, prompts, resources, robustness, schema, stdio, tasks, tasks_kept, tasks_told, tools,
+    versioning,
 };
 
 /// The tables, each with the name of its area of requirements.
@@ -36,6 +37,7 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("schema", schema::FAULTS),
     ("stdio", stdio::FAULTS),
     ("tasks", tasks::FAULTS),
+    ("tasks", tasks_kept::FAULTS),
     ("tasks", tasks_told::FAULTS),
     ("tools", tools::FAULTS),
     ("versioning", versioning::FAULTS),

@@ -69,11 +69,7 @@ pub(crate) fn terms(
 }
 
 fn new_id(server: &Server) -> String {
-    if server.keeps(Duty::TaskIdsRandom) {
-        random_id()
-    } else {
-        Timestamp::now().as_nanosecond().to_string()
-    }
+    if server.keeps(Duty::TaskIdsRandom) { random_id() } else { Timestamp::now().as_nanosecond().to_string() }
 }
 
 /// The time that a client gets of what it asks for in `task.ttl`.
