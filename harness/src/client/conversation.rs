@@ -48,8 +48,9 @@ pub struct Conversation {
     answering: Answering,
     next_id: i64,
     answered: HashSet<usize>,
-    /// Requests of the server whose answers are held back, while that is wanted.
-    held_back: Option<Vec<usize>>,
+    /// Whether answers to the server's requests are held back, and which are.
+    holds_answers: bool,
+    held_back: Vec<usize>,
     spoken_to: bool,
     /// Where valid requests were sent: these must be answered.
     owed: HashSet<u64>,
@@ -121,7 +122,8 @@ impl Conversation {
             answering: Answering::Willing,
             next_id: 1,
             answered: HashSet::new(),
-            held_back: None,
+            holds_answers: false,
+            held_back: Vec::new(),
             spoken_to: false,
             owed: HashSet::new(),
             unanswered: 0,
@@ -371,19 +373,31 @@ impl Conversation {
         }
     }
 
-    /// Holds answers to the server's requests back, pings aside; or sends those that were held back, as soon as
-    /// something is waited for.
-    pub fn hold_answers(&mut self, hold: bool) {
-        match (hold, self.held_back.take()) {
-            (true, held) => self.held_back = Some(held.unwrap_or_default()),
-            (false, Some(held)) => self.inbox.asked.extend(held),
-            (false, None) => {}
+    /// Leaves what a process writes unread for a while from now on, as a busy client does; returns at once. Over HTTP
+    /// nothing happens.
+    pub fn leave_unread(&self, time: Duration) {
+        if let Link::Stdio { process } = &self.link {
+            process.leave_unread(time);
         }
+    }
+
+    /// Holds answers to what the server asks from now on back, pings aside, or no longer does. What was held back stays
+    /// so until [`Conversation::release_answers`].
+    pub fn hold_answers(&mut self, hold: bool) {
+        self.holds_answers = hold;
     }
 
     /// How many requests of the server wait for an answer that is held back.
     pub fn held_answers(&self) -> usize {
-        self.held_back.as_ref().map_or(0, Vec::len)
+        self.held_back.len()
+    }
+
+    /// Sends the answers that were held back, as soon as something is waited for; how many there are.
+    pub fn release_answers(&mut self) -> usize {
+        self.holds_answers = false;
+        let held = self.held_back.len();
+        self.inbox.asked.append(&mut self.held_back);
+        held
     }
 
     /// All messages that came in since a position.
@@ -547,8 +561,8 @@ impl Conversation {
                 continue;
             }
             let heard = self.inbox.heard[index].message.clone();
-            if let Some(held) = self.held_back.as_mut().filter(|_| heard.method() != Some("ping")) {
-                held.push(index);
+            if self.holds_answers && heard.method() != Some("ping") {
+                self.held_back.push(index);
                 continue;
             }
             self.answered.insert(index);

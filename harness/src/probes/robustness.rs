@@ -12,8 +12,8 @@ probes! {
     /// Sends the same valid request in four spellings: as usual, with its members in another order, with white space,
     /// with characters of its strings escaped. All are the same JSON, so all get the same kind of answer.
     equal_json_is_treated_equally (Clean, Both, Any) decides ["robustness.equal-json-equal-verdict"];
-    /// Sends broken JSON, bytes that are no UTF-8, scalars, an array (where there are no batches), a response to
-    /// nothing and a long line of garbage, each followed by a valid request. Whatever the server says of the garbage, the
+    /// Sends broken and truncated JSON, bytes that are no UTF-8, scalars, an array (where there are no batches), a response
+    /// to nothing, a long line of garbage, blank lines, a carriage return and a byte order mark, each followed by a valid request. Whatever the server says of the garbage, the
     /// valid request is answered: one broken message must not take everybody's session with it.
     malformed_input_is_survived (Breaking, Both, Any) decides [
         "robustness.liveness.after-malformed",
@@ -43,6 +43,7 @@ probes! {
 
 const DEPTH: usize = 10_000;
 const LONG: usize = 64 << 10;
+const NOTIFICATION: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/mcprove-unknown"}"#;
 
 async fn equal_json_is_treated_equally(stage: &mut Stage<'_>) {
     const ID: &str = "robustness.equal-json-equal-verdict";
@@ -132,7 +133,14 @@ async fn malformed_input_is_survived(stage: &mut Stage<'_>) {
         ),
         ("stray-response", br#"{"jsonrpc":"2.0","id":"mcprove-never-asked","result":{}}"#.to_vec()),
         ("long-garbage", vec![b'x'; 4 * LONG]),
+        ("blank", b"  ".to_vec()),
+        ("carriage-return", [NOTIFICATION, b"\r"].concat()),
+        ("byte-order-mark", [b"\xEF\xBB\xBF", NOTIFICATION].concat()),
+        ("truncated", NOTIFICATION[..NOTIFICATION.len() / 2].to_vec()),
     ];
+    if stage.transport() == Transport::Stdio {
+        stimuli.push(("empty-line", Vec::new()));
+    }
     if !stage.revision.has_batches() {
         stimuli.push(("array", b"[1,2]".to_vec()));
     }

@@ -88,6 +88,7 @@ async fn everything_is_watched(stage: &mut Stage<'_>) {
     }
     unsubscribe(stage, subscriptions, &uris, subscribed, &calls).await;
     cancel(stage, began, calls).await;
+    stage.talk.hold_answers(false);
 }
 
 /// The URIs that are watched.
