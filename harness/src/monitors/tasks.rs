@@ -2,7 +2,7 @@
 
 use super::http::exchange;
 use super::rule::monitors;
-use super::task_log::{Known, Place, Shown, shown, timestamp};
+use super::task_log::{Known, Shown, shown, timestamp};
 use super::{Asked, Breach, Judge, Moment, State};
 use crate::protocol::Revision;
 use serde_json::Value;
@@ -247,7 +247,7 @@ fn members_of_tasks_are_sound(moment: &Moment<'_>, judge: &mut Judge) {
             };
             match timestamp(text) {
                 None => {
-                    judge.broke(id, seen("no-timestamp", format!("`{member}` of a task is no timestamp")))
+                    judge.broke(id, seen("no-timestamp", format!("`{member}` of a task is no timestamp")));
                 }
                 Some((_, true)) => {
                     let message = format!("`{member}` of a task has no offset from UTC");

@@ -37,7 +37,7 @@ fn messages_name_their_task(moment: &Moment<'_>, judge: &mut Judge) {
     let message = heard.message;
     match (message.kind(), message.method()) {
         (Kind::Request, Some("elicitation/create" | "sampling/createMessage")) => {
-            judge_question(moment, judge)
+            judge_question(moment, judge);
         }
         (Kind::Notification, Some("notifications/progress")) => judge_progress(moment, judge),
         (Kind::Result, _) => judge_result(moment, judge),

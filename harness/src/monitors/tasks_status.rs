@@ -159,7 +159,8 @@ fn cancelled_work_is_quiet(state: &State, judge: &mut Judge) {
     for progress in state.notices.progress.values().filter(|progress| progress.rate.count > 0 && holds(state))
     {
         let known = progress.task.as_deref().and_then(|task| state.tasks.get(task));
-        if !known.and_then(|known| known.cancelled).is_some_and(|at| state.now.saturating_sub(at) >= QUIET) {
+        let cancelled = known.and_then(|known| known.cancelled);
+        if cancelled.is_none_or(|at| state.now.saturating_sub(at) < QUIET) {
             continue;
         }
         if state.transport().is_http() {
@@ -205,19 +206,17 @@ fn judge_result(moment: &Moment<'_>, asked: &Asked, message: &crate::protocol::M
         None => "a result".to_owned(),
     };
     match over.status.as_str() {
-        "completed" if error.is_some() => {
-            if !known.may_be_gone(moment.record.at) {
-                judge.broke(
-                    TERMINAL,
-                    Breach::new("lost", "the result of a completed task cannot be had")
-                        .expected(&["the result of the call"])
-                        .actual(actual(error))
-                        .at(moment.record)
-                        .sent(asked.seq)
-                        .pointer("/error"),
-                );
-            }
-        }
+        // Its time is over, or nearly.
+        "completed" if error.is_some() && known.may_be_gone(moment.record.at) => {}
+        "completed" if error.is_some() => judge.broke(
+            TERMINAL,
+            Breach::new("lost", "the result of a completed task cannot be had")
+                .expected(&["the result of the call"])
+                .actual(actual(error))
+                .at(moment.record)
+                .sent(asked.seq)
+                .pointer("/error"),
+        ),
         "completed" => judge.held(TERMINAL),
         "failed" => {
             judge.held(TERMINAL);

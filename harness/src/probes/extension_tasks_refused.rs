@@ -129,7 +129,7 @@ fn judge_ignored(stage: &mut Stage<'_>, id: &'static str, plain: &Reply, ticket:
             .pointer("/result/resultType")
         }),
         (Reply::Error(_), Reply::Error(_)) if plain.error_code() == reply.error_code() => {
-            stage.judge.held(id)
+            stage.judge.held(id);
         }
         (Reply::Result(_) | Reply::Error(_), Reply::Result(_) | Reply::Error(_)) => stage.judge.broke(
             id,
@@ -196,7 +196,7 @@ async fn undeclared_clients_are_told_so(stage: &mut Stage<'_>) {
     let listening = listen(stage, &request, params, true).await;
     match opened(stage, &listening).await {
         Opened::Answered(reply) => {
-            judge_undeclared(stage, LISTEN, "a subscription to a task", &listening.ticket, &reply)
+            judge_undeclared(stage, LISTEN, "a subscription to a task", &listening.ticket, &reply);
         }
         Opened::Acknowledged(heard) => {
             stage.judge.broke(
@@ -213,7 +213,7 @@ async fn undeclared_clients_are_told_so(stage: &mut Stage<'_>) {
             end(stage, &listening).await;
         }
         Opened::Nothing => {
-            stage.judge.undecided(LISTEN, "no-answer", "neither an acknowledgement nor an error came")
+            stage.judge.undecided(LISTEN, "no-answer", "neither an acknowledgement nor an error came");
         }
     }
 }
@@ -237,7 +237,7 @@ async fn what_is_no_task_is_refused(stage: &mut Stage<'_>) {
                 stage.judge.broke(GONE, seen.quality().pointer("/error/code"));
             }
             Reply::Result(_) => {
-                stage.judge.broke(GONE, seen("served", format!("`{method}` of 2025-11-25 is still served")))
+                stage.judge.broke(GONE, seen("served", format!("`{method}` of 2025-11-25 is still served")));
             }
             _ => {}
         }
@@ -282,7 +282,11 @@ async fn what_is_no_task_is_refused(stage: &mut Stage<'_>) {
                     .broke(id, seen("served", format!("`{method}` is served for a task that there is not")));
             }
             _ => {
-                stage.judge.undecided(id, "no-answer", format!("no usable answer came: {}", reply.describe()))
+                stage.judge.undecided(
+                    id,
+                    "no-answer",
+                    format!("no usable answer came: {}", reply.describe()),
+                );
             }
         }
     }

@@ -47,7 +47,8 @@ async fn messages_end_at_newlines_however_they_are_written(stage: &mut Stage<'_>
     let mut cut: Vec<(Bytes, Duration)> = pieces(&line).into_iter().map(|piece| (piece, PAUSE)).collect();
     cut.push((Bytes::from_static(b"\n"), Duration::ZERO));
     let (seven, whole) = message("é");
-    let bytewise = whole.iter().chain(b"\n").map(|byte| (Bytes::copy_from_slice(&[*byte]), Duration::ZERO)).collect();
+    let bytewise =
+        whole.iter().chain(b"\n").map(|byte| (Bytes::copy_from_slice(&[*byte]), Duration::ZERO)).collect();
     let together = join(&[&two.1, &three.1, &four.1]);
     let split = five.1.len() + 1 + six.1.len() / 2;
     let both = join(&[&five.1, &six.1]);
@@ -130,7 +131,11 @@ async fn a_late_reader_gets_every_answer(stage: &mut Stage<'_>) {
     let method = stage.lists().first().map_or(stage.harmless(), |(method, _)| *method);
     let (_, reply) = stage.request(method, json!({})).await;
     let Reply::Result(answer) = &reply else {
-        return stage.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe()));
+        return stage.judge.undecided(
+            ID,
+            "no-answer",
+            format!("no usable answer came: {}", reply.describe()),
+        );
     };
     let length = answer.message.text().len();
     let padding = "x".repeat(LONG);
@@ -146,9 +151,14 @@ async fn a_late_reader_gets_every_answer(stage: &mut Stage<'_>) {
         match &stage.talk.reply(ticket).await {
             Reply::Result(_) | Reply::Error(_) => {}
             Reply::Silence(_) => {
-                let what = format!("request {} of {all} that were written while nothing was read was not answered", at + 1);
+                let what = format!(
+                    "request {} of {all} that were written while nothing was read was not answered",
+                    at + 1
+                );
                 let breach = breach("unread", what, ticket, &Reply::Silence(UNREAD));
-                return stage.judge.broke(ID, breach.expected(&["an answer for each, once the client reads on"]));
+                return stage
+                    .judge
+                    .broke(ID, breach.expected(&["an answer for each, once the client reads on"]));
             }
             other => return stage.judge.undecided(ID, "gone", other.describe()),
         }

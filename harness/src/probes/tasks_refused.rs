@@ -96,7 +96,7 @@ fn judge_refusal(stage: &mut Stage<'_>, id: &'static str, what: &str, ticket: &T
             stage.judge.broke(id, seen);
         }
         Reply::Result(_) => {
-            stage.judge.broke(id, seen("accepted", format!("{what} is answered with a result")))
+            stage.judge.broke(id, seen("accepted", format!("{what} is answered with a result")));
         }
         Reply::Silence(_) => stage.judge.broke(id, seen("silence", format!("{what} is not answered"))),
         _ => stage.judge.undecided(id, "no-answer", format!("no usable answer came: {}", reply.describe())),
@@ -368,17 +368,15 @@ async fn contrary(stage: &mut Stage<'_>, one: &str, other: &str) {
     match reply.result().and_then(|result| result.get("taskId")?.as_str()) {
         Some(id) if id == one => stage.judge.held(ID),
         Some(_) => {
-            stage.judge.broke(ID, seen("metadata", "`tasks/get` goes by the metadata and not by `taskId`"))
+            stage.judge.broke(ID, seen("metadata", "`tasks/get` goes by the metadata and not by `taskId`"));
         }
-        None if reply.is_error() => {
+        None => {
+            let refused = seen("refused", "`tasks/get` is refused for its metadata").pointer("/error");
             // Whether it is the metadata shows by the same request without it.
-            if stage.of_task("tasks/get", one).await.1.result().is_some() {
-                stage
-                    .judge
-                    .broke(ID, seen("refused", "`tasks/get` is refused for its metadata").pointer("/error"));
+            if reply.is_error() && stage.of_task("tasks/get", one).await.1.result().is_some() {
+                stage.judge.broke(ID, refused);
             }
         }
-        None => {}
     }
 }
 
@@ -449,11 +447,11 @@ async fn tasks_outlive_connections(stage: &mut Stage<'_>) {
                 )
                 .expected(&["the task, going on"])
                 .actual(status_of(&reply).unwrap_or("no task")),
-            )
+            );
         }
         Some(_) => stage.judge.held(ID),
         None => {
-            stage.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe()))
+            stage.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe()));
         }
     }
     if stage.declares("tasks/cancel") {

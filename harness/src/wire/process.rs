@@ -282,8 +282,10 @@ impl Process {
     /// Leaves the standard output unread for a while from now on, as a busy client does: what the process writes fills
     /// its pipe, and then the process has to wait. At most one read that has begun is still taken.
     pub fn leave_unread(&self, time: Duration) {
-        self.shared.observe(Event::Note(format!("standard output is left unread for {} ms", time.as_millis())));
-        *self.shared.unread_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + time);
+        self.shared
+            .observe(Event::Note(format!("standard output is left unread for {} ms", time.as_millis())));
+        *self.shared.unread_until.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Instant::now() + time);
     }
 
     /// Closes the standard input, which asks a server to end. A write that still waits is given up.

@@ -259,7 +259,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "extension-tasks.update.ack-empty/task",
         "The acknowledgement of an update names the task.",
         &[Result("tasks/update", |asked, result| {
-            drop(result.insert("taskId".into(), asked.text("taskId").into()))
+            result.insert("taskId".into(), asked.text("taskId").into());
         })],
     )
     .warning_in(MODERN)
@@ -445,7 +445,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "extension-tasks.legacy.capability-not-advertised/declared",
         "The capability of 2025-11-25 is declared.",
         &[Result("server/discover", |_, result| {
-            put(result, &["capabilities", "tasks"], json!({"cancel": {}}))
+            put(result, &["capabilities", "tasks"], json!({"cancel": {}}));
         })],
     )
     .warning_in(MODERN)

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use crate::faults::fault::{Fault, LEGACY, STDIO, fault};
 use crate::faults::hook::Hook::{Answer, Input, Intercept, Response};
-use crate::faults::hook::Instead;
 use crate::faults::hook::Input::{Changed, Drop, Exit, Hang, Pass};
+use crate::faults::hook::Instead;
 
 pub(super) const FAULTS: &[Fault] = &[
     fault(

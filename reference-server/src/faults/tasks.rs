@@ -10,7 +10,7 @@ use crate::faults::hook::Hook::{
 };
 use crate::faults::hook::{Asked, Instead, Memory};
 use crate::faults::tasks_told::{event, line};
-use crate::message::{INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, Object, Reply};
+use crate::message::{INTERNAL_ERROR, METHOD_NOT_FOUND, Object, Reply};
 
 pub(super) const RELATED: &str = "io.modelcontextprotocol/related-task";
 
