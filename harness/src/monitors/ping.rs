@@ -17,7 +17,8 @@ monitors! {
 
 fn pings_are_answered(moment: &Moment<'_>, judge: &mut Judge) {
     let Some(Heard { message, answers: Some(asked), .. }) = moment.message else { return };
-    if asked.method != "ping" {
+    // An error may be what a server says of a ping that was cancelled.
+    if asked.method != "ping" || (asked.cancelled && message.error().is_some()) {
         return;
     }
     judge.decide("ping.answered", message.result().is_some(), || {

@@ -44,6 +44,7 @@ mod subscriptions;
 mod tools;
 mod tour;
 mod traversal;
+mod variety;
 mod versioning;
 
 pub use offer::{Call, Cancelled, Cursor, Offer};
