@@ -251,6 +251,10 @@ fn answers_show_no_internals(moment: &Moment<'_>, judge: &mut Judge) {
         Kind::Notification if message.method() == Some("notifications/message") => {
             (message.params().and_then(|params| params.get("data")), "/params/data")
         }
+        // What failed tells why in its content.
+        Kind::Result if message.result().is_some_and(|result| result["isError"] == true) => {
+            (message.result().and_then(|result| result.get("content")), "/result/content")
+        }
         _ => return,
     };
     let Some(texts) = texts else { return };

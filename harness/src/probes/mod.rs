@@ -50,6 +50,7 @@ mod tasks_refused;
 mod tools;
 mod tour;
 mod traversal;
+mod variety;
 mod versioning;
 
 pub use offer::{Call, Cancelled, Cursor, Offer};

@@ -76,6 +76,8 @@ pub struct Call {
     /// What the client was asked for on the way. In the legacy era: while the call was open, so that it may have been
     /// another call that asked.
     pub wishes: Vec<Wish>,
+    /// Its progress token.
+    pub token: Value,
     /// How long it took, demands for input included.
     pub took: std::time::Duration,
 }

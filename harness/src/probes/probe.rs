@@ -284,6 +284,7 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::tasks_refused::PROBES,
         super::tools::PROBES,
         super::traversal::PROBES,
+        super::variety::PROBES,
         super::versioning::PROBES,
         // A second `initialize` may leave the conversation in any state.
         super::lifecycle::PROBES,

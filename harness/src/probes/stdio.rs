@@ -5,7 +5,7 @@ use super::probe::{breach, probes};
 use super::{Solo, Stage};
 use crate::client::{Outgoing, Reply, Ticket};
 use crate::monitors::Breach;
-use crate::protocol::Id;
+use crate::protocol::{Id, Message};
 use crate::wire::Taint;
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ async fn all_answered(stage: &mut Stage<'_>, name: &str, ids: &[Id], ticket: &Ti
         let reply = stage.talk.reply(&ticket).await;
         match &reply {
             Reply::Result(_) | Reply::Error(_) => stage.judge.held(ID),
-            Reply::Silence(_) if super::base::responses_since(stage, ticket.since) >= ids.len() => {
+            Reply::Silence(_) if answers_with_ids(stage, ticket.since) >= ids.len() => {
                 stage.judge.undecided(ID, "other-ids", "the answers carry other ids than the requests");
                 return false;
             }
@@ -96,6 +96,13 @@ async fn all_answered(stage: &mut Stage<'_>, name: &str, ids: &[Id], ticket: &Ti
         }
     }
     true
+}
+
+/// How many responses with an id came since a position: the pieces of a message that fell apart are answered without.
+fn answers_with_ids(stage: &mut Stage<'_>, since: u64) -> usize {
+    let heard = stage.talk.heard_since(since);
+    let with_id = |message: &Message| message.is_response() && message.id().is_some_and(|id| !id.is_null());
+    heard.iter().filter(|heard| with_id(&heard.message)).count()
 }
 
 /// Cuts a line into pieces of 16 bytes, and once more inside the first character of several bytes.
