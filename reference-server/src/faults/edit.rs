@@ -1,6 +1,6 @@
 //! Small helpers with which the tables of faults change messages.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::message::Object;
 
@@ -27,6 +27,16 @@ pub(super) fn put(object: &mut Object, path: &[&str], value: impl Into<Value>) {
     {
         object.insert((*last).to_owned(), value.into());
     }
+}
+
+/// Whether a message of the server is of this method.
+pub(super) fn is_method(message: &Value, method: &str) -> bool {
+    message["method"] == method
+}
+
+/// A notification.
+pub(super) fn notification(method: &str, params: &Value) -> Value {
+    json!({"jsonrpc": "2.0", "method": method, "params": params})
 }
 
 /// The objects in a list.

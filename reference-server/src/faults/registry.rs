@@ -4,9 +4,9 @@ use std::fmt;
 
 use crate::faults::fault::Fault;
 use crate::faults::{
-    base, caching, cancellation, capabilities, completion, content, discover, http, http_headers,
+    base, caching, cancellation, capabilities, completion, content, discover, elicitation, http, http_headers,
     http_legacy_sse, http_session, identity, lifecycle, logging, meta, pagination, ping, progress, prompts,
-    resources, robustness, schema, stdio, tools, versioning,
+    resources, robustness, roots, sampling, schema, stdio, tools, versioning,
 };
 
 /// The tables, each with the name of its area of requirements.
@@ -18,6 +18,7 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("completion", completion::FAULTS),
     ("content", content::FAULTS),
     ("discover", discover::FAULTS),
+    ("elicitation", elicitation::FAULTS),
     ("http", http::FAULTS),
     ("http-headers", http_headers::FAULTS),
     ("http-legacy-sse", http_legacy_sse::FAULTS),
@@ -32,6 +33,8 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("prompts", prompts::FAULTS),
     ("resources", resources::FAULTS),
     ("robustness", robustness::FAULTS),
+    ("roots", roots::FAULTS),
+    ("sampling", sampling::FAULTS),
     ("schema", schema::FAULTS),
     ("stdio", stdio::FAULTS),
     ("tools", tools::FAULTS),
@@ -127,9 +130,10 @@ mod tests {
             Hook::HttpReply(_) => 13,
             Hook::Event(_) => 14,
             Hook::Line(_) => 15,
+            Hook::Question(..) => 16,
         };
         let used: BTreeSet<usize> = faults().flat_map(|fault| fault.hooks).map(kind).collect();
-        assert_eq!(used.into_iter().collect::<Vec<_>>(), (0..16).collect::<Vec<_>>());
+        assert_eq!(used.into_iter().collect::<Vec<_>>(), (0..17).collect::<Vec<_>>());
     }
 
     #[test]
