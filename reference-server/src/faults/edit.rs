@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::faults::hook::Input;
 use crate::message::Object;
 
 /// A message as text, changed as an object.
@@ -53,6 +54,22 @@ pub(super) fn blocks<'a>(result: &'a mut Object, kind: &str) -> impl Iterator<It
 /// Whether a member is this text.
 pub(super) fn is(object: &Object, member: &str, text: &str) -> bool {
     object.get(member).and_then(Value::as_str) == Some(text)
+}
+
+/// A list among the members.
+pub(super) fn array<'a>(object: &'a mut Object, name: &str) -> Option<&'a mut Vec<Value>> {
+    object.get_mut(name)?.as_array_mut()
+}
+
+/// A request of this method that has no parameters, given some that are refused.
+pub(super) fn without_params(bytes: &[u8], method: &str) -> Input {
+    match serde_json::from_slice::<Object>(bytes) {
+        Ok(mut request) if is(&request, "method", method) && !request.contains_key("params") => {
+            put(&mut request, &["params"], json!({"cursor": "params are missing"}));
+            Input::Changed(Value::Object(request).to_string().into_bytes())
+        }
+        _ => Input::Pass,
+    }
 }
 
 /// Repeats the first entry of a list at its end.

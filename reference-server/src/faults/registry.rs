@@ -5,8 +5,8 @@ use std::fmt;
 use crate::faults::fault::Fault;
 use crate::faults::{
     base, caching, cancellation, capabilities, completion, content, discover, elicitation, http, http_headers,
-    http_legacy_sse, http_session, identity, lifecycle, logging, meta, pagination, ping, progress, prompts,
-    resources, robustness, roots, sampling, schema, stdio, tools, versioning,
+    http_legacy_sse, http_session, identity, json_schema, lifecycle, logging, meta, mrtr, pagination, ping, progress, prompts,
+    resources, robustness, roots, sampling, schema, stdio, subscriptions, tools, versioning,
 };
 
 /// The tables, each with the name of its area of requirements.
@@ -24,9 +24,11 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("http-legacy-sse", http_legacy_sse::FAULTS),
     ("http-session", http_session::FAULTS),
     ("identity", identity::FAULTS),
+    ("json-schema", json_schema::FAULTS),
     ("lifecycle", lifecycle::FAULTS),
     ("logging", logging::FAULTS),
     ("meta", meta::FAULTS),
+    ("mrtr", mrtr::FAULTS),
     ("pagination", pagination::FAULTS),
     ("ping", ping::FAULTS),
     ("progress", progress::FAULTS),
@@ -37,6 +39,7 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("sampling", sampling::FAULTS),
     ("schema", schema::FAULTS),
     ("stdio", stdio::FAULTS),
+    ("subscriptions", subscriptions::FAULTS),
     ("tools", tools::FAULTS),
     ("versioning", versioning::FAULTS),
 ];
