@@ -208,8 +208,8 @@ impl RequestContext {
     pub(crate) async fn log(&self, level: Level, data: impl Into<Value>) {
         let wanted = match &self.caller {
             Caller::Session(session) => Some(session.level()),
-            Caller::Stateless(_) if !self.server.keeps(Duty::LogsWhereAsked) => Some(Level::Debug),
-            Caller::Stateless(meta) => meta.log_level,
+            Caller::Stateless(meta) if self.server.keeps(Duty::LogsWhereAsked) => meta.log_level,
+            Caller::Stateless(meta) => meta.log_level.or(Some(Level::Debug)),
         };
         let wanted = wanted.is_some_and(|threshold| level >= threshold);
         if wanted || !self.server.keeps(Duty::LogThreshold) {

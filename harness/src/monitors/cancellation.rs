@@ -13,7 +13,7 @@ const CROSSING: Duration = Duration::from_millis(500);
 /// A request that is sent this long after a cancellation is behind it on every way.
 const BEHIND: Duration = Duration::from_millis(100);
 /// A cancellation this long after our answer did not cross it.
-const STALE: Duration = Duration::from_secs(2);
+const STALE: Duration = Duration::from_secs(1);
 
 monitors! {
     /// A server in a session cancels requests of its own that wait for an answer, by the id that it gave them, and

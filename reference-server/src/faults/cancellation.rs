@@ -29,7 +29,8 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .breaking(&["cancellation.no-response", "cancellation.stops-work"])
     .within(MODERN)
-    .over(STDIO),
+    .over(STDIO)
+    .warning_in(MODERN),
     fault(
         "cancellation.unknown-id-ignored/dies",
         "A cancellation ends the process (https://github.com/MarkusPfundstein/mcp-gsuite/issues/21).",
@@ -84,15 +85,17 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(STDIO),
     fault(
         "cancellation.initialize-harmless/dies",
-        "A cancellation that comes before any request but the handshake ends the process.",
+        "A cancellation of the handshake ends the process.",
         &[
             Request(|memory, request| {
-                if request.method != "initialize" {
-                    memory.keep(json!(true));
+                if request.method == "initialize" {
+                    memory.keep(request.id.raw().get().into());
                 }
             }),
             Input(|memory, bytes| {
-                if is_cancellation(bytes) && memory.kept().is_none() { Exit(1) } else { Pass }
+                let message: Value = serde_json::from_slice(bytes).unwrap_or_default();
+                let named = message["params"]["requestId"].to_string();
+                if is_cancellation(bytes) && memory.kept() == Some(named.into()) { Exit(1) } else { Pass }
             }),
         ],
     )

@@ -142,7 +142,8 @@ pub(super) const FAULTS: &[Fault] = &[
             put_if(params, "url", "url", "https://reference.example/confirm?user=ada@analytical.co.uk");
         })],
     )
-    .within(SINCE_2025_11),
+    .within(SINCE_2025_11)
+    .warning_in(SINCE_2025_11),
     fault(
         "elicitation.url.id-unique/same",
         "All pages have one id.",
@@ -186,11 +187,11 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .within(V2025_11),
     fault(
-        "elicitation.required-error.only-then/unknown-tool",
-        "A tool that is not there gets the error for pages to visit first.",
+        "elicitation.required-error.only-then/failure",
+        "A tool that fails gives the error for pages to visit first.",
         &[Answer(|asked, answer| {
-            if let Err(error) = answer.as_mut() && asked.is("tools/call") {
-                error.code = PAGES_FIRST;
+            if asked.is("tools/call") && asked.text("name") == "fail" {
+                *answer = Err(RpcError::new(PAGES_FIRST, "It failed"));
             }
         })],
     )
@@ -206,6 +207,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["elicitation.required-error.client-mode"])
     .within(V2025_11),
     fault(
         "elicitation.required-error.client-mode/undeclared",
@@ -226,14 +228,6 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .within(SINCE_2025_06)
-    .over(STDIO),
-    fault(
-        "elicitation.actions.success-not-assumed/never-ends",
-        "A call whose user gives up never ends.",
-        &[Intercept(|asked| responses(asked).any(|answer| answer["action"] == "cancel").then_some(Instead::Never))],
-    )
-    .breaking(&["elicitation.actions.handled"])
-    .within(MODERN)
     .over(STDIO),
     fault(
         "elicitation.error.handled/ignored",
@@ -262,7 +256,8 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .within(SINCE_2025_11),
+    .within(SINCE_2025_11)
+    .warning_in(SINCE_2025_11),
 ];
 
 /// Adds a field to a form.

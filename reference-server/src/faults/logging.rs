@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::faults::Duty;
 use crate::faults::edit::{at, is_method, notification};
-use crate::faults::fault::{Fault, HTTP, LEGACY, MODERN, STDIO, fault};
+use crate::faults::fault::{ANY, Fault, HTTP, LEGACY, MODERN, STDIO, fault};
 use crate::faults::hook::Hook::{Answer, Intercept, Neglect, Notify, Request, Response, Result};
 use crate::faults::hook::{Asked, Instead};
 use crate::message::{INVALID_PARAMS, METHOD_NOT_FOUND, Object, Reply};
@@ -18,8 +18,11 @@ pub(super) const FAULTS: &[Fault] = &[
         &[
             Result("initialize", |_, result| hide(result)),
             Result("server/discover", |_, result| hide(result)),
+            // Nobody asks for log messages where they are not declared.
+            Neglect(Duty::LogsWhereAsked),
         ],
-    ),
+    )
+    .also_seen(&["logging.level.none-without"]),
     fault(
         "logging.set-level.served/unknown-method",
         "The method logging/setLevel is not there, although logging is declared.",
@@ -84,6 +87,8 @@ pub(super) const FAULTS: &[Fault] = &[
         "Log messages are sent although the request names no level.",
         &[Neglect(Duty::LogsWhereAsked)],
     )
+    // On the stream of a request that asked for none, a message may have been meant for another request.
+    .also_seen(&["logging.message.own-stream-only"])
     .within(MODERN),
     fault(
         "logging.level.invalid-refused/accepted",
@@ -113,8 +118,8 @@ pub(super) const FAULTS: &[Fault] = &[
                 memory.keep(message);
                 return Vec::new();
             }
-            let late = memory.keep(Value::Null).filter(|kept| kept.is_object());
-            [message].into_iter().chain(late).collect()
+            let late = is_method(&message, "notifications/progress").then(|| memory.keep(Value::Null));
+            [message].into_iter().chain(late.flatten().filter(Value::is_object)).collect()
         })],
     )
     .within(MODERN)
@@ -135,19 +140,22 @@ pub(super) const FAULTS: &[Fault] = &[
         "Log messages tell a password.",
         &[Notify(|_, message| logged(message, |params| params["data"] = "connected with password=hunter2-secret".into()))],
     )
-    .breaking(&["logging.sensitive-removed"]),
+    .breaking(&["logging.sensitive-removed"])
+    .warning_in(ANY),
     fault(
         "logging.no-personal-data/mail",
         "Log messages tell the mail address of a user.",
         &[Notify(|_, message| logged(message, |params| params["data"] = json!({"user": "ada.lovelace@analytical.co.uk"})))],
     )
-    .breaking(&["logging.sensitive-removed"]),
+    .breaking(&["logging.sensitive-removed"])
+    .warning_in(ANY),
     fault(
         "logging.no-internals/path",
         "Log messages tell in which files the server lies.",
         &[Notify(|_, message| logged(message, |params| params["data"] = "loaded /home/app/server/config.toml".into()))],
     )
-    .breaking(&["logging.sensitive-removed"]),
+    .breaking(&["logging.sensitive-removed"])
+    .warning_in(ANY),
     fault(
         "logging.rate-limited/flood",
         "Log messages come 600 times each.",
@@ -155,7 +163,8 @@ pub(super) const FAULTS: &[Fault] = &[
             let often = if is_method(&message, MESSAGE) && memory.count() < 4 { 600 } else { 1 };
             vec![message; often]
         })],
-    ),
+    )
+    .over(STDIO),
 ];
 
 fn hide(result: &mut Object) {

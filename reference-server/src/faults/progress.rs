@@ -80,7 +80,7 @@ pub(super) const FAULTS: &[Fault] = &[
     fault(
         "progress.stops-after-completion/once-more",
         "Progress comes once more when the request has been answered.",
-        &[Response(|asked, text| match token(asked).filter(|_| asked.is("tools/call")) {
+        &[Response(|asked, text| match token(asked).filter(|_| asked.is("tools/call") && !asked.params.contains_key("task")) {
             Some(token) => {
                 let late = notification(PROGRESS, &json!({"progressToken": token, "progress": 1_000_000}));
                 format!("{text}\n{late}")
@@ -113,7 +113,8 @@ pub(super) const FAULTS: &[Fault] = &[
             let value = message["params"]["progress"].as_f64().unwrap_or_default();
             (0..300).map(|step| with_progress(message.clone(), value + f64::from(step) / 1000.0)).collect()
         })],
-    ),
+    )
+    .over(STDIO),
     fault(
         "progress.from-client-tolerated/answered",
         "Progress of the client gets an error.",
@@ -135,7 +136,8 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .breaking(&["progress.task.token-kept", "progress.notification.known-token"])
-    .within(V2025_11),
+    .within(V2025_11)
+    .over(STDIO),
     fault(
         "progress.task.stops-at-terminal/once-more",
         "Progress comes once more when the task is over.",

@@ -34,18 +34,21 @@ pub(super) const FAULTS: &[Fault] = &[
         "sampling.request.required-fields/no-limit",
         "The model is asked without maxTokens.",
         &[Question(ASK, |_, params| drop(params.remove("maxTokens")))],
-    ),
+    )
+    .over(STDIO),
     fault(
         "sampling.request.optional-types/text",
         "The temperature is a text.",
         &[Question(ASK, |_, params| put(params, &["temperature"], "warm"))],
-    ),
+    )
+    .over(STDIO),
     fault(
         "sampling.message.shape/system",
         "Messages for the model come from the system.",
         &[Question(ASK, |_, params| items(params, "messages").for_each(|message| put(message, &["role"], "system")))],
     )
-    .also_seen(&["sampling.tool-result.roles"]),
+    .also_seen(&["sampling.tool-result.roles"])
+    .over(STDIO),
     fault(
         "sampling.message.base64/not-base64",
         "The data of an image for the model is not base64.",
@@ -54,30 +57,35 @@ pub(super) const FAULTS: &[Fault] = &[
                 put(message, &["content"], json!({"type": "image", "data": "?!", "mimeType": "image/png"}));
             });
         })],
-    ),
+    )
+    .over(STDIO),
     fault(
         "sampling.preferences.range/too-high",
         "Speed has the priority 5.",
         &[Question(ASK, |_, params| put(params, &["modelPreferences"], json!({"speedPriority": 5})))],
-    ),
+    )
+    .over(STDIO),
     fault(
         "sampling.include-context.value/everything",
         "The context to include is one that there is not.",
         &[Question(ASK, |_, params| put(params, &["includeContext"], "everything"))],
-    ),
+    )
+    .over(STDIO),
     fault(
         "sampling.include-context.avoided/all",
         "The context of all servers is to be included.",
         &[Question(ASK, |_, params| put(params, &["includeContext"], "allServers"))],
     )
     .breaking(&["sampling.include-context.capability"])
-    .within(SINCE_2025_11),
+    .within(SINCE_2025_11)
+    .over(STDIO),
     fault(
         "sampling.tools.shape/no-schema",
         "Tools for the model have no inputSchema.",
         &[Question(ASK, |_, params| items(params, "tools").for_each(|tool| drop(tool.remove("inputSchema"))))],
     )
-    .within(SINCE_2025_11),
+    .within(SINCE_2025_11)
+    .over(STDIO),
     fault(
         "sampling.tool-result.alone/with-text",
         "A text goes with the results of tools.",
@@ -85,13 +93,15 @@ pub(super) const FAULTS: &[Fault] = &[
             results(params, |blocks| blocks.push(json!({"type": "text", "text": "Here they are."})));
         })],
     )
-    .within(SINCE_2025_11),
+    .within(SINCE_2025_11)
+    .over(STDIO),
     fault(
         "sampling.tool-result.balance/left-out",
         "The results of tools are left out.",
         &[Question(ASK, |_, params| results(params, Vec::clear))],
     )
-    .within(SINCE_2025_11),
+    .within(SINCE_2025_11)
+    .over(STDIO),
     fault(
         "sampling.tool-result.ids/made-up",
         "The result of a tool names a use that the server made up.",
@@ -100,7 +110,8 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .also_seen(&["sampling.tool-result.balance"])
-    .within(SINCE_2025_11),
+    .within(SINCE_2025_11)
+    .over(STDIO),
     fault(
         "sampling.tool-result.roles/assistant",
         "The results of tools come from the assistant.",
@@ -109,7 +120,8 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .also_seen(&["sampling.tool-result.balance"])
-    .within(SINCE_2025_11),
+    .within(SINCE_2025_11)
+    .over(STDIO),
     fault(
         "sampling.tool-result.structured/text",
         "The result of a tool is not what its outputSchema says.",
@@ -121,7 +133,8 @@ pub(super) const FAULTS: &[Fault] = &[
             });
         })],
     )
-    .within(SINCE_2025_11),
+    .within(SINCE_2025_11)
+    .over(STDIO),
     fault(
         "sampling.tool-loop.limit/endless",
         "The model may use tools for ever.",
@@ -193,7 +206,8 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
-    .within(MODERN),
+    .within(MODERN)
+    .over(STDIO),
 ];
 
 fn is_odd(answer: &Value) -> bool {
