@@ -179,14 +179,6 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .within(MODERN),
-    fault(
-        "cancellation.sent.on-teardown/silent",
-        "Subscriptions that the server ends are not told as ended.",
-        &[Neglect(Duty::SubscriptionEndTold)],
-    )
-    .breaking(&["subscriptions.end.graceful-result"])
-    .within(MODERN)
-    .over(STDIO),
 ];
 
 fn is_cancellation(bytes: &[u8]) -> bool {

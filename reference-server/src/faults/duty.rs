@@ -37,8 +37,6 @@ pub(crate) enum Duty {
     ChangesAsSubscribed,
     /// A subscription lasts until somebody ends it.
     SubscriptionLasts,
-    /// The client is told that its subscription has ended.
-    SubscriptionEndTold,
     /// Arguments of tools are checked against their schema.
     ArgumentsChecked,
     /// The STDIO server ends at the end of its input.

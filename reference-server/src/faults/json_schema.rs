@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::faults::Duty;
 use crate::faults::edit::{at, put};
 use crate::faults::fault::{Fault, MODERN, SINCE_2025_11, STDIO, fault};
-use crate::faults::hook::Hook::{Definition, Intercept, Neglect};
-use crate::faults::hook::Instead;
+use crate::faults::hook::Hook::{Definition, Input, Neglect};
+use crate::faults::hook::Input::{Hang, Pass};
 
 pub(super) const FAULTS: &[Fault] = &[
     fault(
@@ -21,15 +21,7 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .breaking(&["json-schema.default-dialect"])
     .within(SINCE_2025_11)
-    .over(STDIO),
-    fault(
-        "json-schema.recommended-dialect/draft-07",
-        "The schemas of tools are of draft 7.",
-        &[Definition("tools", |_, tool| {
-            put(tool, &["inputSchema", "$schema"], "http://json-schema.org/draft-07/schema#");
-        })],
-    )
-    .within(MODERN)
+    .warning_in(SINCE_2025_11)
     .over(STDIO),
     fault(
         "json-schema.ref.unresolved-refused/elsewhere",
@@ -42,8 +34,11 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(STDIO),
     fault(
         "json-schema.bounded-validation/hangs",
-        "Arguments that are nested 20 levels deep are compared with the schema for ever.",
-        &[Intercept(|asked| asked.params.get("arguments").is_some_and(|value| depth(value) > 20).then_some(Instead::Never))],
+        "Arguments that are nested 20 levels deep are compared with the schema for ever, and nothing else is served.",
+        &[Input(|_, bytes| {
+            let message: Value = serde_json::from_slice(bytes).unwrap_or_default();
+            if depth(&message["params"]["arguments"]) > 20 { Hang } else { Pass }
+        })],
     )
     .within(MODERN)
     .over(STDIO),

@@ -75,6 +75,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "What is asked for in a demand for input has no parameters.",
         &[Answer(|_, answer| requests(answer, |request| drop(request.remove("params"))))],
     )
+    .also_seen(&["mrtr.retry.completes"])
     .within(MODERN),
     fault(
         "mrtr.result.respects-capabilities/undeclared",
@@ -89,6 +90,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The state of a request is an object.",
         &[Answer(|_, answer| demand(answer, |result| put(result, &["requestState"], json!({"step": 1}))))],
     )
+    .also_seen(&["mrtr.retry.completes"])
     .within(MODERN),
     fault(
         "mrtr.result.not-an-error/error",
@@ -132,6 +134,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
+    .warning_in(MODERN)
     .within(MODERN),
     fault(
         "mrtr.state.integrity-protected/readable",
@@ -156,6 +159,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
+    .warning_in(MODERN)
     .within(MODERN)
     .over(STDIO),
     fault(

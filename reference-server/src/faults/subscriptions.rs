@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::faults::Duty;
 use crate::faults::edit::{is_method, notification, put};
 use crate::faults::fault::{Fault, HTTP, MODERN, STDIO, fault};
-use crate::faults::hook::Hook::{Intercept, Neglect, Notify, Request, Response, Result};
+use crate::faults::hook::Hook::{Event, Intercept, Neglect, Notified, Notify, Request, Response, Result};
 use crate::faults::hook::{Asked, Instead};
 use crate::message::{INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, Object};
 
@@ -69,13 +69,25 @@ pub(super) const FAULTS: &[Fault] = &[
     .within(MODERN),
     fault(
         "subscriptions.listen.concurrent/one",
-        "A subscription with an id that is a text is refused while another one may be open.",
-        &[Intercept(|asked| {
-            let refused = asked.is(LISTEN) && id(asked).is_string();
-            refused.then(|| Instead::error(INTERNAL_ERROR, "There is a subscription already"))
-        })],
+        "A subscription is refused while another one is open.",
+        &[
+            Intercept(|asked| {
+                let refused = asked.is(LISTEN) && asked.memory.kept().is_some_and(|open| open == true);
+                if asked.is(LISTEN) {
+                    asked.memory.keep(true.into());
+                }
+                refused.then(|| Instead::error(INTERNAL_ERROR, "There is a subscription already"))
+            }),
+            Notified(|memory, notification| {
+                if notification.method == "notifications/cancelled" {
+                    memory.keep(false.into());
+                }
+                None
+            }),
+        ],
     )
-    .within(MODERN),
+    .within(MODERN)
+    .over(STDIO),
     fault(
         "subscriptions.filter.only-requested-types/all",
         "Every subscription tells of all changes.",
@@ -100,6 +112,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Subscriptions are not acknowledged.",
         &[Notify(|_, message| if is_method(&message, ACKNOWLEDGED) { Vec::new() } else { vec![message] })],
     )
+    .also_seen(&["subscriptions.ack.first"])
     .within(MODERN),
     fault(
         "subscriptions.ack.nothing-before/change",
@@ -181,6 +194,17 @@ pub(super) const FAULTS: &[Fault] = &[
             full.then(|| Instead::error(INTERNAL_ERROR, "Too many subscriptions"))
         })],
     )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "subscriptions.end.graceful-result/breaks-off",
+        "The stream of a subscription that the server ends breaks off without a result.",
+        &[
+            Neglect(Duty::SubscriptionLasts),
+            Event(|_, event| if event.contains("\"resultType\"") && event.contains(TAG) { String::new() } else { event }),
+        ],
+    )
+    .breaking(&["subscriptions.listen.stays-open"])
     .within(MODERN)
     .over(HTTP),
     fault(

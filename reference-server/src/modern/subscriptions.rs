@@ -159,9 +159,6 @@ pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receive
             },
         }
     }
-    if !context.server.keeps(Duty::SubscriptionEndTold) {
-        std::future::pending::<()>().await;
-    }
     let meta = Tag { subscription_id: id.raw(), server_info: Some(Server::implementation(context.revision)) };
     let result = json!({"resultType": "complete"}).to_string();
     let members = result.trim_end_matches('}');
