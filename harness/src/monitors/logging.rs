@@ -135,12 +135,17 @@ fn log_messages_belong_to_requests(moment: &Moment<'_>, judge: &mut Judge) {
         if !state.notices.logging.is_empty() {
             return judge.held(BEFORE);
         }
-        let late = !calls_without_level(state)
-            && state.notices.logging_ended.is_some_and(|ended| moment.record.at.saturating_sub(ended) < LATE);
-        return if late {
-            judge.broke(BEFORE, breach("after", "a log message came after the response of its request"));
-        } else {
-            judge.broke(WITHOUT, breach("unasked", "a log message came although no request asked for any"));
+        let late =
+            state.notices.logging_ended.is_some_and(|ended| moment.record.at.saturating_sub(ended) < LATE);
+        return match (late, calls_without_level(state)) {
+            // It may have come late, or for a call that asked for none.
+            (true, true) => {}
+            (true, false) => {
+                judge.broke(BEFORE, breach("after", "a log message came after the response of its request"));
+            }
+            (false, _) => {
+                judge.broke(WITHOUT, breach("unasked", "a log message came although no request asked for any"));
+            }
         };
     };
     let seen = |class: &str, text: &str| breach(class, text).sent(here.seq);

@@ -41,7 +41,8 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Question(ASK, |_, params| field(params, "password", json!({"type": "string"})))],
     )
     .breaking(&["elicitation.sensitive.by-url"])
-    .within(SINCE_2025_06),
+    .within(SINCE_2025_06)
+    .warning_in(SINCE_2025_06),
     fault(
         "elicitation.request.message/left-out",
         "The user is asked without a message.",
@@ -73,6 +74,8 @@ pub(super) const FAULTS: &[Fault] = &[
         "Forms have a text of the format `phone`.",
         &[Question(ASK, |_, params| field(params, "phone", json!({"type": "string", "format": "phone"})))],
     )
+    // By the schema it is a field of no kind.
+    .also_seen(&["elicitation.form.flat-primitives"])
     .within(SINCE_2025_06),
     fault(
         "elicitation.form.enum-form/objects",
@@ -107,7 +110,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "elicitation.form.no-clickable-urls/message",
         "The message of a form has a link to click.",
         &[Question(ASK, |_, params| {
-            put_if(params, "form", "message", "Sign in at https://login.example.com/start first.");
+            put_if(params, "form", "message", "Sign in at https://login.mcprove-fault.dev/start first.");
         })],
     )
     .within(SINCE_2025_11),

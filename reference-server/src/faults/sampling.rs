@@ -193,7 +193,7 @@ pub(super) const FAULTS: &[Fault] = &[
         &[
             Request(|memory, request| {
                 let responses = request.params.get("inputResponses").and_then(Value::as_object);
-                let said = responses.into_iter().flat_map(Object::values).find(|answer| answer["role"] == "assistant");
+                let said = responses.into_iter().flat_map(Object::values).find(|answer| answer["content"]["type"] == "text");
                 if let Some(said) = said {
                     memory.keep(json!({"role": "assistant", "content": said["content"]}));
                 }
