@@ -144,7 +144,10 @@ fn log_messages_belong_to_requests(moment: &Moment<'_>, judge: &mut Judge) {
                 judge.broke(BEFORE, breach("after", "a log message came after the response of its request"));
             }
             (false, _) => {
-                judge.broke(WITHOUT, breach("unasked", "a log message came although no request asked for any"));
+                judge.broke(
+                    WITHOUT,
+                    breach("unasked", "a log message came although no request asked for any"),
+                );
             }
         };
     };

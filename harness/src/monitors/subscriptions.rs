@@ -440,7 +440,8 @@ fn subscriptions_stayed_open(state: &State, judge: &mut Judge) {
         let since = open.acknowledged.as_ref().map(|(_, since)| *since);
         let lasted = open.answered.zip(since).map(|(answered, since)| answered.saturating_sub(since));
         let closing = state.link.stdin_closed.is_some_and(|closed| Some(closed) <= open.answered);
-        open.ended_by_us.is_none() && !closing && lasted.is_some_and(|lasted| lasted < OPEN)
+        let by_us = open.ended_by_us.is_some_and(|ended| Some(ended) < open.answered);
+        !by_us && !closing && lasted.is_some_and(|lasted| lasted < OPEN)
     };
     let ended = state.notices.subscriptions.values().filter(at_once).count();
     for subscription in state.notices.subscriptions.values().filter(|open| !open.tainted) {

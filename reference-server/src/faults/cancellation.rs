@@ -182,7 +182,8 @@ pub(super) const FAULTS: &[Fault] = &[
 ];
 
 fn is_cancellation(bytes: &[u8]) -> bool {
-    serde_json::from_slice::<Object>(bytes).is_ok_and(|message| message.get("method") == Some(&CANCELLED.into()))
+    serde_json::from_slice::<Object>(bytes)
+        .is_ok_and(|message| message.get("method") == Some(&CANCELLED.into()))
 }
 
 /// The id that a cancellation names, as JSON.

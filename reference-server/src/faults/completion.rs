@@ -107,7 +107,8 @@ pub(super) const FAULTS: &[Fault] = &[
         "completion.error.internal-code/blamed",
         "A completion that fails inside gets the error of an invalid request.",
         &[Intercept(|asked| {
-            let fails = asked.is("completion/complete") && *asked.params.get("ref")? == json!({"type": "ref/prompt", "name": "greet"});
+            let fails = asked.is("completion/complete")
+                && *asked.params.get("ref")? == json!({"type": "ref/prompt", "name": "greet"});
             fails.then(|| Instead::error(INVALID_REQUEST, "The index could not be read"))
         })],
     )
@@ -119,12 +120,14 @@ pub(super) const FAULTS: &[Fault] = &[
         "A completion that makes no sense has no suggestions.",
         &[Answer(|asked, answer| {
             if asked.is("completion/complete") && answer.is_err() {
-                *answer = Ok(Reply::Text(r#"{"completion":{"values":[]},"resultType":"complete"}"#.to_owned()));
+                *answer =
+                    Ok(Reply::Text(r#"{"completion":{"values":[]},"resultType":"complete"}"#.to_owned()));
             }
         })],
     )
     .also_seen(&["completion.error.missing-parameter", "completion.error.unknown-reference"])
-    .over(STDIO),
+    .over(STDIO)
+    .warning_in(MODERN),
     fault(
         "completion.no-disclosure/files",
         "Whoever types the path of a folder is told what is in it.",
@@ -135,7 +138,8 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .over(STDIO),
+    .over(STDIO)
+    .warning_in(ANY),
 ];
 
 fn hide(result: &mut Object) {

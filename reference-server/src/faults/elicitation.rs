@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use crate::faults::Duty;
 use crate::faults::edit::{at, is, is_method, put};
-use crate::faults::fault::{FORMS, Fault, HTTP, MODERN, SINCE_2025_06, SINCE_2025_11, STDIO, V2025_11, fault};
+use crate::faults::fault::{
+    FORMS, Fault, HTTP, MODERN, SINCE_2025_06, SINCE_2025_11, STDIO, V2025_11, fault,
+};
 use crate::faults::hook::Hook::{Answer, Input, Intercept, Neglect, Notify, Question, Result};
 use crate::faults::hook::Input::{Drop, Pass};
 use crate::faults::hook::{Asked, Instead};

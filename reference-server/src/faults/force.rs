@@ -205,7 +205,8 @@ impl<'a> FaultsOnRequest<'a> {
                     definitions.for_each(|definition| change(asked, definition));
                 }
                 Hook::Question(..) => {
-                    let requests = result(&mut answer).and_then(|result| result.get_mut("inputRequests")?.as_object_mut());
+                    let requests = result(&mut answer)
+                        .and_then(|result| result.get_mut("inputRequests")?.as_object_mut());
                     for (_, request) in requests.into_iter().flatten() {
                         *request = force.asks(hook, request.take());
                     }

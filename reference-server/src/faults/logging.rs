@@ -104,7 +104,9 @@ pub(super) const FAULTS: &[Fault] = &[
         "logging.message.before-response/after",
         "A log message comes when the request has been answered.",
         &[Response(|asked, text| match level(asked).filter(|_| asked.is("tools/call")) {
-            Some(level) => format!("{text}\n{}", notification(MESSAGE, &json!({"level": level, "data": "Done"}))),
+            Some(level) => {
+                format!("{text}\n{}", notification(MESSAGE, &json!({"level": level, "data": "Done"})))
+            }
             None => text,
         })],
     )
@@ -138,21 +140,27 @@ pub(super) const FAULTS: &[Fault] = &[
     fault(
         "logging.no-credentials/password",
         "Log messages tell a password.",
-        &[Notify(|_, message| logged(message, |params| params["data"] = "connected with password=hunter2-secret".into()))],
+        &[Notify(|_, message| {
+            logged(message, |params| params["data"] = "connected with password=hunter2-secret".into())
+        })],
     )
     .breaking(&["logging.sensitive-removed"])
     .warning_in(ANY),
     fault(
         "logging.no-personal-data/mail",
         "Log messages tell the mail address of a user.",
-        &[Notify(|_, message| logged(message, |params| params["data"] = json!({"user": "ada.lovelace@analytical.co.uk"})))],
+        &[Notify(|_, message| {
+            logged(message, |params| params["data"] = json!({"user": "ada.lovelace@analytical.co.uk"}))
+        })],
     )
     .breaking(&["logging.sensitive-removed"])
     .warning_in(ANY),
     fault(
         "logging.no-internals/path",
         "Log messages tell in which files the server lies.",
-        &[Notify(|_, message| logged(message, |params| params["data"] = "loaded /home/app/server/config.toml".into()))],
+        &[Notify(|_, message| {
+            logged(message, |params| params["data"] = "loaded /home/app/server/config.toml".into())
+        })],
     )
     .breaking(&["logging.sensitive-removed"])
     .warning_in(ANY),

@@ -167,7 +167,9 @@ pub(super) const FAULTS: &[Fault] = &[
         "The state of one call is taken with another.",
         &[Neglect(Duty::StateBound)],
     )
-    .within(MODERN),
+    .within(MODERN)
+    .over(STDIO)
+    .warning_in(MODERN),
     fault(
         "mrtr.retry.not-assumed/waits",
         "After five demands for input that nobody met, none is made.",
@@ -307,6 +309,7 @@ fn responses<'a>(asked: &'a Asked<'_>) -> Option<&'a Object> {
 }
 
 fn is_malformed(asked: &Asked) -> bool {
-    let wrong = |name: &str, right: fn(&Value) -> bool| asked.params.get(name).is_some_and(|value| !right(value));
+    let wrong =
+        |name: &str, right: fn(&Value) -> bool| asked.params.get(name).is_some_and(|value| !right(value));
     wrong("inputResponses", Value::is_object) || wrong("requestState", Value::is_string)
 }

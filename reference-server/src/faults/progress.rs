@@ -80,12 +80,15 @@ pub(super) const FAULTS: &[Fault] = &[
     fault(
         "progress.stops-after-completion/once-more",
         "Progress comes once more when the request has been answered.",
-        &[Response(|asked, text| match token(asked).filter(|_| asked.is("tools/call") && !asked.params.contains_key("task")) {
-            Some(token) => {
-                let late = notification(PROGRESS, &json!({"progressToken": token, "progress": 1_000_000}));
-                format!("{text}\n{late}")
+        &[Response(|asked, text| {
+            match token(asked).filter(|_| asked.is("tools/call") && !asked.params.contains_key("task")) {
+                Some(token) => {
+                    let late =
+                        notification(PROGRESS, &json!({"progressToken": token, "progress": 1_000_000}));
+                    format!("{text}\n{late}")
+                }
+                None => text,
             }
-            None => text,
         })],
     )
     .breaking(&["progress.notification.in-progress-only"])

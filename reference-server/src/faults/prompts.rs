@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::faults::edit::{array, at, is, items, put, repeat_first, without_params};
-use crate::faults::fault::{ANY, Fault, LEGACY, MODERN, SINCE_2025_03, STDIO, fault};
-use crate::faults::hook::Hook::{Answer, Definition, Input, Intercept, Request, Response, Result};
+use crate::faults::edit::{array, at, is, is_method, items, put, repeat_first, without_params};
+use crate::faults::fault::{ANY, Fault, HTTP, LEGACY, MODERN, SINCE_2025_03, STDIO, fault};
+use crate::faults::hook::Hook::{Answer, Definition, Input, Intercept, Notify, Request, Response, Result};
 use crate::faults::hook::Instead;
 use crate::message::{INTERNAL_ERROR, INVALID_PARAMS, Object, Reply};
 
@@ -179,16 +179,21 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .within(MODERN)
-    .over(STDIO),
+    .over(HTTP),
     fault(
         "prompts.list-changed.sent/never",
         "The first entry of the list comes and goes, and nobody is told.",
-        &[Result("prompts/list", |asked, result| {
+        &[
+            Result("prompts/list", |asked, result| {
             let list = array(result, "prompts").filter(|_| !asked.params.contains_key("cursor"));
             if let Some(list) = list.filter(|_| asked.memory.count() % 2 == 1) {
                 list.remove(0);
             }
-        })],
+        }),
+            Notify(|_, message| {
+                if is_method(&message, "notifications/prompts/list_changed") { Vec::new() } else { vec![message] }
+            }),
+        ],
     )
     .within(LEGACY)
     .over(STDIO),

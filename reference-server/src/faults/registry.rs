@@ -4,9 +4,10 @@ use std::fmt;
 
 use crate::faults::fault::Fault;
 use crate::faults::{
-    base, caching, cancellation, capabilities, completion, content, discover, elicitation, http, http_headers,
-    http_legacy_sse, http_session, identity, json_schema, lifecycle, logging, meta, mrtr, pagination, ping, progress, prompts,
-    resources, robustness, roots, sampling, schema, stdio, subscriptions, tools, versioning,
+    base, caching, cancellation, capabilities, completion, content, discover, elicitation, http,
+    http_headers, http_legacy_sse, http_session, identity, json_schema, lifecycle, logging, meta, mrtr,
+    pagination, ping, progress, prompts, resources, robustness, roots, sampling, schema, stdio,
+    subscriptions, tools, versioning,
 };
 
 /// The tables, each with the name of its area of requirements.

@@ -4,8 +4,10 @@ use serde_json::{Value, json};
 
 use crate::faults::Duty;
 use crate::faults::edit::{array, at, is, is_method, items, put, repeat_first, without_params};
-use crate::faults::fault::{ANY, Fault, LEGACY, MODERN, STDIO, fault};
-use crate::faults::hook::Hook::{Answer, Definition, Input, Intercept, Neglect, Notify, Refusal, Request, Response, Result};
+use crate::faults::fault::{ANY, Fault, HTTP, LEGACY, MODERN, SESSIONS, STDIO, fault};
+use crate::faults::hook::Hook::{
+    Answer, Definition, Input, Intercept, Neglect, Notify, Refusal, Request, Response, Result,
+};
 use crate::faults::hook::Instead;
 use crate::message::{INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, Object, Reply};
 
@@ -178,7 +180,8 @@ pub(super) const FAULTS: &[Fault] = &[
             asked.is("resources/unsubscribe").then(|| Instead::error(METHOD_NOT_FOUND, "Method not found"))
         })],
     )
-    .within(LEGACY),
+    .within(LEGACY)
+    .also_seen(&["resources.unsubscribe.stops-updates"]),
     fault(
         "resources.list.without-params/wanted",
         "A list is refused where the request has no parameters.",
@@ -195,7 +198,8 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .within(MODERN)
-    .over(STDIO),
+    .over(STDIO)
+    .also_seen(&["resources.list.readable"]),
     fault(
         "resources.list.unaffected-by-requests/after-calls",
         "The list is empty once a tool was called.",
@@ -209,16 +213,21 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .within(MODERN)
-    .over(STDIO),
+    .over(HTTP),
     fault(
         "resources.list-changed.sent/never",
         "The first entry of the list comes and goes, and nobody is told.",
-        &[Result("resources/list", |asked, result| {
+        &[
+            Result("resources/list", |asked, result| {
             let list = array(result, "resources").filter(|_| !asked.params.contains_key("cursor"));
             if let Some(list) = list.filter(|_| asked.memory.count() % 2 == 1) {
                 list.remove(0);
             }
-        })],
+        }),
+            Notify(|_, message| {
+                if is_method(&message, "notifications/resources/list_changed") { Vec::new() } else { vec![message] }
+            }),
+        ],
     )
     .within(LEGACY)
     .over(STDIO),
@@ -256,25 +265,14 @@ pub(super) const FAULTS: &[Fault] = &[
             });
         })],
     )
-    .over(STDIO),
+    .over(STDIO)
+    .also_seen(&["resources.definition.size-accurate"]),
     fault(
         "resources.read.internal-error-code/blamed",
         "A listed resource that cannot be read gets the error of an invalid request.",
         &[Intercept(|asked| {
             let fails = asked.is("resources/read") && asked.text("uri") == "test://static-text";
             fails.then(|| Instead::error(INVALID_REQUEST, "The file could not be opened"))
-        })],
-    )
-    .over(STDIO),
-    fault(
-        "resources.read.uris-validated/anything",
-        "Whatever has no scheme is read as an empty text.",
-        &[Answer(|asked, answer| {
-            let bare = asked.is("resources/read") && !asked.text("uri").contains(':');
-            if bare && answer.is_err() {
-                let uri = asked.text("uri");
-                *answer = Ok(Reply::Text(json!({"contents": [{"uri": uri, "text": ""}], "resultType": "complete"}).to_string()));
-            }
         })],
     )
     .over(STDIO),
@@ -312,7 +310,8 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .also_seen(&["resources.subscribe.update-delivered"])
-    .over(STDIO),
+    .over(STDIO)
+    .within(MODERN),
     fault(
         "resources.subscribe.updated-only-subscribed/all",
         "Updates of all resources are told to everybody.",
@@ -320,19 +319,6 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .also_seen(&["resources.unsubscribe.stops-updates"])
     .within(LEGACY)
-    .over(STDIO),
-    fault(
-        "resources.subscribe.updated-only-subscribed/all-subscriptions",
-        "A subscription to one resource tells the updates of another.",
-        &[Notify(|_, mut message| {
-            if is_method(&message, UPDATED) {
-                message["params"]["uri"] = "other://resource".into();
-            }
-            vec![message]
-        })],
-    )
-    .also_seen(&["resources.subscribe.update-delivered"])
-    .within(MODERN)
     .over(STDIO),
     fault(
         "resources.subscribe.updated-needs-capability/undeclared",
@@ -351,13 +337,14 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Result("initialize", |_, result| put(result, &["capabilities", "resources", "subscribe"], false))],
     )
     .within(LEGACY)
-    .over(STDIO),
+    .over(STDIO)
+    .also_seen(&["resources.subscribe.updated-needs-capability"]),
     fault(
         "resources.unsubscribe.stops-updates/goes-on",
         "A subscription that was ended goes on.",
         &[Intercept(|asked| asked.is("resources/unsubscribe").then(|| Instead::result(&json!({}))))],
     )
-    .within(LEGACY),
+    .within(SESSIONS),
 ];
 
 fn hide(result: &mut Object) {

@@ -44,7 +44,9 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
             Intercept(|asked| {
                 let known = asked.memory.kept().is_some() && asked.text("name") == "list_client_roots";
-                known.then(|| Instead::result(&json!({"content": [{"type": "text", "text": "1 roots: file:///a"}]})))
+                known.then(|| {
+                    Instead::result(&json!({"content": [{"type": "text", "text": "1 roots: file:///a"}]}))
+                })
             }),
         ],
     )

@@ -219,7 +219,9 @@ fn is_odd(answer: &Value) -> bool {
 fn results(params: &mut Object, change: fn(&mut Vec<Value>)) {
     for message in items(params, "messages") {
         let blocks = message.get_mut("content").and_then(Value::as_array_mut);
-        if let Some(blocks) = blocks.filter(|blocks| blocks.iter().any(|block| block["type"] == "tool_result")) {
+        if let Some(blocks) =
+            blocks.filter(|blocks| blocks.iter().any(|block| block["type"] == "tool_result"))
+        {
             change(blocks);
         }
     }

@@ -54,7 +54,9 @@ pub(super) const FAULTS: &[Fault] = &[
         "subscriptions.listen.sse-answer/json",
         "A subscription is answered at once, by JSON and without an acknowledgement.",
         &[Intercept(|asked| {
-            asked.is(LISTEN).then(|| Instead::result(&json!({"resultType": "complete", "_meta": {TAG: id(asked)}})))
+            asked
+                .is(LISTEN)
+                .then(|| Instead::result(&json!({"resultType": "complete", "_meta": {TAG: id(asked)}})))
         })],
     )
     .breaking(&["subscriptions.ack.sent", "subscriptions.ack.first"])
@@ -151,7 +153,9 @@ pub(super) const FAULTS: &[Fault] = &[
         "subscriptions.ack.includes-advertised/left-out",
         "Changes of the tools are declared, and not acknowledged.",
         &[Notify(|_, message| {
-            acknowledged(message, |filter| drop(filter.as_object_mut().map(|filter| filter.remove("toolsListChanged"))))
+            acknowledged(message, |filter| {
+                drop(filter.as_object_mut().map(|filter| filter.remove("toolsListChanged")))
+            })
         })],
     )
     .within(MODERN),
@@ -159,7 +163,9 @@ pub(super) const FAULTS: &[Fault] = &[
         "subscriptions.id-tag.present/left-out",
         "What a subscription tells does not name it.",
         &[Notify(|_, mut message| {
-            if let Some(params) = message["params"].as_object_mut().filter(|params| !params.contains_key("notifications")) {
+            if let Some(params) =
+                message["params"].as_object_mut().filter(|params| !params.contains_key("notifications"))
+            {
                 params.remove("_meta");
             }
             vec![message]
@@ -201,7 +207,9 @@ pub(super) const FAULTS: &[Fault] = &[
         "The stream of a subscription that the server ends breaks off without a result.",
         &[
             Neglect(Duty::SubscriptionLasts),
-            Event(|_, event| if event.contains("\"resultType\"") && event.contains(TAG) { String::new() } else { event }),
+            Event(|_, event| {
+                if event.contains("\"resultType\"") && event.contains(TAG) { String::new() } else { event }
+            }),
         ],
     )
     .breaking(&["subscriptions.listen.stays-open"])

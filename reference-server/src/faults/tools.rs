@@ -4,11 +4,13 @@ use serde_json::{Value, json};
 
 use crate::context;
 use crate::faults::Duty;
-use crate::faults::edit::{array, at, blocks, is, put, repeat_first, without_params};
+use crate::faults::edit::{array, at, blocks, is, is_method, put, repeat_first, without_params};
 use crate::faults::fault::{
-    FORMS, Fault, LEGACY, MODERN, SINCE_2025_03, SINCE_2025_06, SINCE_2025_11, STDIO, V2025_11, fault,
+    FORMS, Fault, HTTP, LEGACY, MODERN, SINCE_2025_03, SINCE_2025_06, SINCE_2025_11, STDIO, V2025_11, fault,
 };
-use crate::faults::hook::Hook::{Answer, Definition, Input, Intercept, Neglect, Request, Response, Result};
+use crate::faults::hook::Hook::{
+    Answer, Definition, Input, Intercept, Neglect, Notify, Request, Response, Result,
+};
 use crate::faults::hook::{self, Asked, Instead};
 use crate::message::{INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, Object, Reply, RpcError};
 use crate::revision::Revision;
@@ -272,16 +274,21 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .within(MODERN)
-    .over(STDIO),
+    .over(HTTP),
     fault(
         "tools.list-changed.sent/never",
         "The first entry of the list comes and goes, and nobody is told.",
-        &[Result("tools/list", |asked, result| {
+        &[
+            Result("tools/list", |asked, result| {
             let list = array(result, "tools").filter(|_| !asked.params.contains_key("cursor"));
             if let Some(list) = list.filter(|_| asked.memory.count() % 2 == 1) {
                 list.remove(0);
             }
-        })],
+        }),
+            Notify(|_, message| {
+                if is_method(&message, "notifications/tools/list_changed") { Vec::new() } else { vec![message] }
+            }),
+        ],
     )
     .within(LEGACY)
     .over(STDIO),
@@ -297,17 +304,6 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .within(LEGACY)
-    .over(STDIO),
-    fault(
-        "tools.definition.input-schema-no-params/any-object",
-        "A tool without arguments says only that they are an object.",
-        &[Definition("tools", |_, tool| {
-            if is(tool, "name", "poem") {
-                put(tool, &["inputSchema"], json!({"type": "object"}));
-            }
-        })],
-    )
-    .within(SINCE_2025_11)
     .over(STDIO),
     fault(
         "tools.definition.output-schema-valid/unknown-type",
@@ -355,14 +351,15 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .within(SINCE_2025_11)
+    .within(V2025_11)
     .over(STDIO),
     fault(
         "tools.call.outputs-sanitized/raw",
         "Control characters in results are not escaped.",
         &[Response(|_, text| text.replace("\\u001b", "\u{1b}").replace("\\u0000", "\0"))],
     )
-    .over(STDIO),
+    .over(STDIO)
+    .within(&[Revision::V2024_11_05, Revision::V2025_03_26, Revision::V2026_07_28]),
     fault(
         "tools.content.embedded-needs-resources/hidden",
         "Tools embed resources, and resources are not declared.",

@@ -153,7 +153,7 @@ impl Session {
             Change::Task(task) => (task.owner == Owner::Session(self.id)).then(|| status_notification(task)),
             Change::Resource(uri) => (lock(&self.subscriptions).contains(&**uri)
                 || !self.server.keeps(Duty::UpdatesAsSubscribed))
-                .then(|| notification("notifications/resources/updated", &json!({"uri": &**uri}))),
+            .then(|| notification("notifications/resources/updated", &json!({"uri": &**uri}))),
         }
     }
 }

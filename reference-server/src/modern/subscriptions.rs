@@ -141,7 +141,12 @@ pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receive
     let acknowledged = Tagged { notifications: Some(&filter), ..Tagged::of(id) };
     context.send(notification("notifications/subscriptions/acknowledged", &acknowledged)).await;
     if !context.server.keeps(Duty::ChangesAsSubscribed) {
-        filter = Filter { tools_list_changed: true, prompts_list_changed: true, resources_list_changed: true, ..filter };
+        filter = Filter {
+            tools_list_changed: true,
+            prompts_list_changed: true,
+            resources_list_changed: true,
+            ..filter
+        };
     }
     while context.server.keeps(Duty::SubscriptionLasts) {
         tokio::select! {

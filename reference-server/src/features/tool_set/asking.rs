@@ -66,7 +66,8 @@ fn ask_weather<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolFu
         let mut answer = context.ask("question", sample_with_tools(&messages, tools.clone(), 200)).await?;
         let most = if context.server.keeps(Duty::ToolLoopEnds) { 1 } else { usize::MAX };
         for round in 0..most {
-            let uses: Vec<_> = blocks_of(&answer).iter().filter(|block| block["type"] == "tool_use").collect();
+            let uses: Vec<_> =
+                blocks_of(&answer).iter().filter(|block| block["type"] == "tool_use").collect();
             if uses.is_empty() {
                 break;
             }
