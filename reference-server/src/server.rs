@@ -12,6 +12,7 @@ use crate::chaos::Chaos;
 use crate::faults::{Arrived, Duty, FaultId, FaultsOnRequest, Force};
 use crate::features::tasks::{TaskStore, TaskView};
 use crate::features::{Icon, SKILLS, TASKS, ToolSet};
+use crate::legacy::Peer;
 use crate::message::{INTERNAL_ERROR, Object, Request, RpcError};
 use crate::pace::{Delay, Pace, Stall};
 use crate::revision::Revision;
@@ -132,6 +133,8 @@ struct Inner {
     transports: AtomicUsize,
     extra_tool: AtomicBool,
     touches: AtomicU64,
+    /// The client as all sessions see it where a fault mixes them up.
+    common_peer: Arc<Peer>,
 }
 
 impl Server {
@@ -156,6 +159,7 @@ impl Server {
                 transports: AtomicUsize::new(0),
                 extra_tool: AtomicBool::new(false),
                 touches: AtomicU64::new(0),
+                common_peer: Arc::default(),
             }),
         }
     }
@@ -185,6 +189,14 @@ impl Server {
         self.faults().is_none_or(|faults| !faults.neglects(duty))
     }
 
+    /// What goes out where the server says something by itself: that, unless a fault changes it.
+    pub(crate) fn says(&self, message: String) -> Vec<String> {
+        match self.faults() {
+            None => vec![message],
+            Some(faults) => faults.notify(message),
+        }
+    }
+
     /// Takes what a request needs from the memory for all requests in progress, for as long as the permit lives.
     pub(crate) fn hold(&self, request: &Request) -> Result<OwnedSemaphorePermit, RpcError> {
         let kibibytes = u32::try_from(request.footprint / 1024 + 1).unwrap_or(u32::MAX);
@@ -212,6 +224,11 @@ impl Server {
 
     pub(crate) fn tasks(&self) -> &Arc<TaskStore> {
         &self.inner.tasks
+    }
+
+    /// One peer for all sessions, which is a fault.
+    pub(crate) fn common_peer(&self) -> Arc<Peer> {
+        Arc::clone(&self.inner.common_peer)
     }
 
     /// A number that no other session has.

@@ -9,12 +9,10 @@ use crate::wire::Event;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Within this time after a cancellation, what comes may have crossed it.
+/// Within this time after a cancellation or an answer, what comes may have crossed it.
 const CROSSING: Duration = Duration::from_millis(500);
 /// A request that is sent this long after a cancellation is behind it on every way.
 const BEHIND: Duration = Duration::from_millis(100);
-/// A cancellation this long after our answer did not cross it.
-const STALE: Duration = Duration::from_secs(2);
 
 monitors! {
     /// A server in a session cancels requests of its own that wait for an answer, by the id that it gave them, and
@@ -71,7 +69,7 @@ fn server_cancels_its_own_requests(moment: &Moment<'_>, judge: &mut Judge) {
         judge.broke(TASKS, seen.expected(&["`tasks/cancel`"]));
     }
     let answered = state.notices.answered.get(&id).copied();
-    let stale = answered.is_some_and(|at| moment.record.at.saturating_sub(at) > STALE);
+    let stale = answered.is_some_and(|at| moment.record.at.saturating_sub(at) > CROSSING);
     judge.decide(RUNNING, !stale, || {
         breach("answered", "the server cancelled a request long after it had been answered")
     });

@@ -15,6 +15,8 @@ const CROSSING: Duration = Duration::from_millis(500);
 const BEHIND: Duration = Duration::from_millis(50);
 /// How long a subscription has to be open for it to be said that it stays open.
 const OPEN: Duration = Duration::from_millis(100);
+/// So many subscriptions that the server ends at once are no accident.
+const MOST_ENDED: usize = 3;
 /// A stream that breaks off this soon after the acknowledgement was not meant to stay.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
@@ -441,6 +443,14 @@ fn subscriptions_stay_open(moment: &Moment<'_>, judge: &mut Judge) {
 
 fn subscriptions_stayed_open(state: &State, judge: &mut Judge) {
     const ID: &str = "subscriptions.listen.stays-open";
+    let at_once = |open: &&Subscription| {
+        let since = open.acknowledged.as_ref().map(|(_, since)| *since);
+        let lasted = open.answered.zip(since).map(|(answered, since)| answered.saturating_sub(since));
+        let closing = state.link.stdin_closed.is_some_and(|closed| Some(closed) <= open.answered);
+        let by_us = open.ended_by_us.is_some_and(|ended| Some(ended) < open.answered);
+        !by_us && !closing && lasted.is_some_and(|lasted| lasted < OPEN)
+    };
+    let ended = state.notices.subscriptions.values().filter(at_once).count();
     for subscription in state.notices.subscriptions.values().filter(|open| !open.tainted) {
         let Some((filter, since)) = &subscription.acknowledged else { continue };
         // Nothing can come through an empty one, so that there is nothing to keep it open for.
@@ -466,6 +476,7 @@ fn subscriptions_stayed_open(state: &State, judge: &mut Judge) {
                         ))
                         .sent(subscription.seq);
                 breach.event = Some(exchange.head_seq);
+                judge.broke("subscriptions.end.graceful-result", breach.clone().see(ID));
                 judge.broke(ID, breach);
             }
             continue;
@@ -474,6 +485,15 @@ fn subscriptions_stayed_open(state: &State, judge: &mut Judge) {
         let closing = state.link.stdin_closed.is_some_and(|closed| closed <= until);
         if until.saturating_sub(*since) >= OPEN || closing {
             judge.held(ID);
+        } else if subscription.answered.is_some() && ended >= MOST_ENDED {
+            judge.broke(
+                ID,
+                Breach::new("ends", "one subscription after the other ends as soon as it is acknowledged")
+                    .quality()
+                    .expected(&["a stream that stays open"])
+                    .actual(format!("{ended} subscriptions with a result within 100 ms"))
+                    .sent(subscription.seq),
+            );
         } else if subscription.answered.is_some() {
             let text = "the server ended the subscription in order, soon after it had acknowledged it";
             judge.undecided(ID, "ended", text);

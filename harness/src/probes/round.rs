@@ -196,7 +196,7 @@ async fn subscribe(stage: &mut Stage<'_>, uris: &[String]) -> Vec<Listening> {
         (Id::string("mcprove-listen"), json!({"promptsListChanged": true, "toolsListChanged": false})),
         (Id::number(0), json!({"resourcesListChanged": true})),
     ];
-    let mut open = Vec::new();
+    let mut open: Vec<Listening> = Vec::new();
     for (id, filter) in filters {
         let listening = listen(stage, &id, json!({"notifications": filter}), false).await;
         match opened(stage, &listening).await {
@@ -205,11 +205,7 @@ async fn subscribe(stage: &mut Stage<'_>, uris: &[String]) -> Vec<Listening> {
                 if open.is_empty() {
                     return open;
                 }
-                stage.judge.undecided(
-                    "subscriptions.listen.concurrent",
-                    "refused",
-                    format!("a further subscription was refused: {}", reply.describe()),
-                );
+                open = refused_beside(stage, open, &listening, &reply).await;
             }
             Opened::Answered(_) => {}
             Opened::Nothing => {
@@ -226,6 +222,31 @@ async fn subscribe(stage: &mut Stage<'_>, uris: &[String]) -> Vec<Listening> {
         }
     }
     open
+}
+
+/// Ends the subscriptions that are open, and sees whether the server takes another one now: then it takes one at a time.
+async fn refused_beside(
+    stage: &mut Stage<'_>,
+    open: Vec<Listening>,
+    refused: &Listening,
+    reply: &Reply,
+) -> Vec<Listening> {
+    const ID: &str = "subscriptions.listen.concurrent";
+    for listening in &open {
+        end(stage, listening).await;
+    }
+    stage.talk.canary().await;
+    let id = Id::string("mcprove-listen-alone");
+    let filter = json!({"promptsListChanged": true, "toolsListChanged": false});
+    let alone = listen(stage, &id, json!({"notifications": filter}), false).await;
+    if let Opened::Acknowledged(_) = opened(stage, &alone).await {
+        let text = "a subscription was refused beside another one, and taken when that had ended";
+        let seen = breach("one-at-a-time", text, &refused.ticket, reply).expected(&["an acknowledgement"]);
+        stage.judge.broke(ID, seen);
+        return vec![alone];
+    }
+    stage.judge.undecided(ID, "refused", format!("a further subscription was refused: {}", reply.describe()));
+    Vec::new()
 }
 
 /// A request that calls a tool with a progress token.

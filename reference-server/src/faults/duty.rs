@@ -1,5 +1,7 @@
 //! The checks and obligations of the server, as far as a fault may leave them undone.
 
+use crate::features::Capability;
+
 /// What [`crate::Server::keeps`] is asked for at the place where the duty stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Duty {
@@ -17,6 +19,24 @@ pub(crate) enum Duty {
     ProgressGrows,
     /// Log messages below the level that was set are not sent.
     LogThreshold,
+    /// A stateless request that names no log level gets no log messages.
+    LogsWhereAsked,
+    /// A client is asked for what it declared, and for nothing else.
+    AsksWhatIsDeclared(Capability),
+    /// What a client answers is held against the question.
+    AnswersChecked,
+    /// A question to one client is answered by that client only (legacy).
+    PeersApart,
+    /// The model may use tools so often and not more.
+    ToolLoopEnds,
+    /// A request state counts for its own request only.
+    StateBound,
+    /// A change of a resource is told to those who subscribed to it (legacy).
+    UpdatesAsSubscribed,
+    /// A change is told to the subscriptions that asked for it.
+    ChangesAsSubscribed,
+    /// A subscription lasts until somebody ends it.
+    SubscriptionLasts,
     /// Arguments of tools are checked against their schema.
     ArgumentsChecked,
     /// The STDIO server ends at the end of its input.

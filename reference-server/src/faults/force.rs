@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 use crate::context::Answer;
 use crate::faults::hook::{Asked, Hook, HttpAsked, Input, Instead, Memory, result};
 use crate::faults::{Duty, FaultId};
@@ -70,20 +72,30 @@ impl Force {
         self.hooks.iter().any(|hook| matches!(hook, Hook::Forgive(forgives) if forgives(&asked, error)))
     }
 
-    /// What goes out in place of a notification.
+    /// What goes out in place of a notification or of a request to the client.
     pub(crate) fn notify(&self, text: String) -> Vec<String> {
         let mut texts = vec![text];
         for hook in &self.hooks {
-            if let Hook::Notify(change) = hook {
-                texts = texts
-                    .iter()
-                    .filter_map(|text| serde_json::from_str(text).ok())
-                    .flat_map(|value| change(&self.memory, value))
-                    .map(|value| value.to_string())
-                    .collect();
-            }
+            let values = texts.iter().filter_map(|text| serde_json::from_str::<Value>(text).ok());
+            let changed: Vec<Value> = match hook {
+                Hook::Notify(change) => values.flat_map(|value| change(&self.memory, value)).collect(),
+                Hook::Question(..) => values.map(|value| self.asks(hook, value)).collect(),
+                _ => continue,
+            };
+            texts = changed.iter().map(Value::to_string).collect();
         }
         texts
+    }
+
+    /// A request to the client, changed where the hook is for its method.
+    fn asks(&self, hook: &Hook, mut request: Value) -> Value {
+        if let Hook::Question(method, change) = hook
+            && request["method"] == *method
+            && let Some(params) = request["params"].as_object_mut()
+        {
+            change(&self.memory, params);
+        }
+        request
     }
 
     /// An HTTP request, changed; the response if a fault gives it.
@@ -191,6 +203,13 @@ impl<'a> FaultsOnRequest<'a> {
                     let list = result(&mut answer).and_then(|result| result.get_mut(*member)?.as_array_mut());
                     let definitions = list.into_iter().flatten().filter_map(|value| value.as_object_mut());
                     definitions.for_each(|definition| change(asked, definition));
+                }
+                Hook::Question(..) => {
+                    let requests = result(&mut answer)
+                        .and_then(|result| result.get_mut("inputRequests")?.as_object_mut());
+                    for (_, request) in requests.into_iter().flatten() {
+                        *request = force.asks(hook, request.take());
+                    }
                 }
                 _ => {}
             }

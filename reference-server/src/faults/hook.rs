@@ -39,8 +39,10 @@ pub(crate) enum Hook {
     Definition(&'static str, fn(&Asked, &mut Object)),
     /// The text of the response is changed. On STDIO, several messages may stand in it, with line ends between them.
     Response(fn(&Asked, String) -> String),
-    /// A notification about a request in progress goes out as these instead.
+    /// What the server says by itself, a notification or (in the legacy era) a request, goes out as these instead.
     Notify(fn(&Memory, Value) -> Vec<Value>),
+    /// What the client is asked for by this method is changed: the parameters, in a request or in a result that demands input.
+    Question(&'static str, fn(&Memory, &mut Object)),
     /// An HTTP request is changed, or answered at once.
     HttpRequest(fn(&Memory, &mut hyper::Request<Incoming>) -> Option<HttpReply>),
     /// The HTTP response is changed.

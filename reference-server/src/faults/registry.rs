@@ -4,10 +4,10 @@ use std::fmt;
 
 use crate::faults::fault::Fault;
 use crate::faults::{
-    base, caching, cancellation, capabilities, completion, content, discover, extension_tasks, http,
-    http_headers, http_legacy_sse, http_session, identity, lifecycle, logging, meta, pagination, ping,
-    progress, prompts, resources, robustness, schema, stdio, tasks, tasks_kept, tasks_told, tools,
-    versioning,
+    base, caching, cancellation, capabilities, completion, content, discover, elicitation, extension_tasks,
+    http, http_headers, http_legacy_sse, http_session, identity, json_schema, lifecycle, logging, meta, mrtr,
+    pagination, ping, progress, prompts, resources, robustness, roots, sampling, schema, stdio,
+    subscriptions, tasks, tasks_kept, tasks_told, tools, versioning,
 };
 
 /// The tables, each with the name of its area of requirements.
@@ -19,23 +19,29 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("completion", completion::FAULTS),
     ("content", content::FAULTS),
     ("discover", discover::FAULTS),
+    ("elicitation", elicitation::FAULTS),
     ("extension-tasks", extension_tasks::FAULTS),
     ("http", http::FAULTS),
     ("http-headers", http_headers::FAULTS),
     ("http-legacy-sse", http_legacy_sse::FAULTS),
     ("http-session", http_session::FAULTS),
     ("identity", identity::FAULTS),
+    ("json-schema", json_schema::FAULTS),
     ("lifecycle", lifecycle::FAULTS),
     ("logging", logging::FAULTS),
     ("meta", meta::FAULTS),
+    ("mrtr", mrtr::FAULTS),
     ("pagination", pagination::FAULTS),
     ("ping", ping::FAULTS),
     ("progress", progress::FAULTS),
     ("prompts", prompts::FAULTS),
     ("resources", resources::FAULTS),
     ("robustness", robustness::FAULTS),
+    ("roots", roots::FAULTS),
+    ("sampling", sampling::FAULTS),
     ("schema", schema::FAULTS),
     ("stdio", stdio::FAULTS),
+    ("subscriptions", subscriptions::FAULTS),
     ("tasks", tasks::FAULTS),
     ("tasks", tasks_kept::FAULTS),
     ("tasks", tasks_told::FAULTS),
@@ -132,9 +138,10 @@ mod tests {
             Hook::HttpReply(_) => 13,
             Hook::Event(_) => 14,
             Hook::Line(_) => 15,
+            Hook::Question(..) => 16,
         };
         let used: BTreeSet<usize> = faults().flat_map(|fault| fault.hooks).map(kind).collect();
-        assert_eq!(used.into_iter().collect::<Vec<_>>(), (0..16).collect::<Vec<_>>());
+        assert_eq!(used.into_iter().collect::<Vec<_>>(), (0..17).collect::<Vec<_>>());
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub(crate) fn open(server: &Server, clients: &Arc<SseClients>) -> Reply {
                     None => return,
                 },
                 change = changes.recv() => match change {
-                    Ok(change) => session.notification_for(&change).map(|message| event(None, &message)),
+                    Ok(change) => told(&session.notifications_for(&change)),
                     Err(RecvError::Lagged(_)) => None,
                     Err(RecvError::Closed) => return,
                 },
@@ -122,4 +122,9 @@ pub(crate) fn accepts_events(headers: &HeaderMap) -> bool {
 /// Whether a client that accepts both would rather have a stream of events: it names that first.
 pub(crate) fn prefers_events(headers: &HeaderMap) -> bool {
     accepted(headers).next().is_some_and(|range| range == "text/event-stream")
+}
+
+/// Messages as events, if there are any.
+fn told(messages: &[String]) -> Option<Bytes> {
+    (!messages.is_empty()).then(|| messages.iter().flat_map(|message| event(None, message)).collect())
 }

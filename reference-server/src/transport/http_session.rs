@@ -184,15 +184,17 @@ impl HttpSession {
                     Err(RecvError::Closed) => return,
                 },
             };
-            let Some(message) = self.core.notification_for(&change) else {
+            let messages = self.core.notifications_for(&change);
+            if messages.is_empty() {
                 continue;
-            };
+            }
             let mut streams = lock(&self.streams);
             if let Some(newest) = streams.general.last().cloned() {
                 let kept: Vec<u64> = streams.resumable.iter().map(|log| log.stream()).collect();
                 streams.general.retain(|log| log.is_attached() || kept.contains(&log.stream()));
                 let read = streams.general.iter().rev().find(|log| log.is_attached());
-                read.unwrap_or(&newest).append_now(message);
+                let stream = read.unwrap_or(&newest);
+                messages.into_iter().for_each(|message| stream.append_now(message));
             }
         }
     }

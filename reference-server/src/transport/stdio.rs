@@ -139,7 +139,7 @@ async fn tell_changes(connection: &Connection, mut changes: broadcast::Receiver<
     loop {
         match changes.recv().await {
             Ok(change) => {
-                if let Some(message) = connection.session.notification_for(&change) {
+                for message in connection.session.notifications_for(&change) {
                     connection.send(message).await;
                 }
             }
