@@ -21,4 +21,14 @@ pub(crate) enum Duty {
     ArgumentsChecked,
     /// The STDIO server ends at the end of its input.
     ExitAtEndOfInput,
+    /// A line of STDIO input goes on where the last read ended.
+    LinesJoined,
+    /// The older era is spoken. Without it the server is a right one of the newer era, and other faults can show.
+    LegacyServed,
+    /// Responses go out where they were asked for, and not on the GET stream.
+    ResponsesOnOwnStream,
+    /// Progress goes out on the stream of its request, and not on the GET stream.
+    ProgressOnOwnStream,
+    /// A request goes on when its connection is lost (legacy, Streamable HTTP).
+    DisconnectIsNoCancellation,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::faults::fault::Fault;
 use crate::faults::{
-    base, caching, cancellation, capabilities, completion, content, discover, http, http_headers,
+    base, caching, cancellation, capabilities, compat, completion, content, discover, http, http_headers,
     http_legacy_sse, http_session, identity, lifecycle, logging, meta, pagination, ping, progress, prompts,
     resources, robustness, schema, stdio, tools, versioning,
 };
@@ -15,6 +15,7 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("caching", caching::FAULTS),
     ("cancellation", cancellation::FAULTS),
     ("capabilities", capabilities::FAULTS),
+    ("compat", compat::FAULTS),
     ("completion", completion::FAULTS),
     ("content", content::FAULTS),
     ("discover", discover::FAULTS),
@@ -127,9 +128,11 @@ mod tests {
             Hook::HttpReply(_) => 13,
             Hook::Event(_) => 14,
             Hook::Line(_) => 15,
+            Hook::Last(_) => 16,
+            Hook::Unasked { .. } => 17,
         };
         let used: BTreeSet<usize> = faults().flat_map(|fault| fault.hooks).map(kind).collect();
-        assert_eq!(used.into_iter().collect::<Vec<_>>(), (0..16).collect::<Vec<_>>());
+        assert_eq!(used.into_iter().collect::<Vec<_>>(), (0..18).collect::<Vec<_>>());
     }
 
     #[test]

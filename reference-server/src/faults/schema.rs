@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::faults::edit::put;
-use crate::faults::fault::{ANY, Fault, LEGACY, fault};
-use crate::faults::hook::Hook::{Answer, Notify, Result};
+use crate::faults::fault::{ANY, Fault, LEGACY, STDIO, V2025_11, fault};
+use crate::faults::hook::Hook::{Answer, Definition, Notify, Response, Result};
 use crate::faults::hook::result;
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -35,4 +35,32 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .within(LEGACY),
+    fault(
+        "schema.messages.conform/description",
+        "The description of a prompt that was filled in is a number.",
+        &[Result("prompts/get", |_, result| put(result, &["description"], 5))],
+    )
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
+        "schema.server-requests.known/made-up",
+        "A request of a kind that there is not follows each list of tools.",
+        &[Response(|asked, text| {
+            if !asked.is("tools/list") {
+                return text;
+            }
+            let id = asked.memory.count();
+            format!("{text}\n{{\"jsonrpc\":\"2.0\",\"id\":\"ask-{id}\",\"method\":\"client/describe\"}}")
+        })],
+    )
+    .warning_in(ANY)
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
+        "schema.uri-fields.valid/path",
+        "The URIs of resources are paths.",
+        &[Definition("resources", |_, resource| put(resource, &["uri"], "notes/today.md"))],
+    )
+    .within(V2025_11)
+    .over(STDIO),
 ];
