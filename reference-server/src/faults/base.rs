@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::faults::edit::{at, message, put};
 use crate::faults::fault::{ANY, Fault, HTTP, LEGACY, MODERN, STDIO, V2025_03, V2025_06, V2025_11, fault};
 use crate::faults::hook::Hook::{
-    Answer, Event, Forgive, Input, Intercept, Line, Notified, Notify, Refusal, Request, Response, Result,
+    Answer, Forgive, Input, Intercept, Line, Notified, Notify, Refusal, Request, Response, Result,
 };
 use crate::faults::hook::Input::{Changed, Drop, Pass};
 use crate::faults::hook::{Instead, Memory, result};
@@ -372,10 +372,10 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(STDIO),
     fault(
         "base.request.concurrent/lost",
-        "Of many requests of one kind in a row, some are never answered (https://github.com/modelcontextprotocol/rust-sdk/issues/941).",
+        "Of many requests of one kind in a row, one is never answered (https://github.com/modelcontextprotocol/rust-sdk/issues/941).",
         &[Intercept(|asked| {
             let number = in_a_row(asked.memory, &asked.method);
-            (number % 12 == 11).then_some(Instead::Never)
+            (number == 11).then_some(Instead::Never)
         })],
     )
     .also_seen(&["base.response.always-sent"])
@@ -524,7 +524,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The answer to a batch has a response for what was none of its requests, too.",
         &[Line(|_, line| match serde_json::from_slice::<Vec<Value>>(&line) {
             Ok(mut answers) => {
-                answers.push(json!({"jsonrpc": "2.0", "id": null, "result": {}}));
+                answers.push(json!({"jsonrpc": "2.0", "id": null, "error": {"code": METHOD_NOT_FOUND, "message": "Method not found"}}));
                 format!("{}\n", Value::Array(answers)).into_bytes()
             }
             Err(_) => line,
@@ -653,23 +653,8 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
-    .breaking(&["pagination.cursor.any-connection"])
     .within(MODERN)
     .over(STDIO),
-    fault(
-        "base.isolation.between-connections/shared",
-        "Progress of a call comes on the stream of whichever session listens, too.",
-        &[Event(|memory, event| {
-            if event.contains("notifications/progress") {
-                memory.keep(json!(event));
-            } else if let (Some(Value::String(kept)), true) = (memory.kept(), event.starts_with("id: ")) {
-                return format!("{kept}{event}");
-            }
-            event
-        })],
-    )
-    .within(V2025_11)
-    .over(HTTP),
 ];
 
 const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";

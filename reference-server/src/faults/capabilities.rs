@@ -124,7 +124,7 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .breaking(&["prompts.capability.declared"])
-    .also_seen(&["capabilities.server.undeclared-method-refused", "prompts.capability.respected"])
+    .also_seen(&["capabilities.server.undeclared-method-refused", "prompts.capability.respected", "prompts.list-changed.not-undeclared"])
     .within(SINCE_2025_11)
     .over(STDIO),
     fault(

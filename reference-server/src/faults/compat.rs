@@ -81,14 +81,21 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(STDIO),
     fault(
         "compat.dual-era.eras-not-mixed/modern-disturbed",
-        "After a request of the older era, the next one of the newer era is refused.",
+        "Once a list was asked for in the older era, it is refused in the newer one.",
         &[Intercept(|asked| {
-            let before = asked.memory.keep(json!(asked.revision.is_modern()));
-            let disturbed = asked.revision.is_modern() && before == Some(json!(false));
-            disturbed.then(|| Instead::error(INTERNAL_ERROR, "Internal error: the session is of another era"))
+            if !asked.is("tools/list") {
+                return None;
+            }
+            if !asked.revision.is_modern() {
+                asked.memory.keep(json!(true));
+                return None;
+            }
+            let disturbed = asked.memory.kept().is_some();
+            disturbed.then(|| Instead::error(INTERNAL_ERROR, "Internal error: the server is of another era"))
         })],
     )
     .breaking(&["compat.dual-era.initialize-selects-legacy"])
+    .also_seen(&["compat.dual-era.modern-meta-selects-modern"])
     .within(MODERN)
     .over(HTTP),
     fault(

@@ -29,6 +29,8 @@ pub(crate) enum Duty {
     ResponsesOnOwnStream,
     /// Progress goes out on the stream of its request, and not on the GET stream.
     ProgressOnOwnStream,
+    /// What a client asks is answered on its own stream (HTTP+SSE).
+    OwnStreamAnswered,
     /// A request goes on when its connection is lost (legacy, Streamable HTTP).
     DisconnectIsNoCancellation,
 }

@@ -233,6 +233,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
+    .also_seen(&["http.get.sse-or-refused"])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -393,7 +394,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .also_seen(&["http.sse.related-messages-only", "http.get.messages-unrelated"])
+    .also_seen(&["http.sse.related-messages-only", "http.get.messages-unrelated", "http.resume.same-stream-only"])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -416,7 +417,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Answers come on the stream of a GET.",
         &[Neglect(Duty::ResponsesOnOwnStream)],
     )
-    .also_seen(&["http.post.json-single-object", "http.post.response-content-type"])
+    .also_seen(&["http.post.json-single-object", "http.post.response-content-type", "http.clients.multiple"])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -438,6 +439,7 @@ pub(super) const FAULTS: &[Fault] = &[
             _ => event,
         })],
     )
+    .also_seen(&["http.sse.response-delivered"])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -459,7 +461,7 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .breaking(&["http.resume.event-id-names-stream"])
-    .also_seen(&["http.resume.event-id-is-cursor"])
+    .also_seen(&["http.resume.event-id-is-cursor", "http.sse.response-delivered"])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -470,7 +472,7 @@ pub(super) const FAULTS: &[Fault] = &[
             resumes.then(|| empty(StatusCode::METHOD_NOT_ALLOWED))
         })],
     )
-    .also_seen(&["http.method.allow-listed"])
+    .also_seen(&["http.method.allow-listed", "http.sse.response-delivered"])
     .within(V2025_11)
     .over(HTTP),
 ];

@@ -191,7 +191,9 @@ pub(super) const FAULTS: &[Fault] = &[
         "http-headers.name.base64-decoded/refused",
         "Mcp-Name in base64 form is refused.",
         &[HttpRequest(|_, request| {
-            value(request, "mcp-name").is_some_and(|name| name.starts_with("=?base64?")).then(|| empty(StatusCode::BAD_REQUEST))
+            value(request, "mcp-name").is_some_and(|name| name.starts_with("=?base64?")).then(|| {
+                json_reply(400, r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32020,"message":"Header mismatch: Mcp-Name"}}"#.to_owned())
+            })
         })],
     )
     .within(MODERN)
@@ -200,8 +202,9 @@ pub(super) const FAULTS: &[Fault] = &[
         "http-headers.value.case-sensitive/lower-case",
         "Mcp-Method is compared in lower case.",
         &[HttpRequest(|_, request| {
+            let single = request.headers().get_all("mcp-method").iter().count() == 1;
             let lower = value(request, "mcp-method").map(|method| HeaderValue::from_str(&method.to_ascii_lowercase()));
-            if let Some(Ok(lower)) = lower {
+            if let Some(Ok(lower)) = lower.filter(|_| single) {
                 request.headers_mut().insert("mcp-method", lower);
             }
             None
@@ -282,8 +285,8 @@ pub(super) const FAULTS: &[Fault] = &[
         "A header is wanted for an argument that is absent.",
         &[Intercept(|asked| {
             let arguments = asked.params.get("arguments").filter(|_| asked.is("tools/call"))?;
-            let absent = arguments.get("region").is_some() && arguments.get("exact").is_none();
-            absent.then(|| Instead::error(HEADER_MISMATCH, "Header mismatch: mcp-param-exact is missing"))
+            let absent = arguments.get("exact").is_some() && arguments.get("limit").is_none();
+            absent.then(|| Instead::error(HEADER_MISMATCH, "Header mismatch: mcp-param-limit is missing"))
         })],
     )
     .within(MODERN)

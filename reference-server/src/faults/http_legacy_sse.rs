@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::faults::Duty;
 use crate::faults::fault::{Fault, SSE, V2024_11, fault};
-use crate::faults::hook::Hook::{Event, HttpReply, HttpRequest, Input};
+use crate::faults::hook::Hook::{Event, HttpReply, Input, Neglect};
 use crate::faults::hook::Input::Pass;
 use crate::transport::http_reply::json as json_reply;
 
@@ -40,23 +41,10 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(SSE),
     fault(
         "http-legacy-sse.per-client-routing/newest",
-        "All answers go to the client that came last (https://github.com/modelcontextprotocol/typescript-sdk/pull/820).",
-        &[
-            Event(|memory, event| {
-                if let Some(endpoint) = event.strip_prefix("event: endpoint\ndata: ") {
-                    memory.keep(json!(endpoint.trim()));
-                }
-                event
-            }),
-            HttpRequest(|memory, request| {
-                let newest = memory.kept().and_then(|endpoint| endpoint.as_str()?.parse().ok());
-                if let Some(endpoint) = newest.filter(|_| request.uri().path() == "/messages") {
-                    *request.uri_mut() = endpoint;
-                }
-                None
-            }),
-        ],
+        "Pings, and calls that ask for progress, are taken for those of the client that came last (https://github.com/modelcontextprotocol/typescript-sdk/pull/820).",
+        &[Neglect(Duty::OwnStreamAnswered)],
     )
+    .breaking(&["base.isolation.between-connections"])
     .within(V2024_11)
     .over(SSE),
     fault(

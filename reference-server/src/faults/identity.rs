@@ -52,10 +52,10 @@ pub(super) const FAULTS: &[Fault] = &[
     .within(SINCE_2025_03),
     fault(
         "identity.capabilities-object/array",
-        "The capabilities of a feature are an array.",
+        "The capabilities are an array.",
         &[
-            Result("initialize", |_, result| put(result, &["capabilities", "prompts"], json!([]))),
-            Result("server/discover", |_, result| put(result, &["capabilities", "prompts"], json!([]))),
+            Result("initialize", |_, result| put(result, &["capabilities"], json!(["prompts"]))),
+            Result("server/discover", |_, result| put(result, &["capabilities"], json!(["prompts"]))),
         ],
     )
     .within(SINCE_2025_11)

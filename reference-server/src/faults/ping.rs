@@ -45,6 +45,7 @@ pub(super) const FAULTS: &[Fault] = &[
             refused.then(|| Instead::error(INVALID_PARAMS, "Invalid params: ping has none"))
         })],
     )
+    .breaking(&["ping.answered"])
     .within(V2025_11)
     .over(STDIO),
 ];

@@ -1,16 +1,16 @@
 //! Faults of a server that does not stand everything.
 
 use hyper::body::Body;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
+use hyper::header::CONTENT_LENGTH;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::faults::edit::put;
-use crate::faults::fault::{Fault, HTTP, LEGACY, STDIO, V2025_11, fault};
+use crate::faults::fault::{Fault, HTTP, LEGACY, MODERN, STDIO, V2025_11, fault};
 use crate::faults::hook::Hook::{Answer, HttpReply, Input, Intercept, Response, Result};
 use crate::faults::hook::Input::{Changed, Drop, Exit, Hang, Pass};
-use crate::faults::hook::Instead;
+use crate::faults::hook::{self as input, Instead, Memory};
 use crate::transport::http_reply::{ReplyBody, empty};
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -157,15 +157,15 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(HTTP),
     fault(
         "robustness.http.valid/too-short",
-        "Refusals of a method announce more than they have.",
+        "Lists of tools announce more bytes than they have.",
         &[HttpReply(|asked, reply| {
-            if asked.method == Method::POST && reply.status() == StatusCode::OK && reply.headers().get(CONTENT_TYPE).is_some_and(|media| media == "application/json") {
+            if asked.headers.get("mcp-method").is_some_and(|method| method == "tools/list") {
                 let length = ReplyBody::size_hint(reply.body()).exact().unwrap_or_default() + 7;
                 reply.headers_mut().insert(CONTENT_LENGTH, length.into());
             }
         })],
     )
-    .within(V2025_11)
+    .within(MODERN)
     .over(HTTP),
     fault(
         "robustness.output.bounded/huge",
@@ -191,33 +191,33 @@ pub(super) const FAULTS: &[Fault] = &[
     .within(V2025_11)
     .over(STDIO),
     fault(
-        "robustness.deep-nesting/deaf",
-        "After deeply nested JSON nothing is read any more.",
-        &[Input(|_, bytes| if bytes.windows(64).any(|window| window.iter().all(|byte| *byte == b'[')) { Hang } else { Pass })],
+        "robustness.deep-nesting/next-lost",
+        "The message after deeply nested JSON is lost.",
+        &[Input(|memory, bytes| next_lost(memory, bytes.windows(64).any(|window| window.iter().all(|byte| *byte == b'['))))],
     )
     .breaking(&["robustness.liveness.after-stress"])
     .within(V2025_11)
     .over(STDIO),
     fault(
-        "robustness.numbers/deaf",
-        "After a number that no machine holds nothing is read any more.",
-        &[Input(|_, bytes| if contains(bytes, "1e400") { Hang } else { Pass })],
+        "robustness.numbers/next-lost",
+        "The message after a number that no machine holds is lost.",
+        &[Input(|memory, bytes| next_lost(memory, contains(bytes, "1e400")))],
     )
     .breaking(&["robustness.liveness.after-stress"])
     .within(V2025_11)
     .over(STDIO),
     fault(
-        "robustness.strings/deaf",
-        "After half a surrogate nothing is read any more.",
-        &[Input(|_, bytes| if contains(bytes, "\\ud800") { Hang } else { Pass })],
+        "robustness.strings/next-lost",
+        "The message after half a surrogate is lost.",
+        &[Input(|memory, bytes| next_lost(memory, contains(bytes, "\\ud800")))],
     )
     .breaking(&["robustness.liveness.after-stress"])
     .within(V2025_11)
     .over(STDIO),
     fault(
-        "robustness.members/deaf",
-        "After ten thousand members nothing is read any more.",
-        &[Input(|_, bytes| if contains(bytes, "\"m9999\":9999") { Hang } else { Pass })],
+        "robustness.members/next-lost",
+        "The message after ten thousand members is lost.",
+        &[Input(|memory, bytes| next_lost(memory, contains(bytes, "\"m9999\":9999")))],
     )
     .breaking(&["robustness.liveness.after-stress"])
     .within(V2025_11)
@@ -226,6 +226,14 @@ pub(super) const FAULTS: &[Fault] = &[
 
 fn is_json(bytes: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+}
+
+/// Throws away what follows a text of some kind.
+fn next_lost(memory: &Memory, kind: bool) -> input::Input {
+    match memory.keep(json!(kind)) {
+        Some(Value::Bool(true)) => Drop,
+        _ => Pass,
+    }
 }
 
 fn contains(bytes: &[u8], text: &str) -> bool {

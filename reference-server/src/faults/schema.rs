@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::faults::edit::put;
-use crate::faults::fault::{ANY, Fault, LEGACY, STDIO, V2025_11, fault};
-use crate::faults::hook::Hook::{Answer, Definition, Notify, Response, Result};
+use crate::faults::fault::{ANY, Fault, LEGACY, MODERN, STDIO, V2025_11, fault};
+use crate::faults::hook::Hook::{Answer, Definition, Line, Notify, Response, Result};
 use crate::faults::hook::result;
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -36,11 +36,18 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .within(LEGACY),
     fault(
-        "schema.messages.conform/description",
-        "The description of a prompt that was filled in is a number.",
-        &[Result("prompts/get", |_, result| put(result, &["description"], 5))],
+        "schema.messages.conform/metadata",
+        "The metadata of changes are a number.",
+        &[Line(|_, line| match serde_json::from_slice::<Value>(&line) {
+            Ok(mut message) if message["method"] == "notifications/tools/list_changed" => {
+                message["params"]["_meta"] = 5.into();
+                format!("{message}\n").into_bytes()
+            }
+            _ => line,
+        })],
     )
-    .within(V2025_11)
+    .also_seen(&["subscriptions.id-tag.present", "subscriptions.id-tag.value"])
+    .within(MODERN)
     .over(STDIO),
     fault(
         "schema.server-requests.known/made-up",
@@ -58,8 +65,8 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(STDIO),
     fault(
         "schema.uri-fields.valid/path",
-        "The URIs of resources are paths.",
-        &[Definition("resources", |_, resource| put(resource, &["uri"], "notes/today.md"))],
+        "What was read carries a path instead of a URI.",
+        &[Definition("contents", |_, item| put(item, &["uri"], "notes/today.md"))],
     )
     .within(V2025_11)
     .over(STDIO),

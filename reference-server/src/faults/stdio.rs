@@ -75,6 +75,7 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .breaking(&["stdio.reads-stdin-writes-stdout"])
+    .also_seen(&["base.response.always-sent"])
     .within(V2025_11)
     .over(STDIO),
     fault(
