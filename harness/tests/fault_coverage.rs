@@ -11,9 +11,25 @@ use std::path::Path;
 
 /// Areas that nobody has gone through yet.
 const OPEN: &[&str] = &[
-    "auth", "cancellation", "completion", "content", "elicitation", "extension-apps", "extension-tasks",
-    "json-schema", "logging", "mrtr", "progress", "prompts", "resources", "roots", "sampling", "security",
-    "subscriptions", "tasks", "tools",
+    "auth",
+    "cancellation",
+    "completion",
+    "content",
+    "elicitation",
+    "extension-apps",
+    "extension-tasks",
+    "json-schema",
+    "logging",
+    "mrtr",
+    "progress",
+    "prompts",
+    "resources",
+    "roots",
+    "sampling",
+    "security",
+    "subscriptions",
+    "tasks",
+    "tools",
 ];
 
 #[derive(Deserialize)]
@@ -85,9 +101,15 @@ fn what_has_no_fault_is_told_with_the_reason_and_nothing_else_is() {
     for row in &rows {
         match Catalogue::get().requirement(&row.id) {
             None => wrong.push(format!("{}: there is no such requirement", row.id)),
-            Some(requirement) if !is_decided(requirement) => wrong.push(format!("{}: nothing decides it", row.id)),
-            Some(_) if broken.contains(row.id.as_str()) => wrong.push(format!("{}: a fault breaks it", row.id)),
-            Some(_) if !row.why.ends_with('.') => wrong.push(format!("{}: the reason is no sentence", row.id)),
+            Some(requirement) if !is_decided(requirement) => {
+                wrong.push(format!("{}: nothing decides it", row.id));
+            }
+            Some(_) if broken.contains(row.id.as_str()) => {
+                wrong.push(format!("{}: a fault breaks it", row.id));
+            }
+            Some(_) if !row.why.ends_with('.') => {
+                wrong.push(format!("{}: the reason is no sentence", row.id));
+            }
             Some(_) => {}
         }
     }
@@ -122,7 +144,9 @@ fn every_bug_of_a_real_server_is_a_fault_or_told_why_not() {
         }
         // The other way round: what carries its link is named by it.
         for link in &bug.links {
-            let silent = abouts.iter().filter(|(id, about)| tells(about, link) && !bug.faults.iter().any(|f| f == *id));
+            let silent = abouts
+                .iter()
+                .filter(|(id, about)| tells(about, link) && !bug.faults.iter().any(|f| f == *id));
             wrong.extend(silent.map(|(id, _)| format!("{number}: {id} carries {link}")));
         }
     }
@@ -133,5 +157,7 @@ fn every_bug_of_a_real_server_is_a_fault_or_told_why_not() {
 
 /// Whether a sentence carries a link, and not just a longer one.
 fn tells(about: &str, link: &str) -> bool {
-    about.match_indices(link).any(|(at, _)| !about[at + link.len()..].starts_with(|c: char| c.is_ascii_alphanumeric()))
+    about
+        .match_indices(link)
+        .any(|(at, _)| !about[at + link.len()..].starts_with(|c: char| c.is_ascii_alphanumeric()))
 }

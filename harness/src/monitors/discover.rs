@@ -30,11 +30,14 @@ fn discover_is_answered(moment: &Moment<'_>, judge: &mut Judge) {
             if code == Some(-32602) {
                 judge.broke(
                     "discover.no-params-needed",
-                    Breach::new("refused", "`server/discover` with `_meta` alone was refused for its parameters")
-                        .expected(&["a result"])
-                        .actual("error -32602")
-                        .at(moment.record)
-                        .see("discover.implemented"),
+                    Breach::new(
+                        "refused",
+                        "`server/discover` with `_meta` alone was refused for its parameters",
+                    )
+                    .expected(&["a result"])
+                    .actual("error -32602")
+                    .at(moment.record)
+                    .see("discover.implemented"),
                 );
             }
             judge.broke(

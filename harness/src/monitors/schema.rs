@@ -390,7 +390,8 @@ impl CheckedValue<'_> {
 
     /// Whether what does not fit the revision that was agreed on fits a later one with a handshake.
     fn fits_a_newer_revision(&self) -> bool {
-        let newer = Revision::ALL.into_iter().filter(|other| *other > self.revision && other.era() == Era::Legacy);
+        let newer =
+            Revision::ALL.into_iter().filter(|other| *other > self.revision && other.era() == Era::Legacy);
         newer.into_iter().any(|other| matches!(self.checked_in(other, self.value), Some(Checked::Valid)))
     }
 

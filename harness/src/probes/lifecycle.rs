@@ -278,9 +278,12 @@ async fn opened_oddly(solo: &mut Solo<'_>, opened: &mut Opened, reply: &Reply) {
         ),
         Reply::Silence(_) => solo.judge.broke(
             PING,
-            Breach::new("before-initialized", "a ping between `initialize` and `initialized` was not answered")
-                .expected(&["an empty result"])
-                .reply(&between),
+            Breach::new(
+                "before-initialized",
+                "a ping between `initialize` and `initialized` was not answered",
+            )
+            .expected(&["an empty result"])
+            .reply(&between),
         ),
         _ => {}
     }

@@ -48,7 +48,9 @@ async fn invalid_cursor_is_refused(stage: &mut Stage<'_>) {
                 });
             }
             Reply::Silence(_) => {
-                stage.judge.broke(GRACEFUL, seen(format!("`{}` did not answer an invalid cursor", list.method)));
+                stage
+                    .judge
+                    .broke(GRACEFUL, seen(format!("`{}` did not answer an invalid cursor", list.method)));
                 graceful = false;
             }
             _ => graceful = false,
@@ -63,10 +65,13 @@ async fn invalid_cursor_is_refused(stage: &mut Stage<'_>) {
     } else if graceful && after.is_error() {
         stage.judge.broke(
             GRACEFUL,
-            crate::monitors::Breach::new("after", format!("after an invalid cursor `{}` is refused without one", list.method))
-                .quality()
-                .expected(&["the first page"])
-                .reply(&after),
+            crate::monitors::Breach::new(
+                "after",
+                format!("after an invalid cursor `{}` is refused without one", list.method),
+            )
+            .quality()
+            .expected(&["the first page"])
+            .reply(&after),
         );
     } else {
         stage.judge.undecided(

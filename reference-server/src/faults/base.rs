@@ -3,12 +3,15 @@
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use crate::faults::Duty;
 use crate::faults::edit::{at, message, put};
-use crate::faults::fault::{ANY, Fault, HTTP, LEGACY, MODERN, STDIO, V2025_03, V2025_06, V2025_11, fault};
-use crate::faults::hook::Hook::{
-    Answer, Forgive, Input, Intercept, Line, Notified, Notify, Refusal, Request, Response, Result,
+use crate::faults::fault::{
+    ANY, Fault, HTTP, LEGACY, MODERN, SSE, STDIO, V2024_11, V2025_03, V2025_06, V2025_11, fault,
 };
-use crate::faults::hook::Input::{Changed, Drop, Pass};
+use crate::faults::hook::Hook::{
+    Answer, Forgive, Input, Intercept, Line, Neglect, Notified, Notify, Refusal, Request, Response, Result,
+};
+use crate::faults::hook::Input::{Changed, Drop, Hang, Pass};
 use crate::faults::hook::{Instead, Memory, result};
 use crate::message::{
     HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, LEGACY_RESOURCE_NOT_FOUND,
@@ -55,6 +58,28 @@ pub(super) const FAULTS: &[Fault] = &[
             (!known.contains(&family)).then_some(Instead::Never)
         })],
     )
+    .over(STDIO),
+    fault(
+        "base.response.always-sent/deaf-after-cancellation",
+        "Once a request was cancelled that was in progress, nothing is read any more (https://github.com/modelcontextprotocol/python-sdk/issues/1152).",
+        &[
+            Input(|memory, bytes| {
+                let message = serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+                match message["method"].as_str() {
+                    Some("notifications/cancelled") if memory.kept() == Some(message["params"]["requestId"].clone()) => {
+                        Hang
+                    }
+                    Some("notifications/cancelled") | None => Pass,
+                    Some(_) => {
+                        memory.keep(message["id"].clone());
+                        Pass
+                    }
+                }
+            }),
+        ],
+    )
+    .also_seen(&["ping.answered", "cancellation.stops-work", "cancellation.initialize-harmless", "stdio.exit-on-eof"])
+    .within(V2025_11)
     .over(STDIO),
     fault(
         "base.response.result-xor-error/null-error",
@@ -581,6 +606,13 @@ pub(super) const FAULTS: &[Fault] = &[
     .breaking(&["base.jsonrpc.message-kinds", "stdio.one-message-per-line"])
     .within(V2025_11)
     .over(STDIO),
+    fault(
+        "base.isolation.between-connections/newest",
+        "Requests that ask for progress are taken for those of the client that came last.",
+        &[Neglect(Duty::CallsOnOwnStream)],
+    )
+    .within(V2024_11)
+    .over(SSE),
     fault(
         "base.stateless.no-reliance-on-earlier-requests/remembered",
         "After a request with `_meta`, others need none.",

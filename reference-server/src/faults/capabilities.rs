@@ -54,8 +54,12 @@ pub(super) const FAULTS: &[Fault] = &[
         "capabilities.extension.unknown-tolerated/refused",
         "Extensions of the client that are not known are refused.",
         &[Intercept(|asked| {
-            let declared = asked.params.get("_meta")?.pointer("/io.modelcontextprotocol~1clientCapabilities/extensions")?;
-            let unknown = declared.as_object()?.keys().any(|name| !name.starts_with("io.modelcontextprotocol/"));
+            let declared = asked
+                .params
+                .get("_meta")?
+                .pointer("/io.modelcontextprotocol~1clientCapabilities/extensions")?;
+            let unknown =
+                declared.as_object()?.keys().any(|name| !name.starts_with("io.modelcontextprotocol/"));
             unknown.then(|| Instead::error(INVALID_PARAMS, "Invalid params: unknown extension"))
         })],
     )
@@ -124,13 +128,19 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .breaking(&["prompts.capability.declared"])
-    .also_seen(&["capabilities.server.undeclared-method-refused", "prompts.capability.respected", "prompts.list-changed.not-undeclared"])
+    .also_seen(&[
+        "capabilities.server.undeclared-method-refused",
+        "prompts.capability.respected",
+        "prompts.list-changed.not-undeclared",
+    ])
     .within(SINCE_2025_11)
     .over(STDIO),
     fault(
         "capabilities.server.declared-works/unknown-method",
         "Prompts are declared, but cannot be listed.",
-        &[Intercept(|asked| asked.is("prompts/list").then(|| Instead::error(METHOD_NOT_FOUND, "Method not found")))],
+        &[Intercept(|asked| {
+            asked.is("prompts/list").then(|| Instead::error(METHOD_NOT_FOUND, "Method not found"))
+        })],
     )
     .breaking(&["prompts.list.answered"])
     .within(SINCE_2025_11)
@@ -140,7 +150,9 @@ pub(super) const FAULTS: &[Fault] = &[
         "There are no prompts, and whoever asks for them gets the code for wrong parameters.",
         &[
             Result("initialize", |_, result| undeclare(result, "prompts")),
-            Intercept(|asked| asked.method.starts_with("prompts/").then(|| Instead::error(INVALID_PARAMS, "No prompts"))),
+            Intercept(|asked| {
+                asked.method.starts_with("prompts/").then(|| Instead::error(INVALID_PARAMS, "No prompts"))
+            }),
         ],
     )
     .warning_in(ANY)

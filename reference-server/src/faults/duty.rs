@@ -29,8 +29,10 @@ pub(crate) enum Duty {
     ResponsesOnOwnStream,
     /// Progress goes out on the stream of its request, and not on the GET stream.
     ProgressOnOwnStream,
-    /// What a client asks is answered on its own stream (HTTP+SSE).
-    OwnStreamAnswered,
+    /// Pings are answered on the stream of their client (HTTP+SSE).
+    PingsOnOwnStream,
+    /// Requests that ask for progress are answered on the stream of their client (HTTP+SSE).
+    CallsOnOwnStream,
     /// A request goes on when its connection is lost (legacy, Streamable HTTP).
     DisconnectIsNoCancellation,
 }

@@ -417,7 +417,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Answers come on the stream of a GET.",
         &[Neglect(Duty::ResponsesOnOwnStream)],
     )
-    .also_seen(&["http.post.json-single-object", "http.post.response-content-type", "http.clients.multiple"])
+    .also_seen(&["http.post.json-single-object", "http.post.response-content-type", "http.clients.multiple", "http.post.accept-both-types-served", "http.sse.multiple-streams"])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -461,7 +461,7 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .breaking(&["http.resume.event-id-names-stream"])
-    .also_seen(&["http.resume.event-id-is-cursor", "http.sse.response-delivered"])
+    .also_seen(&["http.resume.event-id-is-cursor", "http.sse.response-delivered", "http.disconnect.not-cancellation"])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -487,7 +487,10 @@ fn whole(reply: &Reply) -> String {
 
 /// Names another event in `Last-Event-ID`, by the number of the stream.
 fn resume(request: &mut hyper::Request<hyper::body::Incoming>, other: impl FnOnce(u64) -> String) {
-    let stream = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.split_once('-')?.0.parse().ok());
+    let stream = request
+        .headers()
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok()?.split_once('-')?.0.parse().ok());
     if let Some(Ok(id)) = stream.map(|stream| HeaderValue::from_str(&other(stream))) {
         request.headers_mut().insert("last-event-id", id);
     }

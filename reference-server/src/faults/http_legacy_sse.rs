@@ -41,10 +41,9 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(SSE),
     fault(
         "http-legacy-sse.per-client-routing/newest",
-        "Pings, and calls that ask for progress, are taken for those of the client that came last (https://github.com/modelcontextprotocol/typescript-sdk/pull/820).",
-        &[Neglect(Duty::OwnStreamAnswered)],
+        "Pings are taken for those of the client that came last (https://github.com/modelcontextprotocol/typescript-sdk/pull/820).",
+        &[Neglect(Duty::PingsOnOwnStream)],
     )
-    .breaking(&["base.isolation.between-connections"])
     .within(V2024_11)
     .over(SSE),
     fault(

@@ -109,9 +109,13 @@ pub(super) const FAULTS: &[Fault] = &[
         "An undefined key with the prefix of the protocol makes a request fail.",
         &[Intercept(|asked| {
             let known = ["protocolVersion", "clientCapabilities", "clientInfo", "logLevel"];
-            let unknown = |key: &String| key.strip_prefix("io.modelcontextprotocol/").is_some_and(|name| !known.contains(&name));
+            let unknown = |key: &String| {
+                key.strip_prefix("io.modelcontextprotocol/").is_some_and(|name| !known.contains(&name))
+            };
             let meta = asked.params.get("_meta")?.as_object()?;
-            meta.keys().any(unknown).then(|| Instead::error(INVALID_PARAMS, "Invalid params: _meta has an undefined key"))
+            meta.keys()
+                .any(unknown)
+                .then(|| Instead::error(INVALID_PARAMS, "Invalid params: _meta has an undefined key"))
         })],
     )
     .warning_in(MODERN)
@@ -122,7 +126,8 @@ pub(super) const FAULTS: &[Fault] = &[
         "Capabilities of the client that are a text are served.",
         &[Forgive(|asked, _| {
             let meta = asked.params.get("_meta");
-            meta.and_then(|meta| meta.get("io.modelcontextprotocol/clientCapabilities")).is_some_and(Value::is_string)
+            meta.and_then(|meta| meta.get("io.modelcontextprotocol/clientCapabilities"))
+                .is_some_and(Value::is_string)
         })],
     )
     .within(MODERN)
@@ -132,7 +137,11 @@ pub(super) const FAULTS: &[Fault] = &[
         "One client gets fewer tools than others.",
         &[Result("tools/list", |asked, result| {
             let name = "/_meta/io.modelcontextprotocol~1clientInfo/name";
-            let name = asked.params.get("_meta").map(|meta| json!({"_meta": meta})).and_then(|all| all.pointer(name).cloned());
+            let name = asked
+                .params
+                .get("_meta")
+                .map(|meta| json!({"_meta": meta}))
+                .and_then(|all| all.pointer(name).cloned());
             if name == Some(json!("claude-desktop"))
                 && let Some(tools) = result.get_mut("tools").and_then(Value::as_array_mut)
             {

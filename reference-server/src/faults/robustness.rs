@@ -1,7 +1,7 @@
 //! Faults of a server that does not stand everything.
 
-use hyper::body::Body;
 use hyper::StatusCode;
+use hyper::body::Body;
 use hyper::header::CONTENT_LENGTH;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
@@ -157,9 +157,9 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(HTTP),
     fault(
         "robustness.http.valid/too-short",
-        "Lists of tools announce more bytes than they have.",
+        "Answers to calls of tools announce more bytes than they have.",
         &[HttpReply(|asked, reply| {
-            if asked.headers.get("mcp-method").is_some_and(|method| method == "tools/list") {
+            if asked.headers.get("mcp-method").is_some_and(|method| method == "tools/call") {
                 let length = ReplyBody::size_hint(reply.body()).exact().unwrap_or_default() + 7;
                 reply.headers_mut().insert(CONTENT_LENGTH, length.into());
             }

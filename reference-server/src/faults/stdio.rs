@@ -75,7 +75,7 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .breaking(&["stdio.reads-stdin-writes-stdout"])
-    .also_seen(&["base.response.always-sent"])
+    .also_seen(&["base.response.always-sent", "tools.list.answered"])
     .within(V2025_11)
     .over(STDIO),
     fault(

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::faults::{Duty, Transport};
 use crate::faults::edit::put;
 use crate::faults::fault::{ANY, Fault, HTTP, LEGACY, MODERN, STDIO, V2024_11, V2025_11, fault};
 use crate::faults::hook::Hook::{Answer, Forgive, Intercept, Neglect, Result};
 use crate::faults::hook::Instead;
+use crate::faults::{Duty, Transport};
 use crate::message::{INVALID_PARAMS, METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION};
 use crate::revision::Revision;
 

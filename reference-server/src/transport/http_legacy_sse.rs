@@ -30,8 +30,10 @@ impl SseClients {
 
     /// A fault: some requests are taken for those of the client that came last.
     fn misrouted(&self, own: Arc<Connection>, body: &[u8]) -> Arc<Connection> {
-        let concerned = |text: &str| text.contains("\"ping\"") || text.contains("progressToken");
-        if own.session.server.keeps(Duty::OwnStreamAnswered) || !std::str::from_utf8(body).is_ok_and(concerned) {
+        let strays = |duty, word| {
+            !own.session.server.keeps(duty) && std::str::from_utf8(body).is_ok_and(|text| text.contains(word))
+        };
+        if !strays(Duty::PingsOnOwnStream, "\"ping\"") && !strays(Duty::CallsOnOwnStream, "progressToken") {
             return own;
         }
         lock(&self.table).values().max_by_key(|other| other.session.id).cloned().unwrap_or(own)
