@@ -249,10 +249,14 @@ impl Server {
     /// Whether `revision` is served.
     pub(crate) fn serves(&self, revision: Revision) -> bool {
         self.inner.config.revisions.contains(&revision)
+            && (revision.is_modern() || self.keeps(Duty::LegacyServed))
     }
 
     /// The newest revision served that has a handshake.
     pub(crate) fn newest_legacy(&self) -> Option<Revision> {
+        if !self.keeps(Duty::LegacyServed) {
+            return None;
+        }
         let revisions = &self.inner.config.revisions;
         revisions.iter().rev().copied().find(|revision| !revision.is_modern())
     }

@@ -13,6 +13,8 @@ use tokio::time::Instant;
 
 /// The most tools that are called to find one that answers with a stream.
 const TOOLS: usize = 12;
+/// After which time a client comes back for the rest of a stream.
+const COME_BACK: Duration = Duration::from_millis(1000);
 /// How long a stream that stays open after its response is watched.
 const LINGERING: Duration = Duration::from_millis(2200);
 /// How long something is waited for that would be there soon if it were there at all.
@@ -178,6 +180,15 @@ async fn resume(judge: &mut crate::monitors::Judge, talk: &mut Conversation, bro
             judge.held(KEPT);
         }
     }
+    if !answered(talk, &broken.ticket) && ends_again(talk, broken, &again).await {
+        judge.broke(
+            KEPT,
+            Breach::new("ended", "a call ended without its response when its connection was lost")
+                .expected(&["the response, on the stream that was taken up again"])
+                .actual("the end of that stream")
+                .sent(again.since),
+        );
+    }
     for id in [BY_GET, KEPT] {
         let text = "the stream was taken up again, but nothing of the call came on it; replay is optional";
         judge.undecided(id, "no-replay", text);
@@ -218,6 +229,24 @@ async fn resume_from_another_session(solo: &mut Solo<'_>, broken: &BrokenOff) {
         talk.abort(&again).await;
     }
     solo.close(other).await;
+}
+
+/// Whether a stream that was taken up again ends without the response, and does so once more some time later: a server
+/// may let its clients come back for the rest.
+async fn ends_again(talk: &mut Conversation, broken: &BrokenOff, again: &Ticket) -> bool {
+    if talk.ended(again).is_none() {
+        return false;
+    }
+    talk.idle(COME_BACK).await;
+    let once_more = talk.get_stream(Some(&broken.last), &Outgoing::bytes(""));
+    let streams = talk.head(&once_more).await.is_ok_and(|head| head.is_event_stream());
+    let deadline = Instant::now() + PATIENCE;
+    while !answered(talk, &broken.ticket) && talk.ended(&once_more).is_none() && Instant::now() < deadline {
+        talk.idle(Duration::from_millis(5)).await;
+    }
+    let ends = streams && talk.ended(&once_more).is_some() && !answered(talk, &broken.ticket);
+    talk.abort(&once_more).await;
+    ends
 }
 
 fn answered(talk: &mut Conversation, ticket: &Ticket) -> bool {

@@ -51,4 +51,18 @@ pub(crate) enum Duty {
     CancelledTasksStop,
     /// Tasks are listed for clients that are told apart, and for no others (2025-11-25).
     TasksListedForKnownClients,
+    /// A line of STDIO input goes on where the last read ended.
+    LinesJoined,
+    /// The older era is spoken. Without it the server is a right one of the newer era, and other faults can show.
+    LegacyServed,
+    /// Responses go out where they were asked for, and not on the GET stream.
+    ResponsesOnOwnStream,
+    /// Progress goes out on the stream of its request, and not on the GET stream.
+    ProgressOnOwnStream,
+    /// Pings are answered on the stream of their client (HTTP+SSE).
+    PingsOnOwnStream,
+    /// Requests that ask for progress are answered on the stream of their client (HTTP+SSE).
+    CallsOnOwnStream,
+    /// A request goes on when its connection is lost (legacy, Streamable HTTP).
+    DisconnectIsNoCancellation,
 }

@@ -1,6 +1,9 @@
 //! The faults in force in one server, applied at each hook.
 
 use std::borrow::Cow;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
 
 use serde_json::Value;
 
@@ -9,7 +12,7 @@ use crate::faults::hook::{Asked, Hook, HttpAsked, Input, Instead, Memory, result
 use crate::faults::{Duty, FaultId};
 use crate::message::{Notification, Request, RpcError};
 use crate::revision::Revision;
-use crate::transport::HttpReply;
+use crate::transport::{HttpReply, Outgoing};
 
 /// What is to be done with a text that has arrived.
 pub(crate) enum Arrived<'a> {
@@ -109,6 +112,11 @@ impl Force {
         })
     }
 
+    /// An HTTP request, as it came.
+    pub(crate) fn http_asked(&self, request: &hyper::Request<hyper::body::Incoming>) -> HttpAsked<'_> {
+        HttpAsked::of(&self.memory, request)
+    }
+
     /// The HTTP response to a request, changed.
     pub(crate) fn http_reply(&self, asked: &HttpAsked, reply: &mut HttpReply) {
         for hook in &self.hooks {
@@ -136,6 +144,34 @@ impl Force {
             _ => None,
         });
         changes.fold(format!("{message}\n").into_bytes(), |line, change| change(&self.memory, line))
+    }
+
+    /// The bytes with which the STDIO output ends.
+    pub(crate) fn last(&self) -> Vec<u8> {
+        let ends = self.hooks.iter().filter_map(|hook| match hook {
+            Hook::Last(end) => Some(end(&self.memory)),
+            _ => None,
+        });
+        ends.flatten().collect()
+    }
+
+    /// Sends what nobody asked for, until the set is dropped.
+    pub(crate) fn speak_unasked(&self, out: &Outgoing) -> JoinSet<()> {
+        let mut speaking = JoinSet::new();
+        for hook in &self.hooks {
+            if let Hook::Unasked { at_once, every, message } = *hook {
+                let out = out.clone();
+                speaking.spawn(async move {
+                    let mut wait = if *at_once { Duration::ZERO } else { *every };
+                    loop {
+                        tokio::time::sleep(wait).await;
+                        out.send((*message).to_owned()).await;
+                        wait = *every;
+                    }
+                });
+            }
+        }
+        speaking
     }
 
     fn asked(&self, revision: Revision, request: &Request) -> Asked<'_> {

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::{HeaderMap, Method};
@@ -51,6 +52,10 @@ pub(crate) enum Hook {
     Event(fn(&Memory, String) -> String),
     /// One line of STDIO output is changed, with its line end.
     Line(fn(&Memory, Vec<u8>) -> Vec<u8>),
+    /// What the STDIO output ends with.
+    Last(fn(&Memory) -> Vec<u8>),
+    /// A STDIO server sends this by itself, first at once or after the time, and then again and again after that time.
+    Unasked { at_once: bool, every: Duration, message: &'static str },
 }
 
 /// What becomes of a text that has arrived.
@@ -131,15 +136,17 @@ pub(crate) fn result(answer: &mut Answer) -> Option<&mut Object> {
 }
 
 /// An HTTP request, as the faults see it.
-pub(crate) struct HttpAsked {
+pub(crate) struct HttpAsked<'a> {
+    pub memory: &'a Memory,
     pub method: Method,
     pub path: String,
     pub headers: HeaderMap,
 }
 
-impl HttpAsked {
-    pub(crate) fn of(request: &hyper::Request<Incoming>) -> Self {
+impl<'a> HttpAsked<'a> {
+    pub(crate) fn of(memory: &'a Memory, request: &hyper::Request<Incoming>) -> Self {
         Self {
+            memory,
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
             headers: request.headers().clone(),

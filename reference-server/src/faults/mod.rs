@@ -12,6 +12,7 @@ mod base;
 mod caching;
 mod cancellation;
 mod capabilities;
+mod compat;
 mod completion;
 mod content;
 mod discover;
@@ -49,4 +50,3 @@ pub use registry::{UnknownFault, areas, faults};
 
 pub(crate) use duty::Duty;
 pub(crate) use force::{Arrived, FaultsOnRequest, Force};
-pub(crate) use hook::HttpAsked;

@@ -4,10 +4,10 @@ use std::fmt;
 
 use crate::faults::fault::Fault;
 use crate::faults::{
-    base, caching, cancellation, capabilities, completion, content, discover, elicitation, extension_tasks,
-    http, http_headers, http_legacy_sse, http_session, identity, json_schema, lifecycle, logging, meta, mrtr,
-    pagination, ping, progress, prompts, resources, robustness, roots, sampling, schema, stdio,
-    subscriptions, tasks, tasks_kept, tasks_told, tools, versioning,
+    base, caching, cancellation, capabilities, compat, completion, content, discover, elicitation,
+    extension_tasks, http, http_headers, http_legacy_sse, http_session, identity, json_schema, lifecycle,
+    logging, meta, mrtr, pagination, ping, progress, prompts, resources, robustness, roots, sampling, schema,
+    stdio, subscriptions, tasks, tasks_kept, tasks_told, tools, versioning,
 };
 
 /// The tables, each with the name of its area of requirements.
@@ -16,6 +16,7 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("caching", caching::FAULTS),
     ("cancellation", cancellation::FAULTS),
     ("capabilities", capabilities::FAULTS),
+    ("compat", compat::FAULTS),
     ("completion", completion::FAULTS),
     ("content", content::FAULTS),
     ("discover", discover::FAULTS),
@@ -139,9 +140,11 @@ mod tests {
             Hook::Event(_) => 14,
             Hook::Line(_) => 15,
             Hook::Question(..) => 16,
+            Hook::Last(_) => 17,
+            Hook::Unasked { .. } => 18,
         };
         let used: BTreeSet<usize> = faults().flat_map(|fault| fault.hooks).map(kind).collect();
-        assert_eq!(used.into_iter().collect::<Vec<_>>(), (0..17).collect::<Vec<_>>());
+        assert_eq!(used.into_iter().collect::<Vec<_>>(), (0..19).collect::<Vec<_>>());
     }
 
     #[test]
