@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 
+#[cfg(feature = "enterprise")]
+use crate::auth::{Authorization, TestAuthorizationServer};
 use crate::chaos::Chaos;
 use crate::faults::{Arrived, Duty, FaultId, FaultsOnRequest, Force};
 use crate::features::tasks::{TaskStore, TaskView};
@@ -37,6 +39,13 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Origins that browsers may call from besides loopback ones, such as `https://app.example`.
     pub allowed_origins: Vec<String>,
+    /// Who is let in over HTTP; everybody where there is nothing.
+    #[cfg(feature = "enterprise")]
+    pub authorization: Option<Arc<Authorization>>,
+    /// An authorization server for tests, served beside the MCP endpoint. Whoever can reach it can have any token, so the
+    /// address has to be a loopback one.
+    #[cfg(feature = "enterprise")]
+    pub test_authorization_server: Option<Arc<TestAuthorizationServer>>,
     /// Largest HTTP body in bytes.
     pub max_body_bytes: usize,
     /// Bytes of memory that the parameters of all requests in progress may take together, roughly; further requests
@@ -82,6 +91,10 @@ impl Default for Config {
             revisions: Revision::ALL.to_vec(),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            #[cfg(feature = "enterprise")]
+            authorization: None,
+            #[cfg(feature = "enterprise")]
+            test_authorization_server: None,
             max_body_bytes: 4 << 20,
             max_bytes_in_flight: 256 << 20,
             max_line_bytes: 16 << 20,
@@ -227,6 +240,15 @@ impl Server {
 
     pub(crate) fn seal(&self) -> &Seal {
         &self.inner.seal
+    }
+
+    /// Whether clients have to show who they are.
+    pub(crate) fn is_protected(&self) -> bool {
+        #[cfg(feature = "enterprise")]
+        let protected = self.inner.config.authorization.is_some();
+        #[cfg(not(feature = "enterprise"))]
+        let protected = false;
+        protected
     }
 
     /// Whether `revision` is served.

@@ -236,6 +236,11 @@ pub(super) struct ServeArgs {
     /// Serve over HTTP at this address, such as 127.0.0.1:3000 (port 0 for any free one).
     #[arg(long, value_name = "ADDR")]
     pub(super) http: Option<std::net::SocketAddr>,
+    /// Take only requests with an access token, and serve the authorization server that gives them to anybody, bad ones
+    /// too: for tests, on a loopback address.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, requires = "http")]
+    pub(super) with_test_authorization_server: bool,
     /// Break a rule on purpose; `mcprove list faults` shows what there is.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(super) fault: Vec<String>,

@@ -19,6 +19,23 @@ pub(crate) enum Duty {
     LogThreshold,
     /// Arguments of tools are checked against their schema.
     ArgumentsChecked,
+    /// A session is its principal's.
+    SessionBound,
+    /// A token has to have the scopes that a request takes.
+    #[cfg(feature = "enterprise")]
+    ScopeChecked,
+    /// A token has to be of the trusted issuer.
+    #[cfg(feature = "enterprise")]
+    TokenIssuerChecked,
+    /// A token has to be for this server.
+    #[cfg(feature = "enterprise")]
+    TokenAudienceChecked,
+    /// A token may not have expired.
+    #[cfg(feature = "enterprise")]
+    TokenExpiryChecked,
+    /// The signature of a token has to be right.
+    #[cfg(feature = "enterprise")]
+    TokenSignatureChecked,
     /// The STDIO server ends at the end of its input.
     ExitAtEndOfInput,
 }

@@ -97,6 +97,8 @@ pub(crate) struct Tool {
     pub icon: Option<Icon>,
     /// Whether it may run as a task; one that says nothing may not.
     pub task: Option<TaskSupport>,
+    /// The scopes that a call takes where there is authorization, with spaces between them.
+    pub scopes: &'static str,
     pub before: Option<RunBefore>,
     pub run: Run,
 }
@@ -113,6 +115,7 @@ impl Tool {
             listed: Listed::In(Revision::V2024_11_05, Revision::V2026_07_28),
             icon: None,
             task: None,
+            scopes: "mcp",
             before: None,
             run,
         }
@@ -153,6 +156,12 @@ impl Tool {
     /// Says that calling it has effects, and calling it again further ones.
     pub(crate) const fn changing(mut self) -> Self {
         self.hints = Hints { read_only: false, idempotent: false };
+        self
+    }
+
+    /// Asks for more than the scope that everything takes: all of them, with spaces between them.
+    pub(crate) const fn scopes(mut self, scopes: &'static str) -> Self {
+        self.scopes = scopes;
         self
     }
 

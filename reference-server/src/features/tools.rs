@@ -81,6 +81,12 @@ impl ToolSet {
         self.places.get(name).map(|place| &self.entries[*place])
     }
 
+    /// The scopes that a call of a tool takes; those that everything takes for an unknown one.
+    #[cfg(feature = "enterprise")]
+    pub(crate) fn scopes(&self, name: &str) -> &'static str {
+        self.find(name).map_or("mcp", |entry| entry.tool.scopes)
+    }
+
     /// The arguments of a tool that travel in headers too; none for an unknown tool.
     pub(crate) fn mirrored(&self, name: &str) -> &[MirroredArgument] {
         self.find(name).map_or(&[], |entry| &entry.mirrored)

@@ -10,6 +10,7 @@ use hyper::StatusCode;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast};
 
+use crate::auth::Principal;
 use crate::context::Sink;
 use crate::faults::Duty;
 use crate::legacy::{Exchange, Session, take_in};
@@ -242,8 +243,12 @@ impl Sessions {
         id
     }
 
-    pub(crate) fn find(&self, id: &str) -> Option<Arc<HttpSession>> {
+    /// The session with this id, which is that of its principal: to others there is none.
+    pub(crate) fn find(&self, id: &str, principal: &Principal) -> Option<Arc<HttpSession>> {
         let session = lock(&self.table).get(id).cloned()?;
+        if session.core.principal != *principal && self.server.keeps(Duty::SessionBound) {
+            return None;
+        }
         session.last_used.store(self.now(), Ordering::Relaxed);
         Some(session)
     }

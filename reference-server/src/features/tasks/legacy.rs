@@ -81,7 +81,7 @@ pub(crate) fn cancel(session: &Session, revision: Revision, params: &Object) -> 
 /// The capability. Who cannot tell clients apart does not offer them a list.
 pub(crate) fn capability(session: &Session) -> Value {
     let mut capability = json!({"cancel": {}, "requests": {"tools": {"call": {}}}});
-    if session.client_is_known {
+    if session.principal.is_known() {
         capability["list"] = json!({});
     }
     capability
@@ -90,7 +90,7 @@ pub(crate) fn capability(session: &Session) -> Value {
 /// `tasks/list`.
 pub(crate) fn list(session: &Session, revision: Revision, params: &Object) -> Result<Object, RpcError> {
     require(revision, "tasks/list")?;
-    if !session.client_is_known {
+    if !session.principal.is_known() {
         return Err(RpcError::method_not_found("tasks/list"));
     }
     let server = &session.server;
