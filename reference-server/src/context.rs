@@ -131,13 +131,11 @@ impl RequestContext {
         };
         let caller = match &self.caller {
             Caller::Session(session) => Caller::Session(Arc::clone(session)),
-            Caller::Stateless(meta) => {
-                Caller::Stateless(RequestMeta {
-                    log_level: meta.log_level,
-                    client: meta.client.known(),
-                    principal: meta.principal.clone(),
-                })
-            }
+            Caller::Stateless(meta) => Caller::Stateless(RequestMeta {
+                log_level: meta.log_level,
+                client: meta.client.known(),
+                principal: meta.principal.clone(),
+            }),
         };
         let sink = Sink::Task(Arc::clone(&task.outlet));
         let held = Arc::clone(&self.held);

@@ -13,7 +13,7 @@ use crate::auth::{Authorization, TestAuthorizationServer};
 use crate::chaos::Chaos;
 use crate::faults::{Arrived, Duty, FaultId, FaultsOnRequest, Force};
 use crate::features::tasks::{TaskStore, TaskView};
-use crate::features::{Icon, SKILLS, TASKS, ToolSet};
+use crate::features::{APPS, Icon, SKILLS, TASKS, ToolSet};
 use crate::message::{INTERNAL_ERROR, Object, Request, RpcError};
 use crate::pace::{Delay, Pace, Stall};
 use crate::revision::Revision;
@@ -345,7 +345,7 @@ impl Server {
             capabilities["completions"] = json!({});
         }
         if revision.is_modern() {
-            capabilities["extensions"] = json!({TASKS: {}, SKILLS: {"directoryRead": true}});
+            capabilities["extensions"] = json!({APPS: {}, TASKS: {}, SKILLS: {"directoryRead": true}});
         }
         capabilities
     }

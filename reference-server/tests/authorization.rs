@@ -55,7 +55,9 @@ async fn who_brings_no_token_is_told_where_to_get_one() {
         assert_eq!(document["resource"], format!("http://{}/mcp", http.address));
         assert_eq!(document["authorization_servers"], json!([format!("http://{}", http.address)]));
     }
-    for (method, path) in [("GET", "/mcp"), ("DELETE", "/mcp"), ("GET", "/sse"), ("POST", "/messages?sessionId=1")] {
+    for (method, path) in
+        [("GET", "/mcp"), ("DELETE", "/mcp"), ("GET", "/sse"), ("POST", "/messages?sessionId=1")]
+    {
         assert_eq!(http.send(method, path, &[], b"{}").await.status, 401, "{method} {path}");
     }
 }
@@ -100,7 +102,8 @@ async fn only_good_tokens_let_in() {
     let twice = [("Authorization", good.as_str()), ("authorization", good.as_str())];
     assert_eq!(http.modern(&asked, &twice).await.status, 400);
     let query = format!("/mcp?access_token={}", &good[7..]);
-    let response = http.send("POST", &query, &[("Mcp-Method", "tools/list")], asked.to_string().as_bytes()).await;
+    let response =
+        http.send("POST", &query, &[("Mcp-Method", "tools/list")], asked.to_string().as_bytes()).await;
     assert_eq!(response.status, 401);
 }
 
@@ -137,7 +140,8 @@ async fn sessions_belong_to_their_principal() {
     let of = |token: &str| [("Authorization", token.to_owned()), ("Mcp-Session-Id", session.clone())];
     for (token, status) in [(&alice, 200), (&bob, 404)] {
         let headers = of(token);
-        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         assert_eq!(http.post(&headers, &ping).await.status, status);
         if status == 404 {
             assert_eq!(http.send("GET", "/mcp", &headers, b"").await.status, 404);
@@ -203,7 +207,9 @@ async fn a_code_is_worth_a_token_to_whoever_knows_its_verifier() {
         (response.status, response.json().await)
     };
     let form = |code: &str, verifier: &str| {
-        format!("grant_type=authorization_code&code={code}&client_id={client}&redirect_uri={back}&code_verifier={verifier}")
+        format!(
+            "grant_type=authorization_code&code={code}&client_id={client}&redirect_uri={back}&code_verifier={verifier}"
+        )
     };
     assert_eq!(token(form(&code().await, "wrong")).await.0, 400);
     let good = code().await;
@@ -245,7 +251,8 @@ async fn fixed_tokens_are_the_simpler_way() {
     let config = Config { authorization: Some(Arc::new(authorization)), ..Config::default() };
     let http = Http::open(config).await;
     let asked = modern(1, "tools/list", json!({}));
-    for (header, status) in [("Bearer the-token", 200), ("Bearer the-tokem", 401), ("Bearer the-token2", 401)] {
+    for (header, status) in [("Bearer the-token", 200), ("Bearer the-tokem", 401), ("Bearer the-token2", 401)]
+    {
         assert_eq!(http.modern(&asked, &[("Authorization", header)]).await.status, status, "{header}");
     }
 }

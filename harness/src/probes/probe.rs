@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::watch;
 
+use super::credentials::Credentials;
 use super::offer::Offer;
 use super::safety::Safety;
 
@@ -133,6 +134,8 @@ pub struct Settings {
     pub safety: Safety,
     /// The seed of every random choice.
     pub seed: u64,
+    /// Tokens beside the one that every request carries.
+    pub credentials: Credentials,
 }
 
 impl Stage<'_> {
@@ -245,6 +248,10 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::tour::PROBES,
         // What was cancelled in the clean part has been silent for a while by now.
         super::cancellation::PROBES,
+        super::auth::PROBES,
+        super::auth_metadata::PROBES,
+        super::auth_server::PROBES,
+        super::auth_tokens::PROBES,
         super::base::PROBES,
         super::base_batch::PROBES,
         super::base_errors::PROBES,
@@ -252,6 +259,7 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::compat::PROBES,
         super::completion::PROBES,
         super::elicitation::PROBES,
+        super::extension_apps::PROBES,
         super::http::PROBES,
         super::http_headers::PROBES,
         super::http_legacy_sse::PROBES,

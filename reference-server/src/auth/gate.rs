@@ -5,9 +5,9 @@ use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
 
-use crate::auth::denial::Denial;
-use crate::auth::authorization::BASIC_SCOPE;
 use crate::auth::Grant;
+use crate::auth::authorization::BASIC_SCOPE;
+use crate::auth::denial::Denial;
 use crate::faults::Duty;
 use crate::message::{Message, Payload};
 use crate::server::Server;
@@ -20,7 +20,8 @@ pub(crate) fn admit(server: &Server, method: &Method, headers: &HeaderMap) -> Re
     let admitted = bearer_token(headers).and_then(|token| authorization.grant(server, token));
     let admitted = admitted.and_then(|grant| {
         // What a body asks for may take more, and that is told all at once.
-        let enough = *method == Method::POST || grant.allows(BASIC_SCOPE) || !server.keeps(Duty::ScopeChecked);
+        let enough =
+            *method == Method::POST || grant.allows(BASIC_SCOPE) || !server.keeps(Duty::ScopeChecked);
         if enough { Ok(grant) } else { Err(Denial::Insufficient(BASIC_SCOPE)) }
     });
     admitted.map_err(|denial| denial.reply(server, authorization))
@@ -56,7 +57,9 @@ pub(crate) fn step_up(server: &Server, grant: &Grant, payload: &Payload<'_>) -> 
         Payload::Single(message) => needed_by(server, message),
         Payload::Batch(messages) => {
             let all = messages.iter().filter_map(|raw| crate::message::read_one(raw).ok());
-            all.map(|message| needed_by(server, &message)).max_by_key(|scopes| scopes.len()).unwrap_or(BASIC_SCOPE)
+            all.map(|message| needed_by(server, &message))
+                .max_by_key(|scopes| scopes.len())
+                .unwrap_or(BASIC_SCOPE)
         }
     };
     if needed.split(' ').all(|scope| grant.allows(scope)) {

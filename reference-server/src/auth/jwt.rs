@@ -7,9 +7,9 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, dangerous, decode, decode_header};
 use serde::Deserialize;
 
+use crate::auth::Grant;
 use crate::auth::denial::Denial;
 use crate::auth::signature::{ALGORITHMS, install};
-use crate::auth::Grant;
 use crate::faults::Duty;
 use crate::server::Server;
 
@@ -172,7 +172,8 @@ mod tests {
         for same in [ours, "HTTP://LOCALHOST:80/mcp", "http://Localhost:80/mcp"] {
             assert!(is_same(same, ours), "{same}");
         }
-        for other in ["http://localhost:80/MCP", "http://localhost:80/mcp/", "http://localhost:80", "mcp", ""] {
+        for other in ["http://localhost:80/MCP", "http://localhost:80/mcp/", "http://localhost:80", "mcp", ""]
+        {
             assert!(!is_same(other, ours), "{other}");
         }
     }

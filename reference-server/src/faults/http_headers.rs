@@ -64,6 +64,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Mcp-Name may differ from the body.",
         &[Forgive(|_, error| error.message.contains("Mcp-Name differs"))],
     )
+    .breaking(&["security.mirrored-headers-untrusted"])
     .also_seen(&["http-headers.value.case-sensitive", "http-headers.value.base64-malformed-refused", "http-headers.value.base64-sentinel-exact", "http-headers.name.source-field"])
     .within(MODERN)
     .over(HTTP),

@@ -8,6 +8,10 @@ mod force;
 mod hook;
 mod registry;
 
+#[cfg(feature = "enterprise")]
+mod auth;
+#[cfg(feature = "enterprise")]
+mod auth_server;
 mod base;
 mod caching;
 mod cancellation;
@@ -15,6 +19,7 @@ mod capabilities;
 mod completion;
 mod content;
 mod discover;
+mod extension_apps;
 mod http;
 mod http_headers;
 mod http_legacy_sse;
@@ -30,6 +35,7 @@ mod prompts;
 mod resources;
 mod robustness;
 mod schema;
+mod security;
 mod stdio;
 mod tools;
 mod versioning;

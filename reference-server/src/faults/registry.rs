@@ -3,14 +3,20 @@
 use std::fmt;
 
 use crate::faults::fault::Fault;
+#[cfg(feature = "enterprise")]
+use crate::faults::{auth, auth_server};
 use crate::faults::{
-    base, caching, cancellation, capabilities, completion, content, discover, http, http_headers,
-    http_legacy_sse, http_session, identity, lifecycle, logging, meta, pagination, ping, progress, prompts,
-    resources, robustness, schema, stdio, tools, versioning,
+    base, caching, cancellation, capabilities, completion, content, discover, extension_apps, http,
+    http_headers, http_legacy_sse, http_session, identity, lifecycle, logging, meta, pagination, ping,
+    progress, prompts, resources, robustness, schema, security, stdio, tools, versioning,
 };
 
 /// The tables, each with the name of its area of requirements.
 const AREAS: &[(&str, &[Fault])] = &[
+    #[cfg(feature = "enterprise")]
+    ("auth", auth::FAULTS),
+    #[cfg(feature = "enterprise")]
+    ("auth", auth_server::FAULTS),
     ("base", base::FAULTS),
     ("caching", caching::FAULTS),
     ("cancellation", cancellation::FAULTS),
@@ -18,6 +24,7 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("completion", completion::FAULTS),
     ("content", content::FAULTS),
     ("discover", discover::FAULTS),
+    ("extension-apps", extension_apps::FAULTS),
     ("http", http::FAULTS),
     ("http-headers", http_headers::FAULTS),
     ("http-legacy-sse", http_legacy_sse::FAULTS),
@@ -33,6 +40,7 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("resources", resources::FAULTS),
     ("robustness", robustness::FAULTS),
     ("schema", schema::FAULTS),
+    ("security", security::FAULTS),
     ("stdio", stdio::FAULTS),
     ("tools", tools::FAULTS),
     ("versioning", versioning::FAULTS),

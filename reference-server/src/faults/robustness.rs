@@ -93,6 +93,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .breaking(&["security.errors-leak-nothing"])
     .over(STDIO),
 ];
 

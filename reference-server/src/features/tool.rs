@@ -99,6 +99,8 @@ pub(crate) struct Tool {
     pub task: Option<TaskSupport>,
     /// The scopes that a call takes where there is authorization, with spaces between them.
     pub scopes: &'static str,
+    /// The page that a host may show for it.
+    pub page: Option<&'static str>,
     pub before: Option<RunBefore>,
     pub run: Run,
 }
@@ -116,6 +118,7 @@ impl Tool {
             icon: None,
             task: None,
             scopes: "mcp",
+            page: None,
             before: None,
             run,
         }
@@ -156,6 +159,12 @@ impl Tool {
     /// Says that calling it has effects, and calling it again further ones.
     pub(crate) const fn changing(mut self) -> Self {
         self.hints = Hints { read_only: false, idempotent: false };
+        self
+    }
+
+    /// Names the page that a host may show for it.
+    pub(crate) const fn page(mut self, uri: &'static str) -> Self {
+        self.page = Some(uri);
         self
     }
 

@@ -55,6 +55,9 @@ impl Entry {
             if revision.has_titles() {
                 definition["_meta"] = json!({"example.mcprove/theme": theme});
             }
+            if let Some(page) = tool.page.filter(|_| revision.is_modern()) {
+                definition["_meta"]["ui"] = json!({"resourceUri": page});
+            }
             definition
         });
         Self { tool, definitions, input: Schema::new(input), mirrored: found }

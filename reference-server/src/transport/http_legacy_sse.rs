@@ -103,7 +103,8 @@ pub(crate) async fn post(
     let Some(id) = pairs.find_map(|pair| pair.strip_prefix("sessionId=")) else {
         return refuse(400, "Invalid request: sessionId is missing");
     };
-    let Some(connection) = lock(&clients.table).get(id).filter(|one| one.session.principal == *principal).cloned()
+    let Some(connection) =
+        lock(&clients.table).get(id).filter(|one| one.session.principal == *principal).cloned()
     else {
         return refuse(404, "Invalid request: there is no such session");
     };

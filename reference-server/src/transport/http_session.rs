@@ -229,7 +229,11 @@ impl Sessions {
 
     /// Registers a session whose handshake has begun; returns its id.
     pub(crate) fn open(&self, core: Arc<Session>) -> String {
-        let id = random_id();
+        let id = if self.server.keeps(Duty::SessionIdRandom) {
+            random_id()
+        } else {
+            format!("session-{:016}", self.server.number_session())
+        };
         let session = HttpSession::new(core, self.now());
         let mut table = lock(&self.table);
         if table.len() >= self.server.config().max_sessions {

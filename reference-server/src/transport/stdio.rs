@@ -9,8 +9,8 @@ use tokio::runtime::Handle;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, oneshot};
 
-use crate::faults::Duty;
 use crate::auth::Principal;
+use crate::faults::Duty;
 use crate::legacy::Session;
 use crate::message::{PARSE_ERROR, RpcError, error_response};
 use crate::server::{Change, Server};

@@ -7,5 +7,5 @@ mod routes;
 mod serve;
 
 pub use routes::TestAuthorizationServer;
-pub use serve::serve_test_authorization_server;
 pub(crate) use serve::refuse_others;
+pub use serve::serve_test_authorization_server;

@@ -47,7 +47,10 @@ pub struct TestAuthorizationServer {
 
 impl fmt::Debug for TestAuthorizationServer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("TestAuthorizationServer").field("issuer", &self.issuer).finish_non_exhaustive()
+        formatter
+            .debug_struct("TestAuthorizationServer")
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
     }
 }
 
@@ -179,9 +182,11 @@ impl TestAuthorizationServer {
         let Ok(registration) = serde_json::from_slice::<Value>(body) else {
             return refusal("invalid_client_metadata");
         };
-        let grants = registration.get("grant_types").cloned().unwrap_or_else(|| json!(["authorization_code"]));
+        let grants =
+            registration.get("grant_types").cloned().unwrap_or_else(|| json!(["authorization_code"]));
         let has = |grant: &str| grants.as_array().is_some_and(|grants| grants.iter().any(|own| own == grant));
-        let Some(uris) = redirect_uris(&registration).filter(|uris| !has("authorization_code") || !uris.is_empty())
+        let Some(uris) =
+            redirect_uris(&registration).filter(|uris| !has("authorization_code") || !uris.is_empty())
         else {
             return refusal("invalid_redirect_uri");
         };
