@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::auth::Principal;
 use crate::faults::Duty;
 use crate::features::tasks::{Outlet, Owner, Task, legacy};
 use crate::features::{Level, ProgressGate};
@@ -130,9 +131,11 @@ impl RequestContext {
         };
         let caller = match &self.caller {
             Caller::Session(session) => Caller::Session(Arc::clone(session)),
-            Caller::Stateless(meta) => {
-                Caller::Stateless(RequestMeta { log_level: meta.log_level, client: meta.client.known() })
-            }
+            Caller::Stateless(meta) => Caller::Stateless(RequestMeta {
+                log_level: meta.log_level,
+                client: meta.client.known(),
+                principal: meta.principal.clone(),
+            }),
         };
         let sink = Sink::Task(Arc::clone(&task.outlet));
         let held = Arc::clone(&self.held);
@@ -144,7 +147,7 @@ impl RequestContext {
     pub(crate) fn owner(&self) -> Owner {
         match &self.caller {
             Caller::Session(session) => Owner::Session(session.id),
-            Caller::Stateless(_) => Owner::Principal(self.principal().to_owned()),
+            Caller::Stateless(_) => Owner::Principal(self.principal().key()),
         }
     }
 
@@ -153,10 +156,12 @@ impl RequestContext {
         self.task.as_ref().map(|task| legacy::related(&task.id))
     }
 
-    /// On whose behalf the request is made. Without authorization all clients are one.
-    #[allow(clippy::unused_self, reason = "who it is depends on the request once there is authorization")]
-    pub(crate) fn principal(&self) -> &'static str {
-        "anonymous"
+    /// On whose behalf the request is made.
+    pub(crate) fn principal(&self) -> &Principal {
+        match &self.caller {
+            Caller::Session(session) => &session.principal,
+            Caller::Stateless(meta) => &meta.principal,
+        }
     }
 
     /// Sends a notification or a request of the server that belongs to the request.

@@ -8,10 +8,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 
+#[cfg(feature = "enterprise")]
+use crate::auth::{Authorization, TestAuthorizationServer};
 use crate::chaos::Chaos;
 use crate::faults::{Arrived, Duty, FaultId, FaultsOnRequest, Force};
 use crate::features::tasks::{TaskStore, TaskView};
-use crate::features::{Icon, SKILLS, TASKS, ToolSet};
+use crate::features::{APPS, Icon, SKILLS, TASKS, ToolSet};
 use crate::legacy::Peer;
 use crate::message::{INTERNAL_ERROR, Object, Request, RpcError};
 use crate::pace::{Delay, Pace, Stall};
@@ -38,6 +40,13 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Origins that browsers may call from besides loopback ones, such as `https://app.example`.
     pub allowed_origins: Vec<String>,
+    /// Who is let in over HTTP; everybody where there is nothing.
+    #[cfg(feature = "enterprise")]
+    pub authorization: Option<Arc<Authorization>>,
+    /// An authorization server for tests, served beside the MCP endpoint. Whoever can reach it can have any token, so the
+    /// address has to be a loopback one.
+    #[cfg(feature = "enterprise")]
+    pub test_authorization_server: Option<Arc<TestAuthorizationServer>>,
     /// Largest HTTP body in bytes.
     pub max_body_bytes: usize,
     /// Bytes of memory that the parameters of all requests in progress may take together, roughly; further requests
@@ -83,6 +92,10 @@ impl Default for Config {
             revisions: Revision::ALL.to_vec(),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            #[cfg(feature = "enterprise")]
+            authorization: None,
+            #[cfg(feature = "enterprise")]
+            test_authorization_server: None,
             max_body_bytes: 4 << 20,
             max_bytes_in_flight: 256 << 20,
             max_line_bytes: 16 << 20,
@@ -246,6 +259,15 @@ impl Server {
         &self.inner.seal
     }
 
+    /// Whether clients have to show who they are.
+    pub(crate) fn is_protected(&self) -> bool {
+        #[cfg(feature = "enterprise")]
+        let protected = self.inner.config.authorization.is_some();
+        #[cfg(not(feature = "enterprise"))]
+        let protected = false;
+        protected
+    }
+
     /// Whether `revision` is served.
     pub(crate) fn serves(&self, revision: Revision) -> bool {
         self.inner.config.revisions.contains(&revision)
@@ -344,7 +366,7 @@ impl Server {
             capabilities["completions"] = json!({});
         }
         if revision.is_modern() {
-            capabilities["extensions"] = json!({TASKS: {}, SKILLS: {"directoryRead": true}});
+            capabilities["extensions"] = json!({APPS: {}, TASKS: {}, SKILLS: {"directoryRead": true}});
         }
         capabilities
     }

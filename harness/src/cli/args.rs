@@ -141,6 +141,19 @@ pub(super) struct ReachArgs {
     /// Send `Authorization: Bearer` with the value of this environment variable.
     #[arg(long, value_name = "VAR")]
     pub(super) bearer_env: Option<String>,
+    /// A further token, by the environment variable that has it: that of another principal; or with the name low-scope,
+    /// expired or other-audience, one that is so.
+    #[arg(long, value_name = "NAME=VAR")]
+    pub(super) principal: Vec<String>,
+    /// Issue test tokens at this loopback address, good ones and bad ones, for a server that trusts `http://ADDR`; its keys
+    /// are at `http://ADDR/jwks`.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "ADDR")]
+    pub(super) trust_test_issuer: Option<std::net::SocketAddr>,
+    /// All scopes that the server knows, for the tokens of --trust-test-issuer; the first is what everything takes.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "SCOPES", default_value = "mcp", requires = "trust_test_issuer")]
+    pub(super) test_scopes: Option<String>,
     /// Trust the certificates of this PEM file, too.
     #[arg(long, value_name = "FILE")]
     pub(super) ca_cert: Option<PathBuf>,
@@ -252,6 +265,11 @@ pub(super) struct ServeArgs {
     /// Serve over HTTP at this address, such as 127.0.0.1:3000 (port 0 for any free one).
     #[arg(long, value_name = "ADDR")]
     pub(super) http: Option<std::net::SocketAddr>,
+    /// Take only requests with an access token, and serve the authorization server that gives them to anybody, bad ones
+    /// too: for tests, on a loopback address.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, requires = "http")]
+    pub(super) with_test_authorization_server: bool,
     /// Break a rule on purpose; `mcprove list faults` shows what there is.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(super) fault: Vec<String>,

@@ -171,6 +171,38 @@ fn reached(target: &mut Target, reach: &ReachArgs) -> Result<(), Failure> {
         }
         target.header("Authorization", &format!("Bearer {token}"));
     }
+    for pair in &reach.principal {
+        let (name, variable) = pair
+            .split_once('=')
+            .filter(|(name, variable)| !name.is_empty() && !variable.is_empty())
+            .ok_or_else(|| Failure::Usage("--principal takes NAME=VARIABLE".to_owned()))?;
+        let token = std::env::var(variable).map_err(|_| {
+            Failure::Usage(format!("--principal: the environment variable {variable} is not set"))
+        })?;
+        if !target.is_http() {
+            return Err(useless("--principal"));
+        }
+        if token.is_empty() || token.contains(|c: char| !c.is_ascii_graphic()) {
+            return Err(Failure::Usage(format!("--principal: the value of {variable} is no token")));
+        }
+        target.token(name, &token);
+    }
+    #[cfg(feature = "enterprise")]
+    if let Some(address) = reach.trust_test_issuer {
+        if !target.is_http() {
+            return Err(useless("--trust-test-issuer"));
+        }
+        if !address.ip().is_loopback() || address.port() == 0 {
+            let text = "--trust-test-issuer takes a loopback address with a port, such as 127.0.0.1:9400";
+            return Err(Failure::Usage(text.to_owned()));
+        }
+        target.trust_test_issuer(address, reach.test_scopes.as_deref().unwrap_or("mcp"));
+        let text = format!(
+            "test tokens: issuer http://{address}, keys http://{address}/jwks, audience the URL of the target\n"
+        );
+        // A terminal that is gone does not end a run.
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+    }
     if reach.ca_cert.is_some() && !target.is_http() {
         return Err(useless("--ca-cert"));
     }
@@ -294,6 +326,16 @@ pub(super) fn flags(reach: &ReachArgs, select: &SelectArgs) -> Vec<String> {
     if let Some(variable) = &reach.bearer_env {
         flag("bearer-env", Some(variable.clone()));
     }
+    for pair in &reach.principal {
+        flag("principal", Some(pair.clone()));
+    }
+    #[cfg(feature = "enterprise")]
+    if let Some(address) = &reach.trust_test_issuer {
+        flag("trust-test-issuer", Some(address.to_string()));
+        if let Some(scopes) = reach.test_scopes.as_ref().filter(|scopes| *scopes != "mcp") {
+            flag("test-scopes", Some(scopes.clone()));
+        }
+    }
     if let Some(file) = &reach.ca_cert {
         flag("ca-cert", Some(file.display().to_string()));
     }
@@ -336,7 +378,11 @@ pub(super) fn config(
         },
         selection: Selection::all(),
         revisions: shared.revision.clone(),
-        settings: Settings { safety: select.safety(target.is_embedded()), seed: select.seed.unwrap_or(1) },
+        settings: Settings {
+            safety: select.safety(target.is_embedded()),
+            seed: select.seed.unwrap_or(1),
+            credentials: target.credentials(),
+        },
         parallel: target.parallel(),
         command: verb.to_owned(),
         command_line: std::env::args_os().map(|word| redactor.clean(&word.to_string_lossy())).collect(),

@@ -4,7 +4,7 @@ use super::demand::{Seen, Verdict, demands, sort};
 use super::planted::Planted;
 use crate::check::{CheckConfig, FailOn, Stop, Target};
 use crate::client::{Opening, Timeouts};
-use crate::probes::{Calls, Safety, Settings};
+use crate::probes::{Calls, Credentials, Safety, Settings};
 use crate::protocol::catalogue::{Catalogue, RequirementSet, Selection};
 use crate::run::{ResultRow, RunEvent};
 use crate::wire::{HttpConfig, Limits};
@@ -190,6 +190,7 @@ impl Matrix {
             settings: Settings {
                 safety: Safety { calls: Calls::All, allow: Vec::new(), deny: Vec::new() },
                 seed: 1,
+                credentials: Credentials::default(),
             },
             parallel: target.parallel(),
             command: "kill-matrix".to_owned(),

@@ -5,6 +5,7 @@ mod answered;
 mod asking;
 #[cfg(test)]
 mod asking_tests;
+mod auth;
 mod base;
 mod base_encoding;
 mod base_errors;
@@ -26,6 +27,7 @@ mod extension_tasks_tests;
 #[cfg(test)]
 mod feature_tests;
 mod identity;
+mod extension_apps;
 mod http;
 mod http_headers;
 mod http_legacy_sse;
@@ -69,6 +71,7 @@ mod watch;
 
 pub use asking::rows_of;
 pub use elicited::{Again, Elicited};
+pub(crate) use extension_apps::resource_uri as ui_resource_uri;
 pub use judge::{Breach, Judge, Tally};
 pub use link::{AskedByServer, LinkState, ProcessEnd, Stray};
 pub use notices::{Cancelled, Listed, Notices, Progress, Rate, Subscription, token_key};

@@ -51,6 +51,7 @@ pub(super) use monitors;
 pub fn all() -> impl Iterator<Item = &'static Monitor> {
     [
         super::asking::MONITORS,
+        super::auth::MONITORS,
         super::base::MONITORS,
         super::base_encoding::MONITORS,
         super::base_errors::MONITORS,
@@ -64,6 +65,7 @@ pub fn all() -> impl Iterator<Item = &'static Monitor> {
         super::discover::MONITORS,
         super::elicitation::MONITORS,
         super::elicitation_forms::MONITORS,
+        super::extension_apps::MONITORS,
         super::extension_tasks::MONITORS,
         super::extension_tasks_input::MONITORS,
         super::identity::MONITORS,

@@ -51,7 +51,7 @@ probes! {
         "http-headers.name.base64-decoded", "http-headers.value.base64-malformed-refused",
         "http-headers.value.base64-sentinel-exact", "http-headers.value.invalid-characters-refused",
         "http-headers.duplicates-refused", "http-headers.mismatch-error-shape",
-        "http-headers.param.unknown-ignored",
+        "http-headers.param.unknown-ignored", "security.mirrored-headers-untrusted",
     ];
 }
 
@@ -406,25 +406,35 @@ async fn names_are_compared(stage: &mut Stage<'_>, call: &Call) {
     let outgoing = with(stage, HttpEdits::default().without("Mcp-Name"));
     refused(stage, NAME_ROWS[0], (method, "without `Mcp-Name`"), outgoing).await;
 
+    const TRUSTED: &str = "security.mirrored-headers-untrusted";
     let outgoing = with(stage, set("Mcp-Name", "mcprove-another-name"));
     let (ticket, reply) = stage.breaking(outgoing).await;
-    match reaction(&reply) {
-        Reaction::Served => stage.judge.broke(
-            NAME_ROWS[1],
-            breach(method, format!("`{method}` with another name in `Mcp-Name` was served"), &ticket, &reply)
-                .expected(&["HTTP 400 with error -32020"]),
-        ),
+    let broke = |class: &str, text: String| {
+        breach(class, text, &ticket, &reply).expected(&["HTTP 400 with error -32020"])
+    };
+    let found = match reaction(&reply) {
+        Reaction::Served => {
+            Some(broke(method, format!("`{method}` with another name in `Mcp-Name` was served")))
+        }
         // The name in the header was looked up in place of the one in the body.
-        Reaction::Refused if matches!(reply.error_code(), Some(-32602 | -32002)) => stage.judge.broke(
-            NAME_ROWS[1],
-            breach("trusted", format!("`{method}` was judged by the name in `Mcp-Name`"), &ticket, &reply)
-                .expected(&["HTTP 400 with error -32020"]),
-        ),
+        Reaction::Refused if matches!(reply.error_code(), Some(-32602 | -32002)) => {
+            Some(broke("trusted", format!("`{method}` was judged by the name in `Mcp-Name`")))
+        }
         Reaction::Refused => {
             stage.judge.held(NAME_ROWS[1]);
+            stage.judge.held(TRUSTED);
             judge_shape(stage.judge, &ticket, &reply);
+            None
         }
-        Reaction::Unclear => stage.judge.undecided(NAME_ROWS[1], "no-answer", reply.describe()),
+        Reaction::Unclear => {
+            stage.judge.undecided(NAME_ROWS[1], "no-answer", reply.describe());
+            None
+        }
+    };
+    if let Some(found) = found {
+        // Whoever guards by the header is passed by with another body.
+        stage.judge.broke(TRUSTED, found.clone().see(NAME_ROWS[1]));
+        stage.judge.broke(NAME_ROWS[1], found);
     }
 
     let outgoing = with(stage, set("Mcp-Name", format!("=?base64?{encoded}?=")));

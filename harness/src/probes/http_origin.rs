@@ -39,7 +39,7 @@ probes! {
 }
 
 /// The first request of a conversation in a revision, as `begin` sends it.
-fn first_request(talk: &mut Conversation, revision: Revision) -> Outgoing {
+pub(super) fn first_request(talk: &mut Conversation, revision: Revision) -> Outgoing {
     let id = talk.fresh_id();
     match revision.era() {
         Era::Legacy => {

@@ -4,7 +4,7 @@ use super::cases::{self, Case, Verdict};
 use super::store::Store;
 use crate::check::{CheckConfig, FailOn, Stop, Target};
 use crate::client::{Opening, Timeouts};
-use crate::probes::{Calls, Safety, Settings};
+use crate::probes::{Calls, Credentials, Safety, Settings};
 use crate::protocol::Revision;
 use crate::protocol::catalogue::{RequirementSet, Selection, SelectionError};
 use crate::run::{RunEvent, RunState, RunWriter, TRANSCRIPTS_DIR};
@@ -224,7 +224,11 @@ impl Suite {
             },
             selection: self.selection.clone().unwrap_or_else(Selection::all),
             revisions: self.revisions.clone(),
-            settings: Settings { safety: Safety { calls, ..Safety::default() }, seed: 1 },
+            settings: Settings {
+                safety: Safety { calls, ..Safety::default() },
+                seed: 1,
+                credentials: Credentials::default(),
+            },
             parallel: self.target.parallel(),
             command: "check".to_owned(),
             command_line: Vec::new(),

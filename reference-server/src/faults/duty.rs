@@ -39,6 +39,25 @@ pub(crate) enum Duty {
     SubscriptionLasts,
     /// Arguments of tools are checked against their schema.
     ArgumentsChecked,
+    /// Nobody can guess the id of a session.
+    SessionIdRandom,
+    /// A session is its principal's.
+    SessionBound,
+    /// A token has to have the scopes that a request takes.
+    #[cfg(feature = "enterprise")]
+    ScopeChecked,
+    /// A token has to be of the trusted issuer.
+    #[cfg(feature = "enterprise")]
+    TokenIssuerChecked,
+    /// A token has to be for this server.
+    #[cfg(feature = "enterprise")]
+    TokenAudienceChecked,
+    /// A token may not have expired.
+    #[cfg(feature = "enterprise")]
+    TokenExpiryChecked,
+    /// The signature of a token has to be right.
+    #[cfg(feature = "enterprise")]
+    TokenSignatureChecked,
     /// The STDIO server ends at the end of its input.
     ExitAtEndOfInput,
     /// A call that became a task is answered before its work is done.

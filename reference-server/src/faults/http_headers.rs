@@ -66,7 +66,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Mcp-Name may differ from the body.",
         &[Forgive(|_, error| error.message.contains("Mcp-Name differs"))],
     )
-    .breaking(&["http-headers.value.base64-malformed-refused", "http-headers.value.base64-sentinel-exact"])
+    .breaking(&["http-headers.value.base64-malformed-refused", "http-headers.value.base64-sentinel-exact", "security.mirrored-headers-untrusted"])
     .within(MODERN)
     .over(HTTP),
     fault(

@@ -8,6 +8,10 @@ mod force;
 mod hook;
 mod registry;
 
+#[cfg(feature = "enterprise")]
+mod auth;
+#[cfg(feature = "enterprise")]
+mod auth_server;
 mod base;
 mod caching;
 mod cancellation;
@@ -17,6 +21,7 @@ mod completion;
 mod content;
 mod discover;
 mod elicitation;
+mod extension_apps;
 mod extension_tasks;
 mod http;
 mod http_headers;
@@ -37,6 +42,7 @@ mod robustness;
 mod roots;
 mod sampling;
 mod schema;
+mod security;
 mod stdio;
 mod subscriptions;
 mod tasks;

@@ -3,15 +3,22 @@
 use std::fmt;
 
 use crate::faults::fault::Fault;
+#[cfg(feature = "enterprise")]
+use crate::faults::{auth, auth_server};
 use crate::faults::{
     base, caching, cancellation, capabilities, compat, completion, content, discover, elicitation,
-    extension_tasks, http, http_headers, http_legacy_sse, http_session, identity, json_schema, lifecycle,
-    logging, meta, mrtr, pagination, ping, progress, prompts, resources, robustness, roots, sampling, schema,
-    stdio, subscriptions, tasks, tasks_kept, tasks_told, tools, versioning,
+    extension_apps, extension_tasks, http, http_headers, http_legacy_sse, http_session, identity,
+    json_schema, lifecycle, logging, meta, mrtr, pagination, ping, progress, prompts, resources, robustness,
+    roots, sampling, schema, security, stdio, subscriptions, tasks, tasks_kept, tasks_told, tools,
+    versioning,
 };
 
 /// The tables, each with the name of its area of requirements.
 const AREAS: &[(&str, &[Fault])] = &[
+    #[cfg(feature = "enterprise")]
+    ("auth", auth::FAULTS),
+    #[cfg(feature = "enterprise")]
+    ("auth", auth_server::FAULTS),
     ("base", base::FAULTS),
     ("caching", caching::FAULTS),
     ("cancellation", cancellation::FAULTS),
@@ -21,6 +28,7 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("content", content::FAULTS),
     ("discover", discover::FAULTS),
     ("elicitation", elicitation::FAULTS),
+    ("extension-apps", extension_apps::FAULTS),
     ("extension-tasks", extension_tasks::FAULTS),
     ("http", http::FAULTS),
     ("http-headers", http_headers::FAULTS),
@@ -41,6 +49,7 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("roots", roots::FAULTS),
     ("sampling", sampling::FAULTS),
     ("schema", schema::FAULTS),
+    ("security", security::FAULTS),
     ("stdio", stdio::FAULTS),
     ("subscriptions", subscriptions::FAULTS),
     ("tasks", tasks::FAULTS),

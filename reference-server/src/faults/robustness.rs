@@ -110,6 +110,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .breaking(&["security.errors-leak-nothing"])
     .over(STDIO),
     fault(
         "robustness.process.survives/leaves-on-scalar",

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::json;
 
+use crate::auth::Principal;
 use crate::faults::Duty;
 use crate::features::tasks::{Owner, legacy::status_notification};
 use crate::features::{Capability, ClientCapabilities, InFlight, Level};
@@ -32,9 +33,8 @@ pub(crate) enum Phase {
 pub(crate) struct Session {
     /// Tells it from all other sessions of the server.
     pub id: u64,
-    /// Whether it is known who the client is: on STDIO, the user who started the server. On HTTP nobody is known
-    /// without authorization.
-    pub client_is_known: bool,
+    /// On whose behalf it was begun. Nobody else can use it.
+    pub principal: Principal,
     pub server: Server,
     pub in_flight: Arc<InFlight>,
     pub peer: Arc<Peer>,
@@ -46,12 +46,12 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(server: Server, client_is_known: bool) -> Arc<Self> {
+    pub(crate) fn new(server: Server, principal: Principal) -> Arc<Self> {
         let in_flight = InFlight::new(server.config().max_requests_in_flight);
         let peer = if server.keeps(Duty::PeersApart) { Arc::default() } else { server.common_peer() };
         Arc::new(Self {
             id: server.number_session(),
-            client_is_known,
+            principal,
             server,
             in_flight,
             peer,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
 use tokio::sync::broadcast::error::RecvError;
 
+use crate::auth::Principal;
 use crate::faults::Duty;
 use crate::legacy::Session;
 use crate::message::RpcError;
@@ -61,10 +62,10 @@ impl Drop for Registration {
 }
 
 /// GET `/sse`: opens the stream and names the POST endpoint in its first event.
-pub(crate) fn open(server: &Server, clients: &Arc<SseClients>) -> Reply {
+pub(crate) fn open(server: &Server, clients: &Arc<SseClients>, principal: Principal) -> Reply {
     let id = random_id();
     let (sender, mut messages) = queue();
-    let connection = Arc::new(Connection::new(Session::new(server.clone(), false), sender, false));
+    let connection = Arc::new(Connection::new(Session::new(server.clone(), principal), sender, false));
     let session = Arc::clone(&connection.session);
     {
         let mut table = lock(&clients.table);
@@ -101,7 +102,12 @@ pub(crate) fn open(server: &Server, clients: &Arc<SseClients>) -> Reply {
 }
 
 /// POST `/messages?sessionId=...`: takes in a message, whose answer goes out on the stream.
-pub(crate) async fn post(clients: &SseClients, query: Option<&str>, body: &[u8]) -> Reply {
+pub(crate) async fn post(
+    clients: &SseClients,
+    query: Option<&str>,
+    principal: &Principal,
+    body: &[u8],
+) -> Reply {
     let mut pairs = query.unwrap_or_default().split('&');
     let refuse = |status, message: &str| {
         error(status, None, &RpcError::invalid_request(message), Revision::V2024_11_05)
@@ -109,7 +115,9 @@ pub(crate) async fn post(clients: &SseClients, query: Option<&str>, body: &[u8])
     let Some(id) = pairs.find_map(|pair| pair.strip_prefix("sessionId=")) else {
         return refuse(400, "Invalid request: sessionId is missing");
     };
-    let Some(connection) = lock(&clients.table).get(id).cloned() else {
+    let Some(connection) =
+        lock(&clients.table).get(id).filter(|one| one.session.principal == *principal).cloned()
+    else {
         return refuse(404, "Invalid request: there is no such session");
     };
     let connection = clients.misrouted(connection, body);

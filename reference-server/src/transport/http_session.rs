@@ -10,6 +10,7 @@ use hyper::StatusCode;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast};
 
+use crate::auth::Principal;
 use crate::context::Sink;
 use crate::faults::Duty;
 use crate::legacy::{Exchange, Session, take_in};
@@ -255,7 +256,11 @@ impl Sessions {
 
     /// Registers a session whose handshake has begun; returns its id.
     pub(crate) fn open(&self, core: Arc<Session>) -> String {
-        let id = random_id();
+        let id = if self.server.keeps(Duty::SessionIdRandom) {
+            random_id()
+        } else {
+            format!("session-{:016}", self.server.number_session())
+        };
         let session = HttpSession::new(core, self.now());
         let mut table = lock(&self.table);
         if table.len() >= self.server.config().max_sessions {
@@ -269,8 +274,12 @@ impl Sessions {
         id
     }
 
-    pub(crate) fn find(&self, id: &str) -> Option<Arc<HttpSession>> {
+    /// The session with this id, which is that of its principal: to others there is none.
+    pub(crate) fn find(&self, id: &str, principal: &Principal) -> Option<Arc<HttpSession>> {
         let session = lock(&self.table).get(id).cloned()?;
+        if session.core.principal != *principal && self.server.keeps(Duty::SessionBound) {
+            return None;
+        }
         session.last_used.store(self.now(), Ordering::Relaxed);
         Some(session)
     }

@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, oneshot};
 
+use crate::auth::Principal;
 use crate::faults::Duty;
 use crate::legacy::Session;
 use crate::message::{PARSE_ERROR, RpcError, error_response};
@@ -132,7 +133,7 @@ fn forgive_closed(result: std::io::Result<()>) -> std::io::Result<()> {
 
 fn open(server: Server, outgoing: &Outgoing) -> Connection {
     let stateless = server.serves_modern();
-    Connection::new(Session::new(server, true), outgoing.clone(), stateless)
+    Connection::new(Session::new(server, Principal::LocalUser), outgoing.clone(), stateless)
 }
 
 /// Tells the client about changes for as long as there may be any.

@@ -89,7 +89,7 @@ pub(crate) fn capability(session: &Session) -> Value {
 }
 
 fn has_list(session: &Session) -> bool {
-    session.client_is_known || !session.server.keeps(Duty::TasksListedForKnownClients)
+    session.principal.is_known() || !session.server.keeps(Duty::TasksListedForKnownClients)
 }
 
 /// `tasks/list`.
