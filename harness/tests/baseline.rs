@@ -95,7 +95,9 @@ fn a_baseline_is_written_filled_in_used_and_emptied() {
 }
 
 fn entry(requirement: &str, signature: &str, more: &str) -> String {
-    format!("\n[[known]]\nrequirement = \"{requirement}\"\nsignature = \"{signature}\"\nreason = \"r\"\n{more}")
+    format!(
+        "\n[[known]]\nrequirement = \"{requirement}\"\nsignature = \"{signature}\"\nreason = \"r\"\n{more}"
+    )
 }
 
 fn problems(document: &Value) -> Vec<(String, u64)> {
@@ -118,8 +120,9 @@ fn what_is_wide_or_old_is_told() {
     let ran = check(folder.path(), PONG, &[&BASELINE[..], &["--output-format", "json"]].concat());
     let document = ran.json();
     valid("report-v1.schema.json", &document);
-    let expected: Vec<(String, u64)> =
-        [("too-wide", 3), ("too-wide", 8), ("too-wide", 13), ("expired", 18)].map(|(c, l)| (c.to_owned(), l)).into();
+    let expected: Vec<(String, u64)> = [("too-wide", 3), ("too-wide", 8), ("too-wide", 13), ("expired", 18)]
+        .map(|(c, l)| (c.to_owned(), l))
+        .into();
     assert_eq!(problems(&document), expected);
     assert_eq!((ran.code, &document["baseline"]["results"]), (Some(1), &json!([])));
     snapshot!("baseline_rotten", told(&run_in(folder.path(), &["report", ".mcprove/latest"])));
@@ -134,7 +137,10 @@ fn what_was_not_decided_is_not_gone() {
     let folder = tempfile::tempdir().unwrap();
     let args = ["check", "--only", "tools", "--revision", "2025-11-25", "--calls", "none"];
     let all = |more: &[&str]| {
-        let ran = run_in(folder.path(), &[&args, more, &["--output-format", "json", "--", PROGRAM, "serve"]].concat());
+        let ran = run_in(
+            folder.path(),
+            &[&args, more, &["--output-format", "json", "--", PROGRAM, "serve"]].concat(),
+        );
         ran.json()
     };
     let rows = all(&[])["results"].as_array().unwrap().clone();

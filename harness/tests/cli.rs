@@ -110,7 +110,8 @@ fn requirements_are_listed() {
     let document = run(&["list", "requirements", "--output-format", "json"]).json();
     valid("requirements-v1.schema.json", &document);
     let counts = &document["coverage"];
-    let sum = ["decided", "conditional", "not_observable", "no_check"].map(|name| counts[name].as_u64().unwrap());
+    let sum =
+        ["decided", "conditional", "not_observable", "no_check"].map(|name| counts[name].as_u64().unwrap());
     assert_eq!(counts["requirements"].as_u64(), Some(sum.into_iter().sum()));
     assert!(sum[0] > 0);
     for what in ["monitors", "probes"] {
@@ -577,7 +578,9 @@ fn all_shards_together_are_the_whole() {
         let ran = run(&[&args, extra, &["--", PROGRAM, "serve"]].concat());
         assert_eq!(ran.code, Some(0), "{}", ran.whole());
         let rows = ran.json()["results"].as_array().unwrap().clone();
-        let row = |row: &Value| ["requirement", "revision", "transport", "outcome"].map(|key| row[key].clone().to_string());
+        let row = |row: &Value| {
+            ["requirement", "revision", "transport", "outcome"].map(|key| row[key].clone().to_string())
+        };
         rows.iter().map(row).collect::<Vec<_>>()
     };
     let mut parts = Vec::new();
@@ -623,7 +626,8 @@ fn shards_of_the_kill_matrix_share_the_faults() {
 #[test]
 fn the_kill_matrix_writes_its_page_and_its_examples() {
     let folder = tempfile::tempdir().unwrap();
-    let ran = run_in(folder.path(), &["kill-matrix", "--fault", "ping.empty-result", "--markdown", "matrix.md"]);
+    let ran =
+        run_in(folder.path(), &["kill-matrix", "--fault", "ping.empty-result", "--markdown", "matrix.md"]);
     assert_eq!(ran.code, Some(0), "{}", ran.whole());
     let page = std::fs::read_to_string(folder.path().join("matrix.md")).unwrap();
     assert!(page.contains("| `ping.empty-result` | MUST | `ping.empty-result/pong` | fail in "), "{page}");

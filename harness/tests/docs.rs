@@ -33,8 +33,11 @@ fn the_pages_of_the_requirements_are_those_of_the_catalogue() {
         .collect();
     let strangers: Vec<&String> = there.iter().filter(|name| !pages.contains_key(*name)).collect();
     assert!(strangers.is_empty(), "{strangers:?} are pages of no area");
-    let old: Vec<&String> =
-        pages.iter().filter(|(n, text)| fs::read_to_string(folder.join(n)).ok().as_ref() != Some(text)).map(|(n, _)| n).collect();
+    let old: Vec<&String> = pages
+        .iter()
+        .filter(|(n, text)| fs::read_to_string(folder.join(n)).ok().as_ref() != Some(text))
+        .map(|(n, _)| n)
+        .collect();
     assert!(old.is_empty(), "{old:?} are not what the catalogue says; write them with .ci/docs");
 }
 
@@ -43,10 +46,15 @@ fn every_page_says_all_there_is_to_say() {
     for area in Catalogue::get().areas() {
         let page = area_page(area);
         let rows = Catalogue::get().iter().filter(|row| row.area == *area).count();
-        for section in
-            ["What it says", "Why it matters", "Where it stands", "How it is tested", "A server that keeps it",
-             "A server that breaks it", "How to mend a server"]
-        {
+        for section in [
+            "What it says",
+            "Why it matters",
+            "Where it stands",
+            "How it is tested",
+            "A server that keeps it",
+            "A server that breaks it",
+            "How to mend a server",
+        ] {
             assert_eq!(page.matches(&format!("\n**{section}**\n")).count(), rows, "{area}: {section}");
         }
     }

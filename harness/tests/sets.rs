@@ -38,7 +38,8 @@ fn of_catalogue() -> String {
     let rows: BTreeMap<&str, String> = Catalogue::get()
         .iter()
         .map(|row| {
-            let letter = |revision| row.level(revision).map_or('-', |level| if level.is_should() { 'S' } else { 'M' });
+            let letter =
+                |revision| row.level(revision).map_or('-', |level| if level.is_should() { 'S' } else { 'M' });
             (row.id.as_str(), Revision::ALL.map(letter).iter().collect())
         })
         .collect();
@@ -84,7 +85,10 @@ fn the_newest_set_is_the_catalogue() {
     }
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, &now).unwrap();
-        panic!("written; put the line (\"{REQUIREMENT_SET}\", \"{}\") into PUBLISHED if it was not yet", hash(&now));
+        panic!(
+            "written; put the line (\"{REQUIREMENT_SET}\", \"{}\") into PUBLISHED if it was not yet",
+            hash(&now)
+        );
     }
     panic!(
         "the catalogue is not what the set of {REQUIREMENT_SET} froze: give REQUIREMENT_SET the date of today, add \
@@ -101,12 +105,18 @@ fn an_older_set_does_not_fail_for_what_came_later() {
         run_in(folder.path(), &[&args, set, &server].concat())
     };
     let now = check(&[]);
-    assert_eq!((now.code, &now.json()["requirement_set"]), (Some(1), &REQUIREMENT_SET.into()), "{}", now.whole());
+    assert_eq!(
+        (now.code, &now.json()["requirement_set"]),
+        (Some(1), &REQUIREMENT_SET.into()),
+        "{}",
+        now.whole()
+    );
     assert_eq!(check(&["--requirements", REQUIREMENT_SET]).json()["summary"], now.json()["summary"]);
     // The rule came with 2026-07-28: by the rules until then nothing of it is asked.
     let then = check(&["--requirements", "2025-11-25"]);
     assert_eq!(then.code, Some(4), "{}", then.whole());
-    let whole = ["check", "--only", "caching.ttl,ping", "--requirements", "2025-11-25", "--output-format", "json"];
+    let whole =
+        ["check", "--only", "caching.ttl,ping", "--requirements", "2025-11-25", "--output-format", "json"];
     let server = ["--", PROGRAM, "serve", "--fault", "caching.ttl.integer/text"];
     let ran = run_in(folder.path(), &[&whole[..], &server].concat());
     assert_eq!(ran.code, Some(0), "{}", ran.whole());

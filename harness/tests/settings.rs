@@ -35,7 +35,8 @@ fn a_file_names_the_target_and_the_defaults_of_flags() {
     assert_eq!(document["baseline"]["file"], "known.toml");
     // The same without a verb; and what the command line says wins, for each flag and for the target.
     assert_eq!(run_in(folder.path(), &[]).json()["seed"], 7);
-    let ran = run_in(folder.path(), &["check", "--only", "ping.answered", "--seed", "8", "--", PROGRAM, "serve"]);
+    let ran =
+        run_in(folder.path(), &["check", "--only", "ping.answered", "--seed", "8", "--", PROGRAM, "serve"]);
     assert_eq!(ran.code, Some(0), "{}", ran.whole());
     let document = ran.json();
     assert_eq!((ids(&document), &document["seed"]), (BTreeSet::from(["ping.answered"]), &8.into()));
@@ -61,7 +62,8 @@ fn a_file_names_several_targets_each_with_its_baseline() {
     let ran = run_in(folder.path(), &["check"]);
     assert_eq!(ran.code, Some(1), "{}", ran.whole());
     for name in ["good", "bad"] {
-        let run = fs::read_to_string(folder.path().join(".mcprove/latest").join(name).join("run.jsonl")).unwrap();
+        let run =
+            fs::read_to_string(folder.path().join(".mcprove/latest").join(name).join("run.jsonl")).unwrap();
         assert_eq!(run.contains("\"event\":\"baseline\""), name == "good", "{name}");
     }
 

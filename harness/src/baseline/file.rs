@@ -118,11 +118,11 @@ impl Baseline {
             line: line_of(text, at),
             problem,
         };
-        let raw: RawFile = toml::from_str(text).map_err(|error| {
-            wrong(error.span().map_or(0, |span| span.start), error.message().to_owned())
-        })?;
+        let raw: RawFile = toml::from_str(text)
+            .map_err(|error| wrong(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
         if *raw.version.get_ref() != VERSION {
-            let problem = format!("version {} is not known; this mcprove reads {VERSION}", raw.version.get_ref());
+            let problem =
+                format!("version {} is not known; this mcprove reads {VERSION}", raw.version.get_ref());
             return Err(wrong(raw.version.span().start, problem));
         }
         let mut entries: Vec<Entry> = Vec::new();
@@ -234,7 +234,8 @@ mod tests {
         Baseline::parse(Path::new("known.toml"), text).map_err(|error| error.to_string())
     }
 
-    const ENTRY: &str = "version = 1\n\n[[known]]\nrequirement = \"ping.answered\"\nsignature = \"0a1b\"\nreason = \"r\"\n";
+    const ENTRY: &str =
+        "version = 1\n\n[[known]]\nrequirement = \"ping.answered\"\nsignature = \"0a1b\"\nreason = \"r\"\n";
 
     #[test]
     fn what_is_written_is_read_back_sorted() {
@@ -259,7 +260,11 @@ mod tests {
         let ids: Vec<_> = read.entries.iter().map(|e| (e.requirement.as_str(), e.transport)).collect();
         assert_eq!(
             ids,
-            [("ping.answered", None), ("ping.answered", Some(Transport::HttpSse)), ("tools.list.answered", None)]
+            [
+                ("ping.answered", None),
+                ("ping.answered", Some(Transport::HttpSse)),
+                ("tools.list.answered", None)
+            ]
         );
         assert_eq!(read.entries[0].reason, baseline.entries[0].reason);
         assert_eq!(read.entries[0].expires, Some(jiff::civil::date(2027, 1, 31)));
@@ -274,7 +279,10 @@ mod tests {
             ("version = 1\nknwon = []\n", "known.toml:2: unknown field `knwon`"),
             ("version = 1\n[[known]\n", "known.toml:2: "),
             ("version = 1\n[[known]]\nrequirement = 3\n", "known.toml:3: invalid type"),
-            (&ENTRY.replace("ping.answered", "ping.answred"), "known.toml:4: `ping.answred` matches no requirement; did you mean"),
+            (
+                &ENTRY.replace("ping.answered", "ping.answred"),
+                "known.toml:4: `ping.answred` matches no requirement; did you mean",
+            ),
             (&ENTRY.replace("\"r\"", "\" \""), "known.toml:6: `reason` is empty"),
             (&ENTRY.replace("reason = \"r\"\n", ""), "known.toml:3: missing field `reason`"),
             (&format!("{ENTRY}expires = \"soon\"\n"), "known.toml:7: `soon` is no day; write YYYY-MM-DD"),
@@ -295,6 +303,11 @@ mod tests {
                 .is_too_wide()
         };
         assert!(!wide("ping.answered", "0a1b") && !wide("ping.answered", "0a*") && !wide("ping.ans*", "0a"));
-        assert!(wide("ping", "0a1b") && wide("*", "0a1b") && wide("ping.answered", "*") && wide("ping.answered", "**"));
+        assert!(
+            wide("ping", "0a1b")
+                && wide("*", "0a1b")
+                && wide("ping.answered", "*")
+                && wide("ping.answered", "**")
+        );
     }
 }

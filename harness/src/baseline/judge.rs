@@ -1,8 +1,8 @@
 //! Holds the results of a run against a baseline.
 
 use super::file::{Baseline, Entry, NO_REASON};
-use crate::protocol::catalogue::{Selection, matches};
 use crate::protocol::Revision;
+use crate::protocol::catalogue::{Selection, matches};
 use crate::run::{
     BaselineFault, BaselineProblem, Finding, Known, KnownDefect, KnownResult, Outcome, ResultRow,
 };
@@ -85,8 +85,10 @@ impl Baseline {
                 continue;
             }
             let found = rows.iter().flat_map(|row| row.findings.iter().map(move |finding| (row, finding)));
-            let findings: Vec<&Finding> =
-                found.filter(|(row, finding)| entry.matches(row, finding)).map(|(_, finding)| finding).collect();
+            let findings: Vec<&Finding> = found
+                .filter(|(row, finding)| entry.matches(row, finding))
+                .map(|(_, finding)| finding)
+                .collect();
             covered.extend(findings.iter().map(|finding| finding.id.as_str()));
             if !findings.is_empty() {
                 *defect = Some(KnownDefect {
@@ -100,7 +102,9 @@ impl Baseline {
         }
         let mut results: Vec<KnownResult> = rows
             .iter()
-            .filter(|row| matches!(row.outcome, Outcome::Fail | Outcome::Warn) && is_known(row, rows, &covered))
+            .filter(|row| {
+                matches!(row.outcome, Outcome::Fail | Outcome::Warn) && is_known(row, rows, &covered)
+            })
             .map(|row| KnownResult {
                 requirement: row.requirement.clone(),
                 revision: row.revision,
@@ -141,7 +145,10 @@ fn problem(entry: &Entry, rows: &[ResultRow], scope: Scope<'_>) -> Option<Baseli
         let text = "it would hide defects that nobody knows yet; name one requirement and one signature";
         (BaselineFault::TooWide, text.to_owned())
     } else if let Some(last) = entry.expires.filter(|_| entry.is_expired(scope.today)) {
-        (BaselineFault::Expired, format!("its last day was {last}; mend the server, or say anew why and until when"))
+        (
+            BaselineFault::Expired,
+            format!("its last day was {last}; mend the server, or say anew why and until when"),
+        )
     } else if entry.is_gone(rows, scope) {
         (BaselineFault::Gone, "it does not happen any more; take the entry out".to_owned())
     } else if entry.reason == NO_REASON {
@@ -174,7 +181,9 @@ mod tests {
     }
 
     fn entry(requirement: &str, signature: &str, more: &str) -> String {
-        format!("[[known]]\nrequirement = \"{requirement}\"\nsignature = \"{signature}\"\nreason = \"old\"\n{more}\n")
+        format!(
+            "[[known]]\nrequirement = \"{requirement}\"\nsignature = \"{signature}\"\nreason = \"old\"\n{more}\n"
+        )
     }
 
     fn codes(known: &Known) -> Vec<&'static str> {
@@ -231,7 +240,10 @@ mod tests {
         assert!(gone(&[pass(R1), row("ping.answered", R2, Stdio, NotApplicable, Vec::new())], scope(&all)));
         assert!(gone(&[row("ping.answered", R2, Stdio, Fail, vec![finding("F1", "bb")])], scope(&all)));
         assert!(!gone(&[pass(R1), row("ping.answered", R2, Stdio, Inconclusive, Vec::new())], scope(&all)));
-        assert!(!gone(&[row("ping.answered", R2, Stdio, Outcome::Flaky, vec![finding("F1", "bb")])], scope(&all)));
+        assert!(!gone(
+            &[row("ping.answered", R2, Stdio, Outcome::Flaky, vec![finding("F1", "bb")])],
+            scope(&all)
+        ));
         assert!(!gone(&[], scope(&all)));
         assert!(!gone(&[pass(R2)], Scope { complete: false, ..scope(&all) }));
         assert!(!gone(&[pass(R2)], Scope { revisions: &[R2], ..scope(&all) }));
@@ -255,7 +267,11 @@ mod tests {
             (entry("ping.answered", "aa", "").replace("old", NO_REASON), "no-reason", 1),
         ] {
             let known = baseline(&entries).judge(&rows, scope(&all));
-            assert_eq!((codes(&known).concat().as_str(), known.results.len()), (expected, covered), "{entries}");
+            assert_eq!(
+                (codes(&known).concat().as_str(), known.results.len()),
+                (expected, covered),
+                "{entries}"
+            );
             assert!(known.problems.iter().all(|problem| problem.line == 2));
         }
     }

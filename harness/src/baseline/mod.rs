@@ -7,8 +7,8 @@ mod judge;
 mod tests_support;
 mod update;
 
-pub use file::{Baseline, BaselineError, Entry, NO_REASON};
 #[cfg(feature = "cli")]
 pub(crate) use file::line_of;
+pub use file::{Baseline, BaselineError, Entry, NO_REASON};
 pub use judge::Scope;
 pub use update::Updated;

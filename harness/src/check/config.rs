@@ -1,10 +1,10 @@
 //! What a check is asked to do.
 
+use crate::baseline::Baseline;
 use crate::client::{Binding, Opening};
 use crate::probes::Settings;
 use crate::protocol::Revision;
 use crate::protocol::catalogue::{RequirementSet, Selection};
-use crate::baseline::Baseline;
 use crate::run::{Known, Outcome, Summary, TargetInfo};
 use crate::transcript::{About, Record, Redactor};
 use std::path::PathBuf;

@@ -116,7 +116,9 @@ pub(super) fn without_units(
     let summary = Summary::default();
     let footer = Footer {
         summary,
-        exit_code: error.as_ref().map_or_else(|| config.fail_on.exit_code(&summary, None), |error| error.code),
+        exit_code: error
+            .as_ref()
+            .map_or_else(|| config.fail_on.exit_code(&summary, None), |error| error.code),
         truncated: error.is_some(),
         error,
         millis: 0,

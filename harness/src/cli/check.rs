@@ -55,10 +55,14 @@ pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
 }
 
 /// What is known of each target, before anything is run: a file that cannot be used is told now.
-fn accepted(args: &CheckArgs, targets: &[(Option<String>, Target)]) -> Result<Vec<Option<Accepted>>, Failure> {
+fn accepted(
+    args: &CheckArgs,
+    targets: &[(Option<String>, Target)],
+) -> Result<Vec<Option<Accepted>>, Failure> {
     if args.baseline.is_some() && targets.len() > 1 {
         return Err(Failure::Usage(
-            "a baseline is of one target; give each its own, as `baseline` below `targets` in the settings".to_owned(),
+            "a baseline is of one target; give each its own, as `baseline` below `targets` in the settings"
+                .to_owned(),
         ));
     }
     let of_settings = |name: &Option<String>| {

@@ -34,8 +34,10 @@ struct Document<'a> {
 }
 
 pub(super) fn kill_matrix(args: &KillMatrixArgs) -> Result<u8, Failure> {
-    let in_shard = |fault: &&'static Fault| args.shard.is_none_or(|(part, of)| in_shard(fault.id(), part, of));
-    let chosen = selected(&args.fault)?.filter(in_shard).map(planted).collect::<Result<Vec<Planted>, Failure>>()?;
+    let in_shard =
+        |fault: &&'static Fault| args.shard.is_none_or(|(part, of)| in_shard(fault.id(), part, of));
+    let chosen =
+        selected(&args.fault)?.filter(in_shard).map(planted).collect::<Result<Vec<Planted>, Failure>>()?;
     let program = std::env::current_exe().map_err(Failure::bug)?;
     let stop = Stop::default();
     let matrix = Matrix {
@@ -61,7 +63,9 @@ pub(super) fn kill_matrix(args: &KillMatrixArgs) -> Result<u8, Failure> {
         }
         // Who asked for some faults only keeps the examples of other areas.
         let all = args.fault.is_empty() && args.shard.is_none();
-        for (area, text) in example_files(&examples).into_iter().filter(|(_, text)| all || text.contains("[[row]]")) {
+        for (area, text) in
+            example_files(&examples).into_iter().filter(|(_, text)| all || text.contains("[[row]]"))
+        {
             write(&folder.join(format!("{area}.toml")), text.as_bytes(), "--examples")?;
         }
         out::print(&format!("{} requirements have an example\n", examples.len()))?;

@@ -108,7 +108,10 @@ fn of_settings(known: &SettingsTarget) -> Result<(Target, Vec<String>), Failure>
         return started(spec, &known.spec, known.start.as_deref());
     }
     if known.start.is_some() {
-        return Err(Failure::Usage(format!("`start` is for a server that is reached by a URL, not for `{}`", known.spec)));
+        return Err(Failure::Usage(format!(
+            "`start` is for a server that is reached by a URL, not for `{}`",
+            known.spec
+        )));
     }
     let target = Target::new(spec);
     let words = target.words().to_vec();
@@ -215,9 +218,12 @@ fn redacted(target: &mut Target, shared: &SharedArgs, reach: &ReachArgs) -> Resu
 
 /// The set of requirements that was asked for.
 fn set(args: &SelectArgs) -> Result<RequirementSet, Failure> {
-    args.requirements.as_deref().map_or_else(|| Ok(RequirementSet::default()), |date| {
-        RequirementSet::named(date).map_err(|error| Failure::Usage(format!("--requirements: {error}")))
-    })
+    args.requirements.as_deref().map_or_else(
+        || Ok(RequirementSet::default()),
+        |date| {
+            RequirementSet::named(date).map_err(|error| Failure::Usage(format!("--requirements: {error}")))
+        },
+    )
 }
 
 /// The requirements to judge. `None`, with the reason, when nothing is left.
@@ -238,7 +244,9 @@ pub(super) fn selection(args: &SelectArgs) -> Result<(Selection, Option<String>)
     if let Some((part, of)) = args.shard {
         selection.shard(part, of);
     }
-    let empty = selection.is_empty().then(|| "--only, --skip, --requirements and --shard leave no requirement".to_owned());
+    let empty = selection
+        .is_empty()
+        .then(|| "--only, --skip, --requirements and --shard leave no requirement".to_owned());
     Ok((selection, empty))
 }
 

@@ -143,9 +143,8 @@ impl Settings<'_> {
 
     /// The words for flags that were not given, and the targets.
     fn read(&self, given: &BTreeSet<String>) -> Result<(Vec<String>, Vec<SettingsTarget>), Failure> {
-        let wrong = |error: toml::de::Error| {
-            self.wrong(error.span().map_or(0, |span| span.start), error.message())
-        };
+        let wrong =
+            |error: toml::de::Error| self.wrong(error.span().map_or(0, |span| span.start), error.message());
         let raw: RawFile = toml::from_str(self.text).map_err(wrong)?;
         let flags: BTreeMap<String, Spanned<Value>> = toml::from_str(self.text).map_err(wrong)?;
         let mut words = Vec::new();
@@ -169,9 +168,13 @@ impl Settings<'_> {
             arg.filter(|_| !NOT_HERE.contains(&name))
         };
         let Some(arg) = known(name) else {
-            let names = command.get_arguments().filter_map(clap::Arg::get_long).filter(|n| known(n).is_some());
+            let names =
+                command.get_arguments().filter_map(clap::Arg::get_long).filter(|n| known(n).is_some());
             let names: Vec<&str> = names.collect();
-            let problem = format!("there is no setting `{name}`; there are target, start, targets, {}", names.join(", "));
+            let problem = format!(
+                "there is no setting `{name}`; there are target, start, targets, {}",
+                names.join(", ")
+            );
             return Err(self.wrong(at, problem));
         };
         if let (ArgAction::SetTrue, value) = (arg.get_action(), value.get_ref()) {
@@ -211,13 +214,11 @@ impl Settings<'_> {
             start: raw.start.map(Spanned::into_inner),
             baseline: None,
         });
-        let several = raw.targets.into_iter().map(|(name, raw)| {
-            SettingsTarget {
-                name: Some(name),
-                spec: raw.target.into_inner(),
-                start: raw.start,
-                baseline: raw.baseline.map(|path| self.path(path)),
-            }
+        let several = raw.targets.into_iter().map(|(name, raw)| SettingsTarget {
+            name: Some(name),
+            spec: raw.target.into_inner(),
+            start: raw.start,
+            baseline: raw.baseline.map(|path| self.path(path)),
         });
         Ok(one.into_iter().chain(several).collect())
     }

@@ -4,7 +4,7 @@ use super::coverage::Coverage;
 use crate::monitors;
 use crate::probes;
 use crate::protocol::catalogue::{
-    Example, Requirement, VerdictMax, Violation, advice, example, outcome_of_violation,
+    Example, Requirement, VerdictMax, Violation, advice, example, no_fault, outcome_of_violation,
 };
 use crate::protocol::{Era, Revision};
 
@@ -74,7 +74,8 @@ impl Article {
     /// The article of a requirement.
     pub fn of(row: &'static Requirement) -> Self {
         let advice = advice(&row.id);
-        let mut sections = vec![Section { title: "What it says", blocks: vec![Block::Text(row.statement.clone())] }];
+        let mut sections =
+            vec![Section { title: "What it says", blocks: vec![Block::Text(row.statement.clone())] }];
         if let Some(advice) = advice {
             sections.push(Section { title: "Why it matters", blocks: vec![Block::Text(advice.why.clone())] });
         }
@@ -85,7 +86,10 @@ impl Article {
         sections.push(Section { title: "A server that keeps it", blocks: kept(seen) });
         sections.push(Section { title: "A server that breaks it", blocks: broken(row, seen) });
         if let Some(advice) = advice {
-            sections.push(Section { title: "How to mend a server", blocks: vec![Block::Text(advice.mend.clone())] });
+            sections.push(Section {
+                title: "How to mend a server",
+                blocks: vec![Block::Text(advice.mend.clone())],
+            });
         }
         Self { id: &row.id, title: &row.title, sections }
     }
@@ -147,7 +151,8 @@ fn meaning(row: &Requirement) -> Vec<Block> {
 fn tested(row: &'static Requirement) -> Vec<Block> {
     let mut blocks = Vec::new();
     for (era, of) in [("up to 2025-11-25", Era::Legacy), ("in 2026-07-28", Era::Modern)] {
-        let newest = row.levels.iter().map(|(revision, _)| revision).filter(|revision| revision.era() == of).last();
+        let newest =
+            row.levels.iter().map(|(revision, _)| revision).filter(|revision| revision.era() == of).last();
         if let Some(text) = newest.and_then(|revision| row.stimulus(revision)) {
             blocks.push(Block::Text(format!("{era}: {text}")));
         }
@@ -174,25 +179,27 @@ fn tested(row: &'static Requirement) -> Vec<Block> {
 }
 
 fn kept(seen: Option<&'static Example>) -> Vec<Block> {
-    let good = seen.map(|seen| wire(seen.good_sent.as_deref(), seen.good_received.as_deref())).unwrap_or_default();
+    let good =
+        seen.map(|seen| wire(seen.good_sent.as_deref(), seen.good_received.as_deref())).unwrap_or_default();
     if good.is_empty() {
-        let text = "No example: there is none without a fault that breaks it, or nothing single on the wire shows it.";
-        return vec![Block::Text(text.to_owned())];
+        return vec![Block::Text("No example was recorded.".to_owned())];
     }
     good
 }
 
 fn broken(row: &Requirement, seen: Option<&'static Example>) -> Vec<Block> {
     let Some(seen) = seen else {
-        let why = if Coverage::of(row) == Coverage::NotObservable {
-            "No example: nothing on the wire would show it."
-        } else {
-            "No example: no fault of the reference server breaks it."
+        let text = match (Coverage::of(row), no_fault(&row.id)) {
+            (Coverage::NotObservable, _) => "No example: nothing on the wire would show it.".to_owned(),
+            (_, Some(why)) => format!("No example, because no fault of the reference server breaks it: {why}"),
+            (_, None) => "No example was recorded.".to_owned(),
         };
-        return vec![Block::Text(why.to_owned())];
+        return vec![Block::Text(text)];
     };
-    let mut blocks =
-        vec![Block::Text(format!("{} (fault {}, {} over {})", seen.about, seen.fault, seen.revision, seen.transport))];
+    let mut blocks = vec![Block::Text(format!(
+        "{} (fault {}, {} over {})",
+        seen.about, seen.fault, seen.revision, seen.transport
+    ))];
     blocks.extend(wire(seen.sent.as_deref(), seen.received.as_deref()));
     blocks.push(Block::Text(format!("The finding: {}.", seen.message.trim_end_matches('.'))));
     if !seen.expected.is_empty() {

@@ -124,8 +124,9 @@ pub fn coverage_groups(rows: &[&Requirement]) -> Vec<Group> {
         counts: Counts::of(rows.iter().copied().filter(|row| keep(row))),
     };
     let by_area = areas.iter().map(|area| group("area", area, &|row| row.area == *area));
-    let by_level =
-        ["MUST", "SHOULD", "INVARIANT"].into_iter().map(|name| group("level", name, &|row| strongest(row) == name));
+    let by_level = ["MUST", "SHOULD", "INVARIANT"]
+        .into_iter()
+        .map(|name| group("level", name, &|row| strongest(row) == name));
     let by_revision = Revision::ALL
         .into_iter()
         .map(|revision| group("revision", revision.as_str(), &|row| row.level(revision).is_some()));
@@ -165,10 +166,7 @@ mod tests {
         let groups = coverage_groups(&rows);
         let all = groups.last().unwrap().counts;
         assert_eq!(all.requirements, Catalogue::get().len());
-        assert_eq!(
-            all.requirements,
-            all.decided + all.conditional + all.not_observable + all.no_check
-        );
+        assert_eq!(all.requirements, all.decided + all.conditional + all.not_observable + all.no_check);
         for by in ["area", "level"] {
             let of_it = groups.iter().filter(|group| group.by == by);
             assert_eq!(of_it.map(|group| group.counts.requirements).sum::<usize>(), all.requirements, "{by}");

@@ -13,7 +13,8 @@ pub fn area_page(area: &str) -> String {
     let mut text = format!("{GENERATED}\n\n# {area}\n\n");
     for row in &rows {
         let coverage = Coverage::of(row).as_str();
-        let _ = writeln!(text, "* [`{}`](#{}): {} ({coverage})", row.id, anchor(&row.id), escaped(&row.title));
+        let _ =
+            writeln!(text, "* [`{}`](#{}): {} ({coverage})", row.id, anchor(&row.id), escaped(&row.title));
     }
     for row in rows {
         article(&mut text, &Article::of(row));
@@ -88,7 +89,11 @@ fn table(text: &mut String, places: &[&Place]) {
             Some(url) => format!("[{reference}]({url})"),
             None => reference,
         };
-        let _ = writeln!(text, "| {} | {} | `{}`{inferred} | {place_text} |", place.revision, place.level, place.outcome);
+        let _ = writeln!(
+            text,
+            "| {} | {} | `{}`{inferred} | {place_text} |",
+            place.revision, place.level, place.outcome
+        );
     }
 }
 

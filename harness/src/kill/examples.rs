@@ -48,7 +48,8 @@ impl Told {
             })
         });
         by_id.or_else(|| {
-            let here = |record: &&Record| received.channel != Channel::PROCESS && record.channel == received.channel;
+            let here =
+                |record: &&Record| received.channel != Channel::PROCESS && record.channel == received.channel;
             before().filter(here).find(|record| is_sent(record))
         })
     }
@@ -98,7 +99,9 @@ fn text(record: &Record) -> Option<String> {
 fn value(record: &Record) -> Option<Value> {
     match &record.event {
         Event::Sent { payload: Payload::Message(message), .. }
-        | Event::Received { payload: Payload::Message(message), .. } => serde_json::from_str(message.text()).ok(),
+        | Event::Received { payload: Payload::Message(message), .. } => {
+            serde_json::from_str(message.text()).ok()
+        }
         _ => None,
     }
 }
@@ -150,7 +153,8 @@ impl Honest {
             None => None,
         };
         let unit = |text: String| (conversation.revision, conversation.transport, text);
-        let of_text = finding.evidence.sent.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let of_text =
+            finding.evidence.sent.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
         let asked = of_text.or_else(|| sent.and_then(value)).map(|message| stimulus(&message));
         if let Some((c, r)) = asked.and_then(|stimulus| self.asked.get(&unit(stimulus))) {
             let sent = &self.conversations[*c].records[*r];
@@ -167,7 +171,11 @@ impl Honest {
 
 /// Makes the examples of all that the faults break, and tells of each fault that was tried. One stands for each
 /// requirement: that of the first fault that breaks it.
-pub async fn examples(matrix: &Matrix, faults: &[Planted], told: &mut dyn FnMut(&str, usize)) -> Vec<Example> {
+pub async fn examples(
+    matrix: &Matrix,
+    faults: &[Planted],
+    told: &mut dyn FnMut(&str, usize),
+) -> Vec<Example> {
     let Ok(scratch) = Scratch::new("honest") else { return Vec::new() };
     let (_, conversations) = matrix.recorded(None, &Selection::all(), &scratch).await;
     let honest = Honest::of(conversations.into_values().collect());
@@ -226,7 +234,12 @@ impl Drop for Scratch {
 
 impl Matrix {
     /// The examples that a fault gives of some of what it breaks.
-    async fn shown<'a>(&self, fault: &'a Planted, open: Vec<&str>, honest: &Honest) -> (&'a Planted, Vec<Example>) {
+    async fn shown<'a>(
+        &self,
+        fault: &'a Planted,
+        open: Vec<&str>,
+        honest: &Honest,
+    ) -> (&'a Planted, Vec<Example>) {
         let mut examples: Vec<Example> = Vec::new();
         let Ok(selection) = Selection::parse(&open) else { return (fault, examples) };
         // One unit is enough, if it shows there.
@@ -288,7 +301,8 @@ fn of_rows(
 ) -> Vec<Example> {
     let mut examples = Vec::new();
     let mut done = BTreeSet::new();
-    let mut sorted: Vec<&ResultRow> = rows.iter().filter(|row| fault.breaks.contains(&row.requirement)).collect();
+    let mut sorted: Vec<&ResultRow> =
+        rows.iter().filter(|row| fault.breaks.contains(&row.requirement)).collect();
     sorted.sort_by_key(|row| rank(row.revision, row.transport));
     for row in sorted {
         let Some(finding) = row.findings.first() else { continue };
@@ -332,7 +346,8 @@ pub fn example_files(examples: &[Example]) -> BTreeMap<&'static str, String> {
         let of_area = Catalogue::get().iter().filter(|row| row.area == *area);
         let row: Vec<&Example> =
             of_area.filter_map(|row| examples.iter().find(|example| example.id == row.id)).collect();
-        let rows = if row.is_empty() { String::new() } else { toml::to_string(&Rows { row }).unwrap_or_default() };
+        let rows =
+            if row.is_empty() { String::new() } else { toml::to_string(&Rows { row }).unwrap_or_default() };
         files.insert(*area, format!("{head}{}{rows}", if rows.is_empty() { "" } else { "\n" }));
     }
     files
@@ -414,7 +429,10 @@ mod tests {
     fn what_differs_from_run_to_run_is_gone() {
         for (text, expected) in [
             (r#"{"jsonrpc":"2.0","id":85,"method":"ping"}"#, r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#),
-            (r#"{"jsonrpc":"2.0","id": 7 ,"result":{"n":85}}"#, r#"{"jsonrpc":"2.0","id": 1 ,"result":{"n":85}}"#),
+            (
+                r#"{"jsonrpc":"2.0","id": 7 ,"result":{"n":85}}"#,
+                r#"{"jsonrpc":"2.0","id": 1 ,"result":{"n":85}}"#,
+            ),
             ("POST http://127.0.0.1:41234/mcp", "POST http://127.0.0.1:PORT/mcp"),
             ("at 2026-11-22T17:28:58.944Z, or", "at TIME, or"),
             ("mcp-session-id: 3f2a99c1d4e5f60718293a4b5c6d7e8f", "mcp-session-id: RANDOM"),

@@ -41,7 +41,8 @@ pub fn markdown(judged: &[Judged]) -> String {
         if rows.is_empty() {
             continue;
         }
-        let _ = writeln!(text, "\n## {area}\n\n| requirement | level | fault | caught as |\n|---|---|---|---|");
+        let _ =
+            writeln!(text, "\n## {area}\n\n| requirement | level | fault | caught as |\n|---|---|---|---|");
         for row in rows {
             let levels: BTreeSet<&str> = row.levels.iter().map(|(_, level)| level.as_str()).collect();
             let levels = levels.into_iter().collect::<Vec<_>>().join(", ");
@@ -49,7 +50,8 @@ pub fn markdown(judged: &[Judged]) -> String {
             for (n, one) in of_row.enumerate() {
                 let (id, levels) =
                     if n == 0 { (format!("`{}`", row.id), levels.as_str()) } else { (String::new(), "") };
-                let _ = writeln!(text, "| {id} | {levels} | `{}` | {} |", one.fault.id, caught_as(one, &row.id));
+                let _ =
+                    writeln!(text, "| {id} | {levels} | `{}` | {} |", one.fault.id, caught_as(one, &row.id));
             }
         }
     }
@@ -73,7 +75,8 @@ fn caught_as(one: &Judged, requirement: &str) -> String {
         *units.entry(seen.outcome.map_or("no row", Outcome::as_str)).or_default() += 1;
     }
     let places = |count: &usize| if *count == 1 { "1 place".to_owned() } else { format!("{count} places") };
-    let mut words: Vec<String> = units.iter().map(|(outcome, count)| format!("{outcome} in {}", places(count))).collect();
+    let mut words: Vec<String> =
+        units.iter().map(|(outcome, count)| format!("{outcome} in {}", places(count))).collect();
     let missed = one.missed.iter().filter(|seen| seen.requirement == requirement).count();
     if missed > 0 {
         words.push(format!("**missed** in {}", places(&missed)));
@@ -120,7 +123,10 @@ mod tests {
         let text = markdown(&[judged]);
         let row = "| `ping.empty-result` | MUST | `ping.empty-result/pong` | fail in 2 places; **missed** in 1 place; **with** ping.answered |";
         assert!(text.contains(row), "{text}");
-        assert!(text.contains("| faults | 1 |") && text.contains("| of these broken by a fault | 1 |"), "{text}");
+        assert!(
+            text.contains("| faults | 1 |") && text.contains("| of these broken by a fault | 1 |"),
+            "{text}"
+        );
         assert!(text.contains("| `ping.answered` |") && !text.contains(" ms"), "{text}");
     }
 }

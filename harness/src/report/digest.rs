@@ -121,7 +121,9 @@ impl<'a> Digest<'a> {
                     if row.outcome < entry.row.outcome {
                         entry.row = row;
                     }
-                    for finding in row.findings.iter().filter(|finding| !covered.contains(finding.id.as_str())) {
+                    for finding in
+                        row.findings.iter().filter(|finding| !covered.contains(finding.id.as_str()))
+                    {
                         let at = known.entry((id, &finding.signature)).or_insert(entry.problems.len());
                         gather(&mut entry.problems, *at, row, finding);
                     }
@@ -173,7 +175,8 @@ impl<'a> Digest<'a> {
 
 impl<'a> Accepted<'a> {
     fn of(defect: &'a KnownDefect, rows: &[&'a ResultRow]) -> Option<Self> {
-        let found = |row: &&&ResultRow| row.findings.iter().any(|finding| defect.findings.contains(&finding.id));
+        let found =
+            |row: &&&ResultRow| row.findings.iter().any(|finding| defect.findings.contains(&finding.id));
         let places: Vec<Place> =
             rows.iter().filter(found).map(|row| (row.transport, row.revision, row.outcome)).collect();
         let outcome = places.iter().map(|(_, _, outcome)| *outcome).min()?;

@@ -521,7 +521,11 @@ fn judgement(state: &RunState, digest: &Digest<'_>, unsound: bool) -> (&'static 
     } else if unsound {
         ("", PLAIN, String::new())
     } else if !digest.rotten.is_empty() {
-        let entries = if digest.rotten.len() == 1 { "1 entry".to_owned() } else { format!("{} entries", digest.rotten.len()) };
+        let entries = if digest.rotten.len() == 1 {
+            "1 entry".to_owned()
+        } else {
+            format!("{} entries", digest.rotten.len())
+        };
         let text = format!("{entries} of the baseline must be mended; nothing else is broken");
         ("MEND", style::of(Outcome::Fail), text)
     } else if summary.total() == 0 {

@@ -117,7 +117,12 @@ mod tests {
         for file in ADVICE {
             for row in rows::<Advice>(file) {
                 let requirement = Catalogue::get().requirement(&row.id);
-                assert!(requirement.is_some_and(|known| known.area == file.area), "{}: {}", file.area, row.id);
+                assert!(
+                    requirement.is_some_and(|known| known.area == file.area),
+                    "{}: {}",
+                    file.area,
+                    row.id
+                );
                 assert!(row.why.trim().len() > 10 && row.mend.trim().len() > 10, "{}", row.id);
                 assert!(known.insert(row.id.clone()), "{} stands twice", row.id);
             }
@@ -136,9 +141,16 @@ mod tests {
         for file in EXAMPLES {
             for row in rows::<Example>(file) {
                 let requirement = Catalogue::get().requirement(&row.id);
-                assert!(requirement.is_some_and(|known| known.area == file.area), "{}: {}", file.area, row.id);
+                assert!(
+                    requirement.is_some_and(|known| known.area == file.area),
+                    "{}: {}",
+                    file.area,
+                    row.id
+                );
                 assert!(row.fault.contains('/') && !row.message.is_empty(), "{}", row.id);
-                for text in [&row.sent, &row.received, &row.good_sent, &row.good_received].into_iter().flatten() {
+                for text in
+                    [&row.sent, &row.received, &row.good_sent, &row.good_received].into_iter().flatten()
+                {
                     assert!(text.chars().count() <= 1000, "{}", row.id);
                 }
                 assert!(known.insert(row.id.clone()), "{} stands twice", row.id);

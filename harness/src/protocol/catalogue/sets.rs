@@ -1,9 +1,9 @@
 //! Frozen sets of requirements: by which rules a server was judged on a date, and may be judged for as long as it likes.
 
+use super::REQUIREMENT_SET;
 use super::files::SETS;
 use super::read::Catalogue;
 use super::requirement::{Level, Requirement};
-use super::REQUIREMENT_SET;
 use crate::protocol::Revision;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
