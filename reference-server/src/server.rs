@@ -360,6 +360,7 @@ mod tests {
         let (first, second) = (server.run(), server.run());
         let owner = Owner::Principal("anonymous".to_owned());
         let terms = Terms {
+            id: "one".to_owned(),
             owner: owner.clone(),
             ttl: Duration::from_secs(60),
             tool_errors_fail: false,

@@ -6,6 +6,7 @@ use super::rule::monitors;
 use super::{Breach, Judge, Moment, State};
 use crate::protocol::{Era, Id, Kind, Revision, Transport};
 use crate::wire::Event;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Within this time after a cancellation, what comes may have crossed it.
@@ -142,6 +143,12 @@ fn ended_subscriptions_are_told(moment: &Moment<'_>, judge: &mut Judge) {
     }
 }
 
+/// Whether an error is an answer to a cancellation: by the code that the language server protocol has for it, or in words.
+fn speaks_of_cancellation(error: &Value) -> bool {
+    let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
+    error.get("code") == Some(&json!(-32800)) || message.to_ascii_lowercase().contains("cancel")
+}
+
 fn cancelled_requests_fall_silent(moment: &Moment<'_>, judge: &mut Judge) {
     const RESPONSE: &str = "cancellation.no-response";
     const WORK: &str = "cancellation.stops-work";
@@ -163,6 +170,21 @@ fn cancelled_requests_fall_silent(moment: &Moment<'_>, judge: &mut Judge) {
             .actual("a message that came later than that")
             .at(moment.record)
     };
+    if let Some(asked) = heard.answers
+        && let Some(cancelled) = state.notices.cancelled.get(&asked.id)
+        && heard.message.error().is_some_and(speaks_of_cancellation)
+    {
+        // No crossing: without the cancellation there would be no such answer.
+        let seen = breach("told", "a cancellation was answered with an error for the cancelled request")
+            .expected(&["no response"])
+            .actual("an error that speaks of the cancellation")
+            .sent(cancelled.seq);
+        judge.broke(RESPONSE, seen.clone());
+        if strict {
+            judge.broke(FURTHER, seen.see(RESPONSE));
+        }
+        return;
+    }
     if let Some(asked) = heard.answers
         && let Some(cancelled) = late(&asked.id)
     {
@@ -205,8 +227,8 @@ fn cancelled_requests_fall_silent(moment: &Moment<'_>, judge: &mut Judge) {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Script, Verdicts, modern};
+    use super::*;
     use crate::protocol::Revision::{self, V2025_11_25, V2026_07_28};
-    use serde_json::{Value, json};
     use std::time::Duration;
 
     fn of_cancellation(verdicts: &Verdicts) -> Vec<&'static str> {

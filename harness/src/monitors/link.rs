@@ -50,6 +50,10 @@ pub struct LinkState {
     pub timed_out_exchanges: HashSet<Channel>,
     /// Channels on which more came than is kept.
     pub flooded: HashSet<Channel>,
+    /// Bytes of messages that have come.
+    pub came: u64,
+    /// How many of them since we last sent something.
+    pub came_unasked: u64,
     /// The last message on a channel that was too large to be read: it may have answered anything.
     pub oversized: HashMap<Channel, u64>,
     /// Whether standard output ended before we closed standard input.
@@ -140,6 +144,16 @@ impl LinkState {
         self.strays.len() >= STRAYS
     }
 
+    /// Whether it is the whole of the conversation that is more than is kept, and not what came in one go: the last
+    /// `bytes` of an HTTP exchange, or of a process from its start, and what came since we last sent something.
+    pub fn long_conversation(&self, channel: Channel, bytes: u64) -> bool {
+        let at_once = match channel {
+            Channel::PROCESS => bytes.saturating_sub(self.came) + self.came_unasked,
+            _ => bytes.max(self.came_unasked),
+        };
+        at_once < self.came / 2
+    }
+
     /// What provoked what happens now: the last thing sent on purpose by the probe at work, else the last thing sent.
     pub fn provocation(&self) -> Option<u64> {
         self.last_provocation.or(self.last_sent.map(|(seq, _)| seq))
@@ -155,10 +169,16 @@ impl LinkState {
         if let Event::Received { payload: Payload::Raw { truncated: true, .. }, .. } = &record.event {
             self.oversized.insert(record.channel, record.seq);
         }
+        if let Event::Received { payload, .. } = &record.event {
+            let bytes = payload.bytes().len() as u64;
+            self.came += bytes;
+            self.came_unasked += bytes;
+        }
         match &record.event {
             Event::ProcessStarted { command, .. } => self.launcher = is_launcher(command),
             Event::Sent { payload, deliberate } => {
                 self.last_sent = Some((record.seq, record.at));
+                self.came_unasked = 0;
                 self.note_sent(payload);
                 if deliberate.as_ref().is_some_and(|deliberate| deliberate.taints >= Taint::Message) {
                     self.last_provocation = Some(record.seq);

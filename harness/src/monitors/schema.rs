@@ -56,6 +56,9 @@ monitors! {
         "elicitation.request.mode", "elicitation.form.schema-present", "elicitation.form.flat-primitives",
         "elicitation.url.fields", "elicitation.form.string-format", "elicitation.form.default-type",
         "roots.request.shape",
+        "tasks.capability.shape", "tasks.create.result", "tasks.id.string", "tasks.status.known",
+        "tasks.fields.created-at", "tasks.fields.last-updated-at", "tasks.fields.ttl", "tasks.get.shape",
+        "tasks.cancel.to-cancelled", "tasks.list.shape", "tasks.notify.shape",
     ];
 }
 
@@ -104,10 +107,14 @@ fn judge_result(moment: &Moment<'_>, asked: &Asked, result: &Value, judge: &mut 
     let waits = revision.era() == Era::Modern && result["resultType"] == "input_required";
     let task = result.get("task").is_some_and(Value::is_object);
     let plain = !waits && !task && result.get("resultType").is_none_or(|kind| kind == "complete");
+    // A task in the wrong place is told as that.
+    if method.starts_with("tasks/") && task && result.get("taskId").is_none() {
+        return;
+    }
     let of = match (waits, plain) {
         (true, _) => Some(Of::InputRequired),
         (false, true) => Some(Of::Result(known.method)),
-        (false, false) => None,
+        (false, false) => (task && revision.era() == Era::Legacy).then_some(Of::CreatedTask),
     };
     let what = format!("the result of `{method}`");
     let violations =
@@ -390,7 +397,9 @@ impl CheckedValue<'_> {
         });
         let again = match self.of {
             Some(Of::Result(method)) => schema::check_result(self.revision, method, &without),
-            Some(Of::InputRequired) => schema::check_result(self.revision, "tools/call", &without),
+            Some(Of::InputRequired | Of::CreatedTask) => {
+                schema::check_result(self.revision, "tools/call", &without)
+            }
             Some(Of::Notification(_)) => schema::check_notification(self.revision, Party::Server, &without),
             Some(Of::Request(_)) => schema::check_request(self.revision, Party::Server, &without),
             Some(Of::Error(_)) | None => return BTreeSet::new(),

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// Within this time after a cancellation, what comes may have crossed it.
 const CROSSING: Duration = Duration::from_millis(500);
+/// How long after the end something was sent whose answer shows that the end has been read.
+const BEHIND: Duration = Duration::from_millis(50);
 /// How long a subscription has to be open for it to be said that it stays open.
 const OPEN: Duration = Duration::from_millis(100);
 /// A stream that breaks off this soon after the acknowledgement was not meant to stay.
@@ -370,7 +372,12 @@ fn changes_come_as_subscribed(moment: &Moment<'_>, judge: &mut Judge) {
         None => {}
     }
     let late = subscription.ended_by_us.map(|ended| moment.record.at.saturating_sub(ended));
-    if late.is_some_and(|late| late > CROSSING && state.transport() == Transport::Stdio) {
+    // Nothing crosses any more once the server has answered what was sent well after the end.
+    let passed = |ended: Duration| {
+        state.asked.values().any(|asked| asked.responses > 0 && asked.at > ended.saturating_add(BEHIND))
+    };
+    let over = |late: Duration| late > CROSSING || subscription.ended_by_us.is_some_and(passed);
+    if late.is_some_and(|late| over(late) && state.transport() == Transport::Stdio) {
         judge.broke(
             CANCELLED,
             seen("late", "a subscription that was cancelled tells changes on")

@@ -32,6 +32,8 @@ probes! {
 
 /// How often it is looked whether an error without an id has come.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long pings in a batch are waited for that a later request has overtaken.
+const OVERTAKEN: Duration = Duration::from_secs(3);
 /// How long the first answer to a batch is waited for: a server that drops arrays never gives one.
 const FIRST: Duration = Duration::from_secs(15);
 
@@ -79,9 +81,9 @@ async fn batch_is_served(stage: &mut Stage<'_>) -> bool {
     let seen =
         stage.provoke(Outgoing { id: Some(first.clone()), ..Outgoing::bytes(batch.to_string()) }).await;
     let one = match seen.reply {
-        // Nothing, and not refused either: it may take longer than the barrier.
+        // Nothing, and not refused either: it may take longer than the barrier, but pings not for long.
         Reply::Silence(_) if seen.barrier.result().is_some() => {
-            stage.talk.reply_within(&seen.ticket, stage.talk.timeouts().request).await
+            stage.talk.reply_within(&seen.ticket, stage.talk.timeouts().request.min(OVERTAKEN)).await
         }
         other => other,
     };
@@ -95,6 +97,10 @@ async fn batch_is_served(stage: &mut Stage<'_>) -> bool {
         }
         (Reply::Gone(_), _) | (_, Reply::Gone(_)) => {
             stage.judge.undecided(RECEIVED, "gone", one.describe());
+            false
+        }
+        (Reply::Error(_), Reply::Error(_)) if one.error_code() == Some(-32601) => {
+            stage.judge.undecided(RECEIVED, "no-ping", super::lifecycle::NO_PING);
             false
         }
         _ => {

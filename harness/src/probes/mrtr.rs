@@ -486,18 +486,21 @@ fn change(value: &mut Value) -> bool {
     }
 }
 
-/// Sends the state and the answers of one call with another one.
+/// Sends the state of one call with another one.
 async fn judge_binding(stage: &mut Stage<'_>, demands: &[&Demand]) {
     let [first, second, ..] = demands else {
         let text = "fewer than two calls give a `requestState`";
         return stage.judge.undecided(REQUEST, "one-call", text);
     };
-    let mut params = first.retry();
     let foreign = second.retry();
-    params["inputResponses"] = foreign["inputResponses"].clone();
-    params["requestState"] = foreign["requestState"].clone();
-    let (ticket, reply) = stage.call_once(params, Some(Taint::Message)).await;
-    judge_foreign(stage.judge, first, &ticket, &reply);
+    // With the answers that belong to the state, and with those that belong to the call.
+    for answers in [&foreign, &first.retry()] {
+        let mut params = first.retry();
+        params["inputResponses"] = answers["inputResponses"].clone();
+        params["requestState"] = foreign["requestState"].clone();
+        let (ticket, reply) = stage.call_once(params, Some(Taint::Message)).await;
+        judge_foreign(stage.judge, first, &ticket, &reply);
+    }
 }
 
 fn judge_foreign(judge: &mut Judge, demand: &Demand, ticket: &Ticket, reply: &Reply) {

@@ -21,4 +21,14 @@ pub(crate) enum Duty {
     ArgumentsChecked,
     /// The STDIO server ends at the end of its input.
     ExitAtEndOfInput,
+    /// A call that became a task is answered before its work is done.
+    TasksAnsweredAtOnce,
+    /// The ids of tasks are random.
+    TaskIdsRandom,
+    /// A task takes the answers to its questions (2025-11-25).
+    TasksTakeAnswers,
+    /// The work of a cancelled task stops.
+    CancelledTasksStop,
+    /// Tasks are listed for clients that are told apart, and for no others (2025-11-25).
+    TasksListedForKnownClients,
 }

@@ -15,6 +15,7 @@ mod capabilities;
 mod completion;
 mod content;
 mod discover;
+mod extension_tasks;
 mod http;
 mod http_headers;
 mod http_legacy_sse;
@@ -31,6 +32,9 @@ mod resources;
 mod robustness;
 mod schema;
 mod stdio;
+mod tasks;
+mod tasks_kept;
+mod tasks_told;
 mod tools;
 mod versioning;
 

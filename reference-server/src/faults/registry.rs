@@ -4,9 +4,10 @@ use std::fmt;
 
 use crate::faults::fault::Fault;
 use crate::faults::{
-    base, caching, cancellation, capabilities, completion, content, discover, http, http_headers,
-    http_legacy_sse, http_session, identity, lifecycle, logging, meta, pagination, ping, progress, prompts,
-    resources, robustness, schema, stdio, tools, versioning,
+    base, caching, cancellation, capabilities, completion, content, discover, extension_tasks, http,
+    http_headers, http_legacy_sse, http_session, identity, lifecycle, logging, meta, pagination, ping,
+    progress, prompts, resources, robustness, schema, stdio, tasks, tasks_kept, tasks_told, tools,
+    versioning,
 };
 
 /// The tables, each with the name of its area of requirements.
@@ -18,6 +19,7 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("completion", completion::FAULTS),
     ("content", content::FAULTS),
     ("discover", discover::FAULTS),
+    ("extension-tasks", extension_tasks::FAULTS),
     ("http", http::FAULTS),
     ("http-headers", http_headers::FAULTS),
     ("http-legacy-sse", http_legacy_sse::FAULTS),
@@ -34,6 +36,9 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("robustness", robustness::FAULTS),
     ("schema", schema::FAULTS),
     ("stdio", stdio::FAULTS),
+    ("tasks", tasks::FAULTS),
+    ("tasks", tasks_kept::FAULTS),
+    ("tasks", tasks_told::FAULTS),
     ("tools", tools::FAULTS),
     ("versioning", versioning::FAULTS),
 ];

@@ -4,8 +4,9 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use crate::faults::fault::{Fault, LEGACY, STDIO, fault};
-use crate::faults::hook::Hook::{Answer, Input, Response};
+use crate::faults::hook::Hook::{Answer, Input, Intercept, Response};
 use crate::faults::hook::Input::{Changed, Drop, Exit, Hang, Pass};
+use crate::faults::hook::Instead;
 
 pub(super) const FAULTS: &[Fault] = &[
     fault(
@@ -62,6 +63,16 @@ pub(super) const FAULTS: &[Fault] = &[
             if memory.kept().is_some() { Drop } else { Pass }
         })],
     )
+    .over(STDIO),
+    fault(
+        "robustness.stdio.late-reader/forgets",
+        "Of several long requests at once only the first are answered (https://github.com/modelcontextprotocol/rust-sdk/issues/941).",
+        &[Intercept(|asked| {
+            let long = asked.params.get("_meta").is_some_and(|meta| meta.to_string().len() > 16 << 10);
+            (long && asked.memory.count() > 1).then_some(Instead::Never)
+        })],
+    )
+    .also_seen(&["robustness.request.no-hang"])
     .over(STDIO),
     fault(
         "robustness.equal-json-equal-verdict/escapes-refused",

@@ -132,6 +132,7 @@ pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcErr
         };
         answer(outcome, revision)
     })
+    .await
 }
 
 impl Entry {
