@@ -4,7 +4,7 @@ use super::coverage::Coverage;
 use crate::monitors;
 use crate::probes;
 use crate::protocol::catalogue::{
-    Example, Requirement, VerdictMax, Violation, advice, example, outcome_of_violation,
+    Example, Requirement, VerdictMax, Violation, advice, example, no_fault, outcome_of_violation,
 };
 use crate::protocol::{Era, Revision};
 
@@ -182,20 +182,19 @@ fn kept(seen: Option<&'static Example>) -> Vec<Block> {
     let good =
         seen.map(|seen| wire(seen.good_sent.as_deref(), seen.good_received.as_deref())).unwrap_or_default();
     if good.is_empty() {
-        let text = "No example: there is none without a fault that breaks it, or nothing single on the wire shows it.";
-        return vec![Block::Text(text.to_owned())];
+        return vec![Block::Text("No example was recorded.".to_owned())];
     }
     good
 }
 
 fn broken(row: &Requirement, seen: Option<&'static Example>) -> Vec<Block> {
     let Some(seen) = seen else {
-        let why = if Coverage::of(row) == Coverage::NotObservable {
-            "No example: nothing on the wire would show it."
-        } else {
-            "No example: no fault of the reference server breaks it."
+        let text = match (Coverage::of(row), no_fault(&row.id)) {
+            (Coverage::NotObservable, _) => "No example: nothing on the wire would show it.".to_owned(),
+            (_, Some(why)) => format!("No example, because no fault of the reference server breaks it: {why}"),
+            (_, None) => "No example was recorded.".to_owned(),
         };
-        return vec![Block::Text(why.to_owned())];
+        return vec![Block::Text(text)];
     };
     let mut blocks = vec![Block::Text(format!(
         "{} (fault {}, {} over {})",
