@@ -154,7 +154,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Changes of the tools are declared, and not acknowledged.",
         &[Notify(|_, message| {
             acknowledged(message, |filter| {
-                drop(filter.as_object_mut().map(|filter| filter.remove("toolsListChanged")))
+                drop(filter.as_object_mut().map(|filter| filter.remove("toolsListChanged")));
             })
         })],
     )
