@@ -15,7 +15,7 @@ use tokio::time::Instant;
 /// How long a task may stay after its time.
 const REMOVED_SOON: Duration = Duration::from_secs(2);
 /// How long an abandoned request for a result was open.
-const ABANDONED: Duration = Duration::from_millis(40);
+const ABANDONED: Duration = Duration::from_millis(120);
 /// Ten years in milliseconds.
 const TEN_YEARS: u64 = 315_360_000_000;
 /// An id that no server makes.

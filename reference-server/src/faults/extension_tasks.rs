@@ -37,6 +37,7 @@ pub(super) const FAULTS: &[Fault] = &[
     .also_seen(&[
         "extension-tasks.legacy.client-capability-insufficient",
         "base.result-type.extension-only-when-declared",
+        "base.result-type.known",
     ])
     .within(MODERN),
     fault(
@@ -456,7 +457,7 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Input(|_, bytes| declare(bytes, |capabilities| capabilities.contains_key("tasks")))],
     )
     .breaking(&["extension-tasks.create.declared-clients-only"])
-    .also_seen(&["base.result-type.extension-only-when-declared"])
+    .also_seen(&["base.result-type.extension-only-when-declared", "base.result-type.known"])
     .within(MODERN),
 ];
 
