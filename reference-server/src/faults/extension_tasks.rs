@@ -175,6 +175,15 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .warning_in(MODERN)
+    .within(MODERN),
+    fault(
+        "extension-tasks.get.status-faithful/other-task",
+        "The task that is shown has another id than the one that was asked for.",
+        &[Result("tasks/get", |asked, task| {
+            put(task, &["taskId"], format!("{}-copy", asked.text("taskId")));
+        })],
+    )
     .within(MODERN),
     fault(
         "extension-tasks.get.input-requests/left-out",
