@@ -418,6 +418,8 @@ fn tasks_show_what_their_status_calls_for(moment: &Moment<'_>, judge: &mut Judge
                         member,
                         format!("a task shows what belongs to status `{of}`"),
                     )
+                    // No sentence forbids further members.
+                    .quality()
                     .expected(&[&format!("no `{member}`, or status `{of}`")])
                     .actual(format!("`{member}` with status `{}`", super::base::shorten(status))),
             );

@@ -277,3 +277,22 @@ fn lists_and_ids() {
     let verdicts = script.exchange(get, 200, "text/event-stream", &[got], None).verdicts();
     assert_eq!(of_tasks(&verdicts), ["tasks.get.no-sse", "tasks.id.secure"]);
 }
+
+#[test]
+fn progress_of_a_task_may_come_on_any_stream() {
+    let http =
+        || Script::http(V2025_11_25).handshake_with(json!({"tasks": {"requests": {"tools": {"call": {}}}}}));
+    let call = json!({"jsonrpc": "2.0", "id": 3, "method": "tools/call",
+        "params": {"name": "t", "task": {}, "_meta": {"progressToken": "p"}}});
+    let created = json!({"jsonrpc": "2.0", "id": 3, "result": {"task": task("working")}});
+    let get = json!({"jsonrpc": "2.0", "id": 4, "method": "tasks/result", "params": {"taskId": ID}});
+    let progress = json!({"jsonrpc": "2.0", "method": "notifications/progress", "params":
+        {"progressToken": "p", "progress": 1, "_meta": {RELATED: {"taskId": ID}}}});
+    let result = json!({"jsonrpc": "2.0", "id": 4,
+        "result": {"content": [], "_meta": {RELATED: {"taskId": ID}}}});
+    let verdicts = http()
+        .exchange(call, 200, "application/json", &[created], None)
+        .exchange(get, 200, "text/event-stream", &[progress, result], None)
+        .verdicts();
+    verdicts.assert_open("http.sse.related-messages-only");
+}

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 /// The time to live that tasks are begun with, in milliseconds.
 pub(super) const TTL: u64 = 60_000;
 /// How long a task that should take long takes, where a tool can be told.
-const SLOW: f64 = 2.0;
+const SLOW: f64 = 1.5;
 
 /// A tool that can be called as a task.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub(super) struct Able {
     pub(super) arguments: Value,
     /// The result of the direct call, where it was called.
     pub(super) direct: Option<Value>,
-    /// Arguments with which it takes about two seconds, by the names of its parameters.
+    /// Arguments with which it takes about a second and a half, by the names of its parameters.
     pub(super) slow: Option<Value>,
 }
 
@@ -207,7 +207,7 @@ mod tests {
         let schema = json!({"properties": {
             "label": {"type": "string"}, "seconds": {"type": "number", "maximum": 600},
             "interval_ms": {"type": "integer", "maximum": 1000}}});
-        assert_eq!(slow_arguments(&schema, &json!({})), Some((json!({"seconds": 2.0}), true)));
+        assert_eq!(slow_arguments(&schema, &json!({})), Some((json!({"seconds": 1.5}), true)));
         let schema = json!({"properties": {"interval_ms": {"type": "integer", "maximum": 1000}, "n": {"type": "integer"}}});
         assert_eq!(
             slow_arguments(&schema, &json!({"n": 3})),

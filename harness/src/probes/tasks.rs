@@ -64,6 +64,13 @@ async fn tasks_run_to_their_end(stage: &mut Stage<'_>) {
         return;
     }
     if !stage.declares("tasks") {
+        for id in ["tasks.capability.declared", "tasks.capability.shape"] {
+            stage.judge.not_applicable(
+                id,
+                "not-declared",
+                "the server neither declares `tasks` nor makes any",
+            );
+        }
         let but =
             ["tasks.undeclared.ignored", "tasks.capability.exhaustive", "tasks.requestor.only-declared"];
         return stage.area_does_not_apply("tasks", &but, "the server does not declare `tasks`");

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 /// How long a task may stay after its time.
 const REMOVED_SOON: Duration = Duration::from_secs(2);
 /// How long an abandoned request for a result was open.
-const ABANDONED: Duration = Duration::from_millis(40);
+const ABANDONED: Duration = Duration::from_millis(120);
 /// Ten years in milliseconds.
 const TEN_YEARS: u64 = 315_360_000_000;
 /// An id that no server makes.
@@ -210,10 +210,14 @@ async fn tools_keep_to_their_task_support(stage: &mut Stage<'_>) {
             let text = "a tool that has to be a task is refused without `task` by another code";
             stage.judge.broke(REQUIRED, seen("other-code", text).quality().pointer("/error/code"));
         }
+        // The right word in the wrong place.
+        Reply::Result(answer) if answer.message.result().is_some_and(|result| result["isError"] == true) => {
+            let text = "a tool that has to be a task is refused without `task` by a result with `isError`";
+            stage.judge.broke(REQUIRED, seen("tool-error", text).quality());
+        }
         Reply::Result(_) => {
-            stage
-                .judge
-                .broke(REQUIRED, seen("served", "a tool that has to be a task is served without `task`"));
+            let text = "a tool that has to be a task is served without `task`";
+            stage.judge.broke(REQUIRED, seen("served", text));
         }
         _ => {}
     }

@@ -37,6 +37,7 @@ pub(super) const FAULTS: &[Fault] = &[
     .also_seen(&[
         "extension-tasks.legacy.client-capability-insufficient",
         "base.result-type.extension-only-when-declared",
+        "base.result-type.known",
     ])
     .within(MODERN),
     fault(
@@ -172,6 +173,15 @@ pub(super) const FAULTS: &[Fault] = &[
             if is(task, "status", "completed") {
                 task.insert("inputRequests".into(), json!({}));
             }
+        })],
+    )
+    .warning_in(MODERN)
+    .within(MODERN),
+    fault(
+        "extension-tasks.get.status-faithful/other-task",
+        "The task that is shown has another id than the one that was asked for.",
+        &[Result("tasks/get", |asked, task| {
+            put(task, &["taskId"], format!("{}-copy", asked.text("taskId")));
         })],
     )
     .within(MODERN),
@@ -456,7 +466,7 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Input(|_, bytes| declare(bytes, |capabilities| capabilities.contains_key("tasks")))],
     )
     .breaking(&["extension-tasks.create.declared-clients-only"])
-    .also_seen(&["base.result-type.extension-only-when-declared"])
+    .also_seen(&["base.result-type.extension-only-when-declared", "base.result-type.known"])
     .within(MODERN),
 ];
 

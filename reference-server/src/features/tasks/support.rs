@@ -113,7 +113,7 @@ where
         async move { if stops { work.await } else { detached(work).await } }
     })?;
     if !context.server.keeps(Duty::TasksAnsweredAtOnce) {
-        task.over().await;
+        task.over_or_asking().await;
     }
     // Whichever comes last, the task or the end of its session, clears up.
     if matches!(&context.caller, Caller::Session(session) if session.has_ended()) {
