@@ -238,6 +238,10 @@ impl Bench {
         let Some(reply) = self.stop.unless(opened.talk.canary()).await else { return true };
         match &reply {
             Reply::Result(_) => judge.held(id),
+            reply if reply.status() == Some(429) => {
+                judge.undecided(id, "rate-limit", "HTTP 429: the server serves no more for now");
+                return true;
+            }
             // The monitors see the end of the process and tell it as that; not that it has closed its input and lives.
             Reply::Gone(gone)
                 if self.transport() == Transport::Stdio

@@ -54,8 +54,10 @@ pub struct LinkState {
     pub flooded: HashSet<Channel>,
     /// Bytes of messages that have come.
     pub came: u64,
-    /// How many of them since we last sent something.
+    /// How many of them since we last sent something, but for one response a request.
     pub came_unasked: u64,
+    /// Requests of ours without a response, about.
+    awaited: u64,
     /// The last message on a channel that was too large to be read: it may have answered anything.
     pub oversized: HashMap<Channel, u64>,
     /// Whether standard output ended before we closed standard input.
@@ -147,7 +149,7 @@ impl LinkState {
     }
 
     /// Whether it is the whole of the conversation that is more than is kept, and not what came in one go: the last
-    /// `bytes` of an HTTP exchange, or of a process from its start, and what came since we last sent something.
+    /// `bytes` of an HTTP exchange, or of a process from its start, and what came unasked since we last sent something.
     pub fn long_conversation(&self, channel: Channel, bytes: u64) -> bool {
         let at_once = match channel {
             Channel::PROCESS => bytes.saturating_sub(self.came) + self.came_unasked,
@@ -174,13 +176,19 @@ impl LinkState {
         if let Event::Received { payload, .. } = &record.event {
             let bytes = payload.bytes().len() as u64;
             self.came += bytes;
-            self.came_unasked += bytes;
+            if self.awaited > 0 && payload.message().is_some_and(Message::is_response) {
+                self.awaited -= 1;
+            } else {
+                self.came_unasked += bytes;
+            }
         }
         match &record.event {
             Event::ProcessStarted { command, .. } => self.launcher = is_launcher(command),
             Event::Sent { payload, deliberate } => {
                 self.last_sent = Some((record.seq, record.at));
                 self.came_unasked = 0;
+                self.awaited +=
+                    u64::from(payload.message().is_some_and(|sent| *sent.kind() == Kind::Request));
                 self.note_sent(payload);
                 if deliberate.as_ref().is_some_and(|deliberate| deliberate.taints >= Taint::Message) {
                     self.last_provocation = Some(record.seq);
