@@ -1,6 +1,7 @@
 //! A verdict that hurts is looked at twice: what would be a failure is tried again in a fresh process, else a fresh
 //! session, else a fresh connection. What does not come back is flaky, with its rate.
 
+use super::discover;
 use super::unit::{Bench, Choice, Outcome, Setting};
 use crate::client::{Binding, HandshakeFailure, Reply};
 use crate::monitors::{Breach, Judge};
@@ -112,6 +113,10 @@ impl Bench {
                 && self.transport().is_http()
             {
                 return Err(format!("the server cannot be reached any more: {gone}"));
+            }
+            if revision.era() == Era::Modern && discover::is_modern(&failure) {
+                opened.talk.speak_modern(revision);
+                return Ok(self.main_conversation(opened, revision, choice, &|_, _, _| {}).await);
             }
             // The handshake itself is what fails: the monitors judge it.
             let mut outcome = Outcome::default();
