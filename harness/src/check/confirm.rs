@@ -52,7 +52,12 @@ impl Bench {
             .iter()
             .filter_map(|id| judge.get(id))
             .flat_map(|tally| &tally.breaches)
-            .filter_map(active_probe)
+            // What was seen at the end may have been sent long before.
+            .flat_map(|breach| {
+                let last = breach.event.is_none().then(|| probe_until(breach, u64::MAX)).flatten();
+                [active_probe(breach), last]
+            })
+            .flatten()
             .collect();
         let choice = Choice::Named(names);
         let fresh = match (self.opener.binding(), revision.era()) {
@@ -135,11 +140,14 @@ fn would_fail(id: &str, breach: &Breach, revision: Revision) -> bool {
 
 /// The probe that was at work when something was seen: the one that judged, or the last one that the record names.
 pub(super) fn active_probe(breach: &Breach) -> Option<&'static str> {
+    probe_until(breach, breach.event.or(breach.sent).unwrap_or(u64::MAX))
+}
+
+fn probe_until(breach: &Breach, until: u64) -> Option<&'static str> {
     if let Some(probe) = probes::all().find(|probe| probe.name == breach.by) {
         return Some(probe.name);
     }
     let recorder = breach.conversation.as_ref()?;
-    let until = breach.event.or(breach.sent).unwrap_or(u64::MAX);
     let noted = recorder
         .snapshot()
         .iter()

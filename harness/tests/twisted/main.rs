@@ -14,6 +14,7 @@ mod features;
 mod notices;
 mod robustness;
 mod stdio;
+mod values;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
@@ -39,8 +40,9 @@ fn main() -> ExitCode {
         return server::run(name).unwrap_or(ExitCode::from(2));
     }
     let mut trials = Vec::new();
-    for case in
-        [base::CASES, batch::CASES, notices::CASES, robustness::CASES, stdio::CASES].into_iter().flatten()
+    for case in [base::CASES, batch::CASES, notices::CASES, robustness::CASES, stdio::CASES, values::CASES]
+        .into_iter()
+        .flatten()
     {
         let name = format!("{}_{}_{}", case.only.replace(',', "+"), case.twist, case.revision);
         let found = case.found.iter().map(|(id, outcome)| (*id, Some(*outcome))).collect();

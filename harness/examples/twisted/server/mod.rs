@@ -8,6 +8,7 @@ mod notices;
 mod robustness;
 mod stdio;
 mod twist;
+mod values;
 
 #[allow(unused_imports, reason = "one of the two programs that share this module lists the twists")]
 pub(crate) use twist::{all, run};
