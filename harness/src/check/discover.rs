@@ -126,7 +126,8 @@ async fn sort_out(
     };
     let mut reasons = Vec::new();
     let mut over = Vec::new();
-    // A modern conversation whose server named other versions than the one that it had accepted.
+    // A modern conversation whose server named other versions than the one that it had accepted, or missed something
+    // in a request that is complete.
     let mut other: Option<Begun> = None;
     let (mut spoke, mut legacy_spoke) = (false, false);
     let (mut statuses, mut mute_stream) = (Vec::new(), None);
@@ -150,6 +151,7 @@ async fn sort_out(
                     // What does not name the request may be anybody's word.
                     Failure::Handshake(HandshakeFailure::Refused(reply)) => {
                         matches!(reply, Reply::Result(_) | Reply::Error(_))
+                            || opened.as_mut().is_some_and(answered_otherwise)
                     }
                     Failure::Open(_) => false,
                 };
@@ -175,7 +177,7 @@ async fn sort_out(
                         legacy_spoke |= answered;
                         found.refused = Some(Begun { opened, revision });
                     }
-                    Some(opened) if matches!(why, Failure::Handshake(HandshakeFailure::OtherVersion(_))) => {
+                    Some(opened) if matches!(&why, Failure::Handshake(why) if is_modern(why)) => {
                         other = Some(Begun { opened, revision });
                     }
                     Some(opened) => over.push(opened),
@@ -207,6 +209,20 @@ async fn sort_out(
         reasons.retain(|reason: &String| !reason.starts_with("the message could not be written"));
     }
     Err(Unreachable { why: reasons.join("; "), statuses, mute_stream })
+}
+
+/// Whether a response came, only not one that names the request.
+fn answered_otherwise(opened: &mut Opened) -> bool {
+    let heard = opened.talk.heard_since(0);
+    opened.talk.transport() == Transport::Stdio && heard.iter().any(|heard| heard.message.is_response())
+}
+
+/// Whether a refusal shows that the server speaks the modern era all the same.
+pub(super) fn is_modern(why: &HandshakeFailure) -> bool {
+    match why {
+        HandshakeFailure::OtherVersion(_) => true,
+        HandshakeFailure::Refused(reply) => matches!(reply.error_code(), Some(-32020 | -32021)),
+    }
 }
 
 /// Whether a GET was answered with an event stream.

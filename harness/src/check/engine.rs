@@ -351,7 +351,12 @@ impl Transporting {
         }
         if let Some(refused) = found.refused {
             if done.is_empty() && self.wants(refused.revision) && self.stop().wanted().is_none() {
-                done.push(self.not_begun(refused).await);
+                let finished = self.not_begun(refused).await;
+                if finished.outcome.judge.broken().next().is_none() {
+                    // Nothing to say against it, and nothing to say at all.
+                    return Err(format!("no conversation could be begun: {refusals}"));
+                }
+                done.push(finished);
             } else {
                 refused.opened.close().await;
             }

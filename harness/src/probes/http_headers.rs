@@ -44,13 +44,13 @@ probes! {
         "http-headers.duplicates-refused", "http-headers.mismatch-error-shape",
     ];
     /// Takes a tool call, a resource read and a prompt that succeed, and sends them without `Mcp-Name`, with another
-    /// name, with two names, in base64 form, in broken base64 form and with the marker in capitals. Only the right
+    /// name, in other letters, with two names, in base64 form, in broken base64 form and with the marker in capitals. Only the right
     /// name, plain or encoded, is accepted; else a gateway that checks the header can be passed by with another body.
     name_header_is_compared (Breaking, Modern, Http) decides [
         "http-headers.name.required", "http-headers.name.mismatch-refused", "http-headers.name.source-field",
         "http-headers.name.base64-decoded", "http-headers.value.base64-malformed-refused",
         "http-headers.value.base64-sentinel-exact", "http-headers.value.invalid-characters-refused",
-        "http-headers.duplicates-refused", "http-headers.mismatch-error-shape",
+        "http-headers.duplicates-refused", "http-headers.mismatch-error-shape", "http-headers.value.case-sensitive",
         "http-headers.param.unknown-ignored", "security.mirrored-headers-untrusted",
     ];
 }
@@ -398,6 +398,10 @@ async fn name_header_is_compared(stage: &mut Stage<'_>) {
     }
 }
 
+fn switch_case(letter: char) -> char {
+    if letter.is_ascii_lowercase() { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() }
+}
+
 async fn names_are_compared(stage: &mut Stage<'_>, call: &Call) {
     let method = call.method;
     let encoded = BASE64.encode(&call.name);
@@ -435,6 +439,13 @@ async fn names_are_compared(stage: &mut Stage<'_>, call: &Call) {
         // Whoever guards by the header is passed by with another body.
         stage.judge.broke(TRUSTED, found.clone().see(NAME_ROWS[1]));
         stage.judge.broke(NAME_ROWS[1], found);
+    }
+
+    let switched: String = call.name.chars().map(switch_case).collect();
+    if switched != call.name && switched.is_ascii() {
+        let outgoing = with(stage, set("Mcp-Name", switched));
+        let what = "with its name in `Mcp-Name` in other letters";
+        refused(stage, "http-headers.value.case-sensitive", (method, what), outgoing).await;
     }
 
     let outgoing = with(stage, set("Mcp-Name", format!("=?base64?{encoded}?=")));

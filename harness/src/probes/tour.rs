@@ -494,13 +494,13 @@ fn expanded(template: &str) -> Option<String> {
 
 fn judge_size(stage: &mut Stage<'_>, uri: &str, met: &Met) {
     let listed = stage.offer.resources.iter().find(|resource| resource["uri"] == uri);
-    let Some(size) = listed.and_then(|resource| resource.get("size")?.as_u64()) else { return };
+    let Some(size) = listed.and_then(|resource| resource.get("size")?.as_i64()) else { return };
     let contents = met.reply.result().and_then(|result| result.get("contents")?.as_array());
     let Some([item]) = contents.map(Vec::as_slice) else { return };
     let text = item.get("text").and_then(Value::as_str).map(str::len);
     let blob = item.get("blob").and_then(Value::as_str).and_then(crate::monitors::base64_length);
     let Some(length) = text.or(blob) else { return };
-    stage.judge.decide("resources.definition.size-accurate", u64::try_from(length) == Ok(size), || {
+    stage.judge.decide("resources.definition.size-accurate", i64::try_from(length) == Ok(size), || {
         breach(
             "other-size",
             "the size of a listed resource is not that of its contents",
