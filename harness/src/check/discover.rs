@@ -145,7 +145,10 @@ async fn sort_out(
                 }
                 let answered = match &why {
                     Failure::Handshake(HandshakeFailure::OtherVersion(_)) => true,
-                    Failure::Handshake(HandshakeFailure::Refused(reply)) => reply.answer().is_some(),
+                    // A demand for a token comes from whoever guards the server, whatever its form.
+                    Failure::Handshake(HandshakeFailure::Refused(reply)) => {
+                        reply.answer().is_some() && reply.status() != Some(401)
+                    }
                     Failure::Open(_) => false,
                 };
                 if answered {

@@ -65,7 +65,7 @@ pub fn rejudge(folder: &Path, events: &[RunEvent]) -> Vec<RunEvent> {
             seed: header.seed,
             transcript: &transcript,
             selected: &|_| true,
-            cut_short: Some(KILLED),
+            cut_short: Some(("cut-short", KILLED)),
         };
         for requirement in Catalogue::get().iter() {
             let mut row = rows.row(requirement);

@@ -17,6 +17,7 @@ mod credentials;
 mod elicitation;
 mod elsewhere;
 mod extension_apps;
+mod handles;
 mod http;
 mod http_headers;
 mod http_legacy_sse;

@@ -260,6 +260,7 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::completion::PROBES,
         super::elicitation::PROBES,
         super::extension_apps::PROBES,
+        super::handles::PROBES,
         super::http::PROBES,
         super::http_headers::PROBES,
         super::http_legacy_sse::PROBES,
