@@ -147,6 +147,7 @@ impl RequestContext {
     pub(crate) fn owner(&self) -> Owner {
         match &self.caller {
             Caller::Session(session) => Owner::Session(session.id),
+            Caller::Stateless(_) if !self.server.keeps(Duty::TaskBound) => Owner::Principal(String::new()),
             Caller::Stateless(_) => Owner::Principal(self.principal().key()),
         }
     }

@@ -148,9 +148,11 @@ async fn sort_out(
                 }
                 let answered = match &why {
                     Failure::Handshake(HandshakeFailure::OtherVersion(_)) => true,
-                    // What does not name the request may be anybody's word.
+                    // A demand for a token comes from whoever guards the server, whatever its form, and what does not name
+                    // the request may be anybody's word.
                     Failure::Handshake(HandshakeFailure::Refused(reply)) => {
-                        matches!(reply, Reply::Result(_) | Reply::Error(_))
+                        let answers = matches!(reply, Reply::Result(_) | Reply::Error(_));
+                        (answers && reply.status() != Some(401))
                             || opened.as_mut().is_some_and(answered_otherwise)
                     }
                     Failure::Open(_) => false,

@@ -210,12 +210,18 @@ pub(super) fn nothing_came(bindings: &[Binding], reasons: &[String]) -> String {
     format!("no valid MCP answer ever came from the target: {}\n{advice}", reasons.join("; "))
 }
 
+/// Why nothing but authorization is judged.
+const NEEDS_TOKEN: &str =
+    "the server serves nothing without a token: --bearer-env VAR or --header 'Authorization: …' lets in";
+
 /// One transport.
 #[derive(Clone)]
 struct Transporting {
     shared: Arc<Shared>,
     bench: Arc<Bench>,
     transport: Transport,
+    /// Whether it is shut to us: all that can be judged is how that is told.
+    shut: bool,
 }
 
 /// What is known when a main conversation is over.
@@ -240,6 +246,15 @@ impl Transporting {
         let stopped = || "interrupted".to_owned();
         let discovering = discover::discover(&opener, &config.revisions);
         let mut found = config.stop.unless(discovering).await.ok_or_else(stopped)?;
+        if let (Err(first), Binding::Http(_)) = (&found, &binding)
+            && !first.statuses.is_empty()
+            && first.statuses.iter().all(|status| *status == 401)
+        {
+            let why = format!("the server asks for a token: {}", first.why);
+            let shut = Self { shut: true, ..Self::over(&shared, opener) };
+            shut.report_shut().await;
+            return Err(why);
+        }
         if let (Err(first), Binding::Http(url)) = (&found, &binding) {
             // Neither era over Streamable HTTP: the transport of 2024-11-05 is a stream at the same URL.
             let older = opener.over(Binding::HttpSse(url.clone()));
@@ -282,7 +297,7 @@ impl Transporting {
             stop: config.stop.clone(),
             selected: config.selection.ids().collect(),
         };
-        Self { shared: Arc::clone(shared), bench: Arc::new(bench), transport }
+        Self { shared: Arc::clone(shared), bench: Arc::new(bench), transport, shut: false }
     }
 
     /// A stream of HTTP+SSE on which no conversation could begin: what it was is judged all the same.
@@ -292,6 +307,27 @@ impl Transporting {
             self.shared.tell(RunEvent::UnitStarted { revision, transport });
             self.report(revision, &Watch::over(stream), &Confirmations::new(), Instant::now(), true);
         }
+    }
+
+    /// A server that lets nobody in without a token, and we have none that it takes: how it says so is judged, by the rules
+    /// of one revision, although none could be agreed on.
+    async fn report_shut(&self) {
+        let wanted = self.shared.config.revisions.iter().copied();
+        let revision =
+            wanted.filter(|date| *date >= Revision::V2025_03_26).max().unwrap_or(Revision::V2025_11_25);
+        let (transport, since) = (self.transport, Instant::now());
+        self.shared.tell(RunEvent::UnitStarted { revision, transport });
+        let names = crate::probes::all()
+            .filter(|probe| {
+                probe.place == Place::Alone && probe.decides.iter().any(|id| id.starts_with("auth."))
+            })
+            .map(|probe| probe.name)
+            .collect();
+        let (_, known) = watch::channel(Some(Arc::default()));
+        let setting = Setting { place: Place::Alone, revision, dual_era: false, known, dead: None };
+        let outcome = self.bench.alone(&setting, &Choice::Named(names)).await;
+        let confirmations = self.bench.confirm(&outcome.judge, revision, Scope::Alone(&setting)).await;
+        self.report(revision, &outcome.judge, &confirmations, since, true);
     }
 
     fn stop(&self) -> &Stop {
@@ -496,7 +532,10 @@ impl Transporting {
             reproduce: &self.shared.config.reproduce_target,
             seed: self.shared.config.settings.seed,
             transcript: &transcript,
-            cut_short: self.stop().wanted().map(|_| "the run was interrupted before it was decided"),
+            cut_short: match self.stop().wanted() {
+                Some(_) => Some(("cut-short", "the run was interrupted before it was decided")),
+                None => self.shut.then_some(("needs-token", NEEDS_TOKEN)),
+            },
         };
         for requirement in Catalogue::get().iter() {
             if selected(&requirement.id) {

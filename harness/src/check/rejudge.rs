@@ -67,7 +67,7 @@ pub fn rejudge(folder: &Path, events: &[RunEvent]) -> Vec<RunEvent> {
             seed: header.seed,
             transcript: &transcript,
             selected: &|id| set.has(id),
-            cut_short: Some(KILLED),
+            cut_short: Some(("cut-short", KILLED)),
         };
         for requirement in Catalogue::get().iter().filter(|row| set.has(&row.id)) {
             let mut row = rows.row(requirement);

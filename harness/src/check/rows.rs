@@ -35,8 +35,8 @@ pub(super) struct Rows<'a> {
     pub(super) transcript: &'a (dyn Fn(&Arc<Recorder>) -> Option<String> + Sync),
     /// Whether a requirement has a row in this run.
     pub(super) selected: &'a (dyn Fn(&str) -> bool + Sync),
-    /// Why the run ended early, if it did.
-    pub(super) cut_short: Option<&'a str>,
+    /// Why no more was seen, if the run ended early or could not go on: a code and a text.
+    pub(super) cut_short: Option<(&'static str, &'a str)>,
 }
 
 impl Rows<'_> {
@@ -99,8 +99,8 @@ impl Rows<'_> {
     }
 
     fn why_undecided(&self, requirement: &Requirement) -> Reason {
-        if let Some(why) = self.cut_short {
-            return Reason::new("cut-short", why);
+        if let Some((code, why)) = self.cut_short {
+            return Reason::new(code, why);
         }
         if requirement.testable == Testable::Never {
             let needs = requirement.needs.as_deref().unwrap_or("it has no effect on the wire");

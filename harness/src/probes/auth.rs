@@ -76,17 +76,22 @@ pub(super) async fn show(
     (ticket, reply)
 }
 
-/// The same with the first request of a conversation; a session that should not have begun is not left behind.
+/// The same with the first request of a conversation, outside of any session; one that should not have begun is not left
+/// behind.
 pub(super) async fn knock(
     solo: &mut Solo<'_>,
     talk: &mut Conversation,
     shown: &Shown<'_>,
 ) -> (Ticket, Reply) {
     let first = first_request(talk, solo.revision);
-    let (ticket, reply) = show(talk, solo.name, first, shown).await;
+    let outside = HttpEdits::default().without("Mcp-Session-Id");
+    let (ticket, reply) = show(talk, solo.name, first.http(outside), shown).await;
     let session = reply.http().and_then(|head| header(&head.headers, "mcp-session-id"));
     if let Some(session) = session.map(str::to_owned) {
-        let edits = HttpEdits::default().set("Mcp-Session-Id", session);
+        let mut edits = HttpEdits::default().set("Mcp-Session-Id", session);
+        if let Shown::Value(value) = shown {
+            edits = edits.set("Authorization", *value);
+        }
         talk.bare("DELETE", Outgoing::bytes("").http(edits).deliberate(solo.name, Taint::Message)).await;
     }
     (ticket, reply)

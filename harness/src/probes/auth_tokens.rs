@@ -11,6 +11,7 @@ use crate::monitors::Breach;
 use crate::protocol::Era;
 use crate::wire::{Challenge, Taint};
 use serde_json::{Value, json};
+use std::time::Duration;
 use url::Url;
 
 const HEADER: &str = "auth.token.header-supported";
@@ -33,8 +34,9 @@ const PROGRESSIVE: &str = "auth.scope.progressive";
 const SCOPE_ROWS: [&str; 7] =
     [FORBIDDEN, LOW_STATUS, LOW_ERROR, LOW_SCOPES, LOW_METADATA, COMPLETE, PROGRESSIVE];
 
-/// How many tools are tried with a token of little scope.
+/// How many tools are tried with a token of little scope, and how long one may have taken before.
 const TOOLS: usize = 40;
+const QUICK: Duration = Duration::from_secs(2);
 
 probes! {
     /// Uses the token that the user has given, or one of the issuer of test tokens: with the scheme in capitals and in
@@ -359,8 +361,15 @@ async fn little_scope_is_told_what_is_missing(solo: &mut Solo<'_>) {
         return solo.close(opened).await;
     }
     let mut seen = false;
-    let calls: Vec<_> =
-        known.offer.calls.iter().filter(|call| call.succeeded()).take(TOOLS).cloned().collect();
+    let mut calls: Vec<_> =
+        known.offer.calls.iter().filter(|call| call.succeeded() && call.took < QUICK).cloned().collect();
+    // What has effects is most likely to take more than what only reads.
+    let reads = |name: &str| {
+        let tool = known.offer.tools.iter().find(|tool| tool["name"] == name);
+        tool.is_some_and(|tool| tool.pointer("/annotations/readOnlyHint") == Some(&Value::Bool(true)))
+    };
+    calls.sort_by_key(|call| reads(&call.tool));
+    calls.truncate(TOOLS);
     for call in calls {
         let compose = |talk: &mut Conversation| {
             let params = json!({"name": call.tool, "arguments": call.arguments});

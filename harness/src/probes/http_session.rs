@@ -287,7 +287,13 @@ async fn session_ids_cannot_be_guessed(solo: &mut Solo<'_>) {
     }
     match found {
         Some(breach) => {
-            solo.judge.broke(SAME, breach.clone().see(ID));
+            // What varies too little may still be no number that anybody could tell beforehand.
+            let same = if distinct == ids.len() && bits >= BITS / 2.0 {
+                breach.clone().quality()
+            } else {
+                breach.clone()
+            };
+            solo.judge.broke(SAME, same);
             solo.judge.broke(ID, breach);
         }
         None => {
@@ -313,7 +319,7 @@ fn ordered(ids: &[String]) -> Option<&'static str> {
 
 /// A rough upper estimate of how many bits vary between ids: for each place where at least three different characters
 /// stand, as much as a character of the kind that is used there can hold.
-fn varying_bits(ids: &[String]) -> f64 {
+pub(super) fn varying_bits(ids: &[String]) -> f64 {
     let longest = ids.iter().map(String::len).max().unwrap_or(0).min(1024);
     let mut bits = 0.0;
     for place in 0..longest {

@@ -19,6 +19,7 @@ mod elsewhere;
 mod extension_apps;
 mod extension_tasks;
 mod extension_tasks_refused;
+mod handles;
 mod http;
 mod http_headers;
 mod http_legacy_sse;

@@ -264,6 +264,7 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::extension_apps::PROBES,
         super::extension_tasks::PROBES,
         super::extension_tasks_refused::PROBES,
+        super::handles::PROBES,
         super::http::PROBES,
         super::http_headers::PROBES,
         super::http_legacy_sse::PROBES,

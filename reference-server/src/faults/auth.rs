@@ -298,7 +298,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 .get(AUTHORIZATION)
                 .is_some_and(|value| value.as_bytes().starts_with(b"bearer"))
             {
-                request.headers_mut().remove(AUTHORIZATION);
+                request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_static("Bearer refused"));
             }
             None
         })],
@@ -338,7 +338,7 @@ pub(super) const FAULTS: &[Fault] = &[
         &[HttpRequest(|_, request| {
             let audience = claims(request).and_then(|claims| claims.get("aud")?.as_str().map(str::to_owned));
             if audience.is_some_and(|audience| audience.starts_with("HTTP")) {
-                request.headers_mut().remove(AUTHORIZATION);
+                request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_static("Bearer refused"));
             }
             None
         })],

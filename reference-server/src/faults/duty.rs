@@ -39,6 +39,8 @@ pub(crate) enum Duty {
     SubscriptionLasts,
     /// Arguments of tools are checked against their schema.
     ArgumentsChecked,
+    /// A task is its principal's.
+    TaskBound,
     /// Nobody can guess the id of a session.
     SessionIdRandom,
     /// A session is its principal's.

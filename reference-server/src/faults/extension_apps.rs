@@ -33,7 +33,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 .then(|| Instead::error(-32602, "Resource not found"))
         })],
     )
-    .also_seen(&["resources.read.result-shape"])
+    .also_seen(&["resources.list.readable"])
     .within(MODERN),
     fault(
         "extension-apps.resource-mime-type/html",
