@@ -191,7 +191,9 @@ fn broken(row: &Requirement, seen: Option<&'static Example>) -> Vec<Block> {
     let Some(seen) = seen else {
         let text = match (Coverage::of(row), no_fault(&row.id)) {
             (Coverage::NotObservable, _) => "No example: nothing on the wire would show it.".to_owned(),
-            (_, Some(why)) => format!("No example, because no fault of the reference server breaks it: {why}"),
+            (_, Some(why)) => {
+                format!("No example, because no fault of the reference server breaks it: {why}")
+            }
             (_, None) => "No example was recorded.".to_owned(),
         };
         return vec![Block::Text(text)];

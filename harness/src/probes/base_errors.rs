@@ -271,7 +271,7 @@ async fn wrong_parameters_are_refused(stage: &mut Stage<'_>) {
             Class::Error(-32020) if modern && stage.transport().is_http() => stage.judge.held(ID),
             // That a method of a declared feature does not exist is told elsewhere.
             Class::Error(-32601) => {
-                stage.judge.undecided(ID, "no-method", "the method is refused as unknown")
+                stage.judge.undecided(ID, "no-method", "the method is refused as unknown");
             }
             Class::Error(_) => stage.judge.broke(ID, wrong().quality().pointer("/error/code")),
             Class::ErrorWithoutCode => stage.judge.broke(ID, wrong().quality()),
