@@ -165,15 +165,10 @@ impl RequestContext {
         }
     }
 
-    /// Sends a notification that belongs to the request.
-    pub(crate) async fn notify(&self, message: String) {
-        match self.server.faults() {
-            None => self.sink.send(message).await,
-            Some(faults) => {
-                for message in faults.notify(message) {
-                    self.sink.send(message).await;
-                }
-            }
+    /// Sends a notification or a request of the server that belongs to the request.
+    pub(crate) async fn send(&self, message: String) {
+        for message in self.server.says(message) {
+            self.sink.send(message).await;
         }
     }
 
@@ -212,14 +207,15 @@ impl RequestContext {
             message: (self.revision >= Revision::V2025_03_26).then_some(message),
             meta: self.related(),
         };
-        self.notify(notification("notifications/progress", &params)).await;
+        self.send(notification("notifications/progress", &params)).await;
     }
 
     /// Sends `notifications/message` if the client wants that level; `data` is any JSON.
     pub(crate) async fn log(&self, level: Level, data: impl Into<Value>) {
         let wanted = match &self.caller {
             Caller::Session(session) => Some(session.level()),
-            Caller::Stateless(meta) => meta.log_level,
+            Caller::Stateless(meta) if self.server.keeps(Duty::LogsWhereAsked) => meta.log_level,
+            Caller::Stateless(meta) => meta.log_level.or(Some(Level::Debug)),
         };
         let wanted = wanted.is_some_and(|threshold| level >= threshold);
         if wanted || !self.server.keeps(Duty::LogThreshold) {
@@ -227,7 +223,7 @@ impl RequestContext {
             if let Some(meta) = self.related() {
                 params["_meta"] = meta.into();
             }
-            self.notify(notification("notifications/message", &params)).await;
+            self.send(notification("notifications/message", &params)).await;
         }
     }
 }

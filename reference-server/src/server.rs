@@ -14,6 +14,7 @@ use crate::chaos::Chaos;
 use crate::faults::{Arrived, Duty, FaultId, FaultsOnRequest, Force};
 use crate::features::tasks::{TaskStore, TaskView};
 use crate::features::{APPS, Icon, SKILLS, TASKS, ToolSet};
+use crate::legacy::Peer;
 use crate::message::{INTERNAL_ERROR, Object, Request, RpcError};
 use crate::pace::{Delay, Pace, Stall};
 use crate::revision::Revision;
@@ -145,6 +146,8 @@ struct Inner {
     transports: AtomicUsize,
     extra_tool: AtomicBool,
     touches: AtomicU64,
+    /// The client as all sessions see it where a fault mixes them up.
+    common_peer: Arc<Peer>,
 }
 
 impl Server {
@@ -169,6 +172,7 @@ impl Server {
                 transports: AtomicUsize::new(0),
                 extra_tool: AtomicBool::new(false),
                 touches: AtomicU64::new(0),
+                common_peer: Arc::default(),
             }),
         }
     }
@@ -196,6 +200,14 @@ impl Server {
     /// Whether a duty is kept, which the honest server always does.
     pub(crate) fn keeps(&self, duty: Duty) -> bool {
         self.faults().is_none_or(|faults| !faults.neglects(duty))
+    }
+
+    /// What goes out where the server says something by itself: that, unless a fault changes it.
+    pub(crate) fn says(&self, message: String) -> Vec<String> {
+        match self.faults() {
+            None => vec![message],
+            Some(faults) => faults.notify(message),
+        }
     }
 
     /// Takes what a request needs from the memory for all requests in progress, for as long as the permit lives.
@@ -227,6 +239,11 @@ impl Server {
         &self.inner.tasks
     }
 
+    /// One peer for all sessions, which is a fault.
+    pub(crate) fn common_peer(&self) -> Arc<Peer> {
+        Arc::clone(&self.inner.common_peer)
+    }
+
     /// A number that no other session has.
     pub(crate) fn number_session(&self) -> u64 {
         self.inner.sessions.fetch_add(1, Ordering::Relaxed)
@@ -254,10 +271,14 @@ impl Server {
     /// Whether `revision` is served.
     pub(crate) fn serves(&self, revision: Revision) -> bool {
         self.inner.config.revisions.contains(&revision)
+            && (revision.is_modern() || self.keeps(Duty::LegacyServed))
     }
 
     /// The newest revision served that has a handshake.
     pub(crate) fn newest_legacy(&self) -> Option<Revision> {
+        if !self.keeps(Duty::LegacyServed) {
+            return None;
+        }
         let revisions = &self.inner.config.revisions;
         revisions.iter().rev().copied().find(|revision| !revision.is_modern())
     }
@@ -382,6 +403,7 @@ mod tests {
         let (first, second) = (server.run(), server.run());
         let owner = Owner::Principal("anonymous".to_owned());
         let terms = Terms {
+            id: "one".to_owned(),
             owner: owner.clone(),
             ttl: Duration::from_secs(60),
             tool_errors_fail: false,

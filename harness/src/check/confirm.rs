@@ -134,7 +134,7 @@ pub(super) fn active_probe(breach: &Breach) -> Option<&'static str> {
         return Some(probe.name);
     }
     let recorder = breach.conversation.as_ref()?;
-    let until = breach.event.unwrap_or(u64::MAX);
+    let until = breach.event.or(breach.sent).unwrap_or(u64::MAX);
     let noted = recorder
         .snapshot()
         .iter()

@@ -126,6 +126,8 @@ async fn sort_out(
     };
     let mut reasons = Vec::new();
     let mut over = Vec::new();
+    // A modern conversation whose server named other versions than the one that it had accepted.
+    let mut other: Option<Begun> = None;
     let (mut spoke, mut legacy_spoke) = (false, false);
     let (mut statuses, mut mute_stream) = (Vec::new(), None);
     for (tried, revision) in
@@ -145,9 +147,9 @@ async fn sort_out(
                 }
                 let answered = match &why {
                     Failure::Handshake(HandshakeFailure::OtherVersion(_)) => true,
-                    // A demand for a token comes from whoever guards the server, whatever its form.
+                    // What does not name the request may be anybody's word, and so is a demand for a token.
                     Failure::Handshake(HandshakeFailure::Refused(reply)) => {
-                        reply.answer().is_some() && reply.status() != Some(401)
+                        matches!(reply, Reply::Result(_) | Reply::Error(_)) && reply.status() != Some(401)
                     }
                     Failure::Open(_) => false,
                 };
@@ -173,11 +175,22 @@ async fn sort_out(
                         legacy_spoke |= answered;
                         found.refused = Some(Begun { opened, revision });
                     }
+                    Some(opened) if matches!(why, Failure::Handshake(HandshakeFailure::OtherVersion(_))) => {
+                        other = Some(Begun { opened, revision });
+                    }
                     Some(opened) => over.push(opened),
                     None => {}
                 }
             }
         }
+    }
+    match other {
+        // No other version can be begun either: the one that was accepted is what there is to judge.
+        Some(mut other) if found.begun.is_empty() && found.offered.is_none() => {
+            other.opened.talk.speak_modern(other.revision);
+            found.begun.push(other);
+        }
+        other => over.extend(other.map(|other| other.opened)),
     }
     futures_util::future::join_all(over.into_iter().map(Opened::close)).await;
     reasons.dedup();

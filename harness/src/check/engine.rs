@@ -1,5 +1,6 @@
 //! The check itself: discovers, runs the units, confirms, and tells what happens as run events.
 
+use super::accepted;
 use super::config::CheckConfig;
 use super::confirm::{Confirmations, Scope};
 use super::discover::{self, Begun, Found};
@@ -9,7 +10,7 @@ use super::unit::{Bench, Choice, Outcome as UnitOutcome, Setting};
 use crate::client::{Binding, Opened, Opener};
 use crate::monitors::{Judge, Watch};
 use crate::probes::{Known, Place};
-use crate::protocol::catalogue::{Catalogue, REQUIREMENT_SET};
+use crate::protocol::catalogue::Catalogue;
 use crate::protocol::{Era, Revision, Transport};
 use crate::run::{
     Footer, Header, Identity, RUN_FORMAT, RUN_VERSION, RunError, RunEvent, ServerInfo, Summary,
@@ -34,6 +35,8 @@ pub async fn check(config: CheckConfig, sink: &mut (dyn FnMut(RunEvent) + Send))
     let mut tested = false;
     let mut number = 0;
     let mut summary = Summary::default();
+    let mut rows = Vec::new();
+    let collect = shared.config.accepted.is_some();
     let mut take = |event: RunEvent, sink: &mut (dyn FnMut(RunEvent) + Send)| {
         let event = match event {
             RunEvent::Result(mut row) => {
@@ -42,6 +45,9 @@ pub async fn check(config: CheckConfig, sink: &mut (dyn FnMut(RunEvent) + Send))
                     finding.id = format!("F{number}");
                 }
                 summary.add(row.outcome);
+                if collect {
+                    rows.push((*row).clone());
+                }
                 // Rows that only say that their revision is not spoken are no result.
                 tested |= row.reason.as_ref().is_none_or(|reason| reason.code != super::rows::NOT_SPOKEN);
                 RunEvent::Result(row)
@@ -81,10 +87,11 @@ pub async fn check(config: CheckConfig, sink: &mut (dyn FnMut(RunEvent) + Send))
         }
         None => error,
     };
+    let (known, error) = accepted::held(&shared.config, &rows, error, tested, sink);
     let exit_code = match &error {
         Some(error) => error.code,
         None if !tested => 4,
-        None => shared.config.fail_on.exit_code(&summary),
+        None => shared.config.fail_on.exit_code(&summary, known.as_ref()),
     };
     let footer = Footer {
         summary,
@@ -109,7 +116,9 @@ pub(super) fn without_units(
     let summary = Summary::default();
     let footer = Footer {
         summary,
-        exit_code: error.as_ref().map_or_else(|| config.fail_on.exit_code(&summary), |error| error.code),
+        exit_code: error
+            .as_ref()
+            .map_or_else(|| config.fail_on.exit_code(&summary, None), |error| error.code),
         truncated: error.is_some(),
         error,
         millis: 0,
@@ -129,7 +138,7 @@ fn header(config: &CheckConfig) -> Header {
         command_line: config.command_line.clone(),
         target: config.target.clone(),
         seed: config.settings.seed,
-        requirement_set: REQUIREMENT_SET.to_owned(),
+        requirement_set: config.set.name().to_owned(),
         started_at: jiff::Timestamp::now().to_string(),
     }
 }
@@ -506,8 +515,10 @@ impl Transporting {
         let recorders = &self.shared.recorders;
         let transcript = |recorder: &Arc<Recorder>| recorders.file(recorder);
         let selection = &self.shared.config.selection;
-        let selected = |id: &str| selection.contains(id);
+        let set = &self.shared.config.set;
+        let selected = |id: &str| selection.contains(id) && set.has(id);
         let rows = Rows {
+            set,
             selected: &selected,
             judge,
             confirmations,

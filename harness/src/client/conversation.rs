@@ -40,6 +40,8 @@ pub struct Conversation {
     /// The stream that a legacy session over HTTP listens on.
     pub(super) listening: Option<Listening>,
     pub(super) era: Option<Era>,
+    /// What the server answers in the legacy era whatever happens: `ping`, or the list that stands for it.
+    alive: &'static str,
     pub(super) revision: Option<Revision>,
     pub(super) handshake: Option<Handshake>,
     pub(super) timeouts: Timeouts,
@@ -48,8 +50,9 @@ pub struct Conversation {
     answering: Answering,
     next_id: i64,
     answered: HashSet<usize>,
-    /// Requests of the server whose answers are held back, while that is wanted.
-    held_back: Option<Vec<usize>>,
+    /// Whether answers to the server's requests are held back, and which are.
+    holds_answers: bool,
+    held_back: Vec<usize>,
     spoken_to: bool,
     /// Where valid requests were sent: these must be answered.
     owed: HashSet<u64>,
@@ -114,6 +117,7 @@ impl Conversation {
             inbox: Inbox::default(),
             listening: None,
             era: None,
+            alive: "ping",
             revision: None,
             handshake: None,
             timeouts: opening.timeouts,
@@ -121,7 +125,8 @@ impl Conversation {
             answering: Answering::Willing,
             next_id: 1,
             answered: HashSet::new(),
-            held_back: None,
+            holds_answers: false,
+            held_back: Vec::new(),
             spoken_to: false,
             owed: HashSet::new(),
             unanswered: 0,
@@ -170,6 +175,16 @@ impl Conversation {
         match &self.link {
             Link::Http(link) => link.session.as_deref(),
             Link::Stdio { .. } => None,
+        }
+    }
+
+    /// Whether every request carries credentials.
+    pub fn is_authorized(&self) -> bool {
+        match &self.link {
+            Link::Http(link) => {
+                link.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+            }
+            Link::Stdio { .. } => false,
         }
     }
 
@@ -296,8 +311,7 @@ impl Conversation {
 
     /// A server may leave out only what is unusual: whether it is there shows with what every server answers.
     async fn give_up_unless_alive(&mut self) {
-        let method = if self.era == Some(Era::Modern) { "server/discover" } else { "ping" };
-        let outgoing = self.compose(method, json!({}));
+        let outgoing = self.compose(self.harmless(), json!({}));
         let ticket = self.send(outgoing).await;
         if let Reply::Silence(_) = self.await_reply(&ticket, self.timeouts.request).await {
             self.note_timed_out(&ticket);
@@ -361,19 +375,31 @@ impl Conversation {
         }
     }
 
-    /// Holds answers to the server's requests back, pings aside; or sends those that were held back, as soon as
-    /// something is waited for.
-    pub fn hold_answers(&mut self, hold: bool) {
-        match (hold, self.held_back.take()) {
-            (true, held) => self.held_back = Some(held.unwrap_or_default()),
-            (false, Some(held)) => self.inbox.asked.extend(held),
-            (false, None) => {}
+    /// Leaves what a process writes unread for a while from now on, as a busy client does; returns at once. Over HTTP
+    /// nothing happens.
+    pub fn leave_unread(&self, time: Duration) {
+        if let Link::Stdio { process } = &self.link {
+            process.leave_unread(time);
         }
+    }
+
+    /// Holds answers to what the server asks from now on back, pings aside, or no longer does. What was held back stays
+    /// so until [`Conversation::release_answers`].
+    pub fn hold_answers(&mut self, hold: bool) {
+        self.holds_answers = hold;
     }
 
     /// How many requests of the server wait for an answer that is held back.
     pub fn held_answers(&self) -> usize {
-        self.held_back.as_ref().map_or(0, Vec::len)
+        self.held_back.len()
+    }
+
+    /// Sends the answers that were held back, as soon as something is waited for; how many there are.
+    pub fn release_answers(&mut self) -> usize {
+        self.holds_answers = false;
+        let held = self.held_back.len();
+        self.inbox.asked.append(&mut self.held_back);
+        held
     }
 
     /// All messages that came in since a position.
@@ -464,12 +490,28 @@ impl Conversation {
         }
     }
 
+    /// The method of a request that does nothing and that the server answers: `server/discover`, or `ping`. A server
+    /// that does not know `ping` is asked for a list, once a canary has shown that.
+    pub fn harmless(&self) -> &'static str {
+        if self.era == Some(Era::Modern) { "server/discover" } else { self.alive }
+    }
+
     /// Asks for something harmless and waits for the answer: is the server still there and well?
     pub async fn canary(&mut self) -> Reply {
-        match self.era {
-            Some(Era::Modern) => self.request("server/discover", json!({})).await,
-            _ => self.request("ping", json!({})).await,
+        let reply = self.request(self.harmless(), json!({})).await;
+        if self.harmless() != "ping" || reply.error_code() != Some(-32601) {
+            return reply;
         }
+        let list = [("tools", "tools/list"), ("resources", "resources/list"), ("prompts", "prompts/list")]
+            .into_iter()
+            .find(|(capability, _)| self.handshake.as_ref().is_some_and(|known| known.declares(capability)));
+        let Some((_, list)) = list else { return reply };
+        let listed = self.request(list, json!({})).await;
+        if listed.result().is_none() {
+            return reply;
+        }
+        self.alive = list;
+        listed
     }
 
     /// Ends the conversation as a client should: the session is deleted, the process's input closed.
@@ -537,8 +579,8 @@ impl Conversation {
                 continue;
             }
             let heard = self.inbox.heard[index].message.clone();
-            if let Some(held) = self.held_back.as_mut().filter(|_| heard.method() != Some("ping")) {
-                held.push(index);
+            if self.holds_answers && heard.method() != Some("ping") {
+                self.held_back.push(index);
                 continue;
             }
             self.answered.insert(index);

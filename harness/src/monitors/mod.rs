@@ -20,6 +20,10 @@ mod discover;
 mod elicitation;
 mod elicitation_forms;
 mod elicited;
+mod extension_tasks;
+mod extension_tasks_input;
+#[cfg(test)]
+mod extension_tasks_tests;
 #[cfg(test)]
 mod feature_tests;
 mod identity;
@@ -51,6 +55,12 @@ mod state;
 mod stdio;
 mod streams;
 mod subscriptions;
+mod task_log;
+mod tasks;
+mod tasks_related;
+mod tasks_status;
+#[cfg(test)]
+mod tasks_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;
@@ -68,6 +78,7 @@ pub use notices::{Cancelled, Listed, Notices, Progress, Rate, Subscription, toke
 pub use rule::{Monitor, Validity, all, deciding};
 pub use state::{Asked, ExchangeTimes, Heard, HttpExchange, Moment, State};
 pub use streams::{EventIds, EventStream, SeenId};
+pub use task_log::{EXTENSION as TASKS_EXTENSION, RELATED as RELATED_TASK, TaskLog, is_terminal, timestamp};
 pub use text::{base64_length, template_variables};
 pub use tool::Tool;
 pub use watch::Watch;

@@ -193,7 +193,12 @@ fn responses_are_valid_http(moment: &Moment<'_>, judge: &mut Judge) {
 }
 
 fn output_is_bounded(moment: &Moment<'_>, judge: &mut Judge) {
+    const ID: &str = "robustness.output.bounded";
     let what = match &moment.record.event {
+        Event::Flooded { bytes } if moment.state.link.long_conversation(moment.record.channel, *bytes) => {
+            let text = "the whole of a long conversation was more than the harness keeps";
+            return judge.undecided(ID, "long-conversation", text);
+        }
         Event::Flooded { bytes } => format!("{bytes} bytes, and no end"),
         Event::Received { payload: Payload::Raw { truncated: true, error, .. }, .. }
             if error.as_deref().is_some_and(|error| error.contains("read as a message")) =>
@@ -211,7 +216,7 @@ fn output_is_bounded(moment: &Moment<'_>, judge: &mut Judge) {
         if error.contains("values"));
     let breach = if many { breach.quality() } else { breach };
     judge.broke(
-        "robustness.output.bounded",
+        ID,
         match moment.state.link.provocation() {
             Some(seq) => breach.sent(seq),
             None => breach,
@@ -247,6 +252,10 @@ fn answers_show_no_internals(moment: &Moment<'_>, judge: &mut Judge) {
         Kind::Error if heard.is_rpc() => (message.error(), "/error"),
         Kind::Notification if message.method() == Some("notifications/message") => {
             (message.params().and_then(|params| params.get("data")), "/params/data")
+        }
+        // What failed tells why in its content.
+        Kind::Result if message.result().is_some_and(|result| result["isError"] == true) => {
+            (message.result().and_then(|result| result.get("content")), "/result/content")
         }
         _ => return,
     };
@@ -384,6 +393,15 @@ mod tests {
             .event(Event::Flooded { bytes: 1 << 30 })
             .verdicts()
             .assert_broken(&["robustness.output.bounded"]);
+        // Many answers of an honest size, and our own limit.
+        let long = (8..20).fold(asked(), |script, id| {
+            let list = json!({"jsonrpc": "2.0", "id": id, "method": "tools/list"});
+            let tools =
+                json!([{"name": "a", "description": "d".repeat(5_000), "inputSchema": {"type": "object"}}]);
+            script.sent(list).received(json!({"jsonrpc": "2.0", "id": id, "result": {"tools": tools}}))
+        });
+        let total = 12 * 5_200;
+        long.event(Event::Flooded { bytes: total }).verdicts().assert_broken(&[]);
         let error = |text: &str| {
             let error =
                 json!({"jsonrpc": "2.0", "id": 8, "error": {"code": -32603, "message": "m", "data": text}});

@@ -52,14 +52,13 @@ async fn cancelled_calls_stay_silent(stage: &mut Stage<'_>) {
         }
         return;
     }
-    let held = stage.talk.held_answers();
     let first = cancelled.iter().map(|call| call.since).min().unwrap_or_else(|| stage.talk.now());
     let withdrawn = stage
         .talk
         .heard_since(first)
         .iter()
         .any(|heard| heard.message.method() == Some("notifications/cancelled"));
-    stage.talk.hold_answers(false);
+    let held = stage.talk.release_answers();
     if cancelled.is_empty() {
         for id in [RESPONSE, WORK, FURTHER] {
             let text = "no tool that may be called takes long enough to be cancelled";

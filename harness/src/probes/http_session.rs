@@ -70,6 +70,7 @@ async fn missing_and_unknown_session_ids_are_refused(stage: &mut Stage<'_>) {
     match reply.status() {
         Some(400) => stage.judge.held(MISSING),
         Some(200..=299) if reply.result().is_some() => stage.judge.held(MISSING),
+        Some(429) => stage.judge.undecided(MISSING, "rate-limit", reply.describe()),
         Some(_) => stage.judge.broke(
             MISSING,
             breach(

@@ -246,6 +246,8 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
     [
         // What the others stand on comes first.
         super::tour::PROBES,
+        // Whose question it is shows only where nothing else is open.
+        super::tasks::PROBES,
         // What was cancelled in the clean part has been silent for a while by now.
         super::cancellation::PROBES,
         super::auth::PROBES,
@@ -260,6 +262,8 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::completion::PROBES,
         super::elicitation::PROBES,
         super::extension_apps::PROBES,
+        super::extension_tasks::PROBES,
+        super::extension_tasks_refused::PROBES,
         super::handles::PROBES,
         super::http::PROBES,
         super::http_headers::PROBES,
@@ -285,8 +289,11 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::sampling::PROBES,
         super::stdio::PROBES,
         super::subscriptions::PROBES,
+        super::tasks_apart::PROBES,
+        super::tasks_refused::PROBES,
         super::tools::PROBES,
         super::traversal::PROBES,
+        super::variety::PROBES,
         super::versioning::PROBES,
         // A second `initialize` may leave the conversation in any state.
         super::lifecycle::PROBES,

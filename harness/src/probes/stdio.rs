@@ -13,18 +13,23 @@ use std::time::Duration;
 
 probes! {
     /// Writes one message in many small pieces with pauses between them, one of which falls inside a character of
-    /// several bytes; three messages in one write; and a write that ends in the middle of the next message. All are
-    /// answered: a pipe keeps no boundaries but newlines.
+    /// several bytes; one byte by byte; three messages in one write; and a write that ends in the middle of the next
+    /// message. All are answered: a pipe keeps no boundaries but newlines.
     messages_end_at_newlines_however_they_are_written (Clean, Both, Stdio) decides
         ["stdio.input-chunking-irrelevant"];
+    /// Writes several requests of 32 KiB at once and a list again and again, and reads nothing meanwhile, so that the
+    /// pipes of both directions fill. Then reads on: all are answered. A server that reads only when it has written,
+    /// and drops or forgets what it could not write, loses the answers of a busy client.
+    a_late_reader_gets_every_answer (Breaking, Both, Stdio) decides ["robustness.stdio.late-reader"];
     /// In 2026-07-28 writes an array of two valid requests. They are not served: that revision has no batches. An error
     /// or silence passes; two results or an array are a warning.
     an_array_is_no_batch (Breaking, Modern, Stdio) decides ["stdio.batch-line-not-processed"];
     /// In 2026-07-28 kills a process in the middle of a request, starts another and sends the request again with a new
     /// id. It is served without more ado. A cursor that the first process gave is used in the second, too: state that
-    /// must outlive a process belongs into what the client hands back. That warns where it fails.
+    /// must outlive a process belongs into what the client hands back. That warns where it fails. Before, it is left
+    /// alone for a second, in which nothing may come from it.
     a_fresh_process_goes_on (AloneForEra, Modern, Stdio) decides
-        ["stdio.restart-works", "base.stateless.no-connection-affinity"];
+        ["stdio.restart-works", "base.stateless.no-connection-affinity", "stdio.message-kinds"];
 }
 
 /// Between two pieces of a message.
@@ -42,12 +47,16 @@ async fn messages_end_at_newlines_however_they_are_written(stage: &mut Stage<'_>
     let (five, six) = (message("5"), message("6"));
     let mut cut: Vec<(Bytes, Duration)> = pieces(&line).into_iter().map(|piece| (piece, PAUSE)).collect();
     cut.push((Bytes::from_static(b"\n"), Duration::ZERO));
+    let (seven, whole) = message("é");
+    let bytewise =
+        whole.iter().chain(b"\n").map(|byte| (Bytes::copy_from_slice(&[*byte]), Duration::ZERO)).collect();
     let together = join(&[&two.1, &three.1, &four.1]);
     let split = five.1.len() + 1 + six.1.len() / 2;
     let both = join(&[&five.1, &six.1]);
     let halves = vec![(both.slice(..split), PAUSE), (both.slice(split..), Duration::ZERO)];
     let writes = [
         ("pieces", vec![one], line.clone(), cut),
+        ("bytes", vec![seven], whole, bytewise),
         ("together", vec![two.0, three.0, four.0], together.clone(), vec![(together, Duration::ZERO)]),
         ("halves", vec![five.0, six.0], both, halves),
     ];
@@ -69,7 +78,8 @@ async fn all_answered(stage: &mut Stage<'_>, name: &str, ids: &[Id], ticket: &Ti
         let reply = stage.talk.reply(&ticket).await;
         match &reply {
             Reply::Result(_) | Reply::Error(_) => stage.judge.held(ID),
-            Reply::Silence(_) if super::base::responses_since(stage, ticket.since) >= ids.len() => {
+            // Errors without an id are what becomes of the pieces of a message.
+            Reply::Silence(_) if named_responses_since(stage, ticket.since) >= ids.len() => {
                 stage.judge.undecided(ID, "other-ids", "the answers carry other ids than the requests");
                 return false;
             }
@@ -88,6 +98,12 @@ async fn all_answered(stage: &mut Stage<'_>, name: &str, ids: &[Id], ticket: &Ti
         }
     }
     true
+}
+
+fn named_responses_since(stage: &mut Stage<'_>, since: u64) -> usize {
+    let heard = stage.talk.heard_since(since);
+    let named = |id: Option<&Id>| id.is_some_and(|id| !id.is_null());
+    heard.iter().filter(|heard| heard.message.is_response() && named(heard.message.id())).count()
 }
 
 /// Cuts a line into pieces of 16 bytes, and once more inside the first character of several bytes.
@@ -109,6 +125,53 @@ fn pieces(line: &Bytes) -> Vec<Bytes> {
 
 fn join(lines: &[&Bytes]) -> Bytes {
     lines.iter().flat_map(|line| line.iter().copied().chain([b'\n'])).collect()
+}
+
+/// How long nothing is read.
+const UNREAD: Duration = Duration::from_millis(150);
+/// How much is written meanwhile, at least; twice what the pipe of a usual system holds.
+const MUCH: usize = 128 << 10;
+/// The length of one of the long requests.
+const LONG: usize = 32 << 10;
+
+async fn a_late_reader_gets_every_answer(stage: &mut Stage<'_>) {
+    const ID: &str = "robustness.stdio.late-reader";
+    let method = stage.lists().first().map_or(stage.harmless(), |(method, _)| *method);
+    let (_, reply) = stage.request(method, json!({})).await;
+    let Reply::Result(answer) = &reply else {
+        return stage.judge.undecided(
+            ID,
+            "no-answer",
+            format!("no usable answer came: {}", reply.describe()),
+        );
+    };
+    let length = answer.message.text().len();
+    let padding = "x".repeat(LONG);
+    stage.talk.leave_unread(UNREAD);
+    let mut tickets = Vec::new();
+    for at in 0..(MUCH / LONG).max((MUCH / length.max(1)).min(64)) {
+        let text = if at < MUCH / LONG { padding.as_str() } else { "" };
+        let outgoing = stage.talk.compose(method, json!({"_meta": {"io.example.mcprove/text": text}}));
+        tickets.push(stage.talk.send(outgoing.deliberate(stage.name, Taint::Nothing)).await);
+    }
+    let all = tickets.len();
+    for (at, ticket) in tickets.iter().enumerate() {
+        match &stage.talk.reply(ticket).await {
+            Reply::Result(_) | Reply::Error(_) => {}
+            Reply::Silence(_) => {
+                let what = format!(
+                    "request {} of {all} that were written while nothing was read was not answered",
+                    at + 1
+                );
+                let breach = breach("unread", what, ticket, &Reply::Silence(UNREAD));
+                return stage
+                    .judge
+                    .broke(ID, breach.expected(&["an answer for each, once the client reads on"]));
+            }
+            other => return stage.judge.undecided(ID, "gone", other.describe()),
+        }
+    }
+    stage.judge.held(ID);
 }
 
 async fn an_array_is_no_batch(stage: &mut Stage<'_>) {
@@ -142,6 +205,8 @@ async fn an_array_is_no_batch(stage: &mut Stage<'_>) {
 async fn a_fresh_process_goes_on(solo: &mut Solo<'_>) {
     const RESTART: &str = "stdio.restart-works";
     const AFFINITY: &str = "base.stateless.no-connection-affinity";
+    /// Longer than a notification may come after the last answer.
+    const QUIET: Duration = Duration::from_millis(900);
     let revision = solo.revision;
     let Some(mut first) = solo.begin(revision, &[RESTART, AFFINITY]).await else { return };
     let lists: Vec<(&'static str, &'static str)> =
@@ -150,7 +215,10 @@ async fn a_fresh_process_goes_on(solo: &mut Solo<'_>) {
             .filter(|(_, member)| first.talk.handshake().is_some_and(|handshake| handshake.declares(member)))
             .collect();
     let page = paged(&mut first.talk, &lists).await.into_iter().next();
+    // A monitor hears what comes unasked.
+    first.talk.idle(QUIET).await;
     let method = lists.first().map_or("server/discover", |(method, _)| *method);
+    let refused_before = matches!(first.talk.request(method, json!({})).await, Reply::Error(_));
     let outgoing = first.talk.compose(method, json!({}));
     first.talk.send(outgoing).await;
     let recorder = std::sync::Arc::clone(first.talk.recorder());
@@ -164,6 +232,9 @@ async fn a_fresh_process_goes_on(solo: &mut Solo<'_>) {
     let reply = second.talk.reply(&ticket).await;
     match &reply {
         Reply::Result(_) => solo.judge.held(RESTART),
+        Reply::Error(_) if refused_before => {
+            solo.judge.undecided(RESTART, "refused", "the first process refused the same request");
+        }
         Reply::Error(_) => solo.judge.broke(
             RESTART,
             breach(

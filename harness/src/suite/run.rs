@@ -6,7 +6,7 @@ use crate::check::{CheckConfig, FailOn, Stop, Target};
 use crate::client::{Opening, Timeouts};
 use crate::probes::{Calls, Credentials, Safety, Settings};
 use crate::protocol::Revision;
-use crate::protocol::catalogue::{Selection, SelectionError};
+use crate::protocol::catalogue::{RequirementSet, Selection, SelectionError};
 use crate::run::{RunEvent, RunState, RunWriter, TRANSCRIPTS_DIR};
 use crate::wire::{HttpConfig, Limits, TargetError, TargetSpec};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -237,6 +237,8 @@ impl Suite {
             secrets: self.target.secrets(),
             watcher: None,
             fail_on: self.fail_on,
+            accepted: None,
+            set: RequirementSet::default(),
             stop: Stop::default(),
         };
         let mut state = RunState::default();

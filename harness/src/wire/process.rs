@@ -76,6 +76,8 @@ pub(super) struct Shared {
     reaped: Mutex<bool>,
     pub(super) stderr_tail: Mutex<Vec<u8>>,
     pub(super) stage: watch::Sender<Stage>,
+    /// Standard output is not read before this.
+    pub(super) unread_until: Mutex<Option<Instant>>,
 }
 
 /// How far the life of a process is over.
@@ -157,6 +159,7 @@ impl Process {
             reaped: Mutex::new(false),
             stderr_tail: Mutex::default(),
             stage: watch::Sender::new(Stage::Running),
+            unread_until: Mutex::default(),
         });
         let program = std::iter::once(&command.program).chain(&command.args).cloned().collect();
         shared.observe(Event::ProcessStarted { pid: child.id(), command: program });
@@ -276,6 +279,15 @@ impl Process {
         result
     }
 
+    /// Leaves the standard output unread for a while from now on, as a busy client does: what the process writes fills
+    /// its pipe, and then the process has to wait. At most one read that has begun is still taken.
+    pub fn leave_unread(&self, time: Duration) {
+        self.shared
+            .observe(Event::Note(format!("standard output is left unread for {} ms", time.as_millis())));
+        *self.shared.unread_until.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Instant::now() + time);
+    }
+
     /// Closes the standard input, which asks a server to end. A write that still waits is given up.
     pub async fn close_stdin(&self) {
         self.closed.store(true, Ordering::Release);
@@ -283,8 +295,9 @@ impl Process {
         let pipe = self.stdin.lock().await.pipe.take();
         if let Some(pipe) = pipe {
             self.shared.reached(ShutdownStep::StdinClosed);
-            drop(pipe);
+            // Told first: what the process does about it may be seen before this task goes on.
             self.shared.observe(Event::StdinClosed);
+            drop(pipe);
         }
     }
 

@@ -37,6 +37,11 @@ pub(super) async fn read_stdout(
     let mut gone = std::pin::pin!(gone(&shared));
     loop {
         buffer.clear();
+        let pause = *shared.unread_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(until) = pause {
+            tokio::time::sleep_until(until.into()).await;
+            *shared.unread_until.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
         let read = tokio::select! {
             biased;
             () = &mut gone => None,

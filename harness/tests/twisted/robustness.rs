@@ -10,6 +10,18 @@ pub(super) static CASES: &[Case] = &[
         found: &[("robustness.process.survives", "fail")],
     },
     Case {
+        twist: "leave-on-blank-line",
+        revision: "2025-11-25",
+        only: "robustness,stdio,base.response,ping",
+        found: &[("robustness.process.survives", "fail")],
+    },
+    Case {
+        twist: "forgets-when-unread",
+        revision: "2026-07-28",
+        only: "robustness.stdio,stdio",
+        found: &[("robustness.stdio.late-reader", "fail")],
+    },
+    Case {
         twist: "die-on-depth",
         revision: "2026-07-28",
         only: "robustness,stdio,base.response,ping",

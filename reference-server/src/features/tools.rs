@@ -141,6 +141,7 @@ pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcErr
         };
         answer(outcome, revision)
     })
+    .await
 }
 
 impl Entry {

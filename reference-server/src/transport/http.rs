@@ -23,7 +23,7 @@ use tokio_io_timeout::TimeoutStream;
 #[cfg(feature = "enterprise")]
 use crate::auth;
 use crate::auth::{Grant, Principal};
-use crate::faults::{Arrived, Duty, HttpAsked};
+use crate::faults::{Arrived, Duty};
 use crate::legacy::{Session, answer};
 use crate::message::{self, INVALID_REQUEST, Message, Object, Payload, RpcError};
 use crate::message::{METHOD_NOT_FOUND, PARSE_ERROR};
@@ -163,7 +163,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply
     }
     let Some(faults) = shared.server.faults() else { return Ok(route(&shared, request).await) };
     let mut request = request;
-    let asked = HttpAsked::of(&request);
+    let asked = faults.http_asked(&request);
     let mut reply = match faults.http_request(&mut request) {
         Some(reply) => reply,
         None => route(&shared, request).await,

@@ -8,6 +8,7 @@ use hyper::{HeaderMap, StatusCode};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::auth::Principal;
+use crate::faults::Duty;
 use crate::legacy::Session;
 use crate::message::RpcError;
 use crate::revision::Revision;
@@ -26,6 +27,17 @@ pub(crate) struct SseClients {
 impl SseClients {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { table: Mutex::default() })
+    }
+
+    /// A fault: some requests are taken for those of the client that came last.
+    fn misrouted(&self, own: Arc<Connection>, body: &[u8]) -> Arc<Connection> {
+        let strays = |duty, word| {
+            !own.session.server.keeps(duty) && std::str::from_utf8(body).is_ok_and(|text| text.contains(word))
+        };
+        if !strays(Duty::PingsOnOwnStream, "\"ping\"") && !strays(Duty::CallsOnOwnStream, "progressToken") {
+            return own;
+        }
+        lock(&self.table).values().max_by_key(|other| other.session.id).cloned().unwrap_or(own)
     }
 
     pub(crate) fn close_all(&self) {
@@ -74,7 +86,7 @@ pub(crate) fn open(server: &Server, clients: &Arc<SseClients>, principal: Princi
                     None => return,
                 },
                 change = changes.recv() => match change {
-                    Ok(change) => session.notification_for(&change).map(|message| event(None, &message)),
+                    Ok(change) => told(&session.notifications_for(&change)),
                     Err(RecvError::Lagged(_)) => None,
                     Err(RecvError::Closed) => return,
                 },
@@ -108,6 +120,7 @@ pub(crate) async fn post(
     else {
         return refuse(404, "Invalid request: there is no such session");
     };
+    let connection = clients.misrouted(connection, body);
     match connection.receive(body).await {
         Ok(()) => empty(StatusCode::ACCEPTED),
         Err(unreadable) => json(400, unreadable.response(connection.session.error_revision())),
@@ -130,4 +143,9 @@ pub(crate) fn accepts_events(headers: &HeaderMap) -> bool {
 /// Whether a client that accepts both would rather have a stream of events: it names that first.
 pub(crate) fn prefers_events(headers: &HeaderMap) -> bool {
     accepted(headers).next().is_some_and(|range| range == "text/event-stream")
+}
+
+/// Messages as events, if there are any.
+fn told(messages: &[String]) -> Option<Bytes> {
+    (!messages.is_empty()).then(|| messages.iter().flat_map(|message| event(None, message)).collect())
 }

@@ -37,6 +37,7 @@ pub async fn serve_stdio(server: Server) -> std::io::Result<()> {
     let stays = !server.keeps(Duty::ExitAtEndOfInput);
     // Before anything is read, so that no change is missed.
     let changes = server.changes();
+    let unasked = server.faults().map(|faults| faults.speak_unasked(&outgoing));
     let connection = Arc::new(open(server, &outgoing));
     let (read, input_ended) = oneshot::channel();
     let (written, all_written) = oneshot::channel();
@@ -63,7 +64,7 @@ pub async fn serve_stdio(server: Server) -> std::io::Result<()> {
     if stays {
         std::future::pending::<()>().await;
     }
-    drop((connection, outgoing));
+    drop((connection, outgoing, unasked));
     match tokio::time::timeout(LAST_WRITE, all_written).await {
         Ok(Ok(result)) => forgive_closed(result),
         Ok(Err(_)) | Err(_) => Ok(()),
@@ -140,7 +141,7 @@ async fn tell_changes(connection: &Connection, mut changes: broadcast::Receiver<
     loop {
         match changes.recv().await {
             Ok(change) => {
-                if let Some(message) = connection.session.notification_for(&change) {
+                for message in connection.session.notifications_for(&change) {
                     connection.send(message).await;
                 }
             }
@@ -193,6 +194,14 @@ fn read_stdin(connection: &Connection, stdout: &Stdout, runtime: &Handle) {
                 turn = None;
                 runtime.block_on(connection.proceed(step));
             }
+        }
+        if !connection.session.server.keeps(Duty::LinesJoined)
+            && let Some(piece) = splitter.finish()
+        {
+            let step = begin(connection, &piece);
+            splitter = LineSplitter::new(connection.session.server.config().max_line_bytes);
+            turn = None;
+            runtime.block_on(connection.proceed(step));
         }
     }
     if let Some(line) = splitter.finish() {

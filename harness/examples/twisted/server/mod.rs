@@ -7,6 +7,7 @@ mod features;
 mod notices;
 mod robustness;
 mod stdio;
+mod real;
 mod twist;
 
 #[allow(unused_imports, reason = "one of the two programs that share this module lists the twists")]

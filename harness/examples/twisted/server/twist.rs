@@ -147,6 +147,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Twist> {
         super::notices::TWISTS,
         super::robustness::TWISTS,
         super::stdio::TWISTS,
+        super::real::TWISTS,
     ]
     .into_iter()
     .flatten()
