@@ -352,7 +352,7 @@ fn judge_document(solo: &mut Solo<'_>, document: &Fetched, endpoint: &Url) {
 fn judge_resource(solo: &mut Solo<'_>, document: &Fetched, object: &Value, endpoint: &Url) {
     let value = object.get("resource");
     let text = value.and_then(Value::as_str).unwrap_or_default();
-    let url = Url::parse(text).ok().filter(|url| url.has_host());
+    let url = Url::parse(text).ok().filter(Url::has_host);
     let good = url.as_ref().is_some_and(|url| url.fragment().is_none() && is_own_kind(url));
     solo.judge.decide(RESOURCE, good, || {
         member(document, "resource", "identifier", "`resource` is no URL that could name a server", value)

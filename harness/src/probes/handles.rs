@@ -1,9 +1,10 @@
 //! State handles (2026-07-28): what a server hands out for later, and who may use it. The handles that can be recognised
 //! are the ids of tasks; what a tool returns of its own kind looks like any other text.
 
-use super::Solo;
 use super::auth::{Shown, show};
 use super::probe::{breach, probes};
+use super::{Call, Known, Solo};
+use crate::client::headers::mirrored_arguments;
 use crate::client::{Conversation, Outgoing, Reply};
 use crate::monitors::Breach;
 use crate::wire::Taint;
@@ -47,8 +48,13 @@ fn task(reply: &Reply) -> Option<String> {
     Some(result.get("taskId")?.as_str()?.to_owned())
 }
 
-async fn begin(talk: &mut Conversation, by: &str, name: &str, arguments: &Value) -> Option<String> {
-    let outgoing = compose(talk, "tools/call", json!({"name": name, "arguments": arguments}));
+async fn begin(talk: &mut Conversation, by: &str, known: &Known, call: &Call) -> Option<String> {
+    let params = json!({"name": call.tool, "arguments": call.arguments});
+    let mut outgoing = compose(talk, "tools/call", params);
+    let tool = known.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
+    if let Some(schema) = tool.and_then(|tool| tool.get("inputSchema")) {
+        outgoing.mirrored = mirrored_arguments(schema, &call.arguments);
+    }
     let ticket = talk.send(outgoing.deliberate(by, Taint::Message)).await;
     task(&talk.reply_within(&ticket, PATIENCE).await)
 }
@@ -74,10 +80,10 @@ async fn handles_are_no_keys(solo: &mut Solo<'_>) {
     let talk = &mut opened.talk;
     let mut handles = Vec::new();
     for call in &calls {
-        let Some(first) = begin(talk, solo.name, &call.tool, &call.arguments).await else { continue };
+        let Some(first) = begin(talk, solo.name, &known, call).await else { continue };
         handles.push(first);
         while handles.len() < HANDLES {
-            let Some(next) = begin(talk, solo.name, &call.tool, &call.arguments).await else { break };
+            let Some(next) = begin(talk, solo.name, &known, call).await else { break };
             handles.push(next);
         }
         break;

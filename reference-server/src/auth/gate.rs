@@ -5,9 +5,9 @@ use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
 
-use crate::auth::Grant;
 use crate::auth::authorization::BASIC_SCOPE;
 use crate::auth::denial::Denial;
+use crate::auth::{Grant, TestAuthorizationServer};
 use crate::faults::Duty;
 use crate::message::{Message, Payload};
 use crate::server::Server;
@@ -15,6 +15,7 @@ use crate::transport::{HttpReply, json_reply, not_allowed_reply};
 
 /// What the bearer of the token in the headers may do; whether that is enough for a message, [`step_up`] decides. Each request is looked at by itself: neither the connection nor
 /// a session remembers that an earlier one was let in.
+#[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
 pub(crate) fn admit(server: &Server, method: &Method, headers: &HeaderMap) -> Result<Grant, HttpReply> {
     let Some(authorization) = &server.config().authorization else { return Ok(Grant::everything()) };
     let admitted = bearer_token(headers).and_then(|token| authorization.grant(server, token));
@@ -48,6 +49,7 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, Denial> {
 
 /// Whether the grant is enough for every message of a body. What is missing comes in one challenge, together with what
 /// the token has already.
+#[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
 pub(crate) fn step_up(server: &Server, grant: &Grant, payload: &Payload<'_>) -> Result<(), HttpReply> {
     let Some(authorization) = &server.config().authorization else { return Ok(()) };
     if !server.keeps(Duty::ScopeChecked) {
@@ -83,7 +85,7 @@ fn needed_by(server: &Server, message: &Message) -> &'static str {
 pub(crate) fn is_open(server: &Server, path: &str) -> bool {
     let config = server.config();
     config.authorization.as_ref().is_some_and(|authorization| authorization.is_metadata(path))
-        || config.test_authorization_server.as_ref().is_some_and(|issuer| issuer.serves(path))
+        || (config.test_authorization_server.is_some() && TestAuthorizationServer::serves(path))
 }
 
 /// Answers a request for a path that is open to all.

@@ -21,10 +21,12 @@ pub(super) fn install() {
 }
 
 /// Whoever verifies tokens signs none.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the library prescribes the form")]
 fn no_signer(_: &Algorithm, _: &EncodingKey) -> Result<Box<dyn JwtSigner>, Error> {
     Err(ErrorKind::UnsupportedAlgorithm.into())
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the library prescribes the form")]
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {
     let (family, verification): (_, &'static dyn VerificationAlgorithm) = match algorithm {
         Algorithm::ES256 => (AlgorithmFamily::Ec, &ECDSA_P256_SHA256_FIXED),

@@ -319,7 +319,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Headers that repeat arguments of no tool are refused.",
         &[HttpRequest(|_, request| {
             let known = ["mcp-param-region", "mcp-param-limit", "mcp-param-exact", "mcp-param-tenant"];
-            let mut names = request.headers().keys().map(|name| name.as_str());
+            let mut names = request.headers().keys().map(hyper::header::HeaderName::as_str);
             names.any(|name| name.starts_with("mcp-param-") && !known.contains(&name)).then(|| empty(StatusCode::BAD_REQUEST))
         })],
     )

@@ -12,7 +12,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The task of one user is told to any other.",
         &[Neglect(Duty::TaskBound)],
     )
-    .also_seen(&["extension-tasks.isolation"])
+    .also_seen(&["extension-tasks.task.authorized-per-request"])
     .within(MODERN)
     .over(HTTP),
     fault(

@@ -231,12 +231,14 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
 
 /// What the sender of a request may do.
 #[cfg(feature = "enterprise")]
+#[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
 fn admit(server: &Server, method: &Method, headers: &HeaderMap) -> Result<Grant, Reply> {
     auth::admit(server, method, headers)
 }
 
 /// Without authorization, everybody may do everything.
 #[cfg(not(feature = "enterprise"))]
+#[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
 #[expect(clippy::unnecessary_wraps, reason = "with authorization not everybody is let in")]
 fn admit(_: &Server, _: &Method, _: &HeaderMap) -> Result<Grant, Reply> {
     Ok(Grant::everything())
@@ -244,11 +246,13 @@ fn admit(_: &Server, _: &Method, _: &HeaderMap) -> Result<Grant, Reply> {
 
 /// Whether the sender may do what a body asks for.
 #[cfg(feature = "enterprise")]
+#[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
 fn permit(server: &Server, grant: &Grant, payload: &Payload<'_>) -> Result<(), Reply> {
     auth::step_up(server, grant, payload)
 }
 
 #[cfg(not(feature = "enterprise"))]
+#[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
 #[expect(clippy::unnecessary_wraps, reason = "with authorization not everything is allowed")]
 fn permit(_: &Server, _: &Grant, _: &Payload<'_>) -> Result<(), Reply> {
     Ok(())

@@ -120,7 +120,7 @@ impl TestAuthorizationServer {
     }
 
     /// Whether one of its endpoints has this path.
-    pub(crate) fn serves(&self, path: &str) -> bool {
+    pub(crate) fn serves(path: &str) -> bool {
         METADATA.contains(&path) || matches!(path, "/jwks" | "/register" | "/authorize" | "/token" | "/mint")
     }
 

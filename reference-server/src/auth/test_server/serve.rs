@@ -43,7 +43,7 @@ pub async fn serve_test_authorization_server(
                 tasks.spawn(async move {
                     let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| async {
                         let (parts, body) = request.into_parts();
-                        Ok::<_, Infallible>(if issuer.serves(parts.uri.path()) {
+                        Ok::<_, Infallible>(if TestAuthorizationServer::serves(parts.uri.path()) {
                             issuer.answer(&parts, body).await
                         } else {
                             json_reply(404, String::new())
