@@ -38,6 +38,14 @@ official-suite:
 kill-matrix *ARGS:
     .ci/kill-matrix {{ARGS}}
 
+# What is generated: examples, pages, tables; with --quick without the runs of the kill matrix
+docs *ARGS:
+    .ci/docs {{ARGS}}
+
+# What takes too long for each change
+nightly:
+    .ci/nightly
+
 # How many requirements are decided
 coverage:
     cargo run --release -- list requirements --coverage

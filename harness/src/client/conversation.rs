@@ -178,6 +178,16 @@ impl Conversation {
         }
     }
 
+    /// Whether every request carries credentials.
+    pub fn is_authorized(&self) -> bool {
+        match &self.link {
+            Link::Http(link) => {
+                link.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+            }
+            Link::Stdio { .. } => false,
+        }
+    }
+
     /// Where messages are posted.
     pub fn url(&self) -> Option<&Url> {
         match &self.link {

@@ -4,7 +4,7 @@ use super::base::{kind_of, shorten};
 use super::rule::monitors;
 use super::{Asked, Breach, Heard, Judge, Moment, State};
 use crate::protocol::{Era, Kind, Transport};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 monitors! {
     /// An error has an integer `code` and a string `message`. Clients show the one and decide by the other.
@@ -251,8 +251,16 @@ fn defined_codes_keep_their_meaning(moment: &Moment<'_>, judge: &mut Judge) {
     }
 }
 
-/// Whether the capabilities that an error demands were all declared by the request, as far as they go.
+/// Whether the capabilities that an error demands were all declared by the request, as far as they go. `elicitation`
+/// without a mode stands for forms, in the demand as in the declaration.
 fn names_declared(asked: &Asked, error: Option<&Value>) -> bool {
+    fn with_mode(capabilities: &Value) -> Value {
+        let mut capabilities = capabilities.clone();
+        if capabilities.get("elicitation").and_then(Value::as_object).is_some_and(Map::is_empty) {
+            capabilities["elicitation"] = json!({"form": {}});
+        }
+        capabilities
+    }
     fn within(wanted: &Value, declared: &Value) -> bool {
         match (wanted, declared) {
             (Value::Object(wanted), Value::Object(declared)) => wanted
@@ -268,7 +276,7 @@ fn names_declared(asked: &Asked, error: Option<&Value>) -> bool {
         .and_then(|params| params.pointer("/_meta/io.modelcontextprotocol~1clientCapabilities"));
     match (wanted, declared) {
         (Some(wanted @ Value::Object(members)), Some(declared)) if !members.is_empty() => {
-            within(wanted, declared)
+            within(&with_mode(wanted), &with_mode(declared))
         }
         _ => false,
     }

@@ -29,6 +29,19 @@ fn discover_is_answered(moment: &Moment<'_>, judge: &mut Judge) {
             && asked.meta_version().and_then(|version| version.parse().ok()) == moment.state.revision;
         if ours {
             let code = message.error_code();
+            if code == Some(-32602) {
+                judge.broke(
+                    "discover.no-params-needed",
+                    Breach::new(
+                        "refused",
+                        "`server/discover` with `_meta` alone was refused for its parameters",
+                    )
+                    .expected(&["a result"])
+                    .actual("error -32602")
+                    .at(moment.record)
+                    .see("discover.implemented"),
+                );
+            }
             judge.broke(
                 "discover.implemented",
                 Breach::new("refused", "`server/discover` was refused")

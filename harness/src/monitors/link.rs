@@ -37,6 +37,8 @@ pub struct LinkState {
     pub unreadable_sent: u32,
     /// Whether an array was sent on purpose where the revision has none.
     pub array_sent: bool,
+    /// Errors without an id that came while everything sent had a readable one, as far as they are kept.
+    pub errors_without_id: Vec<u64>,
     /// Requests that were not answered within the time-out.
     pub timed_out: HashSet<Id>,
     /// Requests of ours that were sent after something on purpose, by the same probe: they are there to see whether the
@@ -294,6 +296,10 @@ impl LinkState {
         }
         self.spoke = true;
         self.group += 1;
+        let nameless = *message.kind() == Kind::Error && message.id().is_none_or(Id::is_null);
+        if nameless && self.unreadable_sent == 0 && self.errors_without_id.len() < STRAYS {
+            self.errors_without_id.push(record.seq);
+        }
         if let (Kind::Request, Some(id), Some(method)) = (message.kind(), message.id(), message.method()) {
             self.asked_by_server.push(AskedByServer {
                 id: id.clone(),

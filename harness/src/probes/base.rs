@@ -101,7 +101,7 @@ async fn answers_carry_the_id_of_the_request(stage: &mut Stage<'_>) {
         // No id of another request, should it come back as a number.
         Id::string("900719925"),
         Id::string(""),
-        Id::string("a b"),
+        Id::string(" A b "),
         Id::string("ключ-鍵-🔑"),
         Id::string(&"long".repeat(256)),
     ];

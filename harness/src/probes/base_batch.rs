@@ -74,6 +74,7 @@ async fn batches_are_served(stage: &mut Stage<'_>) {
 
 async fn batch_is_served(stage: &mut Stage<'_>) -> bool {
     const RECEIVED: &str = "base.batch.received";
+    const STREAMED: &str = "http.sse.batch-responses-delivered";
     let (first, second) = (stage.talk.fresh_id(), stage.talk.fresh_id());
     let unknown = json!({"requestId": "mcprove-never-sent", "reason": "none"});
     let told = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": unknown});
@@ -89,9 +90,14 @@ async fn batch_is_served(stage: &mut Stage<'_>) -> bool {
     };
     let wait = if one.result().is_some() { stage.talk.timeouts().request } else { Duration::ZERO };
     let other = stage.talk.reply_within(&ticket_for(&second, &seen.ticket), wait).await;
+    let streamed = stage.transport() == Transport::Http
+        && stage.talk.head(&seen.ticket).await.is_ok_and(|head| head.is_event_stream());
     match (&one, &other) {
         (Reply::Result(one), Reply::Result(other)) => {
             stage.judge.held(RECEIVED);
+            if streamed {
+                stage.judge.held(STREAMED);
+            }
             judge_answers(stage, &seen.ticket, (&first, one), (&second, other)).await;
             true
         }
@@ -105,6 +111,11 @@ async fn batch_is_served(stage: &mut Stage<'_>) -> bool {
         }
         _ => {
             let worse = if one.result().is_some() { &other } else { &one };
+            if streamed && (one.result().is_some() || other.result().is_some()) {
+                let text = "the stream of a batch lacks a response";
+                let breach = breach("lacks", text, &seen.ticket, worse);
+                stage.judge.broke(STREAMED, breach.expected(&["a response for each request"]).see(RECEIVED));
+            }
             stage.judge.broke(
                 RECEIVED,
                 breach("not-served", "a batch of two pings was not served", &seen.ticket, worse)

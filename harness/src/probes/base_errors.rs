@@ -224,6 +224,8 @@ fn judge_invalid_request(stage: &mut Stage<'_>, name: &str, seen: &Provoked, mod
     match class(&seen.reply) {
         Class::Result => stage.judge.broke(ID, wrong().pointer("/result")),
         Class::Error(-32600) => stage.judge.held(ID),
+        // Parameters that are none make the request invalid, and are invalid parameters too.
+        Class::Error(-32602) if name == "scalar-params" => stage.judge.held(ID),
         // A header mirrors the method, so a server may look at that first.
         Class::Error(-32602 | -32700 | -32020) if modern => stage.judge.held(ID),
         Class::Error(_) => stage.judge.broke(ID, wrong().quality().pointer("/error/code")),

@@ -281,6 +281,15 @@ async fn opened_oddly(solo: &mut Solo<'_>, opened: &mut Opened, reply: &Reply) {
                 .reply(&between)
                 .pointer("/error"),
         ),
+        Reply::Silence(_) => solo.judge.broke(
+            PING,
+            Breach::new(
+                "before-initialized",
+                "a ping between `initialize` and `initialized` was not answered",
+            )
+            .expected(&["an empty result"])
+            .reply(&between),
+        ),
         _ => {}
     }
     let ticket = talk.send(Outgoing::notification("notifications/initialized", Some(json!({})))).await;

@@ -298,8 +298,9 @@ impl Process {
         let pipe = self.stdin.lock().await.pipe.take();
         if let Some(pipe) = pipe {
             self.shared.reached(ShutdownStep::StdinClosed);
-            drop(pipe);
+            // Told first: what the process does about it may be seen before this task goes on.
             self.shared.observe(Event::StdinClosed);
+            drop(pipe);
         }
     }
 

@@ -15,6 +15,7 @@ mod notices;
 mod robustness;
 mod stdio;
 mod real;
+mod values;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
@@ -41,9 +42,17 @@ fn main() -> ExitCode {
         return server::run(name).unwrap_or(ExitCode::from(2));
     }
     let mut trials = Vec::new();
-    for case in [base::CASES, batch::CASES, notices::CASES, robustness::CASES, stdio::CASES, real::CASES]
-        .into_iter()
-        .flatten()
+    for case in [
+        base::CASES,
+        batch::CASES,
+        notices::CASES,
+        real::CASES,
+        robustness::CASES,
+        stdio::CASES,
+        values::CASES,
+    ]
+    .into_iter()
+    .flatten()
     {
         let name = format!("{}_{}_{}", case.only.replace(',', "+"), case.twist, case.revision);
         let found = case.found.iter().map(|(id, outcome)| (*id, Some(*outcome))).collect();

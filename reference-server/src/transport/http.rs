@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN};
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
@@ -19,7 +20,10 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 
-use crate::faults::{Arrived, Duty, HttpAsked};
+#[cfg(feature = "enterprise")]
+use crate::auth;
+use crate::auth::{Grant, Principal};
+use crate::faults::{Arrived, Duty};
 use crate::legacy::{Session, answer};
 use crate::message::{self, INVALID_REQUEST, Message, Object, Payload, RpcError};
 use crate::message::{METHOD_NOT_FOUND, PARSE_ERROR};
@@ -73,8 +77,13 @@ impl Drop for Shutdown {
 /// closes all connections and sessions.
 ///
 /// # Errors
-/// None at present: failures of single connections, and of accepting them, are overcome.
+/// [`crate::Config::test_authorization_server`] is set, and the listener is not on a loopback address. Failures of single
+/// connections, and of accepting them, are overcome.
 pub async fn serve_http(server: Server, listener: TcpListener) -> std::io::Result<()> {
+    #[cfg(feature = "enterprise")]
+    if server.config().test_authorization_server.is_some() {
+        auth::refuse_others(&listener)?;
+    }
     let connections = Connections::new(server.config().max_connections);
     let shared = Arc::new(Shared {
         sessions: Sessions::new(server.clone()),
@@ -154,7 +163,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply
     }
     let Some(faults) = shared.server.faults() else { return Ok(route(&shared, request).await) };
     let mut request = request;
-    let asked = HttpAsked::of(&request);
+    let asked = faults.http_asked(&request);
     let mut reply = match faults.http_request(&mut request) {
         Some(reply) => reply,
         None => route(&shared, request).await,
@@ -172,14 +181,22 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
     if let Err(refusal) = check_caller(server, &parts.uri, &parts.headers) {
         return error(403, None, &refusal, server.newest());
     }
+    #[cfg(feature = "enterprise")]
+    if auth::is_open(server, parts.uri.path()) {
+        return auth::open(server, &parts, body).await;
+    }
+    let grant = match admit(server, &parts.method, &parts.headers) {
+        Ok(grant) => grant,
+        Err(refusal) => return refusal,
+    };
     let has_sse = server.serves(Revision::V2024_11_05);
     let legacy = server.serves_legacy();
     match (parts.uri.path(), &parts.method) {
         ("/mcp", &Method::POST) => match read_body(shared, &parts.headers, body).await {
-            Ok(body) => post(shared, &parts.headers, &body).await,
+            Ok(body) => post(shared, &parts.headers, &grant, &body).await,
             Err(refusal) => refusal,
         },
-        ("/mcp", &Method::GET) if legacy => match find_session(shared, &parts.headers) {
+        ("/mcp", &Method::GET) if legacy => match find_session(shared, &parts.headers, &grant.principal) {
             Ok(_) if !accepts_events(&parts.headers) => empty(StatusCode::NOT_ACCEPTABLE),
             Ok(session) => {
                 let last = parts.headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or_default());
@@ -189,7 +206,7 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
             }
             Err(refusal) => refusal.reply(server),
         },
-        ("/mcp", &Method::DELETE) if legacy => match find_session(shared, &parts.headers) {
+        ("/mcp", &Method::DELETE) if legacy => match find_session(shared, &parts.headers, &grant.principal) {
             Ok(_) => {
                 let id = parts.headers.get(SESSION_ID).and_then(|id| id.to_str().ok());
                 let deleted = id.is_some_and(|id| shared.sessions.delete(id));
@@ -199,15 +216,53 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
         },
         ("/mcp", _) if legacy => not_allowed("GET, POST, DELETE"),
         ("/mcp", _) => not_allowed("POST"),
-        ("/sse", &Method::GET) if has_sse => http_legacy_sse::open(server, &shared.clients),
+        ("/sse", &Method::GET) if has_sse => {
+            http_legacy_sse::open(server, &shared.clients, grant.principal.clone())
+        }
         ("/sse", _) if has_sse => not_allowed("GET"),
         ("/messages", &Method::POST) if has_sse => match read_body(shared, &parts.headers, body).await {
-            Ok(body) => http_legacy_sse::post(&shared.clients, parts.uri.query(), &body).await,
+            Ok(body) => messages(shared, &parts, &grant, &body).await,
             Err(refusal) => refusal,
         },
         ("/messages", _) if has_sse => not_allowed("POST"),
         _ => empty(StatusCode::NOT_FOUND),
     }
+}
+
+/// What the sender of a request may do.
+#[cfg(feature = "enterprise")]
+fn admit(server: &Server, method: &Method, headers: &HeaderMap) -> Result<Grant, Reply> {
+    auth::admit(server, method, headers)
+}
+
+/// Without authorization, everybody may do everything.
+#[cfg(not(feature = "enterprise"))]
+#[expect(clippy::unnecessary_wraps, reason = "with authorization not everybody is let in")]
+fn admit(_: &Server, _: &Method, _: &HeaderMap) -> Result<Grant, Reply> {
+    Ok(Grant::everything())
+}
+
+/// Whether the sender may do what a body asks for.
+#[cfg(feature = "enterprise")]
+fn permit(server: &Server, grant: &Grant, payload: &Payload<'_>) -> Result<(), Reply> {
+    auth::step_up(server, grant, payload)
+}
+
+#[cfg(not(feature = "enterprise"))]
+#[expect(clippy::unnecessary_wraps, reason = "with authorization not everything is allowed")]
+fn permit(_: &Server, _: &Grant, _: &Payload<'_>) -> Result<(), Reply> {
+    Ok(())
+}
+
+/// A message of HTTP+SSE.
+async fn messages(shared: &Shared, parts: &Parts, grant: &Grant, body: &[u8]) -> Reply {
+    if shared.server.is_protected()
+        && let Ok(payload) = message::read(body)
+        && let Err(refusal) = permit(&shared.server, grant, &payload)
+    {
+        return refusal;
+    }
+    http_legacy_sse::post(&shared.clients, parts.uri.query(), &grant.principal, body).await
 }
 
 /// Refuses what a page in a browser may have been tricked into sending: foreign origins, and hosts that are not ours.
@@ -308,7 +363,11 @@ impl NoSession {
 }
 
 /// The session that the headers name, if the protocol version is one that a session can have.
-fn find_session(shared: &Shared, headers: &HeaderMap) -> Result<Arc<HttpSession>, NoSession> {
+fn find_session(
+    shared: &Shared,
+    headers: &HeaderMap,
+    principal: &Principal,
+) -> Result<Arc<HttpSession>, NoSession> {
     let refuse = |status, message| Err(NoSession { status, message });
     for version in headers.get_all(PROTOCOL_VERSION) {
         let known = version.to_str().ok().and_then(|version| Revision::parse(version.trim()));
@@ -324,7 +383,7 @@ fn find_session(shared: &Shared, headers: &HeaderMap) -> Result<Arc<HttpSession>
     if ids.any(|other| other != id) {
         return refuse(400, "Invalid request: Mcp-Session-Id has two values");
     }
-    match id.to_str().ok().and_then(|id| shared.sessions.find(id)) {
+    match id.to_str().ok().and_then(|id| shared.sessions.find(id, principal)) {
         Some(session) => Ok(session),
         None => refuse(404, "Session not found: initialize again"),
     }
@@ -346,7 +405,7 @@ fn is_modern(server: &Server, headers: &HeaderMap, params: &Object) -> bool {
     }
 }
 
-async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
+async fn post(shared: &Shared, headers: &HeaderMap, grant: &Grant, body: &[u8]) -> Reply {
     let server = &shared.server;
     let none = Object::new();
     let body = match server.arrived(body) {
@@ -357,16 +416,20 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
     let payload = match message::read(&body) {
         Ok(payload) => payload,
         Err(unreadable) => {
-            let session = find_session(shared, headers).ok();
+            let session = find_session(shared, headers, &grant.principal).ok();
             let revision = session.map_or(server.newest(), |session| session.core.error_revision());
             let refusal = unreadable.response(revision);
             pause(server, &refusal).await;
             return json(400, refusal);
         }
     };
+    if let Err(refusal) = permit(server, grant, &payload) {
+        return refusal;
+    }
     let payload = match payload {
         Payload::Single(Message::Request(request)) if is_modern(server, headers, &request.params) => {
-            return http_modern::post(server, headers, request, shared.closing.subscribe()).await;
+            let (principal, closing) = (grant.principal.clone(), shared.closing.subscribe());
+            return http_modern::post(server, headers, request, principal, closing).await;
         }
         Payload::Single(Message::Notification(note)) if is_modern(server, headers, &note.params) => {
             return http_modern::notified(server, headers, &note);
@@ -380,11 +443,11 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
         Payload::Single(Message::Request(request))
             if request.method == "initialize" && !headers.contains_key(SESSION_ID) =>
         {
-            return initialize(shared, request).await;
+            return initialize(shared, grant.principal.clone(), request).await;
         }
         other => other,
     };
-    match find_session(shared, headers) {
+    match find_session(shared, headers, &grant.principal) {
         Ok(session) => session.post(payload, prefers_events(headers)).await,
         Err(refusal) => {
             let (id, code) = match &payload {
@@ -400,8 +463,8 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
 }
 
 /// Begins a session; only a handshake that succeeds gets an id.
-async fn initialize(shared: &Shared, request: message::Request) -> Reply {
-    let core = Session::new(shared.server.clone(), false);
+async fn initialize(shared: &Shared, principal: Principal, request: message::Request) -> Reply {
+    let core = Session::new(shared.server.clone(), principal);
     // The handshake takes no time and says nothing before its answer.
     let (sender, _receiver) = queue();
     let sink = crate::context::Sink::Queue(sender);

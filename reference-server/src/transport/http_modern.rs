@@ -4,6 +4,7 @@ use hyper::HeaderMap;
 use hyper::StatusCode;
 use tokio::sync::{mpsc, watch};
 
+use crate::auth::Principal;
 use crate::context::Sink;
 use crate::message::{Notification, Request, RpcError};
 use crate::modern::{self, MirrorHeaders, ModernAnswer};
@@ -27,9 +28,10 @@ pub(crate) async fn post(
     server: &Server,
     headers: &HeaderMap,
     request: Request,
+    principal: Principal,
     closing: watch::Receiver<bool>,
 ) -> Reply {
-    let admitted = match modern::admit(server, Some(headers), &request) {
+    let mut admitted = match modern::admit(server, Some(headers), &request) {
         Ok(admitted) => admitted,
         Err(error) => {
             let refusal = modern::response(server, &request, Err(error));
@@ -37,6 +39,7 @@ pub(crate) async fn post(
             return plain(refusal);
         }
     };
+    admitted.1.principal = principal;
     let (sender, mut messages) = queue();
     let mut work = Box::pin(modern::answer(server.clone(), admitted, request, Sink::Queue(sender), closing));
     let first = tokio::select! {

@@ -10,6 +10,7 @@ use hyper::StatusCode;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast};
 
+use crate::auth::Principal;
 use crate::context::Sink;
 use crate::faults::Duty;
 use crate::legacy::{Exchange, Session, take_in};
@@ -93,7 +94,8 @@ impl HttpSession {
     pub(crate) async fn post(self: &Arc<Self>, payload: Payload<'_>, prefers_events: bool) -> Reply {
         let log = self.new_log();
         let reader = log.attach(0);
-        let mut work = match take_in(&self.core, payload, Sink::Stream(Arc::clone(&log))) {
+        let sink = self.misused(Duty::ProgressOnOwnStream).unwrap_or_else(|| Arc::clone(&log));
+        let mut work = match take_in(&self.core, payload, Sink::Stream(sink)) {
             Exchange::Accepted => return empty(StatusCode::ACCEPTED),
             Exchange::Refused(error) => {
                 pause(&self.core.server, &error).await;
@@ -102,6 +104,10 @@ impl HttpSession {
             Exchange::Serving(work) => work,
         };
         match poll_once(&mut work).await {
+            Poll::Ready(Some(answer)) if let Some(stream) = self.misused(Duty::ResponsesOnOwnStream) => {
+                stream.append_now(answer);
+                return empty(StatusCode::ACCEPTED);
+            }
             // Most requests end here: nothing was said before the answer, and nothing has to be resumed.
             Poll::Ready(Some(answer)) if log.is_empty() && !prefers_events => return json(200, answer),
             Poll::Ready(answer) => log.end(answer),
@@ -120,12 +126,23 @@ impl HttpSession {
         }
     }
 
+    /// The GET stream, where a fault makes it say what belongs elsewhere.
+    fn misused(&self, duty: Duty) -> Option<Arc<EventLog>> {
+        if self.core.server.keeps(duty) {
+            return None;
+        }
+        lock(&self.streams).general.last().cloned()
+    }
+
     /// An event stream; from 2025-11-25 on its first event gives the client an id to resume from.
     fn stream(self: &Arc<Self>, reader: Reader, is_new: bool) -> Reply {
         let primes = self.revision() >= Revision::V2025_11_25;
         let prime = is_new && primes && self.core.server.keeps(Duty::PrimingEvent);
+        let lasts = self.core.server.keeps(Duty::DisconnectIsNoCancellation);
+        let lost = (!lasts).then(|| EndsWhenLost(Arc::clone(reader.log())));
         let session = Arc::clone(self);
         events(FedBody::new(|out| async move {
+            let _lost = lost;
             let closing = session.closing.notified();
             tokio::pin!(closing);
             closing.as_mut().enable();
@@ -184,15 +201,17 @@ impl HttpSession {
                     Err(RecvError::Closed) => return,
                 },
             };
-            let Some(message) = self.core.notification_for(&change) else {
+            let messages = self.core.notifications_for(&change);
+            if messages.is_empty() {
                 continue;
-            };
+            }
             let mut streams = lock(&self.streams);
             if let Some(newest) = streams.general.last().cloned() {
                 let kept: Vec<u64> = streams.resumable.iter().map(|log| log.stream()).collect();
                 streams.general.retain(|log| log.is_attached() || kept.contains(&log.stream()));
                 let read = streams.general.iter().rev().find(|log| log.is_attached());
-                read.unwrap_or(&newest).append_now(message);
+                let stream = read.unwrap_or(&newest);
+                messages.into_iter().for_each(|message| stream.append_now(message));
             }
         }
     }
@@ -207,6 +226,15 @@ impl HttpSession {
     fn is_busy(&self) -> bool {
         let streams = lock(&self.streams);
         !self.core.in_flight.is_empty() || streams.resumable.iter().any(|log| log.is_attached())
+    }
+}
+
+/// A fault: the stream ends for good with its connection.
+struct EndsWhenLost(Arc<EventLog>);
+
+impl Drop for EndsWhenLost {
+    fn drop(&mut self) {
+        self.0.end(None);
     }
 }
 
@@ -228,7 +256,11 @@ impl Sessions {
 
     /// Registers a session whose handshake has begun; returns its id.
     pub(crate) fn open(&self, core: Arc<Session>) -> String {
-        let id = random_id();
+        let id = if self.server.keeps(Duty::SessionIdRandom) {
+            random_id()
+        } else {
+            format!("session-{:016}", self.server.number_session())
+        };
         let session = HttpSession::new(core, self.now());
         let mut table = lock(&self.table);
         if table.len() >= self.server.config().max_sessions {
@@ -242,8 +274,12 @@ impl Sessions {
         id
     }
 
-    pub(crate) fn find(&self, id: &str) -> Option<Arc<HttpSession>> {
+    /// The session with this id, which is that of its principal: to others there is none.
+    pub(crate) fn find(&self, id: &str, principal: &Principal) -> Option<Arc<HttpSession>> {
         let session = lock(&self.table).get(id).cloned()?;
+        if session.core.principal != *principal && self.server.keeps(Duty::SessionBound) {
+            return None;
+        }
         session.last_used.store(self.now(), Ordering::Relaxed);
         Some(session)
     }

@@ -18,5 +18,7 @@ pub use http::serve_http;
 pub use stdio::{serve_stdio, serve_stream};
 
 pub(crate) use http_reply::Reply as HttpReply;
+#[cfg(feature = "enterprise")]
+pub(crate) use http_reply::{error as error_reply, json as json_reply, not_allowed as not_allowed_reply};
 pub(crate) use queue::Outgoing;
 pub(crate) use sse::EventLog;

@@ -148,6 +148,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Twist> {
         super::robustness::TWISTS,
         super::stdio::TWISTS,
         super::real::TWISTS,
+        super::values::TWISTS,
     ]
     .into_iter()
     .flatten()
