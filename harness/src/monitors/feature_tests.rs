@@ -178,7 +178,7 @@ fn tainted_answers_are_left_alone() {
 fn contents_of_a_later_revision_are_found() {
     let audio = json!({"content": [{"type": "audio", "data": "aGk=", "mimeType": "audio/wav"}]});
     let verdicts = result_in(OLDEST, "tools/call", json!({"name": "t"}), audio.clone());
-    assert_broken(&verdicts, &["content.known-type"]);
+    assert_broken(&verdicts, &["content.known-type", "versioning.negotiated-version-respected"]);
     let verdicts = result_in(LEGACY, "tools/call", json!({"name": "t"}), audio);
     assert_broken(&verdicts, &[]);
     verdicts.assert_held("content.audio");
