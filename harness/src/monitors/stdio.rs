@@ -311,8 +311,11 @@ fn the_process_ends_when_asked(moment: &Moment<'_>, judge: &mut Judge) {
     let state = moment.state;
     let Some(closed) = state.link.stdin_closed.filter(|_| state.link.spoke) else { return };
     let waited = moment.record.at.saturating_sub(closed).as_secs_f64();
-    // A request in progress may keep it a while longer.
-    let idle = state.unanswered().all(|asked| asked.is_tainted() || state.link.timed_out.contains(&asked.id));
+    // A request in progress may keep it a while longer; what was cancelled and what only listens is none.
+    let idle = state.unanswered().all(|asked| {
+        let over = asked.cancelled || asked.method == "subscriptions/listen";
+        over || asked.is_tainted() || state.link.timed_out.contains(&asked.id)
+    });
     match after {
         ShutdownStep::StdinClosed => {
             judge.held(EOF);

@@ -225,7 +225,7 @@ async fn meet(stage: &mut Stage<'_>, task: &mut Running) {
     if asked {
         stage.of_task("tasks/get", &task.id).await;
     }
-    stage.talk.hold_answers(false);
+    stage.talk.release_answers();
     let reply = stage.talk.reply_within(&ticket, PATIENCE).await;
     let (got_ticket, got) = stage.of_task("tasks/get", &task.id).await;
     if let Some(status) = status_of(&got) {
@@ -353,7 +353,7 @@ async fn tasks_can_be_cancelled(stage: &mut Stage<'_>) {
     }
     stage.of_task("tasks/get", &id).await;
     let (_, cancelled) = stage.of_task("tasks/cancel", &id).await;
-    stage.talk.hold_answers(false);
+    stage.talk.release_answers();
     if let Reply::Silence(_) = stage.talk.reply_within(&waiting, PATIENCE).await {
         stage.talk.note_timed_out(&waiting);
     }

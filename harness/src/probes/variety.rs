@@ -1,9 +1,10 @@
 //! Tools that are called with more than one set of arguments: some results break what others keep.
 
 use super::probe::probes;
+use super::tour::give_up;
 use super::{Call, Stage};
 use crate::client::headers::mirrored_arguments;
-use crate::client::{Outgoing, Ticket};
+use crate::client::{Outgoing, Reply, Ticket};
 use crate::generate::{Mode, Seeded, ValueGenerator};
 use crate::protocol::{Era, Transport};
 use serde_json::{Value, json};
@@ -15,6 +16,8 @@ const MOST_TOOLS: usize = 12;
 const TIMES: u64 = 8;
 /// A tool that took longer is not called again.
 const QUICK: Duration = Duration::from_millis(400);
+/// How long the calls of one tool are waited for, at least.
+const AT_LEAST: Duration = Duration::from_millis(150);
 /// How long all calls may take.
 const BUDGET: Duration = Duration::from_secs(3);
 
@@ -89,9 +92,14 @@ async fn results_fit_for_other_arguments(stage: &mut Stage<'_>) {
             }
             tickets.push(stage.talk.send(outgoing).await);
         }
+        // What takes much longer than before was asked for by its arguments.
+        let enough = (Instant::now() + (call.took * 4).max(AT_LEAST)).min(deadline);
         for ticket in &tickets {
-            let left = deadline.saturating_duration_since(Instant::now());
-            stage.talk.reply_within(ticket, left.max(Duration::from_millis(50))).await;
+            let left = enough.saturating_duration_since(Instant::now());
+            let reply = stage.talk.reply_within(ticket, left.max(Duration::from_millis(5))).await;
+            if matches!(reply, Reply::Silence(_)) {
+                give_up(stage, ticket).await;
+            }
         }
         if stage.talk.gone().is_some() || Instant::now() >= deadline {
             return;

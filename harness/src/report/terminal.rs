@@ -409,7 +409,9 @@ impl Page {
     }
 
     fn notices(&mut self, state: &RunState) {
-        let notices = state.notices();
+        // Units come to their ends in any order.
+        let mut notices = state.notices().to_vec();
+        notices.sort();
         if notices.is_empty() {
             return;
         }
