@@ -24,10 +24,10 @@ measure *ARGS:
 bench-peers *ARGS:
     .ci/bench-peers {{ARGS}}
 
-# The findings on real servers against those that are kept; needs node, npm and python3
-real *ARGS:
+# What is found on real servers against what is known of them: just zoo --few; needs node, npm and python3
+zoo *ARGS:
     cargo build --release
-    fixtures/real/check.py {{ARGS}}
+    .ci/zoo {{ARGS}}
 
 # The official conformance suite against the reference server; needs npm and python3
 official-suite:
@@ -37,6 +37,14 @@ official-suite:
 # Is every fault that the reference server can have seen, and nothing else?
 kill-matrix *ARGS:
     .ci/kill-matrix {{ARGS}}
+
+# What is generated: examples, pages, tables; with --quick without the runs of the kill matrix
+docs *ARGS:
+    .ci/docs {{ARGS}}
+
+# What takes too long for each change
+nightly:
+    .ci/nightly
 
 # How many requirements are decided
 coverage:

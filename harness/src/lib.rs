@@ -12,6 +12,8 @@ pub mod client;
 pub mod generate;
 pub mod monitors;
 pub mod probes;
+pub mod baseline;
+pub mod docs;
 pub mod check;
 pub mod report;
 pub mod suite;

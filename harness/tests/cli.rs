@@ -86,7 +86,12 @@ fn help_of_each_verb() {
 
 #[test]
 fn explain_tells_everything() {
-    snapshot!("explain", run(&["explain", "base.error.method-not-found-code"]).whole());
+    let whole = run(&["explain", "base.error.method-not-found-code"]).whole();
+    // The examples are generated; a test holds them against the pages.
+    let (before, rest) = whole.split_once("A server that keeps it").unwrap();
+    let (examples, after) = rest.split_once("How to mend a server").unwrap();
+    assert!(examples.contains("A server that breaks it"), "{whole}");
+    snapshot!("explain", format!("{before}How to mend a server{after}"));
     for id in ["stdio.newline-delimited", "ping.periodic", "robustness.numbers", "http.endpoint.single"] {
         let ran = run(&["explain", id]);
         assert_eq!(ran.code, Some(0), "{}", ran.whole());
@@ -105,7 +110,8 @@ fn requirements_are_listed() {
     let document = run(&["list", "requirements", "--output-format", "json"]).json();
     valid("requirements-v1.schema.json", &document);
     let counts = &document["coverage"];
-    let sum = ["decided", "not_observable", "no_check"].map(|name| counts[name].as_u64().unwrap());
+    let sum =
+        ["decided", "conditional", "not_observable", "no_check"].map(|name| counts[name].as_u64().unwrap());
     assert_eq!(counts["requirements"].as_u64(), Some(sum.into_iter().sum()));
     assert!(sum[0] > 0);
     for what in ["monitors", "probes"] {
@@ -530,16 +536,64 @@ fn a_sandbox_is_put_around_the_command() {
 }
 
 #[test]
-fn shards_are_parts_of_the_whole() {
-    let count = |extra: &[&str]| {
-        let args = ["check", "--only", "base", "--revision", "2025-11-25", "--output-format", "json"];
+fn a_real_sandbox_hides_what_is_outside() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut probe = Command::new("bwrap");
+    probe.args(["--ro-bind", "/", "/", "--unshare-all", "--dev", "/dev", "--proc", "/proc", "true"]);
+    if !probe.output().is_ok_and(|output| output.status.success()) {
+        eprintln!("left out: bubblewrap is not installed, or may not make namespaces here");
+        return;
+    }
+    // The server looks around before it serves, and tells on standard error.
+    let look = format!(
+        "touch here 2>/dev/null && echo WROTE >&2; touch /tmp/there && echo TMP:$(ls -A /tmp | wc -l) >&2; \
+         (exec 3<>/dev/tcp/127.0.0.1/$PORT) 2>/dev/null && echo REACHED >&2; exec {PROGRAM} serve"
+    );
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let check = |sandbox: &[&str]| {
+        let env = format!("PORT={port}");
+        let args = ["check", "--only", "base.response.same-id", "--revision", "2025-11-25", "--env", &env];
+        let ran = run_in(folder.path(), &[&args, sandbox, &["--", "bash", "-c", &look]].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.whole());
+        let transcripts = folder.path().join(".mcprove/latest/transcripts");
+        let files = std::fs::read_dir(transcripts).unwrap();
+        let text: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+        // The command names the words too.
+        text.lines().filter(|line| line.contains("\"event\":\"stderr\"")).collect::<String>()
+    };
+    let open = check(&[]);
+    assert!(open.contains("WROTE") && open.contains("REACHED"), "{open}");
+    std::fs::remove_file(folder.path().join("here")).unwrap();
+    let closed = check(&["--sandbox"]);
+    assert!(!closed.contains("WROTE") && !closed.contains("REACHED"), "{closed}");
+    assert!(closed.contains("TMP:"), "{closed}");
+    assert!(!folder.path().join("here").exists());
+}
+
+#[test]
+fn all_shards_together_are_the_whole() {
+    let rows = |extra: &[&str]| {
+        let args = ["check", "--only", "base,ping", "--revision", "2025-11-25", "--output-format", "json"];
         let ran = run(&[&args, extra, &["--", PROGRAM, "serve"]].concat());
         assert_eq!(ran.code, Some(0), "{}", ran.whole());
-        ran.json()["results"].as_array().unwrap().len()
+        let rows = ran.json()["results"].as_array().unwrap().clone();
+        let row = |row: &Value| {
+            ["requirement", "revision", "transport", "outcome"].map(|key| row[key].clone().to_string())
+        };
+        rows.iter().map(row).collect::<Vec<_>>()
     };
-    let parts = [count(&["--shard", "1/2"]), count(&["--shard", "2/2"])];
-    assert!(parts[0] > 0 && parts[1] > 0);
-    assert_eq!(parts[0] + parts[1], count(&[]));
+    let mut parts = Vec::new();
+    for shard in ["1/3", "2/3", "3/3"] {
+        let part = rows(&["--shard", shard]);
+        assert!(!part.is_empty(), "{shard}");
+        parts.extend(part);
+    }
+    parts.sort();
+    let mut whole = rows(&[]);
+    whole.sort();
+    // Each once, and with the same outcome as in the whole.
+    assert_eq!(parts, whole);
 }
 
 #[test]
@@ -550,4 +604,39 @@ fn a_rate_keeps_messages_apart() {
     assert_eq!(ran.code, Some(0), "{}", ran.whole());
     // Handshake, the requests with ids of every kind, and those of the other probes that always run.
     assert!(since.elapsed() > Duration::from_millis(500), "{:?}", since.elapsed());
+}
+
+#[test]
+fn shards_of_the_kill_matrix_share_the_faults() {
+    let ids = |shard: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let args = ["kill-matrix", "--fault", "ping", "--output-format", "json"];
+        let ran = run_in(folder.path(), &[&args, shard].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.whole());
+        let faults = ran.json()["faults"].as_array().unwrap().clone();
+        faults.iter().map(|fault| fault["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let mut parts = [ids(&["--shard", "1/2"]), ids(&["--shard", "2/2"])].concat();
+    parts.sort();
+    let mut whole = ids(&[]);
+    whole.sort();
+    assert_eq!(parts, whole);
+}
+
+#[test]
+fn the_kill_matrix_writes_its_page_and_its_examples() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran =
+        run_in(folder.path(), &["kill-matrix", "--fault", "ping.empty-result", "--markdown", "matrix.md"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.whole());
+    let page = std::fs::read_to_string(folder.path().join("matrix.md")).unwrap();
+    assert!(page.contains("| `ping.empty-result` | MUST | `ping.empty-result/pong` | fail in "), "{page}");
+
+    let ran = run_in(folder.path(), &["kill-matrix", "--fault", "ping.empty-result", "--examples", "."]);
+    assert_eq!(ran.code, Some(0), "{}", ran.whole());
+    let first = std::fs::read_to_string(folder.path().join("ping.toml")).unwrap();
+    snapshot!("example_of_a_fault", &first);
+    // Nothing in it differs from run to run.
+    run_in(folder.path(), &["kill-matrix", "--fault", "ping.empty-result", "--examples", "."]);
+    assert_eq!(std::fs::read_to_string(folder.path().join("ping.toml")).unwrap(), first);
 }

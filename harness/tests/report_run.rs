@@ -287,7 +287,7 @@ fn the_schema_of_the_document_is_strict() {
     refuse(&|value| value["results"][0]["outcome"] = json!("fail"));
     refuse(&|value| value["summary"]["not_applicable"] = json!(1));
     refuse(&|value| value["error"] = json!({"code": 1, "message": "x"}));
-    assert_eq!(cases, 10 + 16 + 7);
+    assert_eq!(cases, 11 + 16 + 7);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! A check of a server that is not ours: the example built on `rmcp`, over stdio and over HTTP. What is found there is
-//! kept as a snapshot; each `fail` was looked at by hand (`fixtures/real/verdicts.toml` says why it is true).
+//! kept as a snapshot; each `fail` was looked at by hand (`fixtures/zoo/verdicts.toml` says why it is true).
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 

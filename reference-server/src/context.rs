@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::auth::Principal;
 use crate::faults::Duty;
 use crate::features::tasks::{Outlet, Owner, Task, legacy};
 use crate::features::{Level, ProgressGate};
@@ -119,9 +120,11 @@ impl RequestContext {
         };
         let caller = match &self.caller {
             Caller::Session(session) => Caller::Session(Arc::clone(session)),
-            Caller::Stateless(meta) => {
-                Caller::Stateless(RequestMeta { log_level: meta.log_level, client: meta.client })
-            }
+            Caller::Stateless(meta) => Caller::Stateless(RequestMeta {
+                log_level: meta.log_level,
+                client: meta.client,
+                principal: meta.principal.clone(),
+            }),
         };
         let sink = Sink::Task(Arc::clone(&task.outlet));
         let context = Self::new(self.server.clone(), self.revision, request, caller, sink, Held::default());
@@ -132,7 +135,8 @@ impl RequestContext {
     pub(crate) fn owner(&self) -> Owner {
         match &self.caller {
             Caller::Session(session) => Owner::Session(session.id),
-            Caller::Stateless(_) => Owner::Principal(self.principal().to_owned()),
+            Caller::Stateless(_) if !self.server.keeps(Duty::TaskBound) => Owner::Principal(String::new()),
+            Caller::Stateless(_) => Owner::Principal(self.principal().key()),
         }
     }
 
@@ -141,21 +145,18 @@ impl RequestContext {
         self.task.as_ref().map(|task| legacy::related(&task.id))
     }
 
-    /// On whose behalf the request is made. Without authorization all clients are one.
-    #[allow(clippy::unused_self, reason = "who it is depends on the request once there is authorization")]
-    pub(crate) fn principal(&self) -> &'static str {
-        "anonymous"
+    /// On whose behalf the request is made.
+    pub(crate) fn principal(&self) -> &Principal {
+        match &self.caller {
+            Caller::Session(session) => &session.principal,
+            Caller::Stateless(meta) => &meta.principal,
+        }
     }
 
-    /// Sends a notification that belongs to the request.
-    pub(crate) async fn notify(&self, message: String) {
-        match self.server.faults() {
-            None => self.sink.send(message).await,
-            Some(faults) => {
-                for message in faults.notify(message) {
-                    self.sink.send(message).await;
-                }
-            }
+    /// Sends a notification or a request of the server that belongs to the request.
+    pub(crate) async fn send(&self, message: String) {
+        for message in self.server.says(message) {
+            self.sink.send(message).await;
         }
     }
 
@@ -194,14 +195,15 @@ impl RequestContext {
             message: (self.revision >= Revision::V2025_03_26).then_some(message),
             meta: self.related(),
         };
-        self.notify(notification("notifications/progress", &params)).await;
+        self.send(notification("notifications/progress", &params)).await;
     }
 
     /// Sends `notifications/message` if the client wants that level; `data` is any JSON.
     pub(crate) async fn log(&self, level: Level, data: impl Into<Value>) {
         let wanted = match &self.caller {
             Caller::Session(session) => Some(session.level()),
-            Caller::Stateless(meta) => meta.log_level,
+            Caller::Stateless(meta) if self.server.keeps(Duty::LogsWhereAsked) => meta.log_level,
+            Caller::Stateless(meta) => meta.log_level.or(Some(Level::Debug)),
         };
         let wanted = wanted.is_some_and(|threshold| level >= threshold);
         if wanted || !self.server.keeps(Duty::LogThreshold) {
@@ -209,7 +211,7 @@ impl RequestContext {
             if let Some(meta) = self.related() {
                 params["_meta"] = meta.into();
             }
-            self.notify(notification("notifications/message", &params)).await;
+            self.send(notification("notifications/message", &params)).await;
         }
     }
 }

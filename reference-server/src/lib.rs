@@ -3,6 +3,7 @@
 //! It speaks all five revisions over STDIO, Streamable HTTP and HTTP+SSE. Start with [`Server::new`], then hand the
 //! server to [`serve_stdio`] or [`serve_http`]; `README.md` maps each page of the specification to a file.
 
+mod auth;
 mod chaos;
 mod context;
 mod faults;
@@ -18,6 +19,11 @@ mod seal;
 mod server;
 mod transport;
 
+#[cfg(feature = "enterprise")]
+pub use auth::{
+    Authorization, FixedToken, InvalidKeys, TestAuthorizationServer, Tokens, TrustedIssuer,
+    serve_test_authorization_server,
+};
 pub use faults::{Fault, FaultId, Transport, UnknownFault, areas, faults};
 pub use pace::{Delay, InvalidPace, Stall};
 pub use revision::Revision;

@@ -8,10 +8,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
+#[cfg(feature = "enterprise")]
+use crate::auth::{Authorization, TestAuthorizationServer};
 use crate::chaos::Chaos;
 use crate::faults::{Arrived, Duty, FaultId, FaultsOnRequest, Force};
 use crate::features::tasks::{TaskStore, TaskView};
-use crate::features::{Icon, SKILLS, TASKS, ToolSet};
+use crate::features::{APPS, Icon, SKILLS, TASKS, ToolSet};
+use crate::legacy::Peer;
 use crate::memory::{Answered, Held, Memory, SMALL, refusal};
 use crate::message::{Id, Object, Request, RpcError, error_response};
 use crate::pace::{Delay, Pace, Stall};
@@ -39,6 +42,13 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Origins that browsers may call from besides loopback ones, such as `https://app.example`.
     pub allowed_origins: Vec<String>,
+    /// Who is let in over HTTP; everybody where there is nothing.
+    #[cfg(feature = "enterprise")]
+    pub authorization: Option<Arc<Authorization>>,
+    /// An authorization server for tests, served beside the MCP endpoint. Whoever can reach it can have any token, so the
+    /// address has to be a loopback one.
+    #[cfg(feature = "enterprise")]
+    pub test_authorization_server: Option<Arc<TestAuthorizationServer>>,
     /// Largest HTTP body in bytes.
     pub max_body_bytes: usize,
     /// Bytes of memory that all requests in progress and all that waits to be read may take together, roughly; further
@@ -87,6 +97,10 @@ impl Default for Config {
             revisions: Revision::ALL.to_vec(),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            #[cfg(feature = "enterprise")]
+            authorization: None,
+            #[cfg(feature = "enterprise")]
+            test_authorization_server: None,
             max_body_bytes: 4 << 20,
             max_bytes_in_flight: 256 << 20,
             max_replay_bytes: 64 << 20,
@@ -139,6 +153,8 @@ struct Inner {
     transports: AtomicUsize,
     extra_tool: AtomicBool,
     touches: AtomicU64,
+    /// The client as all sessions see it where a fault mixes them up.
+    common_peer: Arc<Peer>,
 }
 
 impl Server {
@@ -163,6 +179,7 @@ impl Server {
                 transports: AtomicUsize::new(0),
                 extra_tool: AtomicBool::new(false),
                 touches: AtomicU64::new(0),
+                common_peer: Arc::default(),
             }),
         }
     }
@@ -190,6 +207,14 @@ impl Server {
     /// Whether a duty is kept, which the honest server always does.
     pub(crate) fn keeps(&self, duty: Duty) -> bool {
         self.faults().is_none_or(|faults| !faults.neglects(duty))
+    }
+
+    /// What goes out where the server says something by itself: that, unless a fault changes it.
+    pub(crate) fn says(&self, message: String) -> Vec<String> {
+        match self.faults() {
+            None => vec![message],
+            Some(faults) => faults.notify(message),
+        }
     }
 
     /// The memory held for clients.
@@ -246,6 +271,11 @@ impl Server {
         &self.inner.tasks
     }
 
+    /// One peer for all sessions, which is a fault.
+    pub(crate) fn common_peer(&self) -> Arc<Peer> {
+        Arc::clone(&self.inner.common_peer)
+    }
+
     /// A number that no other session has.
     pub(crate) fn number_session(&self) -> u64 {
         self.inner.sessions.fetch_add(1, Ordering::Relaxed)
@@ -261,13 +291,26 @@ impl Server {
         &self.inner.seal
     }
 
+    /// Whether clients have to show who they are.
+    pub(crate) fn is_protected(&self) -> bool {
+        #[cfg(feature = "enterprise")]
+        let protected = self.inner.config.authorization.is_some();
+        #[cfg(not(feature = "enterprise"))]
+        let protected = false;
+        protected
+    }
+
     /// Whether `revision` is served.
     pub(crate) fn serves(&self, revision: Revision) -> bool {
         self.inner.config.revisions.contains(&revision)
+            && (revision.is_modern() || self.keeps(Duty::LegacyServed))
     }
 
     /// The newest revision served that has a handshake.
     pub(crate) fn newest_legacy(&self) -> Option<Revision> {
+        if !self.keeps(Duty::LegacyServed) {
+            return None;
+        }
         let revisions = &self.inner.config.revisions;
         revisions.iter().rev().copied().find(|revision| !revision.is_modern())
     }
@@ -355,7 +398,7 @@ impl Server {
             capabilities["completions"] = json!({});
         }
         if revision.is_modern() {
-            capabilities["extensions"] = json!({TASKS: {}, SKILLS: {"directoryRead": true}});
+            capabilities["extensions"] = json!({APPS: {}, TASKS: {}, SKILLS: {"directoryRead": true}});
         }
         capabilities
     }
@@ -392,6 +435,7 @@ mod tests {
         let (first, second) = (server.run(), server.run());
         let owner = Owner::Principal("anonymous".to_owned());
         let terms = Terms {
+            id: "one".to_owned(),
             owner: owner.clone(),
             ttl: Duration::from_secs(60),
             tool_errors_fail: false,

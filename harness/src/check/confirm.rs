@@ -1,6 +1,7 @@
 //! A verdict that hurts is looked at twice: what would be a failure is tried again in a fresh process, else a fresh
 //! session, else a fresh connection. What does not come back is flaky, with its rate.
 
+use super::discover;
 use super::unit::{Bench, Choice, Outcome, Setting};
 use crate::client::{Binding, HandshakeFailure, Reply};
 use crate::monitors::{Breach, Judge};
@@ -51,7 +52,12 @@ impl Bench {
             .iter()
             .filter_map(|id| judge.get(id))
             .flat_map(|tally| &tally.breaches)
-            .filter_map(active_probe)
+            // What was seen at the end may have been sent long before.
+            .flat_map(|breach| {
+                let last = breach.event.is_none().then(|| probe_until(breach, u64::MAX)).flatten();
+                [active_probe(breach), last]
+            })
+            .flatten()
             .collect();
         let choice = Choice::Named(names);
         let fresh = match (self.opener.binding(), revision.era()) {
@@ -113,6 +119,10 @@ impl Bench {
             {
                 return Err(format!("the server cannot be reached any more: {gone}"));
             }
+            if revision.era() == Era::Modern && discover::is_modern(&failure) {
+                opened.talk.speak_modern(revision);
+                return Ok(self.main_conversation(opened, revision, choice, &|_, _, _| {}).await);
+            }
             // The handshake itself is what fails: the monitors judge it.
             let mut outcome = Outcome::default();
             self.finish(opened, &mut outcome).await;
@@ -130,11 +140,14 @@ fn would_fail(id: &str, breach: &Breach, revision: Revision) -> bool {
 
 /// The probe that was at work when something was seen: the one that judged, or the last one that the record names.
 pub(super) fn active_probe(breach: &Breach) -> Option<&'static str> {
+    probe_until(breach, breach.event.or(breach.sent).unwrap_or(u64::MAX))
+}
+
+fn probe_until(breach: &Breach, until: u64) -> Option<&'static str> {
     if let Some(probe) = probes::all().find(|probe| probe.name == breach.by) {
         return Some(probe.name);
     }
     let recorder = breach.conversation.as_ref()?;
-    let until = breach.event.unwrap_or(u64::MAX);
     let noted = recorder
         .snapshot()
         .iter()

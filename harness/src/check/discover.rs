@@ -126,6 +126,9 @@ async fn sort_out(
     };
     let mut reasons = Vec::new();
     let mut over = Vec::new();
+    // A modern conversation whose server named other versions than the one that it had accepted, or missed something
+    // in a request that is complete.
+    let mut other: Option<Begun> = None;
     let (mut spoke, mut legacy_spoke) = (false, false);
     let (mut statuses, mut mute_stream) = (Vec::new(), None);
     for (tried, revision) in
@@ -145,7 +148,13 @@ async fn sort_out(
                 }
                 let answered = match &why {
                     Failure::Handshake(HandshakeFailure::OtherVersion(_)) => true,
-                    Failure::Handshake(HandshakeFailure::Refused(reply)) => reply.answer().is_some(),
+                    // A demand for a token comes from whoever guards the server, whatever its form, and what does not name
+                    // the request may be anybody's word.
+                    Failure::Handshake(HandshakeFailure::Refused(reply)) => {
+                        let answers = matches!(reply, Reply::Result(_) | Reply::Error(_));
+                        (answers && reply.status() != Some(401))
+                            || opened.as_mut().is_some_and(answered_otherwise)
+                    }
                     Failure::Open(_) => false,
                 };
                 if answered {
@@ -170,11 +179,22 @@ async fn sort_out(
                         legacy_spoke |= answered;
                         found.refused = Some(Begun { opened, revision });
                     }
+                    Some(opened) if matches!(&why, Failure::Handshake(why) if is_modern(why)) => {
+                        other = Some(Begun { opened, revision });
+                    }
                     Some(opened) => over.push(opened),
                     None => {}
                 }
             }
         }
+    }
+    match other {
+        // No other version can be begun either: the one that was accepted is what there is to judge.
+        Some(mut other) if found.begun.is_empty() && found.offered.is_none() => {
+            other.opened.talk.speak_modern(other.revision);
+            found.begun.push(other);
+        }
+        other => over.extend(other.map(|other| other.opened)),
     }
     futures_util::future::join_all(over.into_iter().map(Opened::close)).await;
     reasons.dedup();
@@ -191,6 +211,20 @@ async fn sort_out(
         reasons.retain(|reason: &String| !reason.starts_with("the message could not be written"));
     }
     Err(Unreachable { why: reasons.join("; "), statuses, mute_stream })
+}
+
+/// Whether a response came, only not one that names the request.
+fn answered_otherwise(opened: &mut Opened) -> bool {
+    let heard = opened.talk.heard_since(0);
+    opened.talk.transport() == Transport::Stdio && heard.iter().any(|heard| heard.message.is_response())
+}
+
+/// Whether a refusal shows that the server speaks the modern era all the same.
+pub(super) fn is_modern(why: &HandshakeFailure) -> bool {
+    match why {
+        HandshakeFailure::OtherVersion(_) => true,
+        HandshakeFailure::Refused(reply) => matches!(reply.error_code(), Some(-32020 | -32021)),
+    }
 }
 
 /// Whether a GET was answered with an event stream.

@@ -1,5 +1,6 @@
 //! The check itself: discovers, runs the units, confirms, and tells what happens as run events.
 
+use super::accepted;
 use super::config::CheckConfig;
 use super::confirm::{Confirmations, Scope};
 use super::discover::{self, Begun, Found};
@@ -9,7 +10,7 @@ use super::unit::{Bench, Choice, Outcome as UnitOutcome, Setting};
 use crate::client::{Binding, Opened, Opener};
 use crate::monitors::{Judge, Watch};
 use crate::probes::{Known, Place};
-use crate::protocol::catalogue::{Catalogue, REQUIREMENT_SET};
+use crate::protocol::catalogue::Catalogue;
 use crate::protocol::{Era, Revision, Transport};
 use crate::run::{
     Footer, Header, Identity, RUN_FORMAT, RUN_VERSION, RunError, RunEvent, ServerInfo, Summary,
@@ -34,6 +35,8 @@ pub async fn check(config: CheckConfig, sink: &mut (dyn FnMut(RunEvent) + Send))
     let mut tested = false;
     let mut number = 0;
     let mut summary = Summary::default();
+    let mut rows = Vec::new();
+    let collect = shared.config.accepted.is_some();
     let mut take = |event: RunEvent, sink: &mut (dyn FnMut(RunEvent) + Send)| {
         let event = match event {
             RunEvent::Result(mut row) => {
@@ -42,6 +45,9 @@ pub async fn check(config: CheckConfig, sink: &mut (dyn FnMut(RunEvent) + Send))
                     finding.id = format!("F{number}");
                 }
                 summary.add(row.outcome);
+                if collect {
+                    rows.push((*row).clone());
+                }
                 // Rows that only say that their revision is not spoken are no result.
                 tested |= row.reason.as_ref().is_none_or(|reason| reason.code != super::rows::NOT_SPOKEN);
                 RunEvent::Result(row)
@@ -81,10 +87,11 @@ pub async fn check(config: CheckConfig, sink: &mut (dyn FnMut(RunEvent) + Send))
         }
         None => error,
     };
+    let (known, error) = accepted::held(&shared.config, &rows, error, tested, sink);
     let exit_code = match &error {
         Some(error) => error.code,
         None if !tested => 4,
-        None => shared.config.fail_on.exit_code(&summary),
+        None => shared.config.fail_on.exit_code(&summary, known.as_ref()),
     };
     let footer = Footer {
         summary,
@@ -109,7 +116,9 @@ pub(super) fn without_units(
     let summary = Summary::default();
     let footer = Footer {
         summary,
-        exit_code: error.as_ref().map_or_else(|| config.fail_on.exit_code(&summary), |error| error.code),
+        exit_code: error
+            .as_ref()
+            .map_or_else(|| config.fail_on.exit_code(&summary, None), |error| error.code),
         truncated: error.is_some(),
         error,
         millis: 0,
@@ -129,7 +138,7 @@ fn header(config: &CheckConfig) -> Header {
         command_line: config.command_line.clone(),
         target: config.target.clone(),
         seed: config.settings.seed,
-        requirement_set: REQUIREMENT_SET.to_owned(),
+        requirement_set: config.set.name().to_owned(),
         started_at: jiff::Timestamp::now().to_string(),
     }
 }
@@ -201,12 +210,18 @@ pub(super) fn nothing_came(bindings: &[Binding], reasons: &[String]) -> String {
     format!("no valid MCP answer ever came from the target: {}\n{advice}", reasons.join("; "))
 }
 
+/// Why nothing but authorization is judged.
+const NEEDS_TOKEN: &str =
+    "the server serves nothing without a token: --bearer-env VAR or --header 'Authorization: …' lets in";
+
 /// One transport.
 #[derive(Clone)]
 struct Transporting {
     shared: Arc<Shared>,
     bench: Arc<Bench>,
     transport: Transport,
+    /// Whether it is shut to us: all that can be judged is how that is told.
+    shut: bool,
 }
 
 /// What is known when a main conversation is over.
@@ -231,6 +246,15 @@ impl Transporting {
         let stopped = || "interrupted".to_owned();
         let discovering = discover::discover(&opener, &config.revisions);
         let mut found = config.stop.unless(discovering).await.ok_or_else(stopped)?;
+        if let (Err(first), Binding::Http(_)) = (&found, &binding)
+            && !first.statuses.is_empty()
+            && first.statuses.iter().all(|status| *status == 401)
+        {
+            let why = format!("the server asks for a token: {}", first.why);
+            let shut = Self { shut: true, ..Self::over(&shared, opener) };
+            shut.report_shut().await;
+            return Err(why);
+        }
         if let (Err(first), Binding::Http(url)) = (&found, &binding) {
             // Neither era over Streamable HTTP: the transport of 2024-11-05 is a stream at the same URL.
             let older = opener.over(Binding::HttpSse(url.clone()));
@@ -273,7 +297,7 @@ impl Transporting {
             stop: config.stop.clone(),
             selected: config.selection.ids().collect(),
         };
-        Self { shared: Arc::clone(shared), bench: Arc::new(bench), transport }
+        Self { shared: Arc::clone(shared), bench: Arc::new(bench), transport, shut: false }
     }
 
     /// A stream of HTTP+SSE on which no conversation could begin: what it was is judged all the same.
@@ -283,6 +307,27 @@ impl Transporting {
             self.shared.tell(RunEvent::UnitStarted { revision, transport });
             self.report(revision, &Watch::over(stream), &Confirmations::new(), Instant::now(), true);
         }
+    }
+
+    /// A server that lets nobody in without a token, and we have none that it takes: how it says so is judged, by the rules
+    /// of one revision, although none could be agreed on.
+    async fn report_shut(&self) {
+        let wanted = self.shared.config.revisions.iter().copied();
+        let revision =
+            wanted.filter(|date| *date >= Revision::V2025_03_26).max().unwrap_or(Revision::V2025_11_25);
+        let (transport, since) = (self.transport, Instant::now());
+        self.shared.tell(RunEvent::UnitStarted { revision, transport });
+        let names = crate::probes::all()
+            .filter(|probe| {
+                probe.place == Place::Alone && probe.decides.iter().any(|id| id.starts_with("auth."))
+            })
+            .map(|probe| probe.name)
+            .collect();
+        let (_, known) = watch::channel(Some(Arc::default()));
+        let setting = Setting { place: Place::Alone, revision, dual_era: false, known, dead: None };
+        let outcome = self.bench.alone(&setting, &Choice::Named(names)).await;
+        let confirmations = self.bench.confirm(&outcome.judge, revision, Scope::Alone(&setting)).await;
+        self.report(revision, &outcome.judge, &confirmations, since, true);
     }
 
     fn stop(&self) -> &Stop {
@@ -342,7 +387,12 @@ impl Transporting {
         }
         if let Some(refused) = found.refused {
             if done.is_empty() && self.wants(refused.revision) && self.stop().wanted().is_none() {
-                done.push(self.not_begun(refused).await);
+                let finished = self.not_begun(refused).await;
+                if finished.outcome.judge.broken().next().is_none() {
+                    // Nothing to say against it, and nothing to say at all.
+                    return Err(format!("no conversation could be begun: {refusals}"));
+                }
+                done.push(finished);
             } else {
                 refused.opened.close().await;
             }
@@ -470,8 +520,10 @@ impl Transporting {
         let recorders = &self.shared.recorders;
         let transcript = |recorder: &Arc<Recorder>| recorders.file(recorder);
         let selection = &self.shared.config.selection;
-        let selected = |id: &str| selection.contains(id);
+        let set = &self.shared.config.set;
+        let selected = |id: &str| selection.contains(id) && set.has(id);
         let rows = Rows {
+            set,
             selected: &selected,
             judge,
             confirmations,
@@ -480,7 +532,10 @@ impl Transporting {
             reproduce: &self.shared.config.reproduce_target,
             seed: self.shared.config.settings.seed,
             transcript: &transcript,
-            cut_short: self.stop().wanted().map(|_| "the run was interrupted before it was decided"),
+            cut_short: match self.stop().wanted() {
+                Some(_) => Some(("cut-short", "the run was interrupted before it was decided")),
+                None => self.shut.then_some(("needs-token", NEEDS_TOKEN)),
+            },
         };
         for requirement in Catalogue::get().iter() {
             if selected(&requirement.id) {

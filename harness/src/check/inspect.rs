@@ -130,7 +130,7 @@ pub struct Prompt {
 }
 
 /// Looks at a server. `config` is that of a check; its selection is of no account.
-pub async fn inspect(target: &Target, config: CheckConfig) -> Inspection {
+pub async fn inspect(target: &Target, mut config: CheckConfig) -> Inspection {
     let mut inspection = Inspection {
         format: INSPECTION_FORMAT,
         version: INSPECTION_VERSION,
@@ -154,6 +154,11 @@ pub async fn inspect(target: &Target, config: CheckConfig) -> Inspection {
         }
         Some(Ok(up)) => up,
     };
+    if let Err(error) = up.authorize(&mut config.opening.headers, &mut config.settings.credentials).await {
+        inspection.error = Some(error);
+        up.stop().await;
+        return inspection;
+    }
     // Nobody listens to run events here; the channel is closed at once.
     let (sender, _) = mpsc::unbounded_channel();
     let recorders = Arc::new(Recorders::new(&config, sender));

@@ -1,5 +1,6 @@
 //! `check`: is a server what the protocol says it is?
 
+mod accepted;
 mod config;
 mod confirm;
 mod cpu;
@@ -14,7 +15,7 @@ mod stop;
 mod target;
 mod unit;
 
-pub use config::{CheckConfig, FailOn, Watcher};
+pub use config::{Accepted, CheckConfig, FailOn, Watcher};
 pub use engine::check;
 pub use inspect::{
     Argument, Entry, INSPECTION_FORMAT, INSPECTION_VERSION, Inspection, Offers, Prompt, Spoken,

@@ -3,7 +3,7 @@
 use super::confirm::{Confirmation, Confirmations};
 use super::rows::Rows;
 use crate::monitors::{Judge, Watch};
-use crate::protocol::catalogue::Catalogue;
+use crate::protocol::catalogue::{Catalogue, RequirementSet};
 use crate::protocol::{Revision, Transport};
 use crate::run::RunEvent;
 use crate::transcript::{Recorder, Transcript};
@@ -43,6 +43,7 @@ pub fn rejudge(folder: &Path, events: &[RunEvent]) -> Vec<RunEvent> {
         let recorder = Arc::new(Recorder::of_transcript(read));
         units.entry((*revision, *transport)).or_default().push((transcript.clone(), recorder));
     }
+    let set = RequirementSet::named(&header.requirement_set).unwrap_or_default();
     let mut results = Vec::new();
     let mut number = 0;
     for ((revision, transport), conversations) in units {
@@ -57,6 +58,7 @@ pub fn rejudge(folder: &Path, events: &[RunEvent]) -> Vec<RunEvent> {
             known.find(|(_, recorder)| Arc::ptr_eq(recorder, wanted)).map(|(name, _)| name.clone())
         };
         let rows = Rows {
+            set: &set,
             judge: &judge,
             confirmations: &confirmations,
             revision,
@@ -64,10 +66,10 @@ pub fn rejudge(folder: &Path, events: &[RunEvent]) -> Vec<RunEvent> {
             reproduce: "",
             seed: header.seed,
             transcript: &transcript,
-            selected: &|_| true,
-            cut_short: Some(KILLED),
+            selected: &|id| set.has(id),
+            cut_short: Some(("cut-short", KILLED)),
         };
-        for requirement in Catalogue::get().iter() {
+        for requirement in Catalogue::get().iter().filter(|row| set.has(&row.id)) {
             let mut row = rows.row(requirement);
             for finding in &mut row.findings {
                 number += 1;

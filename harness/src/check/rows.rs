@@ -3,7 +3,9 @@
 use super::confirm::{Confirmation, Confirmations};
 use crate::monitors::{self, Breach, Judge, Tally};
 use crate::probes;
-use crate::protocol::catalogue::{Catalogue, Requirement, Testable, Violation, outcome_of_violation};
+use crate::protocol::catalogue::{
+    Catalogue, Requirement, RequirementSet, Testable, Violation, outcome_of_violation,
+};
 use crate::protocol::{Revision, Transport};
 use crate::run::{Evidence, Finding, Outcome, Reason, ResultRow};
 use crate::transcript::{Record, Recorder};
@@ -20,6 +22,8 @@ pub(super) const NOT_SPOKEN: &str = "revision-not-spoken";
 
 /// What the rows of a unit are made from.
 pub(super) struct Rows<'a> {
+    /// The set of requirements by which is judged.
+    pub(super) set: &'a RequirementSet,
     pub(super) judge: &'a Judge,
     pub(super) confirmations: &'a Confirmations,
     pub(super) revision: Revision,
@@ -31,8 +35,8 @@ pub(super) struct Rows<'a> {
     pub(super) transcript: &'a (dyn Fn(&Arc<Recorder>) -> Option<String> + Sync),
     /// Whether a requirement has a row in this run.
     pub(super) selected: &'a (dyn Fn(&str) -> bool + Sync),
-    /// Why the run ended early, if it did.
-    pub(super) cut_short: Option<&'a str>,
+    /// Why no more was seen, if the run ended early or could not go on: a code and a text.
+    pub(super) cut_short: Option<(&'static str, &'a str)>,
 }
 
 impl Rows<'_> {
@@ -54,7 +58,7 @@ impl Rows<'_> {
             requirement: requirement.id.clone(),
             title: Some(requirement.title.clone()),
             url: requirement.spec_url(self.revision),
-            level: requirement.level(self.revision).map(|level| level.as_str().to_owned()),
+            level: self.set.level(requirement, self.revision).map(|level| level.as_str().to_owned()),
             severity: requirement.severity.as_str().to_owned(),
             revision: self.revision,
             transport: self.transport,
@@ -67,6 +71,10 @@ impl Rows<'_> {
     fn outcome(&self, requirement: &Requirement) -> (Outcome, Option<Reason>, Vec<Finding>) {
         if let Err(why) = requirement.applies(self.revision, self.transport) {
             return (Outcome::NotApplicable, Some(Reason::new(why.code(), why.to_string())), Vec::new());
+        }
+        if self.set.level(requirement, self.revision).is_none() {
+            let text = format!("the requirements of {} do not have it for this revision", self.set.name());
+            return (Outcome::NotApplicable, Some(Reason::new("not-in-set", text)), Vec::new());
         }
         let tally = self.judge.get(&requirement.id);
         if let Some(tally) = tally.filter(|tally| !tally.breaches.is_empty()) {
@@ -84,9 +92,15 @@ impl Rows<'_> {
         }
     }
 
+    /// What a violation counts as: what was raised after the set was frozen warns.
+    fn violation(&self, requirement: &Requirement, breach: &Breach) -> Violation {
+        let raised = self.set.level(requirement, self.revision) != requirement.level(self.revision);
+        outcome_of_violation(requirement, self.revision, breach.quality || raised)
+    }
+
     fn why_undecided(&self, requirement: &Requirement) -> Reason {
-        if let Some(why) = self.cut_short {
-            return Reason::new("cut-short", why);
+        if let Some((code, why)) = self.cut_short {
+            return Reason::new(code, why);
         }
         if requirement.testable == Testable::Never {
             let needs = requirement.needs.as_deref().unwrap_or("it has no effect on the wire");
@@ -109,6 +123,7 @@ impl Rows<'_> {
         if let Some(other) = Catalogue::get().restated(requirement, self.revision)
             && (self.selected)(&other.id)
             && other.applies(self.revision, self.transport).is_ok()
+            && self.set.level(other, self.revision).is_some()
             && let Some(theirs) = self.judge.get(&other.id).filter(|theirs| !theirs.breaches.is_empty())
         {
             return self.like(requirement, tally, other, theirs);
@@ -120,7 +135,7 @@ impl Rows<'_> {
         {
             return self.like(requirement, tally, other, theirs);
         }
-        let violation = |breach: &Breach| outcome_of_violation(requirement, self.revision, breach.quality);
+        let violation = |breach: &Breach| self.violation(requirement, breach);
         let fails = tally.breaches.iter().any(|breach| violation(breach) == Violation::Fail);
         let confirmation = self.confirmations.get(requirement.id.as_str());
         let (outcome, reason) = match (fails, confirmation) {
@@ -160,9 +175,7 @@ impl Rows<'_> {
         theirs: &Tally,
     ) -> (Outcome, Option<Reason>, Vec<Finding>) {
         let (outcome, ..) = self.broken(other, theirs);
-        let fails = |breach: &Breach| {
-            outcome_of_violation(requirement, self.revision, breach.quality) == Violation::Fail
-        };
+        let fails = |breach: &Breach| self.violation(requirement, breach) == Violation::Fail;
         let outcome = match outcome {
             Outcome::Fail | Outcome::Flaky if !tally.breaches.iter().any(fails) => Outcome::Warn,
             outcome => outcome,

@@ -4,10 +4,12 @@ use super::config::CheckConfig;
 use super::engine;
 use super::served::Served;
 use crate::client::Binding;
+use crate::probes::{Credentials, Issuer};
 use crate::protocol::Transport;
 use crate::run::{Footer, RunError, RunEvent, TargetInfo};
 use crate::transcript::{Redactor, names_a_secret};
 use crate::wire::{CommandLine, HttpTarget, TargetSpec};
+use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
@@ -24,6 +26,11 @@ pub struct Target {
     display: String,
     /// Words of a command line that name it; may hold secrets.
     words: Vec<String>,
+    /// Tokens of further principals, each with its name.
+    tokens: Vec<(String, String)>,
+    /// Where test tokens are issued that it trusts, and all the scopes that it knows.
+    #[cfg(feature = "enterprise")]
+    test_issuer: Option<(std::net::SocketAddr, String)>,
 }
 
 #[derive(Debug, Clone)]
@@ -49,12 +56,43 @@ pub struct Up {
     served: Option<Served>,
     /// Whether what was started is our own, which has nothing to lose.
     ours: bool,
+    /// Where our own server, which takes nobody without a token, gives tokens to anybody.
+    issuer: Option<Issuer>,
+    /// What issues test tokens.
+    issuing: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        self.issuing.iter().for_each(tokio::task::JoinHandle::abort);
+    }
 }
 
 impl Up {
+    /// Gets what is needed to be let in: a token for every request, and where further ones are to be had.
+    ///
+    /// # Errors
+    /// Our own server gave no token.
+    pub async fn authorize(
+        &self,
+        headers: &mut Vec<(String, String)>,
+        credentials: &mut Credentials,
+    ) -> Result<(), RunError> {
+        let Some(issuer) = &self.issuer else { return Ok(()) };
+        let token = issuer.mint(json!({"scope": issuer.scopes, "exp": 3600})).await.ok_or_else(|| {
+            RunError { code: 70, message: "a bug in mcprove: the issuer of test tokens gave none".to_owned() }
+        })?;
+        // A token that the user gave for all requests stays.
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
+            headers.push(("Authorization".to_owned(), format!("Bearer {token}")));
+        }
+        credentials.issuer = Some(issuer.clone());
+        Ok(())
+    }
+
     /// Ends the server that was started for it.
-    pub async fn stop(self) {
-        match self.served {
+    pub async fn stop(mut self) {
+        match self.served.take() {
             Some(served) if self.ours => served.kill().await,
             Some(served) => served.stop().await,
             None => {}
@@ -108,7 +146,16 @@ impl Target {
             }
             Reach::Http { target, .. } => (target.url.to_string(), vec![target.url.to_string()]),
         };
-        Self { reach, secrets: Vec::new(), secret_headers: Vec::new(), display, words }
+        Self {
+            reach,
+            secrets: Vec::new(),
+            secret_headers: Vec::new(),
+            display,
+            words,
+            tokens: Vec::new(),
+            #[cfg(feature = "enterprise")]
+            test_issuer: None,
+        }
     }
 
     /// Whether it is the embedded reference server.
@@ -144,6 +191,25 @@ impl Target {
         if let Reach::Http { target, .. } = &mut self.reach {
             target.headers.push((name.to_owned(), value.to_owned()));
         }
+    }
+
+    /// Makes a further token known, of another principal or with a meaning of its own; see
+    /// [`Credentials::tokens`](crate::probes::Credentials).
+    pub fn token(&mut self, name: &str, token: &str) {
+        self.secret("token", token);
+        self.tokens.push((name.to_owned(), token.to_owned()));
+    }
+
+    /// The tokens made known.
+    pub fn credentials(&self) -> Credentials {
+        Credentials { tokens: self.tokens.clone(), issuer: None }
+    }
+
+    /// Issues test tokens at a loopback address, while it is up, of which the server has been told to trust
+    /// `http://ADDRESS`. The scopes, with spaces between them, are all that the server knows.
+    #[cfg(feature = "enterprise")]
+    pub fn trust_test_issuer(&mut self, address: std::net::SocketAddr, scopes: &str) {
+        self.test_issuer = Some((address, scopes.to_owned()));
     }
 
     /// Sets a variable in the environment of the command.
@@ -294,17 +360,22 @@ impl Target {
     /// Exit code and message: 3 where the user's server did not come up, 70 where ours did not.
     pub async fn up(&self, wait: Duration) -> Result<Up, RunError> {
         match &self.reach {
-            Reach::Command(command) => {
-                Ok(Up { bindings: vec![Binding::Stdio(command.clone())], served: None, ours: false })
-            }
+            Reach::Command(command) => Ok(Up {
+                bindings: vec![Binding::Stdio(command.clone())],
+                served: None,
+                ours: false,
+                issuer: None,
+                issuing: None,
+            }),
             Reach::Http { target, start } => {
+                let (issuer, issuing) = self.issue(&target.url).await?;
                 let served = match start {
                     Some(command) => Some(self.start_first(command, &target.url, wait).await?),
                     None => None,
                 };
                 let url = target.url.clone();
                 let binding = if target.sse { Binding::HttpSse(url) } else { Binding::Http(url) };
-                Ok(Up { bindings: vec![binding], served, ours: false })
+                Ok(Up { bindings: vec![binding], served, ours: false, issuer, issuing })
             }
             Reach::Embedded { program, arguments, transports } => {
                 let command = |extra: &[&str]| CommandLine {
@@ -324,18 +395,62 @@ impl Target {
                     message: format!("a bug in mcprove: the embedded reference server did not start: {what}"),
                 };
                 if transports.iter().all(|transport| *transport == Transport::Stdio) {
-                    return Ok(Up { bindings: vec![Binding::Stdio(command(&[]))], served: None, ours: true });
+                    let bindings = vec![Binding::Stdio(command(&[]))];
+                    return Ok(Up { bindings, served: None, ours: true, issuer: None, issuing: None });
                 }
-                let http = command(&["--http", "127.0.0.1:0"]);
+                let mut options = vec!["--http", "127.0.0.1:0"];
+                if cfg!(feature = "enterprise") {
+                    options.push("--with-test-authorization-server");
+                }
+                let http = command(&options);
                 let served = Served::start(&http, None, wait).await.map_err(|e| broken(e.to_string()))?;
                 let url = served.url.clone();
                 let stream = url.join("/sse").map_err(|error| broken(error.to_string()))?;
                 let mut bindings =
                     vec![Binding::Stdio(command(&[])), Binding::Http(url), Binding::HttpSse(stream)];
                 bindings.retain(|binding| transports.contains(&binding.transport()));
-                Ok(Up { bindings, served: Some(served), ours: true })
+                let issuer = if cfg!(feature = "enterprise") {
+                    let mint = served.url.join("/mint").map_err(|error| broken(error.to_string()))?;
+                    Some(Issuer { mint, is_target: true, scopes: "mcp mcp:write".to_owned() })
+                } else {
+                    None
+                };
+                Ok(Up { bindings, served: Some(served), ours: true, issuer, issuing: None })
             }
         }
+    }
+
+    /// Begins to issue test tokens for a resource, if that was asked for.
+    #[cfg(feature = "enterprise")]
+    async fn issue(
+        &self,
+        resource: &Url,
+    ) -> Result<(Option<Issuer>, Option<tokio::task::JoinHandle<()>>), RunError> {
+        use mcprove_reference_server::{TestAuthorizationServer, serve_test_authorization_server};
+        let Some((address, scopes)) = &self.test_issuer else { return Ok((None, None)) };
+        let failed = |error: String| RunError {
+            code: 2,
+            message: format!("test tokens cannot be issued at {address}: {error}"),
+        };
+        let listener = tokio::net::TcpListener::bind(address).await;
+        let listener = listener.map_err(|error| failed(error.to_string()))?;
+        let origin = format!("http://{address}");
+        let mint = Url::parse(&format!("{origin}/mint")).map_err(|error| failed(error.to_string()))?;
+        let server = std::sync::Arc::new(TestAuthorizationServer::new(origin, resource.as_str()));
+        let issuing = tokio::spawn(async move {
+            // It ends with the check; that its address is on this machine was seen before.
+            let _ = serve_test_authorization_server(server, listener).await;
+        });
+        Ok((Some(Issuer { mint, is_target: false, scopes: scopes.clone() }), Some(issuing)))
+    }
+
+    #[cfg(not(feature = "enterprise"))]
+    #[expect(clippy::unused_async, reason = "with test tokens there is something to wait for")]
+    async fn issue(
+        &self,
+        _: &Url,
+    ) -> Result<(Option<Issuer>, Option<tokio::task::JoinHandle<()>>), RunError> {
+        Ok((None, None))
     }
 
     async fn start_first(
@@ -364,7 +479,12 @@ impl Target {
         match up {
             Some(Ok(up)) => {
                 config.bindings.clone_from(&up.bindings);
-                let footer = engine::check(config, sink).await;
+                let let_in =
+                    up.authorize(&mut config.opening.headers, &mut config.settings.credentials).await;
+                let footer = match let_in {
+                    Ok(()) => engine::check(config, sink).await,
+                    Err(error) => engine::without_units(&config, Some(error), sink),
+                };
                 up.stop().await;
                 footer
             }

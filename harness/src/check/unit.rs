@@ -12,6 +12,7 @@ use crate::transcript::Recorder;
 use crate::wire::{Event, Taint};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// How often a unit starts again after the server went away under a probe.
@@ -237,8 +238,14 @@ impl Bench {
         let Some(reply) = self.stop.unless(opened.talk.canary()).await else { return true };
         match &reply {
             Reply::Result(_) => judge.held(id),
-            // The monitors see the end of the process and tell it as that.
-            Reply::Gone(_) if self.transport() == Transport::Stdio => {}
+            reply if reply.status() == Some(429) => {
+                judge.undecided(id, "rate-limit", "HTTP 429: the server serves no more for now");
+                return true;
+            }
+            // The monitors see the end of the process and tell it as that; not that it has closed its input and lives.
+            Reply::Gone(gone)
+                if self.transport() == Transport::Stdio
+                    && !(matches!(gone, Gone::WriteFailed(_)) && lives_on(opened).await) => {}
             reply => {
                 // The probe knows better which message it was.
                 let told = judge
@@ -314,6 +321,23 @@ impl Bench {
     pub(super) async fn finish(&self, opened: Opened, outcome: &mut Outcome) {
         let closed = opened.close().await;
         outcome.take_in(&closed.recorder);
+    }
+}
+
+/// Whether a process that takes nothing any more is still there after a while: one that ends closes its input first.
+async fn lives_on(opened: &mut Opened) -> bool {
+    const ENDING: Duration = Duration::from_secs(1);
+    let deadline = Instant::now() + ENDING;
+    loop {
+        let records = opened.talk.recorder().snapshot();
+        let ends = |event: &Event| matches!(event, Event::ProcessExited { .. } | Event::StdoutClosed);
+        if records.iter().any(|record| ends(&record.event)) {
+            return false;
+        }
+        if Instant::now() > deadline {
+            return true;
+        }
+        opened.talk.idle(Duration::from_millis(50)).await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! The grammar of the command line, and the flags that verbs share.
 
+use super::settings::SettingsTarget;
 use crate::check::FailOn;
 use crate::probes::{Calls, Safety};
 use crate::protocol::Revision;
@@ -19,8 +20,8 @@ pub(super) struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    no `fail` (see --fail-on)
-  1    there is one
+  0    no `fail` (see --fail-on) outside the baseline
+  1    there is one, or the baseline has to be mended
   2    wrong usage or configuration: an unknown flag, pattern, file or name
   3    no valid MCP answer ever came from the target
   4    the selection matched nothing: --only, --skip, --shard and --revision leave no result
@@ -56,7 +57,7 @@ pub(super) enum Verb {
 }
 
 /// Flags of `check`.
-#[derive(Debug, Args, Default)]
+#[derive(Debug, Args, Default, Clone)]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     pub(super) target: TargetArgs,
@@ -69,6 +70,16 @@ pub(super) struct CheckArgs {
     /// What makes the exit code 1.
     #[arg(long, value_enum, default_value_t)]
     pub(super) fail_on: FailOnArg,
+    /// The defects that are known, in a TOML file: they are shown as known and do not count. An entry that no longer
+    /// happens, covers too much, has expired or has no reason makes the exit code 1.
+    #[arg(long, value_name = "FILE")]
+    pub(super) baseline: Option<PathBuf>,
+    /// Write the baseline anew to fit this run; new entries wait for a reason.
+    #[arg(long)]
+    pub(super) update_baseline: bool,
+    /// A file with targets and the defaults of flags; `mcprove.toml` in the working folder if there is one.
+    #[arg(long, value_name = "FILE")]
+    pub(super) settings: Option<PathBuf>,
     /// Where the run is written: `reports/latest` in mcprove's own repository, else `.mcprove/latest`. With --target,
     /// each run gets a folder of its name in it.
     #[arg(long, value_name = "DIR")]
@@ -102,9 +113,13 @@ pub(super) struct TargetArgs {
     /// Which server of the configuration; needed if it has several.
     #[arg(long, value_name = "NAME", requires = "config")]
     pub(super) server: Option<String>,
-    /// A target with a name, a URL or a shell-quoted command; repeatable, one run after the other.
+    /// A target with a name, a URL or a shell-quoted command; repeatable, one run after the other. Without `=`, one of
+    /// the settings.
     #[arg(long = "target", value_name = "NAME=SPEC")]
     pub(super) targets: Vec<String>,
+    /// The targets of the settings, for where the command line names none.
+    #[arg(skip)]
+    pub(super) settings: Vec<SettingsTarget>,
     /// Start this (shell-quoted) command first, and end it at last; for servers that are reached by a URL.
     #[arg(long, value_name = "CMD", requires = "url")]
     pub(super) start: Option<String>,
@@ -126,6 +141,19 @@ pub(super) struct ReachArgs {
     /// Send `Authorization: Bearer` with the value of this environment variable.
     #[arg(long, value_name = "VAR")]
     pub(super) bearer_env: Option<String>,
+    /// A further token, by the environment variable that has it: that of another principal; or with the name low-scope,
+    /// expired or other-audience, one that is so.
+    #[arg(long, value_name = "NAME=VAR")]
+    pub(super) principal: Vec<String>,
+    /// Issue test tokens at this loopback address, good ones and bad ones, for a server that trusts `http://ADDR`; its keys
+    /// are at `http://ADDR/jwks`.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "ADDR")]
+    pub(super) trust_test_issuer: Option<std::net::SocketAddr>,
+    /// All scopes that the server knows, for the tokens of --trust-test-issuer; the first is what everything takes.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "SCOPES", default_value = "mcp", requires = "trust_test_issuer")]
+    pub(super) test_scopes: Option<String>,
     /// Trust the certificates of this PEM file, too.
     #[arg(long, value_name = "FILE")]
     pub(super) ca_cert: Option<PathBuf>,
@@ -173,7 +201,8 @@ pub(super) struct SelectArgs {
     /// One part of the requirements, such as 1/4; all parts together are the whole.
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub(super) shard: Option<(u32, u32)>,
-    /// The set of requirements to judge by; this version knows one.
+    /// The frozen set of requirements to judge by: what was added or raised after that date does not fail. The date of
+    /// a revision names the rules that hold until it. The newest set, if not given.
     #[arg(long, value_name = "DATE")]
     pub(super) requirements: Option<String>,
     /// Which tools may be called; `read-only` by default, `all` for the embedded server.
@@ -236,6 +265,11 @@ pub(super) struct ServeArgs {
     /// Serve over HTTP at this address, such as 127.0.0.1:3000 (port 0 for any free one).
     #[arg(long, value_name = "ADDR")]
     pub(super) http: Option<std::net::SocketAddr>,
+    /// Take only requests with an access token, and serve the authorization server that gives them to anybody, bad ones
+    /// too: for tests, on a loopback address.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, requires = "http")]
+    pub(super) with_test_authorization_server: bool,
     /// Break a rule on purpose; `mcprove list faults` shows what there is.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(super) fault: Vec<String>,
@@ -263,6 +297,16 @@ pub(super) struct KillMatrixArgs {
     /// Check every requirement, instead of those in the areas of what the fault breaks.
     #[arg(long)]
     pub(super) full: bool,
+    /// One part of the faults, such as 1/10; all parts together are the whole.
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub(super) shard: Option<(u32, u32)>,
+    /// Write the matrix to this file as a page in Markdown, too.
+    #[arg(long, value_name = "FILE")]
+    pub(super) markdown: Option<PathBuf>,
+    /// Instead of judging, write what crosses the wire when each requirement is kept and broken, into a file for each
+    /// area in this folder.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["full", "markdown", "out"])]
+    pub(super) examples: Option<PathBuf>,
     /// How many checks run at once; as many as there are cores, if not given.
     #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=256))]
     pub(super) jobs: Option<usize>,

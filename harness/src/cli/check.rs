@@ -4,12 +4,16 @@ use super::args::{CheckArgs, OutputFormat};
 use super::failure::Failure;
 use super::options;
 use super::session::{Session, heed_signals};
-use crate::check::{CheckConfig, Stop, Target};
+use super::settings;
+use crate::baseline::Baseline;
+use crate::check::{Accepted, CheckConfig, Stop, Target};
 use crate::run::{RunEvent, TRANSCRIPTS_DIR};
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
+    let args = &settings::applied(args)?;
     let flags = options::flags(&args.reach, &args.select);
     let targets = options::targets(&args.target, &args.reach, &args.shared, &flags)?;
     let json = args.shared.output_format == OutputFormat::Json;
@@ -19,6 +23,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
                 .to_owned(),
         ));
     }
+    let accepted = accepted(args, &targets)?;
     let (selection, empty) = options::selection(&args.select)?;
     if let Some(why) = &empty {
         use std::io::Write as _;
@@ -31,13 +36,14 @@ pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
         heed_signals(&stop)?;
     }
     let mut codes = Vec::new();
-    for (name, target) in &targets {
+    for ((name, target), accepted) in targets.iter().zip(accepted) {
         if stop.wanted().is_some() {
             break;
         }
         let mut config = options::config(target, "check", &args.reach, &args.shared, &args.select, &stop)?;
         config.selection = selection.clone();
         config.fail_on = args.fail_on.into();
+        config.accepted = accepted;
         let folder = options::folder(args.out.as_ref(), name.as_deref());
         config.transcripts = Some(folder.join(TRANSCRIPTS_DIR));
         let session = Session::open(&folder, args.shared.verbose)?;
@@ -46,6 +52,42 @@ pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
     // Whatever still runs is ours, and its processes end with us.
     runtime.shutdown_timeout(Duration::from_millis(200));
     Ok(worst(&codes))
+}
+
+/// What is known of each target, before anything is run: a file that cannot be used is told now.
+fn accepted(
+    args: &CheckArgs,
+    targets: &[(Option<String>, Target)],
+) -> Result<Vec<Option<Accepted>>, Failure> {
+    if args.baseline.is_some() && targets.len() > 1 {
+        return Err(Failure::Usage(
+            "a baseline is of one target; give each its own, as `baseline` below `targets` in the settings"
+                .to_owned(),
+        ));
+    }
+    let of_settings = |name: &Option<String>| {
+        let mut known = args.target.settings.iter().filter(|known| known.name.is_some());
+        known.find(|known| known.name == *name).and_then(|known| known.baseline.clone())
+    };
+    let files: Vec<_> =
+        targets.iter().map(|(name, _)| args.baseline.clone().or_else(|| of_settings(name))).collect();
+    if args.update_baseline && files.iter().any(Option::is_none) {
+        return Err(Failure::Usage("--update-baseline needs to know the file: --baseline FILE".to_owned()));
+    }
+    files.into_iter().map(|file| file.map(|file| read(file, args.update_baseline)).transpose()).collect()
+}
+
+fn read(file: PathBuf, update: bool) -> Result<Accepted, Failure> {
+    let baseline = if update && !file.exists() {
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            return Err(Failure::Usage(format!("--baseline: there is no folder `{}`", folder.display())));
+        }
+        Baseline { file, entries: Vec::new() }
+    } else {
+        Baseline::read(&file).map_err(|error| Failure::Usage(format!("--baseline: {error}")))?
+    };
+    Ok(Accepted { baseline, update })
 }
 
 /// Checks one target; a panic of ours ends the run with a footer and exit code 70.

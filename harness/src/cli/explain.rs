@@ -2,15 +2,10 @@
 
 use super::failure::Failure;
 use super::inspect::width;
-use super::list::{Coverage, paragraph};
 use super::out;
-use crate::monitors;
-use crate::probes;
-use crate::protocol::catalogue::{
-    Catalogue, Level, Requirement, Selection, VerdictMax, Violation, outcome_of_violation,
-};
-use crate::protocol::{Era, Revision};
-use crate::report::wrap;
+use crate::docs::{Article, Block, Place};
+use crate::protocol::catalogue::{Catalogue, Selection};
+use crate::report::{visible, wrap};
 use anstyle::Style;
 use std::fmt::Write;
 
@@ -27,111 +22,51 @@ pub(super) fn explain(id: &str) -> Result<u8, Failure> {
             Err(error) => Failure::usage(error),
         });
     };
-    out::print(&page(requirement))?;
+    out::print(&page(&Article::of(requirement)))?;
     Ok(0)
 }
 
-struct Page {
-    text: String,
-}
-
-impl Page {
-    fn prose(&mut self, indent: usize, text: &str) {
-        for line in wrap(text, width() - indent) {
-            let _ = writeln!(self.text, "{:indent$}{line}", "");
+/// An article, as wide as the terminal.
+fn page(article: &Article) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{BOLD}{}{BOLD:#}", article.id);
+    prose(&mut text, 2, article.title);
+    for section in &article.sections {
+        let _ = writeln!(text, "\n{DIM}{}{DIM:#}", section.title);
+        for block in &section.blocks {
+            match block {
+                Block::Text(words) => prose(&mut text, 2, words),
+                Block::Place(of) => place(&mut text, of),
+                Block::Check { kind, name, text: words } => {
+                    let _ = writeln!(text, "\n  {kind} {BOLD}{name}{BOLD:#}");
+                    prose(&mut text, 4, words);
+                }
+                Block::Wire { label, text: wire } => {
+                    let mut label = *label;
+                    for line in wire.lines().flat_map(|line| wrap(&visible(line, 4000), width() - 13)) {
+                        let _ = writeln!(text, "  {DIM}{label:<10}{DIM:#} {line}");
+                        label = "";
+                    }
+                }
+            }
         }
     }
+    text
+}
 
-    fn title(&mut self, text: &str) {
-        let _ = writeln!(self.text, "\n{DIM}{text}{DIM:#}");
+fn prose(text: &mut String, indent: usize, words: &str) {
+    for line in wrap(words, width() - indent) {
+        let _ = writeln!(text, "{:indent$}{line}", "");
     }
 }
 
-fn page(row: &Requirement) -> String {
-    let mut page = Page { text: String::new() };
-    let _ = writeln!(page.text, "{BOLD}{}{BOLD:#}", row.id);
-    page.prose(2, &row.title);
-    page.title("What it says");
-    page.prose(2, &row.statement);
-    page.title("Where it stands");
-    for (revision, level) in row.levels.iter() {
-        place(&mut page, row, revision, level);
-    }
-    let mut further: Vec<&str> = Vec::new();
-    further.extend(row.spec.legacy_also.iter().map(String::as_str));
-    further.extend(row.spec.modern_also.iter().map(String::as_str));
-    further.extend(row.spec.external.iter().map(String::as_str));
-    further.dedup();
-    if !further.is_empty() {
-        page.prose(2, &format!("see also {}", further.join(", ")));
-    }
-    page.title("What it means");
-    let transport = match row.transport.as_str() {
-        "any" => "every transport".to_owned(),
-        other => format!("{other} only"),
-    };
-    let severity = match row.severity.as_str() {
-        "interop" => "client and server do not work together",
-        "security" => "somebody can be harmed",
-        _ => "it works, but badly",
-    };
-    page.prose(2, &format!("severity {} ({severity} when it is broken); {transport}", row.severity));
-    if let Some(other) = &row.restates {
-        page.prose(2, &format!("restates {other}, which carries the finding where both are broken"));
-    }
-    match row.verdict_max {
-        Some(VerdictMax::Warn) => page.prose(2, "policy: a violation warns at most"),
-        Some(VerdictMax::Fail) => {
-            page.prose(2, "policy: a violation may fail although the text only implies it");
-        }
-        None => {}
-    }
-    page.title("How it is tested");
-    tested(&mut page, row);
-    page.text
-}
-
-fn place(page: &mut Page, row: &Requirement, revision: Revision, level: Level) {
-    let outcome = match outcome_of_violation(row, revision, false) {
-        Violation::Fail => "fail",
-        Violation::Warn => "warn",
-    };
-    let carried = if row.is_carried(revision) { ", level inferred from another revision" } else { "" };
-    let reference = row.spec_reference(revision).unwrap_or_default();
-    let _ =
-        writeln!(page.text, "  {BOLD}{revision}{BOLD:#}  {level:<10}  a violation is a `{outcome}`{carried}");
-    page.prose(14, &reference);
-    if let Some(url) = row.spec_url(revision) {
+fn place(text: &mut String, place: &Place) {
+    let Place { revision, level, outcome, inferred, reference, url } = place;
+    let inferred = if *inferred { ", level inferred from another revision" } else { "" };
+    let _ = writeln!(text, "  {BOLD}{revision}{BOLD:#}  {level:<10}  a violation is a `{outcome}`{inferred}");
+    prose(text, 14, reference);
+    if let Some(url) = url {
         // Never broken over lines, so that it can be opened.
-        let _ = writeln!(page.text, "{:14}{DIM}{url}{DIM:#}", "");
-    }
-}
-
-fn tested(page: &mut Page, row: &Requirement) {
-    for (era, revision) in [("up to 2025-11-25", Era::Legacy), ("in 2026-07-28", Era::Modern)] {
-        let newest = row.levels.iter().map(|(r, _)| r).filter(|r| r.era() == revision).last();
-        if let Some(text) = newest.and_then(|revision| row.stimulus(revision)) {
-            page.prose(2, &format!("{era}: {text}"));
-        }
-    }
-    if let Some(needs) = &row.needs {
-        page.prose(2, &format!("needs: {needs}"));
-    }
-    for monitor in monitors::deciding(&row.id) {
-        let _ = writeln!(page.text, "\n  monitor {BOLD}{}{BOLD:#}", monitor.name);
-        page.prose(4, &paragraph(monitor.explain));
-    }
-    for probe in probes::deciding(&row.id) {
-        let _ = writeln!(page.text, "\n  probe {BOLD}{}{BOLD:#}", probe.name);
-        page.prose(4, &paragraph(probe.explain));
-    }
-    match Coverage::of(row) {
-        Coverage::Decided => {}
-        Coverage::NotObservable => {
-            page.prose(2, "Not testable from outside: it has no effect on the wire that decides it.");
-        }
-        Coverage::NoCheck => {
-            page.prose(2, "No monitor and no probe decides it yet: it is reported as inconclusive.");
-        }
+        let _ = writeln!(text, "{:14}{DIM}{url}{DIM:#}", "");
     }
 }

@@ -5,8 +5,10 @@ use super::failure::Failure;
 use super::out;
 use super::session::heed_signals;
 use crate::check::Stop;
-use crate::kill::{Judged, Matrix, Planted, Seen, Totals, Verdict, judge_all};
-use crate::protocol::catalogue::matches;
+use crate::kill::{
+    Judged, Matrix, Planted, Seen, Totals, Verdict, example_files, examples, judge_all, markdown,
+};
+use crate::protocol::catalogue::{in_shard, matches};
 use crate::protocol::{Revision, Transport};
 use anstyle::{AnsiColor, Style};
 use mcprove_reference_server::{Fault, faults};
@@ -14,6 +16,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -31,7 +34,10 @@ struct Document<'a> {
 }
 
 pub(super) fn kill_matrix(args: &KillMatrixArgs) -> Result<u8, Failure> {
-    let chosen = selected(&args.fault)?.map(planted).collect::<Result<Vec<Planted>, Failure>>()?;
+    let in_shard =
+        |fault: &&'static Fault| args.shard.is_none_or(|(part, of)| in_shard(fault.id(), part, of));
+    let chosen =
+        selected(&args.fault)?.filter(in_shard).map(planted).collect::<Result<Vec<Planted>, Failure>>()?;
     let program = std::env::current_exe().map_err(Failure::bug)?;
     let stop = Stop::default();
     let matrix = Matrix {
@@ -46,6 +52,25 @@ pub(super) fn kill_matrix(args: &KillMatrixArgs) -> Result<u8, Failure> {
         let _inside = runtime.enter();
         heed_signals(&stop)?;
     }
+    if let Some(folder) = &args.examples {
+        let mut told = |fault: &str, shown: usize| {
+            let _ = writeln!(std::io::stderr(), "  {shown} shown by {fault}");
+        };
+        let examples = runtime.block_on(examples(&matrix, &chosen, &mut told));
+        runtime.shutdown_timeout(Duration::from_millis(200));
+        if let Some(code) = stop.wanted() {
+            return Ok(code);
+        }
+        // Who asked for some faults only keeps the examples of other areas.
+        let all = args.fault.is_empty() && args.shard.is_none();
+        for (area, text) in
+            example_files(&examples).into_iter().filter(|(_, text)| all || text.contains("[[row]]"))
+        {
+            write(&folder.join(format!("{area}.toml")), text.as_bytes(), "--examples")?;
+        }
+        out::print(&format!("{} requirements have an example\n", examples.len()))?;
+        return Ok(0);
+    }
     let begun = Instant::now();
     let mut told = |judged: &Judged| {
         // A terminal that is gone does not end a run.
@@ -58,14 +83,21 @@ pub(super) fn kill_matrix(args: &KillMatrixArgs) -> Result<u8, Failure> {
     let document = Document { format: "mcprove-kill-matrix", version: 1, totals, millis, faults: &judged };
     if let Some(path) = &args.out {
         let text = serde_json::to_vec_pretty(&document).map_err(Failure::bug)?;
-        std::fs::write(path, text)
-            .map_err(|error| Failure::Usage(format!("--out: cannot write {}: {error}", path.display())))?;
+        write(path, &text, "--out")?;
+    }
+    if let Some(path) = &args.markdown {
+        write(path, markdown(&judged).as_bytes(), "--markdown")?;
     }
     match args.output_format {
         OutputFormat::Json => out::print_json(&document)?,
         OutputFormat::Text => out::print(&text(&judged, totals, millis))?,
     }
     Ok(stop.wanted().unwrap_or_else(|| u8::from(!totals.is_good())))
+}
+
+fn write(path: &Path, text: &[u8], flag: &str) -> Result<(), Failure> {
+    std::fs::write(path, text)
+        .map_err(|error| Failure::Usage(format!("{flag}: cannot write {}: {error}", path.display())))
 }
 
 /// The faults that match any of the patterns; all of them without one.

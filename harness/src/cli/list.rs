@@ -5,10 +5,11 @@ use super::failure::Failure;
 use super::inspect::width;
 use super::kill_matrix::selected;
 use super::out;
+use crate::docs::{Counts, Coverage, Group, coverage_groups};
 use crate::monitors;
 use crate::probes;
 use crate::protocol::Revision;
-use crate::protocol::catalogue::{Catalogue, Level, REQUIREMENT_SET, Requirement, Selection, Testable};
+use crate::protocol::catalogue::{Catalogue, Level, REQUIREMENT_SET, Requirement, Selection};
 use crate::report::wrap;
 use anstyle::Style;
 use serde::Serialize;
@@ -32,31 +33,6 @@ pub(super) fn list(what: &ListWhat) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Whether anything decides a requirement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Coverage {
-    /// A monitor or a probe does.
-    Decided,
-    /// Nothing on the wire would tell.
-    NotObservable,
-    /// Nothing does yet.
-    NoCheck,
-}
-
-impl Coverage {
-    pub(super) fn of(requirement: &Requirement) -> Self {
-        let id = requirement.id.as_str();
-        if monitors::deciding(id).next().is_some() || probes::deciding(id).next().is_some() {
-            Self::Decided
-        } else if requirement.testable == Testable::Never {
-            Self::NotObservable
-        } else {
-            Self::NoCheck
-        }
-    }
-}
-
 /// The document of `list requirements --output-format json`.
 #[derive(Serialize)]
 struct Listing<'a> {
@@ -76,32 +52,9 @@ struct Listed<'a> {
     transport: &'a str,
     levels: BTreeMap<&'static str, &'static str>,
     coverage: Coverage,
+    why: Option<&'a str>,
     monitors: Vec<&'static str>,
     probes: Vec<&'static str>,
-}
-
-#[derive(Default, Clone, Copy, Serialize)]
-struct Counts {
-    requirements: usize,
-    decided: usize,
-    not_observable: usize,
-    no_check: usize,
-}
-
-impl Counts {
-    fn add(&mut self, coverage: Coverage) {
-        self.requirements += 1;
-        match coverage {
-            Coverage::Decided => self.decided += 1,
-            Coverage::NotObservable => self.not_observable += 1,
-            Coverage::NoCheck => self.no_check += 1,
-        }
-    }
-
-    /// Of what can be observed at all, in percent, rounded down.
-    fn percent(&self) -> usize {
-        100 * self.decided / (self.requirements - self.not_observable).max(1)
-    }
 }
 
 fn requirements(patterns: &[String], coverage: bool, format: OutputFormat) -> Result<(), Failure> {
@@ -117,19 +70,18 @@ fn requirements(patterns: &[String], coverage: bool, format: OutputFormat) -> Re
     }
     let text = match (patterns.is_empty(), coverage) {
         (true, false) => by_area(&rows),
-        (true, true) => coverage_by_area(&rows),
+        (true, true) => self::coverage(&rows),
         (false, _) => one_by_one(&rows, coverage),
     };
     out::print(&text)
 }
 
 fn listing<'a>(rows: &[&'a Requirement]) -> Listing<'a> {
-    let mut all = Counts::default();
+    let all = Counts::of(rows.iter().copied());
     let requirements = rows
         .iter()
         .map(|row| {
             let coverage = Coverage::of(row);
-            all.add(coverage);
             Listed {
                 id: &row.id,
                 area: row.area,
@@ -142,6 +94,7 @@ fn listing<'a>(rows: &[&'a Requirement]) -> Listing<'a> {
                     .map(|(revision, level)| (revision.as_str(), level.as_str()))
                     .collect(),
                 coverage,
+                why: coverage.why(row),
                 monitors: monitors::deciding(&row.id).map(|monitor| monitor.name).collect(),
                 probes: probes::deciding(&row.id).map(|probe| probe.name).collect(),
             }
@@ -210,33 +163,32 @@ fn by_area(rows: &[&Requirement]) -> String {
     text
 }
 
-fn coverage_by_area(rows: &[&Requirement]) -> String {
+fn coverage(rows: &[&Requirement]) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "{DIM}{:<18}{:>6}{:>9}{:>10}{:>16}{:>9}{DIM:#}",
-        "area", "all", "decided", "no check", "not observable", "percent"
+        "{DIM}{:<18}{:>6}{:>9}{:>13}{:>16}{:>10}{:>9}{DIM:#}",
+        "area", "all", "decided", "conditional", "not observable", "no check", "percent"
     );
-    let mut line = |name: &str, counts: Counts, style: Style| {
-        let Counts { requirements, decided, not_observable, no_check } = counts;
+    let mut last = "area";
+    for Group { by, name, counts } in coverage_groups(rows) {
+        if by != last {
+            text.push('\n');
+            last = by;
+        }
+        let style = if by == "all" { BOLD } else { Style::new() };
+        let Counts { requirements, decided, conditional, not_observable, no_check } = counts;
         let percent = format!("{} %", counts.percent());
         let _ = writeln!(
             text,
-            "{style}{name:<18}{style:#}{requirements:>6}{decided:>9}{no_check:>10}{not_observable:>16}{percent:>9}"
+            "{style}{name:<18}{style:#}{requirements:>6}{decided:>9}{conditional:>13}{not_observable:>16}{no_check:>10}{percent:>9}"
         );
-    };
-    let count = |rows: &[&Requirement]| {
-        let mut counts = Counts::default();
-        rows.iter().for_each(|row| counts.add(Coverage::of(row)));
-        counts
-    };
-    for (area, rows) in grouped(rows) {
-        line(area, count(&rows), Style::new());
     }
-    line("all", count(rows), BOLD);
     let _ = writeln!(
         text,
-        "\ndecided: a monitor or a probe names it; percent: of what can be observed from outside at all."
+        "\ndecided: for any server, by a monitor or a probe; conditional: for a server that has what it takes;\n\
+         not observable: nothing on the wire would tell. The level is the strongest of any revision; percent is of\n\
+         what can be observed. Reasons, one by one: mcprove list requirements --coverage PATTERN"
     );
     text
 }
@@ -245,13 +197,12 @@ fn one_by_one(rows: &[&Requirement], coverage: bool) -> String {
     let mut text = String::new();
     for row in rows {
         let level = strongest(row).map_or("", Level::as_str);
-        let covered = match (coverage, Coverage::of(row)) {
-            (false, _) => "",
-            (true, Coverage::Decided) => "decided         ",
-            (true, Coverage::NotObservable) => "not observable  ",
-            (true, Coverage::NoCheck) => "no check        ",
-        };
+        let of_it = Coverage::of(row);
+        let covered = if coverage { format!("{:<16}", of_it.as_str()) } else { String::new() };
         let _ = writeln!(text, "{level:<11}{covered}{BOLD}{}{BOLD:#}  {DIM}{}{DIM:#}", row.id, row.title);
+        for line in of_it.why(row).filter(|_| coverage).iter().flat_map(|why| wrap(why, width() - 27)) {
+            let _ = writeln!(text, "{:27}{DIM}{line}{DIM:#}", "");
+        }
     }
     text
 }
@@ -323,6 +274,6 @@ fn checks(all: impl Iterator<Item = (&'static str, &'static str, &'static [&'sta
 }
 
 /// The lines of a comment as one paragraph.
-pub(super) fn paragraph(comment: &str) -> String {
+fn paragraph(comment: &str) -> String {
     comment.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -15,5 +15,6 @@ mod report;
 mod sandbox;
 mod serve;
 mod session;
+mod settings;
 
 pub use main::main;

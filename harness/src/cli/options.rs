@@ -3,10 +3,11 @@
 use super::args::{InspectArgs, ReachArgs, SelectArgs, SharedArgs, TargetArgs};
 use super::failure::Failure;
 use super::live;
+use super::settings::SettingsTarget;
 use crate::check::{CheckConfig, FailOn, Stop, Target};
 use crate::client::{Opening, Pace, Timeouts};
 use crate::probes::Settings;
-use crate::protocol::catalogue::{REQUIREMENT_SET, Selection};
+use crate::protocol::catalogue::{RequirementSet, Selection};
 use crate::wire::{
     Channel, ClientConfig, CommandLine, Event, Flow, HttpClient, HttpConfig, Limits, Observer, TargetSpec,
 };
@@ -22,6 +23,11 @@ pub(super) fn targets(
 ) -> Result<Vec<(Option<String>, Target)>, Failure> {
     let mut targets: Vec<(Option<String>, Target, Vec<String>)> = Vec::new();
     for text in &args.targets {
+        if let Some(known) = args.settings.iter().find(|known| known.name.as_ref() == Some(text)) {
+            let (target, words) = of_settings(known)?;
+            targets.push((known.name.clone(), target, words));
+            continue;
+        }
         let (name, spec) = TargetSpec::parse_named(text).map_err(Failure::usage)?;
         if name.chars().all(|c| c == '.') || targets.iter().any(|(known, ..)| known.as_ref() == Some(&name)) {
             return Err(Failure::Usage(format!("`{name}` cannot be the name of a target, or of two")));
@@ -29,6 +35,12 @@ pub(super) fn targets(
         let target = Target::new(spec);
         let words = target.words().to_vec();
         targets.push((Some(name), target, words));
+    }
+    if targets.is_empty() && args.url.is_none() && args.command.is_empty() && args.config.is_none() {
+        for known in &args.settings {
+            let (target, words) = of_settings(known)?;
+            targets.push((known.name.clone(), target, words));
+        }
     }
     if targets.is_empty() {
         let (target, words) = single(args)?;
@@ -63,17 +75,7 @@ fn single(args: &TargetArgs) -> Result<(Target, Vec<String>), Failure> {
                 Ok(_) => Failure::Usage(format!("`{url}` is no URL; for a command write: -- {url}")),
             });
         };
-        let mut target = Target::new(spec);
-        let mut words = Vec::new();
-        if let Some(text) = &args.start {
-            let TargetSpec::Command(command) = TargetSpec::parse(text).map_err(Failure::usage)? else {
-                return Err(Failure::Usage(format!("--start takes a command, and `{text}` is a URL")));
-            };
-            target.start(command);
-            words.extend(["--start".to_owned(), text.clone()]);
-        }
-        words.push(url.clone());
-        return Ok((target, words));
+        return started(spec, url, args.start.as_deref());
     }
     if !args.command.is_empty() {
         let command = CommandLine::new(args.command.iter().cloned()).map_err(Failure::usage)?;
@@ -82,6 +84,38 @@ fn single(args: &TargetArgs) -> Result<(Target, Vec<String>), Failure> {
     }
     let program = std::env::current_exe().map_err(Failure::bug)?;
     Ok((Target::embedded(program.to_string_lossy()), Vec::new()))
+}
+
+/// A target that is reached by a URL, after a command was started.
+fn started(spec: TargetSpec, url: &str, start: Option<&str>) -> Result<(Target, Vec<String>), Failure> {
+    let mut target = Target::new(spec);
+    let mut words = Vec::new();
+    if let Some(text) = start {
+        let TargetSpec::Command(command) = TargetSpec::parse(text).map_err(Failure::usage)? else {
+            return Err(Failure::Usage(format!("--start takes a command, and `{text}` is a URL")));
+        };
+        target.start(command);
+        words.extend(["--start".to_owned(), text.to_owned()]);
+    }
+    words.push(url.to_owned());
+    Ok((target, words))
+}
+
+/// A target of the settings.
+fn of_settings(known: &SettingsTarget) -> Result<(Target, Vec<String>), Failure> {
+    let spec = TargetSpec::parse(&known.spec).map_err(Failure::usage)?;
+    if matches!(spec, TargetSpec::Http(_)) {
+        return started(spec, &known.spec, known.start.as_deref());
+    }
+    if known.start.is_some() {
+        return Err(Failure::Usage(format!(
+            "`start` is for a server that is reached by a URL, not for `{}`",
+            known.spec
+        )));
+    }
+    let target = Target::new(spec);
+    let words = target.words().to_vec();
+    Ok((target, words))
 }
 
 /// Puts the flags about reaching a target into it; a flag that could do nothing is an error.
@@ -137,6 +171,38 @@ fn reached(target: &mut Target, reach: &ReachArgs) -> Result<(), Failure> {
         }
         target.header("Authorization", &format!("Bearer {token}"));
     }
+    for pair in &reach.principal {
+        let (name, variable) = pair
+            .split_once('=')
+            .filter(|(name, variable)| !name.is_empty() && !variable.is_empty())
+            .ok_or_else(|| Failure::Usage("--principal takes NAME=VARIABLE".to_owned()))?;
+        let token = std::env::var(variable).map_err(|_| {
+            Failure::Usage(format!("--principal: the environment variable {variable} is not set"))
+        })?;
+        if !target.is_http() {
+            return Err(useless("--principal"));
+        }
+        if token.is_empty() || token.contains(|c: char| !c.is_ascii_graphic()) {
+            return Err(Failure::Usage(format!("--principal: the value of {variable} is no token")));
+        }
+        target.token(name, &token);
+    }
+    #[cfg(feature = "enterprise")]
+    if let Some(address) = reach.trust_test_issuer {
+        if !target.is_http() {
+            return Err(useless("--trust-test-issuer"));
+        }
+        if !address.ip().is_loopback() || address.port() == 0 {
+            let text = "--trust-test-issuer takes a loopback address with a port, such as 127.0.0.1:9400";
+            return Err(Failure::Usage(text.to_owned()));
+        }
+        target.trust_test_issuer(address, reach.test_scopes.as_deref().unwrap_or("mcp"));
+        let text = format!(
+            "test tokens: issuer http://{address}, keys http://{address}/jwks, audience the URL of the target\n"
+        );
+        // A terminal that is gone does not end a run.
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+    }
     if reach.ca_cert.is_some() && !target.is_http() {
         return Err(useless("--ca-cert"));
     }
@@ -182,13 +248,19 @@ fn redacted(target: &mut Target, shared: &SharedArgs, reach: &ReachArgs) -> Resu
     Ok(())
 }
 
+/// The set of requirements that was asked for.
+fn set(args: &SelectArgs) -> Result<RequirementSet, Failure> {
+    args.requirements.as_deref().map_or_else(
+        || Ok(RequirementSet::default()),
+        |date| {
+            RequirementSet::named(date).map_err(|error| Failure::Usage(format!("--requirements: {error}")))
+        },
+    )
+}
+
 /// The requirements to judge. `None`, with the reason, when nothing is left.
 pub(super) fn selection(args: &SelectArgs) -> Result<(Selection, Option<String>), Failure> {
-    if let Some(date) = args.requirements.as_ref().filter(|date| *date != REQUIREMENT_SET) {
-        return Err(Failure::Usage(format!(
-            "the set of requirements of {date} is not known; this mcprove has that of {REQUIREMENT_SET}"
-        )));
-    }
+    let set = set(args)?;
     // That nothing matches is told by its own exit code; that one of several patterns matches nothing is a mistake.
     let mut strays = args.only.iter().filter_map(|pattern| Selection::parse(&[pattern]).err());
     if let Some(stray) = strays.next() {
@@ -200,10 +272,13 @@ pub(super) fn selection(args: &SelectArgs) -> Result<(Selection, Option<String>)
     }
     Selection::parse(&args.skip).map_err(|error| Failure::Usage(format!("--skip: {error}")))?;
     let mut selection = Selection::new(&args.only, &args.skip).map_err(Failure::usage)?;
+    selection.restrict(&set);
     if let Some((part, of)) = args.shard {
         selection.shard(part, of);
     }
-    let empty = selection.is_empty().then(|| "--only, --skip and --shard leave no requirement".to_owned());
+    let empty = selection
+        .is_empty()
+        .then(|| "--only, --skip, --requirements and --shard leave no requirement".to_owned());
     Ok((selection, empty))
 }
 
@@ -227,6 +302,9 @@ pub(super) fn flags(reach: &ReachArgs, select: &SelectArgs) -> Vec<String> {
         let default = std::time::Duration::from_secs(default);
         duration.filter(|d| *d != default).map(|d| d.as_secs_f64().to_string())
     };
+    if let Some(date) = &select.requirements {
+        flag("requirements", Some(date.clone()));
+    }
     if let Some(seconds) = given(reach.timeout, 10) {
         flag("timeout", Some(seconds));
     }
@@ -247,6 +325,16 @@ pub(super) fn flags(reach: &ReachArgs, select: &SelectArgs) -> Vec<String> {
     }
     if let Some(variable) = &reach.bearer_env {
         flag("bearer-env", Some(variable.clone()));
+    }
+    for pair in &reach.principal {
+        flag("principal", Some(pair.clone()));
+    }
+    #[cfg(feature = "enterprise")]
+    if let Some(address) = &reach.trust_test_issuer {
+        flag("trust-test-issuer", Some(address.to_string()));
+        if let Some(scopes) = reach.test_scopes.as_ref().filter(|scopes| *scopes != "mcp") {
+            flag("test-scopes", Some(scopes.clone()));
+        }
     }
     if let Some(file) = &reach.ca_cert {
         flag("ca-cert", Some(file.display().to_string()));
@@ -290,7 +378,11 @@ pub(super) fn config(
         },
         selection: Selection::all(),
         revisions: shared.revision.clone(),
-        settings: Settings { safety: select.safety(target.is_embedded()), seed: select.seed.unwrap_or(1) },
+        settings: Settings {
+            safety: select.safety(target.is_embedded()),
+            seed: select.seed.unwrap_or(1),
+            credentials: target.credentials(),
+        },
         parallel: target.parallel(),
         command: verb.to_owned(),
         command_line: std::env::args_os().map(|word| redactor.clean(&word.to_string_lossy())).collect(),
@@ -299,6 +391,8 @@ pub(super) fn config(
         secrets: target.secrets(),
         watcher: shared.verbose.then(live::watcher),
         fail_on: FailOn::default(),
+        accepted: None,
+        set: set(select)?,
         stop: stop.clone(),
     })
 }

@@ -15,26 +15,50 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     let faults = faults.map_err(Failure::usage)?;
     let page_size = args.page_size.map(usize::from);
     let ServeArgs { chaos, delay, stall, .. } = *args;
-    let server = Server::new(Config { secret, faults, page_size, chaos, delay, stall, ..Config::default() });
+    let config = Config { secret, faults, page_size, chaos, delay, stall, ..Config::default() };
     // Nothing that a request does takes long, so one thread serves all faster than several that wake each other.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::bug)?;
     let result = runtime.block_on(async {
+        let cannot_serve = |error: io::Error| Failure::bug(format!("cannot serve: {error}"));
         let Some(address) = args.http else {
-            return serve_stdio(server).await.map_err(|error| Failure::bug(format!("cannot serve: {error}")));
+            return serve_stdio(Server::new(config)).await.map_err(cannot_serve);
         };
-        let listener = listen(address);
-        let listener =
-            listener.map_err(|error| Failure::usage(format!("cannot listen at {address}: {error}")))?;
+        let cannot_listen = |error: io::Error| Failure::usage(format!("cannot listen at {address}: {error}"));
+        let listener = listen(address).map_err(cannot_listen)?;
         let bound = listener.local_addr().map_err(Failure::bug)?;
+        #[cfg(feature = "enterprise")]
+        let config = if args.with_test_authorization_server { protected(config, bound)? } else { config };
         let _ = io::Write::write_all(
             &mut io::stderr(),
             format!("mcprove serves MCP at http://{bound}/mcp\n").as_bytes(),
         );
         raise_descriptor_limit();
-        serve_http(server, listener).await.map_err(|error| Failure::bug(format!("cannot serve: {error}")))
+        serve_http(Server::new(config), listener).await.map_err(cannot_serve)
     });
     runtime.shutdown_background();
     result.map(|()| 0)
+}
+
+/// With authorization, and an authorization server for tests at the same origin.
+#[cfg(feature = "enterprise")]
+fn protected(config: Config, bound: SocketAddr) -> Result<Config, Failure> {
+    use mcprove_reference_server::{Authorization, TestAuthorizationServer, Tokens, TrustedIssuer};
+    use std::sync::Arc;
+    if !bound.ip().is_loopback() {
+        let text = "--with-test-authorization-server gives tokens to anybody, so --http has to be a loopback address";
+        return Err(Failure::usage(text));
+    }
+    let origin = format!("http://{bound}");
+    let resource = format!("{origin}/mcp");
+    let issuer = TestAuthorizationServer::new(&origin, &resource);
+    let trusted = TrustedIssuer::new(issuer.issuer(), &issuer.key_set()).map_err(Failure::bug)?;
+    let authorization =
+        Authorization { resource, authorization_servers: vec![origin], tokens: Tokens::Signed(trusted) };
+    Ok(Config {
+        authorization: Some(Arc::new(authorization)),
+        test_authorization_server: Some(Arc::new(issuer)),
+        ..config
+    })
 }
 
 /// Listens with room for a burst of clients: who finds none tries again only after a second.

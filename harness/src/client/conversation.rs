@@ -40,6 +40,8 @@ pub struct Conversation {
     /// The stream that a legacy session over HTTP listens on.
     pub(super) listening: Option<Listening>,
     pub(super) era: Option<Era>,
+    /// What the server answers in the legacy era whatever happens: `ping`, or the list that stands for it.
+    alive: &'static str,
     pub(super) revision: Option<Revision>,
     pub(super) handshake: Option<Handshake>,
     pub(super) timeouts: Timeouts,
@@ -115,6 +117,7 @@ impl Conversation {
             inbox: Inbox::default(),
             listening: None,
             era: None,
+            alive: "ping",
             revision: None,
             handshake: None,
             timeouts: opening.timeouts,
@@ -172,6 +175,16 @@ impl Conversation {
         match &self.link {
             Link::Http(link) => link.session.as_deref(),
             Link::Stdio { .. } => None,
+        }
+    }
+
+    /// Whether every request carries credentials.
+    pub fn is_authorized(&self) -> bool {
+        match &self.link {
+            Link::Http(link) => {
+                link.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+            }
+            Link::Stdio { .. } => false,
         }
     }
 
@@ -298,8 +311,7 @@ impl Conversation {
 
     /// A server may leave out only what is unusual: whether it is there shows with what every server answers.
     async fn give_up_unless_alive(&mut self) {
-        let method = if self.era == Some(Era::Modern) { "server/discover" } else { "ping" };
-        let outgoing = self.compose(method, json!({}));
+        let outgoing = self.compose(self.harmless(), json!({}));
         let ticket = self.send(outgoing).await;
         if let Reply::Silence(_) = self.await_reply(&ticket, self.timeouts.request).await {
             self.note_timed_out(&ticket);
@@ -478,12 +490,28 @@ impl Conversation {
         }
     }
 
+    /// The method of a request that does nothing and that the server answers: `server/discover`, or `ping`. A server
+    /// that does not know `ping` is asked for a list, once a canary has shown that.
+    pub fn harmless(&self) -> &'static str {
+        if self.era == Some(Era::Modern) { "server/discover" } else { self.alive }
+    }
+
     /// Asks for something harmless and waits for the answer: is the server still there and well?
     pub async fn canary(&mut self) -> Reply {
-        match self.era {
-            Some(Era::Modern) => self.request("server/discover", json!({})).await,
-            _ => self.request("ping", json!({})).await,
+        let reply = self.request(self.harmless(), json!({})).await;
+        if self.harmless() != "ping" || reply.error_code() != Some(-32601) {
+            return reply;
         }
+        let list = [("tools", "tools/list"), ("resources", "resources/list"), ("prompts", "prompts/list")]
+            .into_iter()
+            .find(|(capability, _)| self.handshake.as_ref().is_some_and(|known| known.declares(capability)));
+        let Some((_, list)) = list else { return reply };
+        let listed = self.request(list, json!({})).await;
+        if listed.result().is_none() {
+            return reply;
+        }
+        self.alive = list;
+        listed
     }
 
     /// Ends the conversation as a client should: the session is deleted, the process's input closed.

@@ -79,12 +79,15 @@ impl Conversation {
                 let reply = self.discover(revision.as_str()).await;
                 let versions = reply.result().map(|result| Handshake { result: result.clone() });
                 let Some(handshake) = versions else { return Err(HandshakeFailure::Refused(reply)) };
-                if !handshake.supported_versions().iter().any(|version| version == revision.as_str()) {
-                    return Err(HandshakeFailure::OtherVersion(handshake.supported_versions().join(", ")));
-                }
-                self.era = Some(Era::Modern);
-                self.revision = Some(revision);
+                let versions = handshake.supported_versions();
+                let speaks = versions.iter().any(|version| version == revision.as_str());
+                // A result in the modern form that names no version at all was accepted under this one.
+                let accepted = versions.is_empty() && handshake.result.get("resultType").is_some();
                 self.handshake = Some(handshake);
+                if !speaks && !accepted {
+                    return Err(HandshakeFailure::OtherVersion(versions.join(", ")));
+                }
+                self.speak_modern(revision);
                 Ok(())
             }
         }

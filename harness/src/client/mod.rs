@@ -2,6 +2,7 @@
 
 mod answers;
 mod conversation;
+mod fetch;
 mod handshake;
 pub mod headers;
 mod inbox;
@@ -16,6 +17,7 @@ mod wish;
 
 pub use answers::{Answering, MODEL_TEXT, capabilities, client_info};
 pub use conversation::{Closed, Conversation, Opening, TIMED_OUT, Ticket, with_meta};
+pub use fetch::{Fetch, Fetched, fetch_alone};
 pub use handshake::{Handshake, HandshakeFailure};
 pub use inbox::Heard;
 pub use link::{Binding, OpenError, Timeouts};

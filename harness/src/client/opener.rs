@@ -2,6 +2,7 @@
 //! keeps the records of all of them.
 
 use super::conversation::{Closed, Conversation, Opening};
+use super::fetch::{Fetch, Fetched};
 use super::link::{Binding, OpenError};
 use crate::protocol::Revision;
 use crate::transcript::{About, Recorder};
@@ -105,6 +106,28 @@ impl Opener {
         let other = permits.split(1).ok_or_else(|| OpenError::Http("no permit".to_owned()))?;
         let first = self.open_with(permits, purpose, revision).await?;
         Ok((first, self.open_with(other, purpose, revision).await?))
+    }
+
+    /// Fetches something beside the endpoint, at the target's own origin and nowhere else. What comes is no part of any
+    /// conversation.
+    ///
+    /// # Errors
+    /// Another origin, or no response.
+    pub async fn fetch(&self, purpose: &str, fetch: Fetch) -> Result<Fetched, String> {
+        let (Binding::Http(own) | Binding::HttpSse(own)) = &self.binding else {
+            return Err("the target is not reached over HTTP".to_owned());
+        };
+        if own.origin() != fetch.url.origin() {
+            return Err(format!("{} is of another origin, where nothing is ever sent to", fetch.url));
+        }
+        let about = About {
+            revision: None,
+            transport: self.binding.transport(),
+            purpose: purpose.to_owned(),
+            target: self.display.clone(),
+        };
+        let wait = self.opening.timeouts.request;
+        fetch.run(self.opening.http.clone(), &self.opening.limits, self.source.recorder(about), wait).await
     }
 
     async fn permits(&self, count: u32) -> Result<OwnedSemaphorePermit, OpenError> {

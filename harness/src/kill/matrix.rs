@@ -4,8 +4,8 @@ use super::demand::{Seen, Verdict, demands, sort};
 use super::planted::Planted;
 use crate::check::{CheckConfig, FailOn, Stop, Target};
 use crate::client::{Opening, Timeouts};
-use crate::probes::{Calls, Safety, Settings};
-use crate::protocol::catalogue::{Catalogue, Selection};
+use crate::probes::{Calls, Credentials, Safety, Settings};
+use crate::protocol::catalogue::{Catalogue, RequirementSet, Selection};
 use crate::run::{ResultRow, RunEvent};
 use crate::wire::{HttpConfig, Limits};
 use serde::Serialize;
@@ -151,8 +151,31 @@ impl Matrix {
 
     /// The rows of a check of the server with the fault, where the fault can show; and why it ended early.
     async fn check(&self, fault: &Planted) -> (Vec<ResultRow>, Option<String>) {
-        let target = Target::embedded(&self.program).faulty(&fault.arguments, &fault.transports);
-        let config = CheckConfig {
+        let target = self.target(Some(fault));
+        let config = self.config(Some(fault), if self.full { Selection::all() } else { areas(fault) });
+        let mut rows = Vec::new();
+        let mut take = |event: RunEvent| {
+            if let RunEvent::Result(row) = event {
+                rows.push(*row);
+            }
+        };
+        let footer = target.check(config, &mut take).await;
+        (rows, footer.error.map(|error| error.message))
+    }
+
+    /// The server with the fault, or the honest one.
+    pub(super) fn target(&self, fault: Option<&Planted>) -> Target {
+        let target = Target::embedded(&self.program);
+        match fault {
+            Some(fault) => target.faulty(&fault.arguments, &fault.transports),
+            None => target,
+        }
+    }
+
+    /// What is checked of it.
+    pub(super) fn config(&self, fault: Option<&Planted>, selection: Selection) -> CheckConfig {
+        let target = self.target(fault);
+        CheckConfig {
             bindings: Vec::new(),
             target: target.info(),
             opening: Opening {
@@ -162,11 +185,12 @@ impl Matrix {
                 http: HttpConfig::default(),
                 pace: None,
             },
-            selection: if self.full { Selection::all() } else { areas(fault) },
-            revisions: fault.revisions.clone(),
+            selection,
+            revisions: fault.map(|fault| fault.revisions.clone()).unwrap_or_default(),
             settings: Settings {
                 safety: Safety { calls: Calls::All, allow: Vec::new(), deny: Vec::new() },
                 seed: 1,
+                credentials: Credentials::default(),
             },
             parallel: target.parallel(),
             command: "kill-matrix".to_owned(),
@@ -176,16 +200,10 @@ impl Matrix {
             secrets: target.secrets(),
             watcher: None,
             fail_on: FailOn::default(),
+            accepted: None,
+            set: RequirementSet::default(),
             stop: self.stop.clone(),
-        };
-        let mut rows = Vec::new();
-        let mut take = |event: RunEvent| {
-            if let RunEvent::Result(row) = event {
-                rows.push(*row);
-            }
-        };
-        let footer = target.check(config, &mut take).await;
-        (rows, footer.error.map(|error| error.message))
+        }
     }
 }
 

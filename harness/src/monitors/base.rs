@@ -2,7 +2,7 @@
 
 use super::rule::monitors;
 use super::{Breach, Heard, Judge, Moment, State};
-use crate::protocol::{Era, Kind, Message};
+use crate::protocol::{Era, Kind, Message, Transport};
 use crate::wire::{Channel, Event, Payload};
 use serde_json::Value;
 
@@ -26,6 +26,9 @@ monitors! {
         ["base.request.id-type", "base.request.id-not-null", "base.request.id-unique"];
     /// A notification has no id, not even null: with one it is a request, and clients would answer it.
     notifications_have_no_id (AnyTraffic) decides ["base.notification.no-id"];
+    /// Where all requests have their answers, an error without an id on a shared channel can only be meant for a
+    /// notification. Nobody waits for it, and clients that take it for a broken connection close it.
+    notifications_get_no_error (WhileWeObey) decides ["base.notification.no-reply"] at_end errors_had_a_request;
     /// In 2026-07-28 the server sends no requests at all; what it needs from the client it asks for in its results. A
     /// client of that revision does not answer, so such a request waits for ever.
     no_requests_come_from_a_modern_server (AnyTraffic) decides ["base.server.no-requests"];
@@ -225,6 +228,25 @@ fn notifications_have_no_id(moment: &Moment<'_>, judge: &mut Judge) {
             .at(moment.record)
             .pointer("/id")
     });
+}
+
+fn notifications_get_no_error(_: &Moment<'_>, _: &mut Judge) {}
+
+fn errors_had_a_request(state: &State, judge: &mut Judge) {
+    if state.transport() == Transport::Http || !state.initialized {
+        return;
+    }
+    for seq in &state.link.errors_without_id {
+        let obeyed = state.tainted_since.is_none_or(|since| *seq < since);
+        let owed = state.asked.values().any(|asked| asked.seq < *seq && asked.responses == 0);
+        if obeyed && !owed {
+            let mut breach = Breach::new("error", "a notification was answered with an error")
+                .expected(&["no response"])
+                .actual("an error without an id");
+            breach.event = Some(*seq);
+            judge.broke("base.notification.no-reply", breach);
+        }
+    }
 }
 
 fn no_requests_come_from_a_modern_server(moment: &Moment<'_>, judge: &mut Judge) {

@@ -4,7 +4,7 @@ use super::base::{kind_of, shorten};
 use super::rule::monitors;
 use super::{Asked, Breach, Heard, Judge, Moment, State};
 use crate::protocol::{Era, Kind, Transport};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 monitors! {
     /// An error has an integer `code` and a string `message`. Clients show the one and decide by the other.
@@ -78,8 +78,9 @@ fn errors_have_a_code_and_a_message(moment: &Moment<'_>, judge: &mut Judge) {
 
 fn error_messages_are_short(moment: &Moment<'_>, judge: &mut Judge) {
     const ID: &str = "base.error.message-concise";
-    let Some((_, error)) = error(moment) else { return };
+    let Some((heard, error)) = error(moment) else { return };
     let Some(text) = error.get("message").and_then(Value::as_str) else { return };
+    let text = heard.answers.map_or_else(|| text.to_owned(), |asked| without_echo(text, asked));
     let (length, lines) = (text.chars().count(), text.trim_end().lines().count());
     // Only a note in 2026-07-28.
     let good = moment.state.era() == Some(Era::Modern) || (length <= 300 && lines <= 1);
@@ -91,6 +92,17 @@ fn error_messages_are_short(moment: &Moment<'_>, judge: &mut Judge) {
             .at(moment.record)
             .pointer("/error/message")
     });
+}
+
+/// A text without what it repeats of a request with names longer than any real one: how long it gets is our doing.
+fn without_echo(text: &str, asked: &Asked) -> String {
+    const LONG: usize = 200;
+    let named =
+        ["name", "uri", "cursor"].iter().filter_map(|name| asked.message.params()?.get(*name)?.as_str());
+    named
+        .chain([asked.method.as_str()])
+        .filter(|echoed| echoed.len() > LONG)
+        .fold(text.to_owned(), |text, echoed| text.replace(echoed, "…"))
 }
 
 fn codes_are_used_as_json_rpc_defines(moment: &Moment<'_>, judge: &mut Judge) {
@@ -177,6 +189,10 @@ fn codes_are_used_as_mcp_defines(moment: &Moment<'_>, judge: &mut Judge) {
     } else if asked == "resources/read" {
         judge.held(NOT_FOUND);
     }
+    // What SDKs have always said of requests that are open when the input ends is no new code.
+    if code == -32000 && moment.state.link.stdin_closed.is_some() {
+        return;
+    }
     judge.decide(LEGACY, !(-32019..=-32000).contains(&code) || code == -32002, || {
         breach("legacy-range", "an error has a code of the range that is closed to new codes")
             .expected(&["a code outside -32019 to -32000"])
@@ -235,8 +251,16 @@ fn defined_codes_keep_their_meaning(moment: &Moment<'_>, judge: &mut Judge) {
     }
 }
 
-/// Whether the capabilities that an error demands were all declared by the request, as far as they go.
+/// Whether the capabilities that an error demands were all declared by the request, as far as they go. `elicitation`
+/// without a mode stands for forms, in the demand as in the declaration.
 fn names_declared(asked: &Asked, error: Option<&Value>) -> bool {
+    fn with_mode(capabilities: &Value) -> Value {
+        let mut capabilities = capabilities.clone();
+        if capabilities.get("elicitation").and_then(Value::as_object).is_some_and(Map::is_empty) {
+            capabilities["elicitation"] = json!({"form": {}});
+        }
+        capabilities
+    }
     fn within(wanted: &Value, declared: &Value) -> bool {
         match (wanted, declared) {
             (Value::Object(wanted), Value::Object(declared)) => wanted
@@ -252,7 +276,7 @@ fn names_declared(asked: &Asked, error: Option<&Value>) -> bool {
         .and_then(|params| params.pointer("/_meta/io.modelcontextprotocol~1clientCapabilities"));
     match (wanted, declared) {
         (Some(wanted @ Value::Object(members)), Some(declared)) if !members.is_empty() => {
-            within(wanted, declared)
+            within(&with_mode(wanted), &with_mode(declared))
         }
         _ => false,
     }
@@ -295,6 +319,21 @@ mod tests {
         let long = legacy(json!({"code": 1, "message": "m".repeat(301)}));
         long.assert_broken(&["base.error.message-concise"]);
         modern_error("x", json!({"code": 1, "message": "m".repeat(301)})).assert_broken(&[]);
+    }
+
+    #[test]
+    fn a_long_name_that_is_repeated_makes_no_long_message() {
+        let name = "n".repeat(70_000);
+        let answer = |message: String| {
+            Script::stdio(V2025_11_25)
+                .handshake()
+                .sent(json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": name}}))
+                .received(json!({"jsonrpc": "2.0", "id": 7, "error": {"code": -32602, "message": message}}))
+                .verdicts()
+        };
+        answer(format!("unknown tool {name}")).assert_broken(&[]);
+        answer(format!("unknown tool {name}{}", "m".repeat(301)))
+            .assert_broken(&["base.error.message-concise"]);
     }
 
     #[test]

@@ -6,14 +6,13 @@ use super::rule::monitors;
 use super::{Breach, Judge, Moment, State};
 use crate::protocol::{Era, Id, Kind, Revision, Transport};
 use crate::wire::Event;
+use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Within this time after a cancellation, what comes may have crossed it.
+/// Within this time after a cancellation or an answer, what comes may have crossed it.
 const CROSSING: Duration = Duration::from_millis(500);
 /// A request that is sent this long after a cancellation is behind it on every way.
 const BEHIND: Duration = Duration::from_millis(100);
-/// A cancellation this long after our answer did not cross it.
-const STALE: Duration = Duration::from_secs(2);
 
 monitors! {
     /// A server in a session cancels requests of its own that wait for an answer, by the id that it gave them, and
@@ -70,7 +69,7 @@ fn server_cancels_its_own_requests(moment: &Moment<'_>, judge: &mut Judge) {
         judge.broke(TASKS, seen.expected(&["`tasks/cancel`"]));
     }
     let answered = state.notices.answered.get(&id).copied();
-    let stale = answered.is_some_and(|at| moment.record.at.saturating_sub(at) > STALE);
+    let stale = answered.is_some_and(|at| moment.record.at.saturating_sub(at) > CROSSING);
     judge.decide(RUNNING, !stale, || {
         breach("answered", "the server cancelled a request long after it had been answered")
     });
@@ -142,6 +141,12 @@ fn ended_subscriptions_are_told(moment: &Moment<'_>, judge: &mut Judge) {
     }
 }
 
+/// Whether an error is an answer to a cancellation: by the code that the language server protocol has for it, or in words.
+fn speaks_of_cancellation(error: &Value) -> bool {
+    let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
+    error.get("code") == Some(&json!(-32800)) || message.to_ascii_lowercase().contains("cancel")
+}
+
 fn cancelled_requests_fall_silent(moment: &Moment<'_>, judge: &mut Judge) {
     const RESPONSE: &str = "cancellation.no-response";
     const WORK: &str = "cancellation.stops-work";
@@ -163,6 +168,21 @@ fn cancelled_requests_fall_silent(moment: &Moment<'_>, judge: &mut Judge) {
             .actual("a message that came later than that")
             .at(moment.record)
     };
+    if let Some(asked) = heard.answers
+        && let Some(cancelled) = state.notices.cancelled.get(&asked.id)
+        && heard.message.error().is_some_and(speaks_of_cancellation)
+    {
+        // No crossing: without the cancellation there would be no such answer.
+        let seen = breach("told", "a cancellation was answered with an error for the cancelled request")
+            .expected(&["no response"])
+            .actual("an error that speaks of the cancellation")
+            .sent(cancelled.seq);
+        judge.broke(RESPONSE, seen.clone());
+        if strict {
+            judge.broke(FURTHER, seen.see(RESPONSE));
+        }
+        return;
+    }
     if let Some(asked) = heard.answers
         && let Some(cancelled) = late(&asked.id)
     {
@@ -205,8 +225,8 @@ fn cancelled_requests_fall_silent(moment: &Moment<'_>, judge: &mut Judge) {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Script, Verdicts, modern};
+    use super::*;
     use crate::protocol::Revision::{self, V2025_11_25, V2026_07_28};
-    use serde_json::{Value, json};
     use std::time::Duration;
 
     fn of_cancellation(verdicts: &Verdicts) -> Vec<&'static str> {

@@ -24,9 +24,24 @@ fn discover_is_answered(moment: &Moment<'_>, judge: &mut Judge) {
     // Only where the server has said that it speaks this revision: others may refuse as they like.
     let speaks = moment.state.revision.is_some_and(|revision| revision.era() == Era::Modern);
     if *message.kind() == Kind::Error && speaks {
-        let ours = asked.meta_version().and_then(|version| version.parse().ok()) == moment.state.revision;
+        // What we cancelled may be given up with an error.
+        let ours = !asked.cancelled
+            && asked.meta_version().and_then(|version| version.parse().ok()) == moment.state.revision;
         if ours {
             let code = message.error_code();
+            if code == Some(-32602) {
+                judge.broke(
+                    "discover.no-params-needed",
+                    Breach::new(
+                        "refused",
+                        "`server/discover` with `_meta` alone was refused for its parameters",
+                    )
+                    .expected(&["a result"])
+                    .actual("error -32602")
+                    .at(moment.record)
+                    .see("discover.implemented"),
+                );
+            }
             judge.broke(
                 "discover.implemented",
                 Breach::new("refused", "`server/discover` was refused")
@@ -71,4 +86,38 @@ fn discover_is_answered(moment: &Moment<'_>, judge: &mut Judge) {
         .pointer("/result/supportedVersions")
         .sent(asked.seq)
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Script, Verdicts};
+    use crate::protocol::Revision::V2026_07_28;
+    use serde_json::{Value, json};
+
+    fn refused(cancelled: bool) -> Verdicts {
+        let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {}});
+        let message = |mut members: Value, mut params: Value| {
+            params["_meta"] = meta.clone();
+            members["jsonrpc"] = json!("2.0");
+            members["params"] = params;
+            members
+        };
+        let asked = Script::stdio(V2026_07_28)
+            .handshake()
+            .sent(message(json!({"id": 7, "method": "server/discover"}), json!({})));
+        let asked = if cancelled {
+            asked.sent(message(json!({"method": "notifications/cancelled"}), json!({"requestId": 7})))
+        } else {
+            asked
+        };
+        let error = json!({"code": 0, "message": "context canceled"});
+        asked.received(json!({"jsonrpc": "2.0", "id": 7, "error": error})).verdicts()
+    }
+
+    #[test]
+    fn an_error_for_a_cancelled_request_is_no_finding() {
+        assert_eq!(refused(false).classes("discover.implemented"), ["refused"]);
+        assert!(refused(true).classes("discover.implemented").is_empty());
+    }
 }

@@ -298,6 +298,12 @@ fn structured_content() {
         &call(json!({"content": [], "structuredContent": {"n": 1}})),
         &["tools.structured.text-copy"],
     );
+    let text =
+        |text: &str| json!({"content": [{"type": "text", "text": text}], "structuredContent": {"n": 1}});
+    assert_broken(&call(text("{\"n\": 2}")), &["tools.structured.text-copy"]);
+    for same in ["{\"n\": 1.0}", "{\"result\": 2}", "n is 2"] {
+        assert_broken(&call(text(same)), &[]);
+    }
     assert_broken(&call(json!({"content": []})), &["tools.structured.present"]);
     let failed = call(json!({"content": [], "isError": true}));
     assert_broken(&failed, &[]);

@@ -3,7 +3,7 @@
 
 use super::rule::monitors;
 use super::{Breach, Heard, HttpExchange, Judge, Moment, State};
-use crate::protocol::{Era, Kind, Revision, Transport};
+use crate::protocol::{Era, Id, Kind, Revision, Transport};
 use crate::wire::{End, Event, Payload, header};
 
 monitors! {
@@ -143,7 +143,9 @@ fn anonymous_requests_were_served(state: &State, judge: &mut Judge) {
 fn request_is_answered_as_json_or_event_stream(moment: &Moment<'_>, judge: &mut Judge) {
     const ID: &str = "http.post.response-content-type";
     let Some((exchange, 200..=299)) = head(moment) else { return };
-    if !exchange.carries_request() {
+    // What was cancelled is owed no answer of any kind.
+    let cancelled = |id: &Id| moment.state.asked.get(id).is_some_and(|asked| asked.cancelled);
+    if !exchange.carries_request() || exchange.requests().iter().any(cancelled) {
         return;
     }
     let media = exchange.media_type();

@@ -228,8 +228,14 @@ fn messages_before_the_response_relate_to_it(moment: &Moment<'_>, judge: &mut Ju
     };
     let others =
         |token: &Value| moment.state.asked.values().any(|asked| asked.progress_token() == Some(token));
+    // What is about a task may come on any stream (2025-11-25, basic/utilities/tasks#input-required-status).
+    let of_a_task = |token: &Value| {
+        let progress = super::token_key(token).and_then(|key| moment.state.notices.progress.get(&key));
+        progress.is_some_and(|progress| progress.task.is_some())
+    };
     match (method, progress_token(&heard)) {
         (_, Some(token)) if own(&token) => judge.held(ID),
+        (_, Some(token)) if of_a_task(&token) => {}
         (_, Some(token)) if modern || others(&token) => {
             let text = "progress of another request came on the stream of this one".to_owned();
             judge.broke(ID, breach("foreign-progress", text));

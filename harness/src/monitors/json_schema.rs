@@ -14,13 +14,17 @@ const DEEPEST: usize = 100;
 monitors! {
     /// Every `$ref` in a tool's schemas leads to a place in the same schema, or to a published dialect. One that leads
     /// elsewhere is never fetched by a good client, and the schema is refused: nobody can call the tool.
-    references_stay_in_the_schema (WhileWeObey) decides ["json-schema.ref.unresolved-refused"];
+    references_stay_in_the_schema (WhileWeObey) decides [
+        "json-schema.ref.unresolved-refused", "tools.definition.input-schema-valid",
+        "tools.definition.output-schema-valid",
+    ];
 }
 
 fn references_stay_in_the_schema(moment: &Moment<'_>, judge: &mut Judge) {
     const ID: &str = "json-schema.ref.unresolved-refused";
-    let listed = answered(moment).filter(|answer| answer.revision.era() == Era::Modern);
-    let Some(listed) = listed.and_then(|answer| answer.to("tools/list")) else { return };
+    let Some(listed) = answered(moment).and_then(|answer| answer.to("tools/list")) else { return };
+    // Older revisions say nothing of references; a schema with one that leads nowhere is of no use all the same.
+    let modern = listed.revision.era() == Era::Modern;
     for (pointer, tool) in listed.entries("tools") {
         for member in ["inputSchema", "outputSchema"] {
             let Some(schema) = tool.get(member) else { continue };
@@ -29,7 +33,12 @@ fn references_stay_in_the_schema(moment: &Moment<'_>, judge: &mut Judge) {
                 continue;
             }
             let lost = found.places.iter().find(|(_, target)| !found.leads_somewhere(schema, target));
-            judge.decide(ID, lost.is_none(), || {
+            let id = match member {
+                _ if modern => ID,
+                "inputSchema" => "tools.definition.input-schema-valid",
+                _ => "tools.definition.output-schema-valid",
+            };
+            judge.decide(id, lost.is_none(), || {
                 let (place, target) = lost.cloned().unwrap_or_default();
                 Breach::new("dangling", "a tool's schema refers to something that is not in it")
                     .quality()

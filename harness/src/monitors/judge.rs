@@ -63,6 +63,8 @@ pub struct Breach {
     pub range: Option<Range<usize>>,
     /// The requirement that carries the finding, where this one rests on the same observation.
     pub see: Option<&'static str>,
+    /// Whether what came was HTTP 429: a limit that was run into decides nothing.
+    pub limited: bool,
 }
 
 impl Breach {
@@ -82,6 +84,7 @@ impl Breach {
             pointer: None,
             range: None,
             see: None,
+            limited: false,
         }
     }
 
@@ -125,6 +128,7 @@ impl Breach {
         if self.actual.is_empty() {
             self.actual = reply.describe();
         }
+        self.limited = reply.status() == Some(429);
         match reply.answer() {
             Some(answer) => self.in_answer(answer),
             None => self,
@@ -204,6 +208,9 @@ impl Judge {
 
     /// The requirement is broken.
     pub fn broke(&mut self, requirement: &'static str, mut breach: Breach) {
+        if breach.limited {
+            return self.undecided(requirement, "rate-limit", "HTTP 429: the server serves no more for now");
+        }
         breach.by = self.by;
         breach.conversation = breach.conversation.or_else(|| self.conversation.clone());
         let tally = self.tally(requirement);

@@ -37,6 +37,8 @@ pub struct LinkState {
     pub unreadable_sent: u32,
     /// Whether an array was sent on purpose where the revision has none.
     pub array_sent: bool,
+    /// Errors without an id that came while everything sent had a readable one, as far as they are kept.
+    pub errors_without_id: Vec<u64>,
     /// Requests that were not answered within the time-out.
     pub timed_out: HashSet<Id>,
     /// Requests of ours that were sent after something on purpose, by the same probe: they are there to see whether the
@@ -50,6 +52,12 @@ pub struct LinkState {
     pub timed_out_exchanges: HashSet<Channel>,
     /// Channels on which more came than is kept.
     pub flooded: HashSet<Channel>,
+    /// Bytes of messages that have come.
+    pub came: u64,
+    /// How many of them since we last sent something, but for one response a request.
+    pub came_unasked: u64,
+    /// Requests of ours without a response, about.
+    awaited: u64,
     /// The last message on a channel that was too large to be read: it may have answered anything.
     pub oversized: HashMap<Channel, u64>,
     /// Whether standard output ended before we closed standard input.
@@ -140,6 +148,16 @@ impl LinkState {
         self.strays.len() >= STRAYS
     }
 
+    /// Whether it is the whole of the conversation that is more than is kept, and not what came in one go: the last
+    /// `bytes` of an HTTP exchange, or of a process from its start, and what came unasked since we last sent something.
+    pub fn long_conversation(&self, channel: Channel, bytes: u64) -> bool {
+        let at_once = match channel {
+            Channel::PROCESS => bytes.saturating_sub(self.came) + self.came_unasked,
+            _ => bytes.max(self.came_unasked),
+        };
+        at_once < self.came / 2
+    }
+
     /// What provoked what happens now: the last thing sent on purpose by the probe at work, else the last thing sent.
     pub fn provocation(&self) -> Option<u64> {
         self.last_provocation.or(self.last_sent.map(|(seq, _)| seq))
@@ -155,10 +173,22 @@ impl LinkState {
         if let Event::Received { payload: Payload::Raw { truncated: true, .. }, .. } = &record.event {
             self.oversized.insert(record.channel, record.seq);
         }
+        if let Event::Received { payload, .. } = &record.event {
+            let bytes = payload.bytes().len() as u64;
+            self.came += bytes;
+            if self.awaited > 0 && payload.message().is_some_and(Message::is_response) {
+                self.awaited -= 1;
+            } else {
+                self.came_unasked += bytes;
+            }
+        }
         match &record.event {
             Event::ProcessStarted { command, .. } => self.launcher = is_launcher(command),
             Event::Sent { payload, deliberate } => {
                 self.last_sent = Some((record.seq, record.at));
+                self.came_unasked = 0;
+                self.awaited +=
+                    u64::from(payload.message().is_some_and(|sent| *sent.kind() == Kind::Request));
                 self.note_sent(payload);
                 if deliberate.as_ref().is_some_and(|deliberate| deliberate.taints >= Taint::Message) {
                     self.last_provocation = Some(record.seq);
@@ -266,6 +296,10 @@ impl LinkState {
         }
         self.spoke = true;
         self.group += 1;
+        let nameless = *message.kind() == Kind::Error && message.id().is_none_or(Id::is_null);
+        if nameless && self.unreadable_sent == 0 && self.errors_without_id.len() < STRAYS {
+            self.errors_without_id.push(record.seq);
+        }
         if let (Kind::Request, Some(id), Some(method)) = (message.kind(), message.id(), message.method()) {
             self.asked_by_server.push(AskedByServer {
                 id: id.clone(),

@@ -3,7 +3,7 @@
 use super::http::exchange;
 use super::notices::{LEVELS, level, request_level, subscription_tag};
 use super::rule::monitors;
-use super::{Breach, HttpExchange, Judge, Moment, State};
+use super::{Asked, Breach, HttpExchange, Judge, Moment, State};
 use crate::protocol::{Era, Kind, Transport};
 use serde_json::Value;
 use std::time::Duration;
@@ -74,6 +74,8 @@ fn log_levels_are_kept(moment: &Moment<'_>, judge: &mut Judge) {
     let least = if state.era() == Some(Era::Modern) {
         match exchange(moment) {
             Some(here) => here.posted().and_then(request_level).and_then(|wanted| level(Some(wanted))),
+            // It may belong to a call that asked for none.
+            None if calls_without_level(state) => None,
             None => state.notices.logging.values().min().copied(),
         }
     } else {
@@ -135,10 +137,18 @@ fn log_messages_belong_to_requests(moment: &Moment<'_>, judge: &mut Judge) {
         }
         let late =
             state.notices.logging_ended.is_some_and(|ended| moment.record.at.saturating_sub(ended) < LATE);
-        return if late {
-            judge.broke(BEFORE, breach("after", "a log message came after the response of its request"));
-        } else {
-            judge.broke(WITHOUT, breach("unasked", "a log message came although no request asked for any"));
+        return match (late, calls_without_level(state)) {
+            // It may have come late, or for a call that asked for none.
+            (true, true) => {}
+            (true, false) => {
+                judge.broke(BEFORE, breach("after", "a log message came after the response of its request"));
+            }
+            (false, _) => {
+                judge.broke(
+                    WITHOUT,
+                    breach("unasked", "a log message came although no request asked for any"),
+                );
+            }
         };
     };
     let seen = |class: &str, text: &str| breach(class, text).sent(here.seq);
@@ -155,6 +165,12 @@ fn log_messages_belong_to_requests(moment: &Moment<'_>, judge: &mut Judge) {
         let text = "a log message came on the stream of another request than the one that asked";
         judge.broke(OWN, seen("other-stream", text));
     }
+}
+
+/// Whether a call runs that asked for no log messages.
+fn calls_without_level(state: &State) -> bool {
+    let runs = |asked: &Asked| asked.responses == 0 && asked.method == "tools/call";
+    state.asked.values().any(|asked| runs(asked) && request_level(&asked.message).is_none())
 }
 
 fn log_messages_stayed_away(state: &State, judge: &mut Judge) {

@@ -5,6 +5,7 @@ mod answered;
 mod asking;
 #[cfg(test)]
 mod asking_tests;
+mod auth;
 mod base;
 mod base_encoding;
 mod base_errors;
@@ -19,9 +20,14 @@ mod discover;
 mod elicitation;
 mod elicitation_forms;
 mod elicited;
+mod extension_tasks;
+mod extension_tasks_input;
+#[cfg(test)]
+mod extension_tasks_tests;
 #[cfg(test)]
 mod feature_tests;
 mod identity;
+mod extension_apps;
 mod http;
 mod http_headers;
 mod http_legacy_sse;
@@ -49,6 +55,12 @@ mod state;
 mod stdio;
 mod streams;
 mod subscriptions;
+mod task_log;
+mod tasks;
+mod tasks_related;
+mod tasks_status;
+#[cfg(test)]
+mod tasks_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;
@@ -59,12 +71,14 @@ mod watch;
 
 pub use asking::rows_of;
 pub use elicited::{Again, Elicited};
+pub(crate) use extension_apps::resource_uri as ui_resource_uri;
 pub use judge::{Breach, Judge, Tally};
 pub use link::{AskedByServer, LinkState, ProcessEnd, Stray};
 pub use notices::{Cancelled, Listed, Notices, Progress, Rate, Subscription, token_key};
 pub use rule::{Monitor, Validity, all, deciding};
 pub use state::{Asked, ExchangeTimes, Heard, HttpExchange, Moment, State};
 pub use streams::{EventIds, EventStream, SeenId};
+pub use task_log::{EXTENSION as TASKS_EXTENSION, RELATED as RELATED_TASK, TaskLog, is_terminal, timestamp};
 pub use text::{base64_length, template_variables};
 pub use tool::Tool;
 pub use watch::Watch;

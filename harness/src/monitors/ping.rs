@@ -17,7 +17,8 @@ monitors! {
 
 fn pings_are_answered(moment: &Moment<'_>, judge: &mut Judge) {
     let Some(Heard { message, answers: Some(asked), .. }) = moment.message else { return };
-    if asked.method != "ping" {
+    // What we cancelled may be given up with an error.
+    if asked.method != "ping" || (asked.cancelled && message.result().is_none()) {
         return;
     }
     judge.decide("ping.answered", message.result().is_some(), || {
@@ -140,6 +141,17 @@ mod tests {
             .event(Event::Note("timed out: 7".to_owned()))
             .verdicts();
         tainted.assert_open("ping.answered");
+    }
+
+    #[test]
+    fn an_error_for_a_cancelled_ping_is_no_finding() {
+        let cancelled = Script::stdio(V2025_11_25)
+            .handshake()
+            .sent(ping(7))
+            .sent(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}}))
+            .received(json!({"jsonrpc": "2.0", "id": 7, "error": {"code": 0, "message": "context canceled"}}))
+            .verdicts();
+        cancelled.assert_open("ping.answered");
     }
 
     #[test]

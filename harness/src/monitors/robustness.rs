@@ -23,7 +23,8 @@ monitors! {
     output_is_bounded (AnyTraffic) decides ["robustness.output.bounded"] at_end output_was_seen;
     /// Errors and log messages show no stack traces and no paths of the server's own source: they tell an attacker what
     /// runs there. A heuristic, so a warning at most.
-    answers_show_no_internals (AnyTraffic) decides ["robustness.output.no-internals"];
+    answers_show_no_internals (AnyTraffic) decides
+        ["robustness.output.no-internals", "security.errors-leak-nothing"];
 }
 
 fn the_process_survives(moment: &Moment<'_>, judge: &mut Judge) {
@@ -192,7 +193,12 @@ fn responses_are_valid_http(moment: &Moment<'_>, judge: &mut Judge) {
 }
 
 fn output_is_bounded(moment: &Moment<'_>, judge: &mut Judge) {
+    const ID: &str = "robustness.output.bounded";
     let what = match &moment.record.event {
+        Event::Flooded { bytes } if moment.state.link.long_conversation(moment.record.channel, *bytes) => {
+            let text = "the whole of a long conversation was more than the harness keeps";
+            return judge.undecided(ID, "long-conversation", text);
+        }
         Event::Flooded { bytes } => format!("{bytes} bytes, and no end"),
         Event::Received { payload: Payload::Raw { truncated: true, error, .. }, .. }
             if error.as_deref().is_some_and(|error| error.contains("read as a message")) =>
@@ -210,7 +216,7 @@ fn output_is_bounded(moment: &Moment<'_>, judge: &mut Judge) {
         if error.contains("values"));
     let breach = if many { breach.quality() } else { breach };
     judge.broke(
-        "robustness.output.bounded",
+        ID,
         match moment.state.link.provocation() {
             Some(seq) => breach.sent(seq),
             None => breach,
@@ -240,29 +246,36 @@ const TRACES: &[(&str, &str)] = &[
 
 fn answers_show_no_internals(moment: &Moment<'_>, judge: &mut Judge) {
     const ID: &str = "robustness.output.no-internals";
+    const SAME: &str = "security.errors-leak-nothing";
     let Some(heard @ Heard { message, answers, .. }) = moment.message else { return };
     let (texts, pointer) = match message.kind() {
         Kind::Error if heard.is_rpc() => (message.error(), "/error"),
         Kind::Notification if message.method() == Some("notifications/message") => {
             (message.params().and_then(|params| params.get("data")), "/params/data")
         }
+        // What failed tells why in its content.
+        Kind::Result if message.result().is_some_and(|result| result["isError"] == true) => {
+            (message.result().and_then(|result| result.get("content")), "/result/content")
+        }
         _ => return,
     };
     let Some(texts) = texts else { return };
-    let Some((runtime, shown)) = trace(texts, answers) else { return judge.held(ID) };
+    let Some((runtime, shown)) = trace(texts, answers) else {
+        judge.held(SAME);
+        return judge.held(ID);
+    };
     let breach =
         Breach::new("stack-trace", "an error or log message shows a stack trace or a path of the source")
             .expected(&["what went wrong, and nothing of how the server is built"])
             .actual(format!("what looks like a stack trace of {runtime}: `{shown}`"))
             .at(moment.record)
             .pointer(pointer);
-    judge.broke(
-        ID,
-        match answers {
-            Some(asked) => breach.sent(asked.seq),
-            None => breach,
-        },
-    );
+    let breach = match answers {
+        Some(asked) => breach.sent(asked.seq),
+        None => breach,
+    };
+    judge.broke(SAME, breach.clone().see(ID));
+    judge.broke(ID, breach);
 }
 
 /// The first text in a value that looks like a stack trace, unless we had sent it ourselves.
@@ -380,6 +393,15 @@ mod tests {
             .event(Event::Flooded { bytes: 1 << 30 })
             .verdicts()
             .assert_broken(&["robustness.output.bounded"]);
+        // Many answers of an honest size, and our own limit.
+        let long = (8..20).fold(asked(), |script, id| {
+            let list = json!({"jsonrpc": "2.0", "id": id, "method": "tools/list"});
+            let tools =
+                json!([{"name": "a", "description": "d".repeat(5_000), "inputSchema": {"type": "object"}}]);
+            script.sent(list).received(json!({"jsonrpc": "2.0", "id": id, "result": {"tools": tools}}))
+        });
+        let total = 12 * 5_200;
+        long.event(Event::Flooded { bytes: total }).verdicts().assert_broken(&[]);
         let error = |text: &str| {
             let error =
                 json!({"jsonrpc": "2.0", "id": 8, "error": {"code": -32603, "message": "m", "data": text}});
@@ -387,9 +409,9 @@ mod tests {
             asked().sent(list).received(error).verdicts()
         };
         error("Traceback (most recent call last):\n  File \"/srv/app.py\"")
-            .assert_broken(&["robustness.output.no-internals"]);
+            .assert_broken(&["robustness.output.no-internals", "security.errors-leak-nothing"]);
         error("Error: x\n    at f (/srv/a.js:1:2)\n    at g (/srv/a.js:3:4)")
-            .assert_broken(&["robustness.output.no-internals"]);
+            .assert_broken(&["robustness.output.no-internals", "security.errors-leak-nothing"]);
         error("look at that").assert_held("robustness.output.no-internals");
     }
 }

@@ -51,6 +51,7 @@ pub(super) use monitors;
 pub fn all() -> impl Iterator<Item = &'static Monitor> {
     [
         super::asking::MONITORS,
+        super::auth::MONITORS,
         super::base::MONITORS,
         super::base_encoding::MONITORS,
         super::base_errors::MONITORS,
@@ -64,6 +65,9 @@ pub fn all() -> impl Iterator<Item = &'static Monitor> {
         super::discover::MONITORS,
         super::elicitation::MONITORS,
         super::elicitation_forms::MONITORS,
+        super::extension_apps::MONITORS,
+        super::extension_tasks::MONITORS,
+        super::extension_tasks_input::MONITORS,
         super::identity::MONITORS,
         super::json_schema::MONITORS,
         super::lifecycle::MONITORS,
@@ -79,6 +83,9 @@ pub fn all() -> impl Iterator<Item = &'static Monitor> {
         super::schema::MONITORS,
         super::stdio::MONITORS,
         super::subscriptions::MONITORS,
+        super::tasks::MONITORS,
+        super::tasks_related::MONITORS,
+        super::tasks_status::MONITORS,
         super::tools::MONITORS,
         super::versioning::MONITORS,
         super::http::MONITORS,

@@ -10,6 +10,7 @@ use crate::protocol::{Era, Kind, Message, Revision};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+const NEGOTIATED: &str = "versioning.negotiated-version-respected";
 /// How many values one row of the table is looked up in.
 const MOST_PLACES: usize = 200;
 
@@ -56,6 +57,9 @@ monitors! {
         "elicitation.request.mode", "elicitation.form.schema-present", "elicitation.form.flat-primitives",
         "elicitation.url.fields", "elicitation.form.string-format", "elicitation.form.default-type",
         "roots.request.shape",
+        "tasks.capability.shape", "tasks.create.result", "tasks.id.string", "tasks.status.known",
+        "tasks.fields.created-at", "tasks.fields.last-updated-at", "tasks.fields.ttl", "tasks.get.shape",
+        "tasks.cancel.to-cancelled", "tasks.list.shape", "tasks.notify.shape",
     ];
 }
 
@@ -104,10 +108,14 @@ fn judge_result(moment: &Moment<'_>, asked: &Asked, result: &Value, judge: &mut 
     let waits = revision.era() == Era::Modern && result["resultType"] == "input_required";
     let task = result.get("task").is_some_and(Value::is_object);
     let plain = !waits && !task && result.get("resultType").is_none_or(|kind| kind == "complete");
+    // A task in the wrong place is told as that.
+    if method.starts_with("tasks/") && task && result.get("taskId").is_none() {
+        return;
+    }
     let of = match (waits, plain) {
         (true, _) => Some(Of::InputRequired),
         (false, true) => Some(Of::Result(known.method)),
-        (false, false) => None,
+        (false, false) => (task && revision.era() == Era::Legacy).then_some(Of::CreatedTask),
     };
     let what = format!("the result of `{method}`");
     let violations =
@@ -316,9 +324,14 @@ impl CheckedValue<'_> {
                 judge.held(row.id);
             }
         }
+        if let Some(id) = broken.first().filter(|_| self.fits_a_newer_revision()) {
+            let violation = violations.first();
+            let breach = violation.map(|violation| self.breach(violation, "newer", moment, asked, false));
+            breach.into_iter().for_each(|breach| judge.broke(NEGOTIATED, breach.see(id)));
+        }
         if violations.is_empty() {
             judge.held("schema.messages.conform");
-            judge.held("versioning.negotiated-version-respected");
+            judge.held(NEGOTIATED);
         }
         if nulls.is_empty() {
             judge.held("schema.optional.not-null");
@@ -363,13 +376,30 @@ impl CheckedValue<'_> {
         let fitting = rows.iter().find(|row| row.fits(place, self.value) && self.has_level(row.id));
         match (fitting, self.revision.era()) {
             (Some(row), _) => row.id,
-            (None, Era::Legacy) => "versioning.negotiated-version-respected",
+            (None, Era::Legacy) => NEGOTIATED,
             (None, Era::Modern) => "schema.messages.conform",
         }
     }
 
     fn has_level(&self, id: &str) -> bool {
         Catalogue::get().requirement(id).is_some_and(|row| row.level(self.revision).is_some())
+    }
+
+    fn checked_in(&self, revision: Revision, value: &Value) -> Option<Checked> {
+        Some(match self.of? {
+            Of::Result(method) => schema::check_result(revision, method, value),
+            Of::InputRequired | Of::CreatedTask => schema::check_result(revision, "tools/call", value),
+            Of::Notification(_) => schema::check_notification(revision, Party::Server, value),
+            Of::Request(_) => schema::check_request(revision, Party::Server, value),
+            Of::Error(_) => return None,
+        })
+    }
+
+    /// Whether what does not fit the revision that was agreed on fits a later one with a handshake.
+    fn fits_a_newer_revision(&self) -> bool {
+        let newer =
+            Revision::ALL.into_iter().filter(|other| *other > self.revision && other.era() == Era::Legacy);
+        newer.into_iter().any(|other| matches!(self.checked_in(other, self.value), Some(Checked::Valid)))
     }
 
     /// The places where null stands for an absent member: leaving all nulls out shows which ones were needed.
@@ -388,14 +418,11 @@ impl CheckedValue<'_> {
             let object = without.pointer_mut(parent).and_then(Value::as_object_mut);
             object.is_some_and(|object| object.remove(&unescape(name)).is_some())
         });
-        let again = match self.of {
-            Some(Of::Result(method)) => schema::check_result(self.revision, method, &without),
-            Some(Of::InputRequired) => schema::check_result(self.revision, "tools/call", &without),
-            Some(Of::Notification(_)) => schema::check_notification(self.revision, Party::Server, &without),
-            Some(Of::Request(_)) => schema::check_request(self.revision, Party::Server, &without),
-            Some(Of::Error(_)) | None => return BTreeSet::new(),
-        };
-        if let Checked::Invalid(violations) = again {
+        let again = self.checked_in(self.revision, &without);
+        if again.is_none() {
+            return BTreeSet::new();
+        }
+        if let Some(Checked::Invalid(violations)) = again {
             for violation in &violations {
                 if let Some(name) = missing(violation) {
                     nulls.remove(&format!("{}/{}", violation.pointer, escape(name)));

@@ -10,6 +10,8 @@ pub(super) enum Of {
     Result(&'static str),
     /// A demand for input in place of a result (2026-07-28).
     InputRequired,
+    /// A task in place of the result of a call (2025-11-25).
+    CreatedTask,
     /// A notification with this method.
     Notification(&'static str),
     /// A request of the server with this method.
@@ -120,7 +122,17 @@ const COMPLETE: &[Short] = &[
     ("/completion/values/**", "completion.result.shape"),
 ];
 
+/// A task of 2025-11-25.
+const TASK: &[Short] = &[
+    ("/taskId", "tasks.id.string"),
+    ("/status", "tasks.status.known"),
+    ("/createdAt", "tasks.fields.created-at"),
+    ("/lastUpdatedAt", "tasks.fields.last-updated-at"),
+    ("/ttl", "tasks.fields.ttl"),
+];
+
 const CAPABILITIES: &[Short] = &[
+    ("/capabilities/tasks/**", "tasks.capability.shape"),
     ("/capabilities/extensions/*", "capabilities.extension.settings-object"),
     ("/capabilities/*/**", "capabilities.server.flag-types"),
     ("/capabilities", "identity.capabilities-object"),
@@ -179,6 +191,7 @@ const NOTIFICATIONS: &[(&str, &str, &str)] = &[
     ("notifications/progress", "/params", "progress.notification.shape"),
     ("notifications/cancelled", "/params/**", "cancellation.sent.shape"),
     ("notifications/resources/updated", "/params/**", "resources.subscribe.updated-shape"),
+    ("notifications/tasks/status", "/params/**", "tasks.notify.shape"),
     ("notifications/subscriptions/acknowledged", "/params/notifications/**", "subscriptions.ack.shape"),
 ];
 
@@ -292,6 +305,19 @@ fn build() -> HashMap<Of, Vec<Row>> {
     let schema = "/tools/*/outputSchema/**";
     table.push(result("tools/list"), schema, None, When::Broken, "tools.definition.output-schema-valid");
     table.add(Of::InputRequired, "", INPUT_REQUIRED);
+    for (of, prefix, rest) in [
+        (Of::CreatedTask, "/task", "tasks.create.result"),
+        (result("tasks/get"), "", "tasks.get.shape"),
+        (result("tasks/cancel"), "", "tasks.cancel.to-cancelled"),
+        (result("tasks/list"), "/tasks/*", "tasks.list.shape"),
+    ] {
+        table.add(of, prefix, TASK);
+        for member in ["", "/statusMessage", "/pollInterval"] {
+            table.push(of, &format!("{prefix}{member}"), None, When::Broken, rest);
+        }
+    }
+    table.one(result("tasks/list"), "/tasks", "tasks.list.shape");
+    table.one(result("tasks/list"), "/nextCursor", "pagination.cursor.string");
     for method in EMPTY {
         table.one(result(method), "", "schema.empty-result");
     }

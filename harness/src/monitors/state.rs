@@ -4,6 +4,7 @@ use super::elicited::Elicited;
 use super::link::{LinkState, alike};
 use super::notices::Notices;
 use super::streams::{EventIds, EventStream};
+use super::task_log::TaskLog;
 use super::tool::Tool;
 use crate::protocol::{Era, Id, Kind, Message, Revision, Transport};
 use crate::transcript::{About, Record};
@@ -227,6 +228,8 @@ pub struct State {
     pub unique: HashMap<String, Channel>,
     /// What is known of notifications.
     pub notices: Notices,
+    /// What is known of tasks.
+    pub tasks: TaskLog,
 }
 
 impl State {
@@ -399,6 +402,9 @@ impl State {
     ) {
         if message.is_response() {
             self.notices.note_answer(message, record);
+            if let Some(id) = message.id() {
+                self.tasks.note_answer(id);
+            }
         }
         let Some(method) = message.method() else { return };
         match (message.kind(), message.id()) {
@@ -463,6 +469,7 @@ impl State {
         }
         let Some(id) = message.id().filter(|_| message.is_response()) else {
             let listen = self.exchanges.get(&record.channel).and_then(HttpExchange::listen);
+            self.tasks.note(record, message, None);
             return self.notices.note_received(record, message, listen.as_ref());
         };
         self.listening.remove(id);
@@ -474,6 +481,7 @@ impl State {
         }
         let Some(asked) = self.asked.get_mut(id) else { return };
         self.notices.note_response(record, asked, message);
+        self.tasks.note(record, message, Some(asked));
         asked.responses += 1;
         self.last_response_at = Some(record.at);
         let (method, first) = (asked.method.clone(), asked.responses == 1);

@@ -88,6 +88,15 @@ fn lines_were_messages(state: &State, judge: &mut Judge) {
 fn judge_group(group: &[Stray], state: &State, judge: &mut Judge) {
     let mut rest = group;
     while let [first, tail @ ..] = rest {
+        // The header ends with a blank line; both are one way of framing, told once.
+        if let [blank, behind @ ..] = tail
+            && is_length_header(first.bytes.trim_ascii())
+            && blank.bytes.trim_ascii().is_empty()
+        {
+            judge_line(first, state, judge);
+            rest = behind;
+            continue;
+        }
         if let Some(pieces) = pieces_of_one_message(rest) {
             several_lines(first, Some(pieces), judge);
             rest = rest.get(pieces..).unwrap_or_default();
@@ -151,7 +160,7 @@ fn judge_line(line: &Stray, state: &State, judge: &mut Judge) {
         let breach = at(line, "blank-line", "the server wrote a blank line to standard output");
         return judge.broke(PURE, breach.quality().expected(&["messages only"]).actual("a blank line"));
     }
-    if text.get(..15).is_some_and(|head| head.eq_ignore_ascii_case(b"content-length:")) {
+    if is_length_header(text) {
         let breach = at(line, "content-length", "messages are framed by `Content-Length` headers");
         let breach = breach.expected(&["one message a line and nothing else"]).actual(quoted());
         return judge.broke("stdio.newline-delimited", breach);
@@ -188,6 +197,10 @@ fn judge_line(line: &Stray, state: &State, judge: &mut Judge) {
         .expected(&["nothing but messages on standard output; logs go to standard error"])
         .actual(quoted());
     judge.broke(PURE, if launched { breach.quality() } else { breach });
+}
+
+fn is_length_header(text: &[u8]) -> bool {
+    text.get(..15).is_some_and(|head| head.eq_ignore_ascii_case(b"content-length:"))
 }
 
 /// Whether a line holds several JSON values one after the other.

@@ -11,8 +11,12 @@ use std::time::Duration;
 
 /// Within this time after a cancellation, what comes may have crossed it.
 const CROSSING: Duration = Duration::from_millis(500);
+/// How long after the end something was sent whose answer shows that the end has been read.
+const BEHIND: Duration = Duration::from_millis(50);
 /// How long a subscription has to be open for it to be said that it stays open.
 const OPEN: Duration = Duration::from_millis(100);
+/// So many subscriptions that the server ends at once are no accident.
+const MOST_ENDED: usize = 3;
 /// A stream that breaks off this soon after the acknowledgement was not meant to stay.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
@@ -370,7 +374,12 @@ fn changes_come_as_subscribed(moment: &Moment<'_>, judge: &mut Judge) {
         None => {}
     }
     let late = subscription.ended_by_us.map(|ended| moment.record.at.saturating_sub(ended));
-    if late.is_some_and(|late| late > CROSSING && state.transport() == Transport::Stdio) {
+    // Nothing crosses any more once the server has answered what was sent well after the end.
+    let passed = |ended: Duration| {
+        state.asked.values().any(|asked| asked.responses > 0 && asked.at > ended.saturating_add(BEHIND))
+    };
+    let over = |late: Duration| late > CROSSING || subscription.ended_by_us.is_some_and(passed);
+    if late.is_some_and(|late| over(late) && state.transport() == Transport::Stdio) {
         judge.broke(
             CANCELLED,
             seen("late", "a subscription that was cancelled tells changes on")
@@ -434,6 +443,14 @@ fn subscriptions_stay_open(moment: &Moment<'_>, judge: &mut Judge) {
 
 fn subscriptions_stayed_open(state: &State, judge: &mut Judge) {
     const ID: &str = "subscriptions.listen.stays-open";
+    let at_once = |open: &&Subscription| {
+        let since = open.acknowledged.as_ref().map(|(_, since)| *since);
+        let lasted = open.answered.zip(since).map(|(answered, since)| answered.saturating_sub(since));
+        let closing = state.link.stdin_closed.is_some_and(|closed| Some(closed) <= open.answered);
+        let by_us = open.ended_by_us.is_some_and(|ended| Some(ended) < open.answered);
+        !by_us && !closing && lasted.is_some_and(|lasted| lasted < OPEN)
+    };
+    let ended = state.notices.subscriptions.values().filter(at_once).count();
     for subscription in state.notices.subscriptions.values().filter(|open| !open.tainted) {
         let Some((filter, since)) = &subscription.acknowledged else { continue };
         // Nothing can come through an empty one, so that there is nothing to keep it open for.
@@ -459,6 +476,7 @@ fn subscriptions_stayed_open(state: &State, judge: &mut Judge) {
                         ))
                         .sent(subscription.seq);
                 breach.event = Some(exchange.head_seq);
+                judge.broke("subscriptions.end.graceful-result", breach.clone().see(ID));
                 judge.broke(ID, breach);
             }
             continue;
@@ -467,6 +485,15 @@ fn subscriptions_stayed_open(state: &State, judge: &mut Judge) {
         let closing = state.link.stdin_closed.is_some_and(|closed| closed <= until);
         if until.saturating_sub(*since) >= OPEN || closing {
             judge.held(ID);
+        } else if subscription.answered.is_some() && ended >= MOST_ENDED {
+            judge.broke(
+                ID,
+                Breach::new("ends", "one subscription after the other ends as soon as it is acknowledged")
+                    .quality()
+                    .expected(&["a stream that stays open"])
+                    .actual(format!("{ended} subscriptions with a result within 100 ms"))
+                    .sent(subscription.seq),
+            );
         } else if subscription.answered.is_some() {
             let text = "the server ended the subscription in order, soon after it had acknowledged it";
             judge.undecided(ID, "ended", text);

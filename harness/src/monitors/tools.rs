@@ -138,6 +138,38 @@ fn success<'a>(moment: &'a Moment<'_>) -> Option<Answered<'a>> {
     (call.is_complete() && call.result["isError"] != true).then_some(call)
 }
 
+/// A text that is a JSON object with the members of the structured content and other values, where no text has the same.
+fn contradiction<'a>(content: &Value, result: &'a Value) -> Option<&'a str> {
+    let members = content.as_object()?;
+    let mut other = None;
+    for text in result.get("content")?.as_array()?.iter().filter_map(|block| block.get("text")?.as_str()) {
+        let Ok(Value::Object(told)) = serde_json::from_str(text) else { continue };
+        if told.len() != members.len() || !told.keys().all(|name| members.contains_key(name)) {
+            continue;
+        }
+        if same_json(&Value::Object(told), content) {
+            return None;
+        }
+        other = Some(text);
+    }
+    other
+}
+
+/// Whether two values are the same JSON, however their numbers are written.
+fn same_json(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => one == other || one.as_f64() == other.as_f64(),
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same_json(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            one.len() == other.len()
+                && one.iter().all(|(name, one)| other.get(name).is_some_and(|other| same_json(one, other)))
+        }
+        _ => one == other,
+    }
+}
+
 fn structured_content_conforms(moment: &Moment<'_>, judge: &mut Judge) {
     let Some(call) = success(moment) else { return };
     let tool = call.param("name").and_then(|name| moment.state.tools.get(name));
@@ -157,6 +189,21 @@ fn structured_content_conforms(moment: &Moment<'_>, judge: &mut Judge) {
             .pointer("/result/content")
             .sent(call.asked.seq)
         });
+        if let Some(other) = content.and_then(|content| contradiction(content, call.result)) {
+            judge.broke(
+                "tools.structured.text-copy",
+                Breach::new(
+                    "other-values",
+                    "the text of a result says otherwise than its structured content",
+                )
+                .quality()
+                .expected(&["the same values in both"])
+                .actual(short(other))
+                .at(moment.record)
+                .pointer("/result/content")
+                .sent(call.asked.seq),
+            );
+        }
     }
     let Some(tool) = tool.filter(|tool| tool.get("outputSchema").is_some()) else { return };
     let name = short(call.param("name").unwrap_or_default());

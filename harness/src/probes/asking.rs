@@ -142,6 +142,8 @@ impl Stage<'_> {
     /// Repeats a call, and answers in this way what the server asks for meanwhile.
     pub(super) async fn call_answering(&mut self, call: &Call, mut answering: Answering) -> Outcome {
         let taint = answering.breaks_the_protocol().then_some(Taint::Message);
+        // What was held back in the clean part is answered by now, even where nobody looked at what was cancelled.
+        self.talk.hold_answers(false);
         let mut params = call_params(call);
         if self.era() == Era::Legacy {
             self.talk.answer_as(answering);

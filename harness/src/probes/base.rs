@@ -5,7 +5,7 @@ use super::probe::{breach, probes};
 use crate::client::{Outgoing, Reply};
 use crate::protocol::{Id, Kind};
 use crate::wire::Taint;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 probes! {
@@ -101,7 +101,7 @@ async fn answers_carry_the_id_of_the_request(stage: &mut Stage<'_>) {
         // No id of another request, should it come back as a number.
         Id::string("900719925"),
         Id::string(""),
-        Id::string("a b"),
+        Id::string(" A b "),
         Id::string("ключ-鍵-🔑"),
         Id::string(&"long".repeat(256)),
     ];
@@ -152,10 +152,15 @@ async fn answers_carry_the_id_of_the_request(stage: &mut Stage<'_>) {
 async fn concurrent_requests_are_all_answered(stage: &mut Stage<'_>) {
     const ID: &str = "base.request.concurrent";
     const MANY: usize = 20;
+    /// Bytes.
+    const LONG_LIST: usize = 60_000;
     let method = stage.lists().first().map_or(stage.harmless(), |(method, _)| *method);
+    // A long list is not asked for twenty times: it is all kept.
+    let long = method == "tools/list" && Value::from(stage.offer.tools.clone()).to_string().len() > LONG_LIST;
     let since = stage.talk.now();
     let mut tickets = Vec::with_capacity(MANY);
-    for _ in 0..MANY {
+    for number in 0..MANY {
+        let method = if long && number % 5 > 0 { stage.harmless() } else { method };
         let outgoing = stage.talk.compose(method, json!({}));
         tickets.push(stage.talk.send(outgoing).await);
     }

@@ -32,6 +32,8 @@ probes! {
 
 /// How often it is looked whether an error without an id has come.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long pings in a batch are waited for that a later request has overtaken.
+const OVERTAKEN: Duration = Duration::from_secs(3);
 /// How long the first answer to a batch is waited for: a server that drops arrays never gives one.
 const FIRST: Duration = Duration::from_secs(15);
 
@@ -72,6 +74,7 @@ async fn batches_are_served(stage: &mut Stage<'_>) {
 
 async fn batch_is_served(stage: &mut Stage<'_>) -> bool {
     const RECEIVED: &str = "base.batch.received";
+    const STREAMED: &str = "http.sse.batch-responses-delivered";
     let (first, second) = (stage.talk.fresh_id(), stage.talk.fresh_id());
     let unknown = json!({"requestId": "mcprove-never-sent", "reason": "none"});
     let told = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": unknown});
@@ -79,17 +82,22 @@ async fn batch_is_served(stage: &mut Stage<'_>) -> bool {
     let seen =
         stage.provoke(Outgoing { id: Some(first.clone()), ..Outgoing::bytes(batch.to_string()) }).await;
     let one = match seen.reply {
-        // Nothing, and not refused either: it may take longer than the barrier.
+        // Nothing, and not refused either: it may take longer than the barrier, but pings not for long.
         Reply::Silence(_) if seen.barrier.result().is_some() => {
-            stage.talk.reply_within(&seen.ticket, stage.talk.timeouts().request).await
+            stage.talk.reply_within(&seen.ticket, stage.talk.timeouts().request.min(OVERTAKEN)).await
         }
         other => other,
     };
     let wait = if one.result().is_some() { stage.talk.timeouts().request } else { Duration::ZERO };
     let other = stage.talk.reply_within(&ticket_for(&second, &seen.ticket), wait).await;
+    let streamed = stage.transport() == Transport::Http
+        && stage.talk.head(&seen.ticket).await.is_ok_and(|head| head.is_event_stream());
     match (&one, &other) {
         (Reply::Result(one), Reply::Result(other)) => {
             stage.judge.held(RECEIVED);
+            if streamed {
+                stage.judge.held(STREAMED);
+            }
             judge_answers(stage, &seen.ticket, (&first, one), (&second, other)).await;
             true
         }
@@ -97,8 +105,17 @@ async fn batch_is_served(stage: &mut Stage<'_>) -> bool {
             stage.judge.undecided(RECEIVED, "gone", one.describe());
             false
         }
+        (Reply::Error(_), Reply::Error(_)) if one.error_code() == Some(-32601) => {
+            stage.judge.undecided(RECEIVED, "no-ping", super::lifecycle::NO_PING);
+            false
+        }
         _ => {
             let worse = if one.result().is_some() { &other } else { &one };
+            if streamed && (one.result().is_some() || other.result().is_some()) {
+                let text = "the stream of a batch lacks a response";
+                let breach = breach("lacks", text, &seen.ticket, worse);
+                stage.judge.broke(STREAMED, breach.expected(&["a response for each request"]).see(RECEIVED));
+            }
             stage.judge.broke(
                 RECEIVED,
                 breach("not-served", "a batch of two pings was not served", &seen.ticket, worse)

@@ -224,6 +224,8 @@ fn judge_invalid_request(stage: &mut Stage<'_>, name: &str, seen: &Provoked, mod
     match class(&seen.reply) {
         Class::Result => stage.judge.broke(ID, wrong().pointer("/result")),
         Class::Error(-32600) => stage.judge.held(ID),
+        // Parameters that are none make the request invalid, and are invalid parameters too.
+        Class::Error(-32602) if name == "scalar-params" => stage.judge.held(ID),
         // A header mirrors the method, so a server may look at that first.
         Class::Error(-32602 | -32700 | -32020) if modern => stage.judge.held(ID),
         Class::Error(_) => stage.judge.broke(ID, wrong().quality().pointer("/error/code")),
@@ -267,6 +269,10 @@ async fn wrong_parameters_are_refused(stage: &mut Stage<'_>) {
             Class::Error(-32602) => stage.judge.held(ID),
             // The name is mirrored in a header, which is missing too.
             Class::Error(-32020) if modern && stage.transport().is_http() => stage.judge.held(ID),
+            // That a method of a declared feature does not exist is told elsewhere.
+            Class::Error(-32601) => {
+                stage.judge.undecided(ID, "no-method", "the method is refused as unknown");
+            }
             Class::Error(_) => stage.judge.broke(ID, wrong().quality().pointer("/error/code")),
             Class::ErrorWithoutCode => stage.judge.broke(ID, wrong().quality()),
             Class::Result => {

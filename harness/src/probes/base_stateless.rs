@@ -29,6 +29,10 @@ async fn nothing_is_remembered_between_requests(stage: &mut Stage<'_>) {
     };
     let seen = stage.provoke(bare).await;
     match &seen.reply {
+        // A server of both eras may serve requests of the older one before they are begun.
+        Reply::Result(_) if seen.reply.result().is_some_and(|result| result.get("resultType").is_none()) => {
+            stage.judge.undecided(ID, "older-era", "what came has the shape of the older era");
+        }
         Reply::Result(_) => stage.judge.broke(
             ID,
             breach("served", format!("`{method}` without `_meta` was served"), &seen.ticket, &seen.reply)

@@ -41,8 +41,9 @@ async fn refusing_users_are_borne(stage: &mut Stage<'_>) {
             };
             let what = format!("the user answered `{action}`");
             stage.judge_end(HANDLED, &call, &outcome, &what).await;
-            if stage.era() == Era::Modern {
-                stage.judge_end(NOT_ASSUMED, &call, &outcome, &what).await;
+            // One that never ends has assumed nothing.
+            if stage.era() == Era::Modern && outcome.verdict().is_an_end() {
+                stage.judge.held(NOT_ASSUMED);
             }
         }
     }

@@ -63,8 +63,7 @@ probes! {
 
 /// The request that harms nobody.
 pub(super) fn harmless(stage: &mut Stage<'_>) -> Outgoing {
-    let method = if stage.era() == Era::Modern { "server/discover" } else { "ping" };
-    stage.talk.compose(method, json!({}))
+    stage.talk.compose(stage.harmless(), json!({}))
 }
 
 /// Bytes with the headers that a message of the era has.

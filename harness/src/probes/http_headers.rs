@@ -44,14 +44,14 @@ probes! {
         "http-headers.duplicates-refused", "http-headers.mismatch-error-shape",
     ];
     /// Takes a tool call, a resource read and a prompt that succeed, and sends them without `Mcp-Name`, with another
-    /// name, with two names, in base64 form, in broken base64 form and with the marker in capitals. Only the right
+    /// name, in other letters, with two names, in base64 form, in broken base64 form and with the marker in capitals. Only the right
     /// name, plain or encoded, is accepted; else a gateway that checks the header can be passed by with another body.
     name_header_is_compared (Breaking, Modern, Http) decides [
         "http-headers.name.required", "http-headers.name.mismatch-refused", "http-headers.name.source-field",
         "http-headers.name.base64-decoded", "http-headers.value.base64-malformed-refused",
         "http-headers.value.base64-sentinel-exact", "http-headers.value.invalid-characters-refused",
-        "http-headers.duplicates-refused", "http-headers.mismatch-error-shape",
-        "http-headers.param.unknown-ignored",
+        "http-headers.duplicates-refused", "http-headers.mismatch-error-shape", "http-headers.value.case-sensitive",
+        "http-headers.param.unknown-ignored", "security.mirrored-headers-untrusted",
     ];
 }
 
@@ -398,6 +398,10 @@ async fn name_header_is_compared(stage: &mut Stage<'_>) {
     }
 }
 
+fn switch_case(letter: char) -> char {
+    if letter.is_ascii_lowercase() { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() }
+}
+
 async fn names_are_compared(stage: &mut Stage<'_>, call: &Call) {
     let method = call.method;
     let encoded = BASE64.encode(&call.name);
@@ -406,25 +410,42 @@ async fn names_are_compared(stage: &mut Stage<'_>, call: &Call) {
     let outgoing = with(stage, HttpEdits::default().without("Mcp-Name"));
     refused(stage, NAME_ROWS[0], (method, "without `Mcp-Name`"), outgoing).await;
 
+    const TRUSTED: &str = "security.mirrored-headers-untrusted";
     let outgoing = with(stage, set("Mcp-Name", "mcprove-another-name"));
     let (ticket, reply) = stage.breaking(outgoing).await;
-    match reaction(&reply) {
-        Reaction::Served => stage.judge.broke(
-            NAME_ROWS[1],
-            breach(method, format!("`{method}` with another name in `Mcp-Name` was served"), &ticket, &reply)
-                .expected(&["HTTP 400 with error -32020"]),
-        ),
+    let broke = |class: &str, text: String| {
+        breach(class, text, &ticket, &reply).expected(&["HTTP 400 with error -32020"])
+    };
+    let found = match reaction(&reply) {
+        Reaction::Served => {
+            Some(broke(method, format!("`{method}` with another name in `Mcp-Name` was served")))
+        }
         // The name in the header was looked up in place of the one in the body.
-        Reaction::Refused if matches!(reply.error_code(), Some(-32602 | -32002)) => stage.judge.broke(
-            NAME_ROWS[1],
-            breach("trusted", format!("`{method}` was judged by the name in `Mcp-Name`"), &ticket, &reply)
-                .expected(&["HTTP 400 with error -32020"]),
-        ),
+        Reaction::Refused if matches!(reply.error_code(), Some(-32602 | -32002)) => {
+            Some(broke("trusted", format!("`{method}` was judged by the name in `Mcp-Name`")))
+        }
         Reaction::Refused => {
             stage.judge.held(NAME_ROWS[1]);
+            stage.judge.held(TRUSTED);
             judge_shape(stage.judge, &ticket, &reply);
+            None
         }
-        Reaction::Unclear => stage.judge.undecided(NAME_ROWS[1], "no-answer", reply.describe()),
+        Reaction::Unclear => {
+            stage.judge.undecided(NAME_ROWS[1], "no-answer", reply.describe());
+            None
+        }
+    };
+    if let Some(found) = found {
+        // Whoever guards by the header is passed by with another body.
+        stage.judge.broke(TRUSTED, found.clone().see(NAME_ROWS[1]));
+        stage.judge.broke(NAME_ROWS[1], found);
+    }
+
+    let switched: String = call.name.chars().map(switch_case).collect();
+    if switched != call.name && switched.is_ascii() {
+        let outgoing = with(stage, set("Mcp-Name", switched));
+        let what = "with its name in `Mcp-Name` in other letters";
+        refused(stage, "http-headers.value.case-sensitive", (method, what), outgoing).await;
     }
 
     let outgoing = with(stage, set("Mcp-Name", format!("=?base64?{encoded}?=")));

@@ -13,13 +13,17 @@ use tokio::net::{TcpStream, UdpSocket};
 use url::Url;
 
 const FOREIGN: &str = "http://evil.example";
+/// Origins that a comparison with the beginning or with a part of an own one takes for own.
+const LOOKALIKES: [&str; 3] =
+    ["http://localhost.evil.example", "http://127.0.0.1.evil.example", "http://notlocalhost"];
 
 probes! {
     /// Sends a valid first request with the right `Host` and `Origin: http://evil.example`, as a page in the user's
     /// browser would: by DNS rebinding any page can reach a server on the user's machine. It is refused, from
     /// 2025-11-25 with 403; GET and DELETE in a session are guarded as well. Judged as broken only where the server
     /// is reached by a loopback address: others may be open on purpose; and as a warning only in the two oldest
-    /// revisions, which got the rule after they had been published.
+    /// revisions, which got the rule after they had been published. Where that Origin is refused, three more are tried
+    /// that have `localhost` or `127.0.0.1` in them, and belong to somebody else.
     foreign_origin_is_refused (Alone, Both, AnyHttp) decides [
         "http.origin.validated", "http.origin.invalid-forbidden", "http.origin.all-methods",
         "http.origin.absent-accepted",
@@ -35,7 +39,7 @@ probes! {
 }
 
 /// The first request of a conversation in a revision, as `begin` sends it.
-fn first_request(talk: &mut Conversation, revision: Revision) -> Outgoing {
+pub(super) fn first_request(talk: &mut Conversation, revision: Revision) -> Outgoing {
     let id = talk.fresh_id();
     match revision.era() {
         Era::Legacy => {
@@ -96,10 +100,18 @@ async fn foreign_origin_is_refused(solo: &mut Solo<'_>) {
         }
     }
     // A session that should not exist is not left behind.
-    if let Some(session) = reply.http().and_then(|head| header(&head.headers, "mcp-session-id")) {
-        let edits = HttpEdits::default().set("Mcp-Session-Id", session);
-        let delete = Outgoing::bytes("").http(edits).deliberate(solo.name, Taint::Message);
-        opened.talk.bare("DELETE", delete).await;
+    end_session(solo, &mut opened.talk, &reply).await;
+    if status.is_some_and(|status| (400..500).contains(&status) && status != 401) {
+        for origin in LOOKALIKES {
+            let edits = HttpEdits { fresh_connection: true, ..HttpEdits::default().set("Origin", origin) };
+            let outgoing = first_request(&mut opened.talk, solo.revision).http(edits);
+            let ticket = opened.talk.send(outgoing.deliberate(solo.name, Taint::Message)).await;
+            let reply = opened.talk.reply(&ticket).await;
+            if reply.result().is_some() {
+                served(solo, &[VALIDATED, FORBIDDEN], "POST", &ticket, Some(&reply));
+            }
+            end_session(solo, &mut opened.talk, &reply).await;
+        }
     }
     if solo.revision.era() == Era::Legacy {
         foreign_get_and_delete(solo, &mut opened.talk).await;

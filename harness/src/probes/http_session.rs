@@ -30,7 +30,9 @@ probes! {
     deleted_session_is_not_found (Alone, Legacy, Http) decides ["http-session.terminated-not-found"];
     /// Begins twenty sessions and compares their ids. They all differ, are no counter or time, and vary enough that
     /// nobody can guess the id of another client's session.
-    session_ids_cannot_be_guessed (AloneForEra, Legacy, Http) decides ["http-session.id-secure"];
+    session_ids_cannot_be_guessed (AloneForEra, Legacy, Http) decides [
+        "http-session.id-secure", "security.session.non-deterministic", "security.session.secure-random",
+    ];
     /// Sends a request of 2026-07-28 with a session id. There are no sessions any more, so it is ignored.
     session_id_is_ignored (Breaking, Modern, Http) decides ["http-session.id-ignored-by-modern"];
 }
@@ -68,6 +70,7 @@ async fn missing_and_unknown_session_ids_are_refused(stage: &mut Stage<'_>) {
     match reply.status() {
         Some(400) => stage.judge.held(MISSING),
         Some(200..=299) if reply.result().is_some() => stage.judge.held(MISSING),
+        Some(429) => stage.judge.undecided(MISSING, "rate-limit", reply.describe()),
         Some(_) => stage.judge.broke(
             MISSING,
             breach(
@@ -226,8 +229,13 @@ async fn deleted_session_is_not_found(solo: &mut Solo<'_>) {
 
 async fn session_ids_cannot_be_guessed(solo: &mut Solo<'_>) {
     const ID: &str = "http-session.id-secure";
+    const SAME: &str = "security.session.non-deterministic";
+    const RANDOM: &str = "security.session.secure-random";
     let Ok(mut opened) = solo.open(Some(solo.revision)).await else {
-        return solo.judge.undecided(ID, "no-conversation", "a further conversation could not be opened");
+        for id in [ID, SAME, RANDOM] {
+            solo.judge.undecided(id, "no-conversation", "a further conversation could not be opened");
+        }
+        return;
     };
     let talk = &mut opened.talk;
     let mut ids = Vec::new();
@@ -241,7 +249,9 @@ async fn session_ids_cannot_be_guessed(solo: &mut Solo<'_>) {
                 ids.push(id);
             }
             None if reply.result().is_some() && ids.is_empty() => {
-                solo.judge.not_applicable(ID, "no-session-id", "the server assigns no session ids");
+                for id in [ID, SAME, RANDOM] {
+                    solo.judge.not_applicable(id, "no-session-id", "the server assigns no session ids");
+                }
                 return solo.close(opened).await;
             }
             None => break,
@@ -249,7 +259,9 @@ async fn session_ids_cannot_be_guessed(solo: &mut Solo<'_>) {
     }
     if ids.len() < SESSIONS {
         let text = format!("only {} of {SESSIONS} sessions could be begun", ids.len());
-        solo.judge.undecided(ID, "too-few", text);
+        for id in [ID, SAME, RANDOM] {
+            solo.judge.undecided(id, "too-few", text.clone());
+        }
         return solo.close(opened).await;
     }
     let breach = |class: &str, text: &str, actual: String| {
@@ -257,21 +269,57 @@ async fn session_ids_cannot_be_guessed(solo: &mut Solo<'_>) {
     };
     let distinct = ids.iter().collect::<HashSet<_>>().len();
     let bits = varying_bits(&ids);
-    if distinct < ids.len() {
+    let found = if distinct < ids.len() {
         let actual = format!("{distinct} different ids for {SESSIONS} sessions");
-        solo.judge.broke(ID, breach("repeated", "two sessions have one id", actual));
+        Some(breach("repeated", "two sessions have one id", actual))
     } else if bits < BITS {
         let actual = format!("about {bits:.0} bits vary from id to id");
-        solo.judge.broke(ID, breach("guessable", "session ids vary too little to be unguessable", actual));
+        Some(breach("guessable", "session ids vary too little to be unguessable", actual))
     } else {
-        solo.judge.held(ID);
+        None
+    };
+    let ordered = ordered(&ids).map(|how| breach("ordered", "session ids follow each other", how.to_owned()));
+    match found.clone().or(ordered) {
+        // One observation, one finding.
+        Some(breach) if found.is_some() => solo.judge.broke(RANDOM, breach.see(ID)),
+        Some(breach) => solo.judge.broke(RANDOM, breach),
+        None => solo.judge.held(RANDOM),
+    }
+    match found {
+        Some(breach) => {
+            // What varies too little may still be no number that anybody could tell beforehand.
+            let same = if distinct == ids.len() && bits >= BITS / 2.0 {
+                breach.clone().quality()
+            } else {
+                breach.clone()
+            };
+            solo.judge.broke(SAME, same);
+            solo.judge.broke(ID, breach);
+        }
+        None => {
+            solo.judge.held(ID);
+            solo.judge.held(SAME);
+        }
     }
     solo.close(opened).await;
 }
 
+/// How ids follow each other, where that cannot be chance: all of them are UUIDs made from the time and the machine.
+/// (Counters and plain times vary too little. UUIDs of version 7 begin with a time, but nobody guesses how they end.)
+fn ordered(ids: &[String]) -> Option<&'static str> {
+    let timed = |id: &String| {
+        let bytes = id.as_bytes();
+        bytes.len() == 36
+            && [8, 13, 18, 23].into_iter().all(|place| bytes[place] == b'-')
+            && matches!(bytes[14], b'1' | b'6')
+            && matches!(bytes[19].to_ascii_lowercase(), b'8' | b'9' | b'a' | b'b')
+    };
+    ids.iter().all(timed).then_some("UUIDs of version 1 or 6, which are made from the time and the machine")
+}
+
 /// A rough upper estimate of how many bits vary between ids: for each place where at least three different characters
 /// stand, as much as a character of the kind that is used there can hold.
-fn varying_bits(ids: &[String]) -> f64 {
+pub(super) fn varying_bits(ids: &[String]) -> f64 {
     let longest = ids.iter().map(String::len).max().unwrap_or(0).min(1024);
     let mut bits = 0.0;
     for place in 0..longest {
@@ -320,6 +368,24 @@ mod tests {
         let random: Vec<String> =
             (0..SESSIONS).map(|n| lookalike("01234567-89ab-4cde-8f01-23456789abcd", n as u64)).collect();
         assert!(varying_bits(&random) > BITS);
+    }
+
+    #[test]
+    fn ids_of_time_follow_each_other_and_random_ones_do_not() {
+        let random: Vec<String> =
+            (0..SESSIONS).map(|n| lookalike("01234567-89ab-4cde-8f01-23456789abcd", n as u64)).collect();
+        assert_eq!(ordered(&random), None);
+        let first: Vec<String> =
+            (0..SESSIONS).map(|n| format!("{:08x}-89ab-11cd-8f01-23456789abcd", 7919 * (n + 1))).collect();
+        assert!(ordered(&first).is_some());
+        // Version 7: a time, then 74 random bits.
+        let seventh: Vec<String> = random
+            .iter()
+            .enumerate()
+            .map(|(n, id)| format!("019a0000-{:04x}-7{}", n + 1, &id[15..]))
+            .collect();
+        assert_eq!(ordered(&seventh), None);
+        assert!(varying_bits(&seventh) > BITS);
     }
 
     #[test]

@@ -6,22 +6,26 @@ use super::probe::{Stage, probes};
 use crate::client::{Conversation, Outgoing, Reply, Ticket};
 use crate::monitors::Breach;
 use crate::protocol::{Id, Kind};
-use crate::wire::{Channel, Event};
+use crate::wire::{Channel, Event, Taint};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// The most tools that are called to find one that answers with a stream.
 const TOOLS: usize = 12;
+/// After which time a client comes back for the rest of a stream.
+const COME_BACK: Duration = Duration::from_millis(1000);
 /// How long a stream that stays open after its response is watched.
 const LINGERING: Duration = Duration::from_millis(2200);
+/// How long something is waited for that would be there soon if it were there at all.
+const BESIDE: Duration = Duration::from_millis(100);
 
 probes! {
     /// Calls tools that are free to be called, asking for progress, until one answers with an event stream that has
     /// event ids. Breaks this stream off after its first id, while a second call runs, and takes it up again by GET
     /// with `Last-Event-ID`. What comes belongs to the first call, comes after the id, and ends with the response:
     /// losing the connection is no cancellation. Replay is optional; a server that gives ids but answers the GET with
-    /// 405 promises what it does not keep.
+    /// 405 promises what it does not keep. The same id in another session leads to nothing of that call.
     interrupted_stream_is_taken_up_again (Alone, Legacy, Http) decides [
         "http.resume.by-get", "http.resume.event-id-is-cursor", "http.resume.same-stream-only",
         "http.resume.event-id-names-stream", "http.disconnect.not-cancellation", "http.sse.priming-event",
@@ -100,6 +104,7 @@ async fn interrupted_stream_is_taken_up_again(solo: &mut Solo<'_>) {
         let last = seen.last().cloned().unwrap_or(first);
         let broken_off = BrokenOff { ticket, token, other: (other, other_token), seen, last };
         resume(solo.judge, talk, &broken_off).await;
+        resume_from_another_session(solo, &broken_off).await;
         done = true;
         break;
     }
@@ -137,6 +142,11 @@ async fn resume(judge: &mut crate::monitors::Judge, talk: &mut Conversation, bro
     talk.idle(Duration::from_millis(20)).await;
     // The other call has its own stream by now.
     let _ = talk.head(&broken.other.0).await;
+    // Something of it should be there that could be replayed by mistake.
+    let deadline = Instant::now() + BESIDE;
+    while Instant::now() < deadline && !heard_on(talk, &broken.other.0) {
+        talk.idle(Duration::from_millis(5)).await;
+    }
     let had_answer = answered(talk, &broken.ticket);
     let again = talk.get_stream(Some(&broken.last), &Outgoing::bytes(""));
     let head = talk.head(&again).await;
@@ -170,12 +180,73 @@ async fn resume(judge: &mut crate::monitors::Judge, talk: &mut Conversation, bro
             judge.held(KEPT);
         }
     }
+    if !answered(talk, &broken.ticket) && ends_again(talk, broken, &again).await {
+        judge.broke(
+            KEPT,
+            Breach::new("ended", "a call ended without its response when its connection was lost")
+                .expected(&["the response, on the stream that was taken up again"])
+                .actual("the end of that stream")
+                .sent(again.since),
+        );
+    }
     for id in [BY_GET, KEPT] {
         let text = "the stream was taken up again, but nothing of the call came on it; replay is optional";
         judge.undecided(id, "no-replay", text);
     }
     judge_replay(judge, talk, broken, &again);
     talk.abort(&again).await;
+}
+
+/// Whether a message has come on the stream of a request.
+fn heard_on(talk: &mut Conversation, ticket: &Ticket) -> bool {
+    talk.heard_since(ticket.since).iter().any(|heard| heard.record.channel == ticket.channel)
+}
+
+/// The event ids of one session are no use in another: what came of a call is for who has made it.
+async fn resume_from_another_session(solo: &mut Solo<'_>, broken: &BrokenOff) {
+    let Some(mut other) = solo.begin(solo.revision, &[]).await else { return };
+    let talk = &mut other.talk;
+    if talk.session_id().is_some() {
+        let outgoing = Outgoing::bytes("").deliberate(solo.name, Taint::Message);
+        let again = talk.get_stream(Some(&broken.last), &outgoing);
+        if talk.head(&again).await.is_ok_and(|head| head.is_event_stream()) {
+            talk.idle(BESIDE).await;
+            for heard in talk.heard_since(again.since) {
+                let token = heard.message.params().and_then(|params| params.get("progressToken"));
+                let theirs = token == Some(&broken.token) || heard.message.is_response();
+                if heard.record.channel == again.channel && theirs {
+                    let text = "a stream of one session was taken up by another one with the id of an event";
+                    let seen = Breach::new("other-session", text)
+                        .expected(&["an error, or nothing of the other session"])
+                        .actual("a message of the other session")
+                        .at(&heard.record)
+                        .sent(again.since);
+                    solo.judge.broke("http.resume.same-stream-only", seen);
+                    break;
+                }
+            }
+        }
+        talk.abort(&again).await;
+    }
+    solo.close(other).await;
+}
+
+/// Whether a stream that was taken up again ends without the response, and does so once more some time later: a server
+/// may let its clients come back for the rest.
+async fn ends_again(talk: &mut Conversation, broken: &BrokenOff, again: &Ticket) -> bool {
+    if talk.ended(again).is_none() {
+        return false;
+    }
+    talk.idle(COME_BACK).await;
+    let once_more = talk.get_stream(Some(&broken.last), &Outgoing::bytes(""));
+    let streams = talk.head(&once_more).await.is_ok_and(|head| head.is_event_stream());
+    let deadline = Instant::now() + PATIENCE;
+    while !answered(talk, &broken.ticket) && talk.ended(&once_more).is_none() && Instant::now() < deadline {
+        talk.idle(Duration::from_millis(5)).await;
+    }
+    let ends = streams && talk.ended(&once_more).is_some() && !answered(talk, &broken.ticket);
+    talk.abort(&once_more).await;
+    ends
 }
 
 fn answered(talk: &mut Conversation, ticket: &Ticket) -> bool {

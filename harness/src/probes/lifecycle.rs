@@ -37,12 +37,15 @@ probes! {
     closed_connections_do_no_harm (AloneForEra, Legacy, AnyHttp) decides ["lifecycle.shutdown.http-close-harmless"];
 }
 
+/// Why nothing is said where a ping is refused as a method that does not exist.
+pub(super) const NO_PING: &str = "the server does not know `ping`: see ping.answered";
 const ACCEPTED: &str = "lifecycle.initialize.initialized-accepted";
 
 async fn initialized_opens_the_conversation(stage: &mut Stage<'_>) {
     let (ticket, reply) = stage.request("ping", json!({})).await;
     match &reply {
         Reply::Result(_) => stage.judge.held(ACCEPTED),
+        _ if reply.error_code() == Some(-32601) => stage.judge.undecided(ACCEPTED, "no-ping", NO_PING),
         Reply::Error(_) => stage.judge.broke(
             ACCEPTED,
             breach("not-open", "after `notifications/initialized` a ping was refused", &ticket, &reply)
@@ -164,6 +167,7 @@ fn judge_early_answer(solo: &mut Solo<'_>, id: &'static str, ticket: &Ticket, re
         }
         // The end of the process is told for the first of them.
         Reply::Gone(_) if ping => solo.judge.undecided(id, "gone", "the process ended on what came before"),
+        _ if ping && reply.error_code() == Some(-32601) => solo.judge.undecided(id, "no-ping", NO_PING),
         _ if ping => solo.judge.broke(
             id,
             breach(
@@ -269,12 +273,22 @@ async fn opened_oddly(solo: &mut Solo<'_>, opened: &mut Opened, reply: &Reply) {
     let between = talk.request("ping", json!({})).await;
     match &between {
         Reply::Result(_) => solo.judge.held(PING),
+        _ if between.error_code() == Some(-32601) => solo.judge.undecided(PING, "no-ping", NO_PING),
         Reply::Error(_) => solo.judge.broke(
             PING,
             Breach::new("before-initialized", "a ping between `initialize` and `initialized` was refused")
                 .expected(&["an empty result"])
                 .reply(&between)
                 .pointer("/error"),
+        ),
+        Reply::Silence(_) => solo.judge.broke(
+            PING,
+            Breach::new(
+                "before-initialized",
+                "a ping between `initialize` and `initialized` was not answered",
+            )
+            .expected(&["an empty result"])
+            .reply(&between),
         ),
         _ => {}
     }
@@ -285,6 +299,7 @@ async fn opened_oddly(solo: &mut Solo<'_>, opened: &mut Opened, reply: &Reply) {
     let works = talk.request("ping", json!({})).await;
     match &works {
         Reply::Result(_) => solo.judge.held(ACCEPTED),
+        _ if works.error_code() == Some(-32601) => solo.judge.undecided(ACCEPTED, "no-ping", NO_PING),
         Reply::Error(_) => solo.judge.broke(
             ACCEPTED,
             Breach::new(

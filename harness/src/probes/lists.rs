@@ -323,6 +323,10 @@ pub(super) async fn walk(stage: &mut Stage<'_>, list: &'static List, first: &Rep
             no_end(stage, list, &reply, repeated);
             break;
         }
+        if repeated && leads_back(stage, list, &cursor).await {
+            no_end(stage, list, &reply, repeated);
+            break;
+        }
         if repeated || walk.pages >= MOST_PAGES || walk.entries.len() >= MOST_ENTRIES {
             let text = format!("`{}` was left after {} pages", list.method, walk.pages);
             stage.judge.undecided("pagination.terminates", "too-many-pages", text);
@@ -338,6 +342,16 @@ pub(super) async fn walk(stage: &mut Stage<'_>, list: &'static List, first: &Rep
         judge_pages(stage, list, &walk).await;
     }
     walk.entries
+}
+
+/// Whether a cursor that came before leads to the same page again, from which it goes on as before.
+async fn leads_back(stage: &mut Stage<'_>, list: &List, cursor: &str) -> bool {
+    let known =
+        stage.offer.cursors.iter().find(|known| known.method == list.method && known.cursor == cursor);
+    let Some(before) = known.map(|known| known.page.clone()) else { return false };
+    let (_, reply) = stage.request(list.method, json!({"cursor": cursor})).await;
+    let Some(result) = reply.result() else { return false };
+    result.get("nextCursor").is_some_and(Value::is_string) && list.keys(list.entries(result)) == before
 }
 
 fn take_page(
@@ -389,7 +403,7 @@ fn take_page(
 fn no_end(stage: &mut Stage<'_>, list: &List, reply: &Reply, repeated: bool) {
     const ID: &str = "pagination.cursor.absent-at-end";
     let (class, actual) = if repeated {
-        ("repeated", "the same cursor again, after the same page")
+        ("repeated", "the same cursor again, and the same pages after it")
     } else {
         ("empty-pages", "one empty page after another")
     };

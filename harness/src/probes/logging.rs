@@ -91,6 +91,9 @@ async fn unknown_log_levels_are_refused(stage: &mut Stage<'_>) {
                 .expected(&["error -32602 (invalid params)"])
         };
         match &reply {
+            Reply::Error(answer) if answer.message.error_code() == Some(-32601) => {
+                stage.judge.undecided(ID, "unknown-method", "there is no method to set a level with");
+            }
             Reply::Error(answer) => {
                 stage.judge.decide(ID, answer.message.error_code() == Some(-32602), || {
                     seen("a log level that there is not was refused with another code").pointer("/error/code")

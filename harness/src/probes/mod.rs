@@ -1,6 +1,10 @@
 //! Probes: active checks. Each sends something on purpose and judges the answer.
 
 mod asking;
+mod auth;
+mod auth_metadata;
+mod auth_server;
+mod auth_tokens;
 mod base;
 mod base_batch;
 mod base_errors;
@@ -9,8 +13,13 @@ mod call;
 mod cancellation;
 mod compat;
 mod completion;
+mod credentials;
 mod elicitation;
 mod elsewhere;
+mod extension_apps;
+mod extension_tasks;
+mod extension_tasks_refused;
+mod handles;
 mod http;
 mod http_headers;
 mod http_legacy_sse;
@@ -41,11 +50,17 @@ mod safety;
 mod sampling;
 mod stdio;
 mod subscriptions;
+mod task;
+mod tasks;
+mod tasks_apart;
+mod tasks_refused;
 mod tools;
 mod tour;
 mod traversal;
+mod variety;
 mod versioning;
 
+pub use credentials::{Credentials, EXPIRED, Issuer, LOW_SCOPE, OTHER_AUDIENCE};
 pub use offer::{Call, Cancelled, Cursor, Offer};
 pub use probe::{Known, Over, Place, Probe, Run, Settings, Solo, Stage, all, breach, deciding};
 pub use provoke::Provoked;

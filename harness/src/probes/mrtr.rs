@@ -14,6 +14,8 @@ use serde_json::{Map, Value, json};
 
 /// How many calls that ask for input are looked at.
 const MOST_CALLS: usize = 3;
+/// How many calls are looked through for two that demand the same.
+const MOST_ALIKE: usize = 12;
 /// How many demands for input are left alone.
 const ABANDONED: usize = 5;
 
@@ -486,18 +488,41 @@ fn change(value: &mut Value) -> bool {
     }
 }
 
-/// Sends the state and the answers of one call with another one.
+/// Sends the state of one call with another one.
 async fn judge_binding(stage: &mut Stage<'_>, demands: &[&Demand]) {
     let [first, second, ..] = demands else {
         let text = "fewer than two calls give a `requestState`";
         return stage.judge.undecided(REQUEST, "one-call", text);
     };
-    let mut params = first.retry();
+    let alike = alike(stage).await;
+    let (first, second) = alike.as_ref().map_or((*first, *second), |(first, second)| (first, second));
     let foreign = second.retry();
-    params["inputResponses"] = foreign["inputResponses"].clone();
-    params["requestState"] = foreign["requestState"].clone();
-    let (ticket, reply) = stage.call_once(params, Some(Taint::Message)).await;
-    judge_foreign(stage.judge, first, &ticket, &reply);
+    // With the answers that belong to the state, and with those that belong to the call.
+    for answers in [&foreign, &first.retry()] {
+        let mut params = first.retry();
+        params["inputResponses"] = answers["inputResponses"].clone();
+        params["requestState"] = foreign["requestState"].clone();
+        let (ticket, reply) = stage.call_once(params, Some(Taint::Message)).await;
+        judge_foreign(stage.judge, first, &ticket, &reply);
+    }
+}
+
+/// Two calls of different tools that demand the same: where the state of one counts for the other, nothing else stands
+/// in the way.
+async fn alike(stage: &mut Stage<'_>) -> Option<(Demand, Demand)> {
+    let mut known: Vec<Demand> = Vec::new();
+    for call in asking(stage).into_iter().take(MOST_ALIKE) {
+        let Some(found) = demand(stage, &call).await.filter(|found| found.state().is_some() && found.asks())
+        else {
+            continue;
+        };
+        let same = |other: &Demand| other.result["inputRequests"] == found.result["inputRequests"];
+        if let Some(at) = known.iter().position(same) {
+            return Some((known.swap_remove(at), found));
+        }
+        known.push(found);
+    }
+    None
 }
 
 fn judge_foreign(judge: &mut Judge, demand: &Demand, ticket: &Ticket, reply: &Reply) {

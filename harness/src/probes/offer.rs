@@ -37,6 +37,14 @@ pub struct Offer {
     pub discovered: Option<Value>,
     /// Calls that were cancelled while they ran, until it is judged what came of them.
     pub cancelled: Vec<Cancelled>,
+    /// Tasks that were begun (2025-11-25).
+    pub tasks: Vec<String>,
+    /// A call that becomes a task and completes soon without asking for anything (2025-11-25): tool and arguments.
+    pub quick_task: Option<(String, Value)>,
+    /// The tools whose calls became tasks (2026-07-28).
+    pub task_tools: Vec<String>,
+    /// A task that asked for a short life: its id, and when it may be removed (2025-11-25).
+    pub brief_task: Option<(String, tokio::time::Instant)>,
 }
 
 /// A call that was cancelled while it ran.
@@ -68,6 +76,8 @@ pub struct Call {
     /// What the client was asked for on the way. In the legacy era: while the call was open, so that it may have been
     /// another call that asked.
     pub wishes: Vec<Wish>,
+    /// Its progress token.
+    pub token: Value,
     /// How long it took, demands for input included.
     pub took: std::time::Duration,
 }

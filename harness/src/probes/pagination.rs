@@ -47,6 +47,12 @@ async fn invalid_cursor_is_refused(stage: &mut Stage<'_>) {
                         .pointer("/error/code")
                 });
             }
+            Reply::Silence(_) => {
+                stage
+                    .judge
+                    .broke(GRACEFUL, seen(format!("`{}` did not answer an invalid cursor", list.method)));
+                graceful = false;
+            }
             _ => graceful = false,
         }
         if stage.talk.gone().is_some() {
@@ -56,6 +62,17 @@ async fn invalid_cursor_is_refused(stage: &mut Stage<'_>) {
     let (_, after) = stage.request(list.method, json!({})).await;
     if graceful && after.result().is_some() {
         stage.judge.held(GRACEFUL);
+    } else if graceful && after.is_error() {
+        stage.judge.broke(
+            GRACEFUL,
+            crate::monitors::Breach::new(
+                "after",
+                format!("after an invalid cursor `{}` is refused without one", list.method),
+            )
+            .quality()
+            .expected(&["the first page"])
+            .reply(&after),
+        );
     } else {
         stage.judge.undecided(
             GRACEFUL,

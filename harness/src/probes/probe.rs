@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::watch;
 
+use super::credentials::Credentials;
 use super::offer::Offer;
 use super::safety::Safety;
 
@@ -133,6 +134,8 @@ pub struct Settings {
     pub safety: Safety,
     /// The seed of every random choice.
     pub seed: u64,
+    /// Tokens beside the one that every request carries.
+    pub credentials: Credentials,
 }
 
 impl Stage<'_> {
@@ -243,8 +246,14 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
     [
         // What the others stand on comes first.
         super::tour::PROBES,
+        // Whose question it is shows only where nothing else is open.
+        super::tasks::PROBES,
         // What was cancelled in the clean part has been silent for a while by now.
         super::cancellation::PROBES,
+        super::auth::PROBES,
+        super::auth_metadata::PROBES,
+        super::auth_server::PROBES,
+        super::auth_tokens::PROBES,
         super::base::PROBES,
         super::base_batch::PROBES,
         super::base_errors::PROBES,
@@ -252,6 +261,10 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::compat::PROBES,
         super::completion::PROBES,
         super::elicitation::PROBES,
+        super::extension_apps::PROBES,
+        super::extension_tasks::PROBES,
+        super::extension_tasks_refused::PROBES,
+        super::handles::PROBES,
         super::http::PROBES,
         super::http_headers::PROBES,
         super::http_legacy_sse::PROBES,
@@ -276,8 +289,11 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::sampling::PROBES,
         super::stdio::PROBES,
         super::subscriptions::PROBES,
+        super::tasks_apart::PROBES,
+        super::tasks_refused::PROBES,
         super::tools::PROBES,
         super::traversal::PROBES,
+        super::variety::PROBES,
         super::versioning::PROBES,
         // A second `initialize` may leave the conversation in any state.
         super::lifecycle::PROBES,

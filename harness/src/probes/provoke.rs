@@ -3,7 +3,7 @@
 
 use super::probe::Stage;
 use crate::client::{Answer, Outgoing, Reply, Ticket};
-use crate::protocol::{Era, Id, Transport};
+use crate::protocol::{Id, Transport};
 use crate::wire::{Event, Taint};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -36,9 +36,9 @@ impl Provoked {
 }
 
 impl Stage<'_> {
-    /// The harmless request of the era: `ping`, or `server/discover`.
+    /// The harmless request of the era; see [`Conversation::harmless`](crate::client::Conversation::harmless).
     pub fn harmless(&self) -> &'static str {
-        if self.era() == Era::Modern { "server/discover" } else { "ping" }
+        self.talk.harmless()
     }
 
     /// Sends something that breaks the protocol and a valid request after it, and says what came of both.
@@ -47,7 +47,10 @@ impl Stage<'_> {
         let method = self.harmless();
         let sentinel = self.talk.compose(method, json!({}));
         let sentinel = self.talk.send(sentinel).await;
-        let barrier = self.talk.reply(&sentinel).await;
+        let mut barrier = self.talk.reply(&sentinel).await;
+        if method == "ping" && barrier.error_code() == Some(-32601) {
+            barrier = self.talk.canary().await;
+        }
         let reply = match self.transport() {
             Transport::Http => {
                 let reply = self.talk.reply_within(&ticket, self.talk.timeouts().request).await;

@@ -216,6 +216,10 @@ async fn missing_resource_is_not_found(stage: &mut Stage<'_>) {
                     } else {
                         stage.judge.broke(ERROR, empty);
                     }
+                } else if uri.starts_with("mcprove-none:") && !any_template(stage) {
+                    // Neither a listed resource nor a template comes near it.
+                    let message = "contents were found under a URI that nothing the server lists can match";
+                    stage.judge.broke(ERROR, seen("invented", message).quality().pointer("/result/contents"));
                 } else {
                     served += 1;
                 }
@@ -235,6 +239,12 @@ async fn missing_resource_is_not_found(stage: &mut Stage<'_>) {
             "the server finds something under URIs that were made up: its templates may match anything";
         stage.judge.undecided(ERROR, "catch-all", text);
     }
+}
+
+/// Whether a template may match a URI in any scheme.
+fn any_template(stage: &Stage<'_>) -> bool {
+    let templates = stage.offer.templates.iter().filter_map(|template| template.get("uriTemplate")?.as_str());
+    templates.into_iter().any(|template| !template.split('{').next().unwrap_or_default().contains(':'))
 }
 
 async fn odd_uris_are_refused(stage: &mut Stage<'_>) {

@@ -1,19 +1,23 @@
 //! What any server must stand: malformed and extreme input (POLICY section 10).
 
-use super::Stage;
 use super::probe::{breach, probes};
-use crate::client::{Outgoing, Reply};
+use super::{Call, Stage};
+use crate::client::{Gone, Outgoing, Reply};
+use crate::generate::ValueGenerator;
 use crate::monitors::Breach;
 use crate::protocol::{Era, Id, Transport};
 use crate::wire::Taint;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 probes! {
     /// Sends the same valid request in four spellings: as usual, with its members in another order, with white space,
-    /// with characters of its strings escaped. All are the same JSON, so all get the same kind of answer.
+    /// with characters of its strings escaped; over STDIO also with a carriage return before the newline, as on Windows.
+    /// All are the same JSON, so all get the same kind of answer.
     equal_json_is_treated_equally (Clean, Both, Any) decides ["robustness.equal-json-equal-verdict"];
-    /// Sends broken and truncated JSON, bytes that are no UTF-8, scalars, an array (where there are no batches), a response
-    /// to nothing, a long line of garbage, blank lines, a carriage return and a byte order mark, each followed by a valid request. Whatever the server says of the garbage, the
+    /// Sends broken and truncated JSON, bytes that are no UTF-8, scalars, an array (where there are no batches), a
+    /// response to nothing, a long line of garbage, a carriage return, a byte order mark and, over STDIO, blank lines,
+    /// each followed by a valid request. Whatever the server says of the garbage, the
     /// valid request is answered: one broken message must not take everybody's session with it.
     malformed_input_is_survived (Breaking, Both, Any) decides [
         "robustness.liveness.after-malformed",
@@ -25,7 +29,8 @@ probes! {
     /// passes; a recursive parser overflows its stack and dies.
     deep_nesting_is_survived (Breaking, Both, Any) decides
         ["robustness.deep-nesting", "robustness.liveness.after-stress"];
-    /// Sends 64 KiB of ASCII and of characters beyond 16 bits as id, method, tool name, URI, prompt name and cursor.
+    /// Sends 64 KiB of ASCII and of characters beyond 16 bits as id, method, tool name, argument of a tool that
+    /// takes any text, URI, prompt name and cursor.
     long_strings_are_survived (Breaking, Both, Any) decides
         ["robustness.long-strings", "robustness.liveness.after-stress"];
     /// Sends 2^53+1, 2^64, 1e400, -0, tiny and thousand-digit numbers as ids and as parameters.
@@ -44,6 +49,9 @@ probes! {
 const DEPTH: usize = 10_000;
 const LONG: usize = 64 << 10;
 const NOTIFICATION: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/mcprove-unknown"}"#;
+const LONG_STRINGS: &str = "robustness.long-strings";
+/// A tool that took longer is not called for the sake of its arguments.
+const QUICK: Duration = Duration::from_millis(400);
 
 async fn equal_json_is_treated_equally(stage: &mut Stage<'_>) {
     const ID: &str = "robustness.equal-json-equal-verdict";
@@ -56,7 +64,8 @@ async fn equal_json_is_treated_equally(stage: &mut Stage<'_>) {
             format!("no usable answer came: {}", plain.describe()),
         );
     }
-    for spelling in ["order", "white-space", "escapes"] {
+    let line_end = (stage.transport() == Transport::Stdio).then_some("carriage-return");
+    for spelling in ["order", "white-space", "escapes"].into_iter().chain(line_end) {
         let mut last = None;
         // Once more, so that a server that changes is not blamed for it.
         for _ in 0..2 {
@@ -104,6 +113,7 @@ fn spelled(stage: &mut Stage<'_>, method: &str, spelling: &str) -> Outgoing {
                 .collect();
             format!("{{{}}}", members.join(","))
         }
+        "carriage-return" => format!("{plain}\r"),
         // No line ends: a line is a message on stdio.
         "white-space" => format!(" \t{}\t ", plain.replace("\":", "\" :\t").replacen('{', "{  ", 1)),
         _ => {
@@ -133,16 +143,16 @@ async fn malformed_input_is_survived(stage: &mut Stage<'_>) {
         ),
         ("stray-response", br#"{"jsonrpc":"2.0","id":"mcprove-never-asked","result":{}}"#.to_vec()),
         ("long-garbage", vec![b'x'; 4 * LONG]),
-        ("blank", b"  ".to_vec()),
         ("carriage-return", [NOTIFICATION, b"\r"].concat()),
         ("byte-order-mark", [b"\xEF\xBB\xBF", NOTIFICATION].concat()),
         ("truncated", NOTIFICATION[..NOTIFICATION.len() / 2].to_vec()),
     ];
-    if stage.transport() == Transport::Stdio {
-        stimuli.push(("empty-line", Vec::new()));
-    }
     if !stage.revision.has_batches() {
         stimuli.push(("array", b"[1,2]".to_vec()));
+    }
+    if stage.transport() == Transport::Stdio {
+        stimuli.push(("blank-line", Vec::new()));
+        stimuli.push(("white-space", b" \t\r".to_vec()));
     }
     for (name, bytes) in stimuli {
         let seen = stage.provoke(Outgoing::bytes(bytes)).await;
@@ -157,6 +167,21 @@ async fn malformed_input_is_survived(stage: &mut Stage<'_>) {
                     LINE,
                     "gone",
                     "the process ended: see robustness.process.survives",
+                );
+            }
+            // The monitors tell whether the server sent too much, or all of it together was more than is kept.
+            barrier if barrier.status() == Some(429) => {
+                return stage.judge.undecided(
+                    ID,
+                    "rate-limit",
+                    "HTTP 429: the server serves no more for now",
+                );
+            }
+            Reply::Gone(Gone::Flooded) => {
+                return stage.judge.undecided(
+                    ID,
+                    "flooded",
+                    "more came than is kept: see robustness.output.bounded",
                 );
             }
             barrier => {
@@ -189,6 +214,21 @@ async fn stress(stage: &mut Stage<'_>, row: &'static str, stimuli: Vec<(String, 
             }
             Reply::Gone(_) if stage.transport() == Transport::Stdio => {
                 stage.judge.undecided(row, "gone", "the process ended: see robustness.process.survives");
+                return;
+            }
+            barrier if barrier.status() == Some(429) => {
+                return stage.judge.undecided(
+                    ID,
+                    "rate-limit",
+                    "HTTP 429: the server serves no more for now",
+                );
+            }
+            Reply::Gone(Gone::Flooded) => {
+                stage.judge.undecided(
+                    row,
+                    "flooded",
+                    "more came than is kept: see robustness.output.bounded",
+                );
                 return;
             }
             barrier => {
@@ -259,7 +299,45 @@ async fn long_strings_are_survived(stage: &mut Stage<'_>) {
             stimuli.push((format!("a long {kind} {place}"), outgoing));
         }
     }
-    stress(stage, "robustness.long-strings", stimuli).await;
+    stress(stage, LONG_STRINGS, stimuli).await;
+    long_argument_is_answered(stage, &ascii).await;
+}
+
+/// A long text is as valid an argument as a short one: the call is answered, one way or the other.
+async fn long_argument_is_answered(stage: &mut Stage<'_>, text: &str) {
+    let Some(params) = free_text(stage).filter(|_| stage.talk.gone().is_none()) else { return };
+    let outgoing = stage.talk.compose("tools/call", fill(&params, text));
+    let (ticket, reply) = stage.breaking(outgoing).await;
+    if let Reply::Silence(_) = reply {
+        let message = "a tool that takes any text did not answer to a long one";
+        let seen = breach("argument", message, &ticket, &reply).quality().expected(&["a result", "an error"]);
+        stage.judge.broke(LONG_STRINGS, seen);
+    }
+}
+
+/// The parameters of a quick call that worked, `@` in the place of an argument that may be any text.
+fn free_text(stage: &Stage<'_>) -> Option<Value> {
+    let quick = |call: &&Call| call.succeeded() && !call.asked_for_input && call.took < QUICK;
+    // What a header mirrors is no place for a long text.
+    let over_http = stage.era() == Era::Modern && stage.transport().is_http();
+    stage.offer.calls.iter().filter(quick).find_map(|call| {
+        let tool = stage.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str())?;
+        let schema = tool.get("inputSchema")?;
+        if tool.pointer("/annotations/destructiveHint") == Some(&Value::Bool(true)) {
+            return None;
+        }
+        let generator = ValueGenerator::new(schema.clone()).ok();
+        let long = "a".repeat(LONG);
+        let (name, _) = call.arguments.as_object()?.iter().find(|(name, value)| {
+            let mirrored = over_http && schema["properties"][name.as_str()].get("x-mcp-header").is_some();
+            let mut other = call.arguments.clone();
+            other[name.as_str()] = Value::from(long.as_str());
+            value.is_string() && !mirrored && generator.as_ref().is_some_and(|known| known.allows(&other))
+        })?;
+        let mut arguments = call.arguments.clone();
+        arguments[name.as_str()] = Value::from("@");
+        Some(json!({"name": call.tool, "arguments": arguments}))
+    })
 }
 
 /// Puts a text in the place of `@`.

@@ -26,9 +26,10 @@ probes! {
     an_array_is_no_batch (Breaking, Modern, Stdio) decides ["stdio.batch-line-not-processed"];
     /// In 2026-07-28 kills a process in the middle of a request, starts another and sends the request again with a new
     /// id. It is served without more ado. A cursor that the first process gave is used in the second, too: state that
-    /// must outlive a process belongs into what the client hands back. That warns where it fails.
+    /// must outlive a process belongs into what the client hands back. That warns where it fails. Before, it is left
+    /// alone for a second, in which nothing may come from it.
     a_fresh_process_goes_on (AloneForEra, Modern, Stdio) decides
-        ["stdio.restart-works", "base.stateless.no-connection-affinity"];
+        ["stdio.restart-works", "base.stateless.no-connection-affinity", "stdio.message-kinds"];
 }
 
 /// Between two pieces of a message.
@@ -47,7 +48,8 @@ async fn messages_end_at_newlines_however_they_are_written(stage: &mut Stage<'_>
     let mut cut: Vec<(Bytes, Duration)> = pieces(&line).into_iter().map(|piece| (piece, PAUSE)).collect();
     cut.push((Bytes::from_static(b"\n"), Duration::ZERO));
     let (seven, whole) = message("é");
-    let bytewise = whole.iter().chain(b"\n").map(|byte| (Bytes::copy_from_slice(&[*byte]), Duration::ZERO)).collect();
+    let bytewise =
+        whole.iter().chain(b"\n").map(|byte| (Bytes::copy_from_slice(&[*byte]), Duration::ZERO)).collect();
     let together = join(&[&two.1, &three.1, &four.1]);
     let split = five.1.len() + 1 + six.1.len() / 2;
     let both = join(&[&five.1, &six.1]);
@@ -76,7 +78,8 @@ async fn all_answered(stage: &mut Stage<'_>, name: &str, ids: &[Id], ticket: &Ti
         let reply = stage.talk.reply(&ticket).await;
         match &reply {
             Reply::Result(_) | Reply::Error(_) => stage.judge.held(ID),
-            Reply::Silence(_) if super::base::responses_since(stage, ticket.since) >= ids.len() => {
+            // Errors without an id are what becomes of the pieces of a message.
+            Reply::Silence(_) if named_responses_since(stage, ticket.since) >= ids.len() => {
                 stage.judge.undecided(ID, "other-ids", "the answers carry other ids than the requests");
                 return false;
             }
@@ -95,6 +98,12 @@ async fn all_answered(stage: &mut Stage<'_>, name: &str, ids: &[Id], ticket: &Ti
         }
     }
     true
+}
+
+fn named_responses_since(stage: &mut Stage<'_>, since: u64) -> usize {
+    let heard = stage.talk.heard_since(since);
+    let named = |id: Option<&Id>| id.is_some_and(|id| !id.is_null());
+    heard.iter().filter(|heard| heard.message.is_response() && named(heard.message.id())).count()
 }
 
 /// Cuts a line into pieces of 16 bytes, and once more inside the first character of several bytes.
@@ -130,7 +139,11 @@ async fn a_late_reader_gets_every_answer(stage: &mut Stage<'_>) {
     let method = stage.lists().first().map_or(stage.harmless(), |(method, _)| *method);
     let (_, reply) = stage.request(method, json!({})).await;
     let Reply::Result(answer) = &reply else {
-        return stage.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", reply.describe()));
+        return stage.judge.undecided(
+            ID,
+            "no-answer",
+            format!("no usable answer came: {}", reply.describe()),
+        );
     };
     let length = answer.message.text().len();
     let padding = "x".repeat(LONG);
@@ -146,9 +159,14 @@ async fn a_late_reader_gets_every_answer(stage: &mut Stage<'_>) {
         match &stage.talk.reply(ticket).await {
             Reply::Result(_) | Reply::Error(_) => {}
             Reply::Silence(_) => {
-                let what = format!("request {} of {all} that were written while nothing was read was not answered", at + 1);
+                let what = format!(
+                    "request {} of {all} that were written while nothing was read was not answered",
+                    at + 1
+                );
                 let breach = breach("unread", what, ticket, &Reply::Silence(UNREAD));
-                return stage.judge.broke(ID, breach.expected(&["an answer for each, once the client reads on"]));
+                return stage
+                    .judge
+                    .broke(ID, breach.expected(&["an answer for each, once the client reads on"]));
             }
             other => return stage.judge.undecided(ID, "gone", other.describe()),
         }
@@ -187,6 +205,8 @@ async fn an_array_is_no_batch(stage: &mut Stage<'_>) {
 async fn a_fresh_process_goes_on(solo: &mut Solo<'_>) {
     const RESTART: &str = "stdio.restart-works";
     const AFFINITY: &str = "base.stateless.no-connection-affinity";
+    /// Longer than a notification may come after the last answer.
+    const QUIET: Duration = Duration::from_millis(900);
     let revision = solo.revision;
     let Some(mut first) = solo.begin(revision, &[RESTART, AFFINITY]).await else { return };
     let lists: Vec<(&'static str, &'static str)> =
@@ -195,7 +215,10 @@ async fn a_fresh_process_goes_on(solo: &mut Solo<'_>) {
             .filter(|(_, member)| first.talk.handshake().is_some_and(|handshake| handshake.declares(member)))
             .collect();
     let page = paged(&mut first.talk, &lists).await.into_iter().next();
+    // A monitor hears what comes unasked.
+    first.talk.idle(QUIET).await;
     let method = lists.first().map_or("server/discover", |(method, _)| *method);
+    let refused_before = matches!(first.talk.request(method, json!({})).await, Reply::Error(_));
     let outgoing = first.talk.compose(method, json!({}));
     first.talk.send(outgoing).await;
     let recorder = std::sync::Arc::clone(first.talk.recorder());
@@ -209,6 +232,9 @@ async fn a_fresh_process_goes_on(solo: &mut Solo<'_>) {
     let reply = second.talk.reply(&ticket).await;
     match &reply {
         Reply::Result(_) => solo.judge.held(RESTART),
+        Reply::Error(_) if refused_before => {
+            solo.judge.undecided(RESTART, "refused", "the first process refused the same request");
+        }
         Reply::Error(_) => solo.judge.broke(
             RESTART,
             breach(

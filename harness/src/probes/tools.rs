@@ -6,6 +6,7 @@ use super::tour::served;
 use super::{Call, Stage, breach};
 use crate::client::headers::mirrored_arguments;
 use crate::client::{Outgoing, Reply, Ticket};
+use crate::generate::ValueGenerator;
 use crate::monitors::Breach;
 use crate::protocol::{Era, Revision, Transport};
 use serde_json::{Map, Value, json};
@@ -26,8 +27,9 @@ probes! {
     /// Sends calls that do not fit the request's own schema: no name, a number as name, arguments as a list or a
     /// string. Each is a protocol error.
     malformed_calls_are_refused (Breaking, Both, Any) decides ["tools.call.malformed-request-error"];
-    /// Calls a tool that was called before, with a required argument left out, or one of the wrong type: it fails, by
-    /// `isError` (better, from 2025-11-25 on) or by -32602. A tool that goes on with missing input does who knows what.
+    /// Calls a tool that was called before, with a required argument left out, or one of the wrong type, out of its
+    /// bounds, none of its choices, or more than the schema allows: it fails, by `isError` (better, from 2025-11-25 on)
+    /// or by -32602. A tool that goes on with missing input does who knows what.
     bad_arguments_are_noticed (Breaking, Both, Any) decides
         ["tools.call.inputs-validated", "tools.call.input-error-in-result"];
     /// Calls a known tool by its name in other letters: there is no such tool. Names are case-sensitive.
@@ -219,7 +221,8 @@ struct Bad {
     arguments: Value,
 }
 
-/// Ways to break a tool's input schema, from arguments that fit: a required one left out, one of the wrong type.
+/// Ways to break a tool's input schema, from arguments that fit: a required one left out, one of the wrong type, out of
+/// its bounds or none of its choices, and one that a closed schema does not know.
 fn spoiled(schema: &Value, good: &Value) -> Vec<Bad> {
     let mut bad = Vec::new();
     let Some(arguments) = good.as_object() else { return bad };
@@ -248,7 +251,43 @@ fn spoiled(schema: &Value, good: &Value) -> Vec<Bad> {
         bad.push(Bad { class: "type", what, arguments: Value::Object(arguments) });
         break;
     }
+    let beyond = properties.into_iter().flatten().find_map(|(name, property)| {
+        let (class, what, value) = out_of_bounds(property)?;
+        Some((class, format!("with `{name}` {what}"), name.clone(), value))
+    });
+    if let Some((class, what, name, value)) = beyond {
+        let mut arguments = arguments.clone();
+        arguments.insert(name, value);
+        bad.push(Bad { class, what, arguments: Value::Object(arguments) });
+    }
+    if schema.get("additionalProperties") == Some(&Value::Bool(false))
+        && schema.get("patternProperties").is_none()
+    {
+        let mut arguments = arguments.clone();
+        arguments.insert("mcproveUnknown".to_owned(), json!(1));
+        let what = "with an argument that its closed schema does not know".to_owned();
+        bad.push(Bad { class: "unknown", what, arguments: Value::Object(arguments) });
+    }
+    let validator = ValueGenerator::new(schema.clone()).ok();
+    bad.retain(|bad| validator.as_ref().is_none_or(|schema| schema.judges(&bad.arguments) == Some(false)));
     bad
+}
+
+/// A value of the right type that breaks the bounds or choices of a property, and how.
+fn out_of_bounds(property: &Value) -> Option<(&'static str, &'static str, Value)> {
+    let choices = property.get("enum").and_then(Value::as_array);
+    match property.get("type").and_then(Value::as_str)? {
+        "string" if choices.is_some() => {
+            Some(("choice", "that is none of its choices", json!("mcprove: none")))
+        }
+        "integer" | "number" if choices.is_none() => {
+            let whole = |name: &str| property.get(name).and_then(Value::as_i64);
+            let value = whole("minimum").and_then(|least| least.checked_sub(1));
+            let value = value.or_else(|| whole("maximum").and_then(|most| most.checked_add(1)))?;
+            Some(("bounds", "out of its bounds", json!(value)))
+        }
+        _ => None,
+    }
 }
 
 async fn bad_arguments_are_noticed(stage: &mut Stage<'_>) {
@@ -372,12 +411,18 @@ async fn echoed_output_stays_sound(stage: &mut Stage<'_>) {
     }
     let (ticket, reply) = stage.breaking(outgoing).await;
     let records = stage.talk.recorder().snapshot();
-    let raw = records.iter().filter(|record| record.seq >= ticket.since).any(|record| {
+    let noise = |record: &crate::transcript::Record| {
         matches!(
             &record.event,
             crate::wire::Event::Received { payload: crate::wire::Payload::Raw { .. }, .. }
         )
-    });
+    };
+    let (before, since): (Vec<_>, Vec<_>) = records.iter().partition(|record| record.seq < ticket.since);
+    let raw = since.into_iter().any(|record| noise(record));
+    if raw && before.into_iter().any(|record| noise(record)) {
+        let text = "what is no message comes from the server in answer to other calls, too";
+        return stage.judge.undecided(ID, "noise", text);
+    }
     match &reply {
         Reply::Result(_) | Reply::Error(_) if !raw => stage.judge.held(ID),
         _ if raw => {
@@ -405,5 +450,21 @@ mod tests {
         assert_eq!(bad[1].arguments["b"], "x");
         assert!(bad[1].arguments["a"].is_string());
         assert!(spoiled(&json!({"type": "object"}), &json!({})).is_empty());
+    }
+
+    #[test]
+    fn bounds_choices_and_closed_schemas_are_broken_too() {
+        let schema = json!({"type": "object", "properties": {"n": {"type": "integer", "minimum": 1}},
+            "additionalProperties": false});
+        let bad = spoiled(&schema, &json!({"n": 2}));
+        let classes: Vec<_> = bad.iter().map(|bad| (bad.class, bad.arguments.clone())).collect();
+        assert_eq!(classes[1], ("bounds", json!({"n": 0})));
+        assert_eq!(classes[2], ("unknown", json!({"n": 2, "mcproveUnknown": 1})));
+        let schema = json!({"type": "object", "properties": {"unit": {"type": "string", "enum": ["a"]}}});
+        assert_eq!(spoiled(&schema, &json!({"unit": "a"}))[1].class, "choice");
+        // What the schema allows after all is no bad argument.
+        let schema = json!({"type": "object", "properties": {"n": {"type": "number", "maximum": 1}},
+            "anyOf": [true]});
+        assert_eq!(spoiled(&schema, &json!({"n": 0})).len(), 2);
     }
 }

@@ -6,7 +6,7 @@ use super::logging::log_levels_are_accepted;
 use super::probe::probes;
 use super::{Call, Stage, breach};
 use crate::client::headers::{annotation_fault, mirrored_arguments};
-use crate::client::{Outgoing, Reply, Ticket, Wish, mrtr};
+use crate::client::{Answer, Outgoing, Reply, Ticket, Wish, mrtr};
 use crate::generate::{GenerateError, Mode, Seeded, ValueGenerator};
 use crate::monitors::Breach;
 use crate::protocol::{Era, Revision, Transport};
@@ -53,7 +53,7 @@ probes! {
     /// Calls each tool that may be called (`--calls`, `--allow-tools`, `--deny-tools`), at most 80, with valid arguments
     /// made from its `inputSchema`; demands for input are met. The monitors judge the results. A failure inside a tool
     /// is a result with `isError`, which a model can read and mend; a protocol error hides it.
-    tools_can_be_called (Clean, Both, Any) decides ["tools.call.execution-error-in-result"];
+    tools_can_be_called (Clean, Both, Any) decides ["tools.call.execution-error-in-result", "mrtr.retry.completes"];
     /// Reads listed resources, at most 20. What is listed can be read, and `size` is the number of bytes.
     listed_resources_can_be_read (Clean, Both, Any) decides
         ["resources.list.readable", "resources.definition.size-accurate"];
@@ -127,6 +127,8 @@ pub(super) struct Met {
     pub(super) ticket: Ticket,
     pub(super) reply: Reply,
     pub(super) rounds: usize,
+    /// Whether each demand for input was for the same as the first.
+    pub(super) same_again: bool,
     pub(super) wishes: Vec<Wish>,
     pub(super) took: Duration,
 }
@@ -137,6 +139,7 @@ async fn meet(stage: &mut Stage<'_>, waiting: &Waiting, deadline: Instant) -> Me
     let mut params = waiting.params.clone();
     let mut rounds = 0;
     let mut wishes = Vec::new();
+    let mut demanded: Vec<Value> = Vec::new();
     loop {
         let wait = deadline
             .saturating_duration_since(Instant::now())
@@ -151,6 +154,7 @@ async fn meet(stage: &mut Stage<'_>, waiting: &Waiting, deadline: Instant) -> Me
                 if stage.era() == Era::Modern && mrtr::demands_input(result) && rounds < MOST_ROUNDS =>
             {
                 wishes.extend(mrtr::wishes(result));
+                demanded.extend(result.get("inputRequests").cloned());
                 params = mrtr::retry(&params, result);
                 rounds += 1;
                 let mut outgoing = stage.talk.compose(waiting.method, params.clone());
@@ -159,7 +163,10 @@ async fn meet(stage: &mut Stage<'_>, waiting: &Waiting, deadline: Instant) -> Me
             }
             _ => {
                 wishes.extend(stage.wishes_during(&waiting.ticket));
-                return Met { ticket, reply, rounds, wishes, took: waiting.since.elapsed() };
+                let last = reply.result().and_then(|result| result.get("inputRequests")).cloned();
+                demanded.extend(last);
+                let same_again = demanded.windows(2).all(|pair| pair[0] == pair[1]);
+                return Met { ticket, reply, rounds, same_again, wishes, took: waiting.since.elapsed() };
             }
         }
     }
@@ -299,18 +306,36 @@ async fn tools_can_be_called(stage: &mut Stage<'_>) {
     }
     let left = run(stage, requests, |stage, waiting, met| {
         judge_call(stage, &met);
+        judge_rounds(stage, &waiting.what, &met);
         let arguments = waiting.params["arguments"].clone();
         let (result, tool) = (met.reply.result().cloned(), waiting.what.clone());
         stage.offer.called.push(tool.clone());
         let asked_for_input = met.rounds > 0;
         let (wishes, took) = (met.wishes, met.took);
-        stage.offer.calls.push(Call { tool, arguments, result, asked_for_input, wishes, took });
+        let token = waiting.params["_meta"]["progressToken"].clone();
+        stage.offer.calls.push(Call { tool, arguments, result, asked_for_input, wishes, token, took });
     })
     .await;
     for name in left {
         let text = format!("no time was left after {} s of calls", BUDGET.as_secs());
         stage.offer.not_called.push((name, Reason::new("no-time", text)));
     }
+}
+
+/// A call that was given all that it asked for, and asks for the very same again each time, comes to no end.
+fn judge_rounds(stage: &mut Stage<'_>, tool: &str, met: &Met) {
+    const ID: &str = "mrtr.retry.completes";
+    let again = met.reply.result().filter(|result| mrtr::demands_input(result));
+    let (Some(asked), true) = (again.and_then(|result| result.get("inputRequests")), met.same_again) else {
+        return;
+    };
+    if met.rounds < MOST_ROUNDS || asked.as_object().is_none_or(Map::is_empty) {
+        return;
+    }
+    let text =
+        format!("`{tool}` was given all that it asked for {MOST_ROUNDS} times, and asks for the same again");
+    let seen = breach("no-end", text, &met.ticket, &met.reply).quality();
+    stage.judge.broke(ID, seen.expected(&["a result", "another demand"]).pointer("/result/inputRequests"));
 }
 
 fn judge_call(stage: &mut Stage<'_>, met: &Met) {
@@ -427,6 +452,7 @@ async fn expand_template(stage: &mut Stage<'_>) {
     match &reply {
         // That nothing is there under a made-up name is an answer too.
         Reply::Result(_) => stage.judge.held(ID),
+        Reply::Error(answer) if stage.era() == Era::Legacy && says_not_found(answer) => stage.judge.held(ID),
         Reply::Error(answer) => stage.judge.decide(ID, answer.message.error_code() != Some(-32603), || {
             breach(
                 "internal-error",
@@ -440,6 +466,13 @@ async fn expand_template(stage: &mut Stage<'_>) {
         }),
         _ => {}
     }
+}
+
+/// Whether the text of an error says that there is no such thing, whatever its code.
+fn says_not_found(answer: &Answer) -> bool {
+    let text = answer.message.error().and_then(|error| error.get("message")?.as_str());
+    let text = text.unwrap_or_default().to_ascii_lowercase();
+    ["not found", "no such", "unknown", "not exist"].iter().any(|words| text.contains(words))
 }
 
 /// A template with a plain word for each simple variable; `None` for one with operators.
@@ -461,13 +494,13 @@ fn expanded(template: &str) -> Option<String> {
 
 fn judge_size(stage: &mut Stage<'_>, uri: &str, met: &Met) {
     let listed = stage.offer.resources.iter().find(|resource| resource["uri"] == uri);
-    let Some(size) = listed.and_then(|resource| resource.get("size")?.as_u64()) else { return };
+    let Some(size) = listed.and_then(|resource| resource.get("size")?.as_i64()) else { return };
     let contents = met.reply.result().and_then(|result| result.get("contents")?.as_array());
     let Some([item]) = contents.map(Vec::as_slice) else { return };
     let text = item.get("text").and_then(Value::as_str).map(str::len);
     let blob = item.get("blob").and_then(Value::as_str).and_then(crate::monitors::base64_length);
     let Some(length) = text.or(blob) else { return };
-    stage.judge.decide("resources.definition.size-accurate", u64::try_from(length) == Ok(size), || {
+    stage.judge.decide("resources.definition.size-accurate", i64::try_from(length) == Ok(size), || {
         breach(
             "other-size",
             "the size of a listed resource is not that of its contents",

@@ -153,6 +153,8 @@ async fn judge_offer(solo: &mut Solo<'_>, asked: Asked, holds_back: bool) -> Opt
             let works = opened.talk.request("ping", json!({})).await;
             if works.result().is_some() {
                 solo.judge.held(HANDLED);
+            } else if works.error_code() == Some(-32601) {
+                solo.judge.undecided(WORKS, "no-ping", super::lifecycle::NO_PING);
             } else if matches!(works, Reply::Error(_)) {
                 let message = "after a version was negotiated down, a ping was refused";
                 solo.judge.broke(

@@ -97,9 +97,15 @@ impl Message {
         self.value.get("params")
     }
 
-    /// The `result` member.
+    /// The `result` member. Null beside an error is none: old libraries write both members always.
     pub fn result(&self) -> Option<&Value> {
-        self.value.get("result")
+        let result = self.value.get("result")?;
+        (!null_beside_error(&self.value)).then_some(result)
+    }
+
+    /// Whether both `result` and `error` are there, whatever they are.
+    pub fn has_both(&self) -> bool {
+        self.value.get("result").is_some() && self.value.get("error").is_some()
     }
 
     /// The `error` member.
@@ -163,6 +169,11 @@ fn footprint(value: &Value) -> usize {
     }
 }
 
+/// Whether a result of null stands beside an error.
+fn null_beside_error(value: &Value) -> bool {
+    value.get("result").is_some_and(Value::is_null) && value.get("error").is_some_and(Value::is_object)
+}
+
 fn classify(value: &Value) -> Kind {
     let members = match value {
         Value::Object(members) => members,
@@ -174,6 +185,7 @@ fn classify(value: &Value) -> Kind {
         (true, true, false, false) => Kind::Request,
         (true, false, false, false) => Kind::Notification,
         (true, _, _, _) => Kind::NotAMessage("it has `method` beside `result` or `error`"),
+        (false, _, true, true) if null_beside_error(value) => Kind::Error,
         (false, _, true, _) => Kind::Result,
         (false, _, false, true) => Kind::Error,
         (false, _, false, false) => Kind::NotAMessage("it has neither `method` nor `result` nor `error`"),
@@ -194,6 +206,8 @@ mod tests {
         assert_eq!(kind(r#"{"jsonrpc":"2.0","method":"x"}"#), Kind::Notification);
         assert_eq!(kind(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#), Kind::Result);
         assert_eq!(kind(r#"{"id":1,"error":{}}"#), Kind::Error);
+        assert_eq!(kind(r#"{"id":1,"result":null,"error":{}}"#), Kind::Error);
+        assert_eq!(kind(r#"{"id":1,"result":{},"error":null}"#), Kind::Result);
         assert_eq!(kind("[]"), Kind::Batch);
         assert!(matches!(kind("3"), Kind::NotAMessage(_)));
         assert!(matches!(kind(r#"{"id":1}"#), Kind::NotAMessage(_)));

@@ -2,8 +2,8 @@
 
 use super::style;
 use crate::protocol::{Revision, Transport};
-use crate::run::{Finding, Footer, Outcome, ResultRow, RunState};
-use std::collections::{BTreeMap, HashMap};
+use crate::run::{BaselineProblem, Finding, Footer, KnownDefect, Outcome, ResultRow, RunState};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 
 /// Where something was seen, and with which outcome.
@@ -53,6 +53,17 @@ pub(super) struct Undecided<'a> {
     pub(super) requirements: Vec<&'a str>,
 }
 
+/// A defect that the baseline covers.
+#[derive(Debug)]
+pub(super) struct Accepted<'a> {
+    /// What the baseline says of it.
+    pub(super) defect: &'a KnownDefect,
+    /// The worst outcome that it has.
+    pub(super) outcome: Outcome,
+    /// Where it was seen.
+    pub(super) places: Vec<Place>,
+}
+
 /// A run in the order in which a person reads it.
 #[derive(Debug)]
 pub(super) struct Digest<'a> {
@@ -62,17 +73,40 @@ pub(super) struct Digest<'a> {
     pub(super) restated: Vec<Restated<'a>>,
     /// What could not be decided, the most frequent reason first.
     pub(super) undecided: Vec<Undecided<'a>>,
+    /// What the baseline covers.
+    pub(super) accepted: Vec<Accepted<'a>>,
+    /// What has to be mended in the baseline.
+    pub(super) rotten: &'a [BaselineProblem],
 }
 
 impl<'a> Digest<'a> {
     pub(super) fn of(state: &'a RunState) -> Self {
         let rows = state.sorted();
+        let known_before = state.known();
+        let covered: HashSet<&str> = known_before
+            .iter()
+            .flat_map(|known| &known.defects)
+            .flat_map(|defect| defect.findings.iter().map(String::as_str))
+            .collect();
+        let passed_over: HashSet<(&str, Revision, Transport)> = known_before
+            .iter()
+            .flat_map(|known| &known.results)
+            .map(|result| (result.requirement.as_str(), result.revision, result.transport))
+            .collect();
+        let accepted = known_before
+            .iter()
+            .flat_map(|known| &known.defects)
+            .filter_map(|defect| Accepted::of(defect, &rows))
+            .collect();
         let mut broken: BTreeMap<&str, Broken<'a>> = BTreeMap::new();
         let mut known: HashMap<(&str, &str), usize> = HashMap::new();
         let mut restated: BTreeMap<&str, Restated<'a>> = BTreeMap::new();
         let mut undecided: BTreeMap<(&str, &str), Undecided<'a>> = BTreeMap::new();
         for row in rows {
             let id = row.requirement.as_str();
+            if passed_over.contains(&(id, row.revision, row.transport)) {
+                continue;
+            }
             match row.outcome {
                 Outcome::Fail | Outcome::Warn | Outcome::Flaky if row.findings.is_empty() => {
                     let place = (row.transport, row.revision, row.outcome);
@@ -87,7 +121,9 @@ impl<'a> Digest<'a> {
                     if row.outcome < entry.row.outcome {
                         entry.row = row;
                     }
-                    for finding in &row.findings {
+                    for finding in
+                        row.findings.iter().filter(|finding| !covered.contains(finding.id.as_str()))
+                    {
                         let at = known.entry((id, &finding.signature)).or_insert(entry.problems.len());
                         gather(&mut entry.problems, *at, row, finding);
                     }
@@ -109,7 +145,7 @@ impl<'a> Digest<'a> {
                 Outcome::Pass | Outcome::NotApplicable => {}
             }
         }
-        let mut broken: Vec<_> = broken.into_values().collect();
+        let mut broken: Vec<_> = broken.into_values().filter(|entry| !entry.problems.is_empty()).collect();
         broken.sort_by_key(|b| (b.row.outcome, severity_rank(&b.row.severity)));
         for entry in &mut broken {
             entry.problems.sort_by_key(|problem| problem.row.outcome);
@@ -122,7 +158,8 @@ impl<'a> Digest<'a> {
         restated.sort_by_key(|r| r.row.outcome);
         let mut undecided: Vec<_> = undecided.into_values().collect();
         undecided.sort_by_key(|u| std::cmp::Reverse(u.count));
-        Self { broken, restated, undecided }
+        let rotten = known_before.map_or(&[][..], |known| &known.problems);
+        Self { broken, restated, undecided, accepted, rotten }
     }
 
     /// The broken requirements whose worst outcome is this.
@@ -133,6 +170,17 @@ impl<'a> Digest<'a> {
     /// The number of requirements whose worst outcome is this, restated ones included.
     pub(super) fn requirements(&self, outcome: Outcome) -> usize {
         self.with(outcome).count() + self.restated.iter().filter(|r| r.row.outcome == outcome).count()
+    }
+}
+
+impl<'a> Accepted<'a> {
+    fn of(defect: &'a KnownDefect, rows: &[&'a ResultRow]) -> Option<Self> {
+        let found =
+            |row: &&&ResultRow| row.findings.iter().any(|finding| defect.findings.contains(&finding.id));
+        let places: Vec<Place> =
+            rows.iter().filter(found).map(|row| (row.transport, row.revision, row.outcome)).collect();
+        let outcome = places.iter().map(|(_, _, outcome)| *outcome).min()?;
+        Some(Self { defect, outcome, places })
     }
 }
 

@@ -93,6 +93,8 @@ struct Page {
     sections: Vec<Section>,
     restated: Vec<Restated>,
     undecided: Vec<Undecided>,
+    accepted: Vec<Accepted>,
+    rotten: Vec<Rotten>,
     notices: Vec<String>,
 }
 
@@ -155,6 +157,7 @@ struct Requirement {
 #[derive(Serialize)]
 struct Shown {
     ids: String,
+    signature: String,
     message: String,
     sent: Option<String>,
     received: Option<Received>,
@@ -184,6 +187,26 @@ struct Restated {
     symbol: &'static str,
     reason: String,
     places: String,
+}
+
+#[derive(Serialize)]
+struct Accepted {
+    id: String,
+    outcome: &'static str,
+    symbol: &'static str,
+    signature: String,
+    reason: String,
+    expires: Option<String>,
+    places: String,
+}
+
+#[derive(Serialize)]
+struct Rotten {
+    code: &'static str,
+    place: String,
+    id: String,
+    signature: String,
+    text: String,
 }
 
 #[derive(Serialize)]
@@ -296,6 +319,32 @@ impl Page {
                     requirements: visible(&undecided.requirements.join(", "), 20_000),
                 })
                 .collect(),
+            accepted: digest
+                .accepted
+                .iter()
+                .map(|accepted| Accepted {
+                    id: visible(&accepted.defect.requirement, NAME),
+                    outcome: accepted.outcome.as_str(),
+                    symbol: symbol(accepted.outcome),
+                    signature: visible(&accepted.defect.signature, NAME),
+                    reason: visible(&accepted.defect.reason, PROSE),
+                    expires: accepted.defect.expires.as_deref().map(|day| visible(day, NAME)),
+                    places: digest::places(&accepted.places, accepted.outcome),
+                })
+                .collect(),
+            rotten: digest
+                .rotten
+                .iter()
+                .map(|problem| Rotten {
+                    code: problem.code.as_str(),
+                    place: state.known().map_or_else(String::new, |known| {
+                        format!("{}:{}", visible(&known.file, NAME), problem.line)
+                    }),
+                    id: visible(&problem.requirement, NAME),
+                    signature: visible(&problem.signature, NAME),
+                    text: visible(&problem.text, PROSE),
+                })
+                .collect(),
             notices: state.notices().iter().take(100).map(|notice| visible(notice, PROSE)).collect(),
         })
     }
@@ -357,6 +406,7 @@ fn problem(problem: &Problem<'_>) -> Shown {
     let evidence = &finding.evidence;
     Shown {
         ids: visible(&problem.ids.join(", "), NAME),
+        signature: visible(&finding.signature, NAME),
         message: visible(&finding.message, PROSE),
         sent: evidence.sent.as_deref().map(|sent| visible(sent, EVIDENCE)),
         received: evidence.received.as_deref().map(|received| {

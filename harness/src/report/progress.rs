@@ -112,6 +112,7 @@ impl<W: Write> Reporter for Progress<W> {
                 }
                 Ok(())
             }
+            RunEvent::Baseline(_) => Ok(()),
             RunEvent::UnitFinished { revision, transport, millis } => {
                 if let Shown::Bars { units, .. } = &mut self.shown {
                     let over = |unit: &(Revision, Transport)| *unit == (*revision, *transport);

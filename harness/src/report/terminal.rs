@@ -1,6 +1,6 @@
 //! The report on a terminal: what failed, with the evidence, what to do about it, and the totals.
 
-use super::digest::{self, Broken, Digest, Problem};
+use super::digest::{self, Accepted, Broken, Digest, Problem};
 use super::reporter::Reporter;
 use super::style::{self, BOLD, DIM, LINK, MARK, PLAIN, paint};
 use super::text::{columns, excerpt, visible, wrap};
@@ -79,6 +79,8 @@ pub fn render(state: &RunState, options: &TerminalOptions) -> String {
     page.failures(&digest);
     page.shorter(&digest, Outcome::Flaky, "Flaky: seen, but not again when repeated");
     page.shorter(&digest, Outcome::Warn, "Warnings");
+    page.accepted(&digest);
+    page.rotten(&digest, state);
     page.restated(&digest);
     page.undecided(&digest);
     page.notices(state);
@@ -262,7 +264,7 @@ impl Page {
         if let Some(reason) = &problem.row.reason {
             self.entry("note", &reason.text, PLAIN);
         }
-        let mut files = ids(&problem.ids);
+        let mut files = format!("{} · signature {}", ids(&problem.ids), finding.signature);
         if let Some(transcript) = &finding.transcript {
             files = format!("{files} · {transcript}");
         }
@@ -321,6 +323,42 @@ impl Page {
                 self.labelled("reproduce", &paint(LINK, visible(&problem.finding.reproduce, COMMAND)));
             }
             self.more(broken.problems.len(), PROBLEMS, "defects of this requirement");
+        }
+    }
+
+    fn accepted(&mut self, digest: &Digest<'_>) {
+        if digest.accepted.is_empty() {
+            return;
+        }
+        self.rule("Known", Some(digest.accepted.len()), BOLD);
+        self.blank();
+        for Accepted { defect, outcome, places } in &digest.accepted {
+            let word = format!("{:<6}", outcome.as_str().to_uppercase());
+            let until = defect.expires.as_ref().map_or_else(String::new, |day| format!(" · until {day}"));
+            self.line(&format!(
+                "  {} {}  {}",
+                paint(DIM, word),
+                visible(&defect.requirement, NAME),
+                paint(DIM, format_args!("{}{until}", visible(&defect.signature, 40)))
+            ));
+            self.prose(9, &defect.reason, PLAIN);
+            self.prose(9, &format!("seen over {}", digest::places(places, *outcome)), DIM);
+        }
+    }
+
+    fn rotten(&mut self, digest: &Digest<'_>, state: &RunState) {
+        let Some(known) = state.known().filter(|_| !digest.rotten.is_empty()) else { return };
+        self.rule("The baseline has to be mended", Some(digest.rotten.len()), style::of(Outcome::Fail));
+        self.blank();
+        for problem in digest.rotten {
+            let code = paint(style::of(Outcome::Fail), format_args!("{:<9}", problem.code.as_str()));
+            let place = format!("{}:{}", visible(&known.file, NAME), problem.line);
+            self.line(&format!(
+                "  {code} {}  {}",
+                visible(&problem.requirement, NAME),
+                paint(DIM, format_args!("{} · {place}", visible(&problem.signature, 40)))
+            ));
+            self.prose(12, &problem.text, PLAIN);
         }
     }
 
@@ -436,7 +474,7 @@ impl Page {
                 paint(style::of(Outcome::Warn), "TRUNCATED ")
             ));
         }
-        let (word, colour, text) = judgement(&summary, digest, error.is_some() || state.truncated());
+        let (word, colour, text) = judgement(state, digest, error.is_some() || state.truncated());
         if !text.is_empty() {
             self.line(&format!("    {} {text}", paint(colour, format_args!("{word:<10}"))));
         }
@@ -463,19 +501,33 @@ impl Page {
 }
 
 /// The last word on a run. A run that is not whole is never called a pass.
-fn judgement(summary: &Summary, digest: &Digest<'_>, unsound: bool) -> (&'static str, Style, String) {
-    if summary.fail > 0 {
+fn judgement(state: &RunState, digest: &Digest<'_>, unsound: bool) -> (&'static str, Style, String) {
+    let summary = state.summary();
+    let known = match digest.accepted.len() {
+        0 => String::new(),
+        1 => "; 1 defect is known".to_owned(),
+        n => format!("; {n} defects are known"),
+    };
+    if state.counted(Outcome::Fail) > 0 {
         let defects = digest.with(Outcome::Fail).map(|broken| broken.problems.len()).sum::<usize>();
         let broken = digest.requirements(Outcome::Fail);
         let requirements = if broken == 1 { "requirement" } else { "requirements" };
         let text = match defects {
-            0 => format!("{broken} {requirements} broken"),
-            1 => format!("1 defect breaks {broken} {requirements}"),
-            _ => format!("{defects} defects break {broken} {requirements}"),
+            0 => format!("{broken} {requirements} broken{known}"),
+            1 => format!("1 defect breaks {broken} {requirements}{known}"),
+            _ => format!("{defects} defects break {broken} {requirements}{known}"),
         };
         ("FAIL", style::of(Outcome::Fail), text)
     } else if unsound {
         ("", PLAIN, String::new())
+    } else if !digest.rotten.is_empty() {
+        let entries = if digest.rotten.len() == 1 {
+            "1 entry".to_owned()
+        } else {
+            format!("{} entries", digest.rotten.len())
+        };
+        let text = format!("{entries} of the baseline must be mended; nothing else is broken");
+        ("MEND", style::of(Outcome::Fail), text)
     } else if summary.total() == 0 {
         ("NOTHING", style::of(Outcome::Warn), "nothing was tested".to_owned())
     } else if summary.pass == 0 {
@@ -490,7 +542,7 @@ fn judgement(summary: &Summary, digest: &Digest<'_>, unsound: bool) -> (&'static
             1 => "; 1 result could not be decided".to_owned(),
             n => format!("; {n} results could not be decided"),
         };
-        ("PASS", style::of(Outcome::Pass), format!("no requirement is broken{undecided}"))
+        ("PASS", style::of(Outcome::Pass), format!("no requirement is broken{known}{undecided}"))
     }
 }
 

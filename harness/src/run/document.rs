@@ -1,6 +1,7 @@
 //! The one JSON document that `--output-format json` prints. Scripts rely on it; it changes only with its version.
 
 use super::event::{RunError, ServerInfo};
+use super::known::Known;
 use super::result::{Finding, Outcome, Reason, Summary};
 use super::state::RunState;
 use crate::protocol::{Revision, Transport};
@@ -32,6 +33,8 @@ pub struct Document<'a> {
     pub summary: Summary,
     /// One result for each requirement, revision and transport, sorted by these.
     pub results: Vec<DocumentResult<'a>>,
+    /// The results held against a baseline; `None` where there was none.
+    pub baseline: Option<&'a Known>,
     /// Why there is no complete result, for exit codes 3, 70, 130 and 143.
     pub error: Option<&'a RunError>,
 }
@@ -99,6 +102,7 @@ impl<'a> Document<'a> {
                     findings: &row.findings,
                 })
                 .collect(),
+            baseline: state.known(),
             error: state.footer().and_then(|footer| footer.error.as_ref()),
         })
     }

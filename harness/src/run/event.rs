@@ -1,5 +1,6 @@
 //! What happens in a run, as a sequence of events: every report is drawn from them, live or read back from `run.jsonl`.
 
+use super::known::Known;
 use super::result::{ResultRow, Summary};
 use crate::protocol::{Revision, Transport};
 use serde::{Deserialize, Serialize};
@@ -64,13 +65,15 @@ pub enum RunEvent {
         /// A sentence.
         text: String,
     },
+    /// The results held against a baseline; before the footer, where there is one.
+    Baseline(Known),
     /// The last line; a file without it is truncated.
     Footer(Footer),
 }
 
 impl RunEvent {
     /// The words that `event` may have in this version of the format.
-    pub(super) const KINDS: [&'static str; 9] = [
+    pub(super) const KINDS: [&'static str; 10] = [
         "header",
         "target-identified",
         "unit-started",
@@ -79,6 +82,7 @@ impl RunEvent {
         "result",
         "unit-finished",
         "notice",
+        "baseline",
         "footer",
     ];
 }

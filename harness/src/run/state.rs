@@ -1,7 +1,8 @@
 //! What a run amounts to so far: its events folded together, the same for a live run and one read back.
 
 use super::event::{Footer, Header, Identity, RunEvent, ServerInfo};
-use super::result::{ResultRow, Summary};
+use super::known::Known;
+use super::result::{Outcome, ResultRow, Summary};
 use crate::protocol::{Revision, Transport};
 use std::collections::HashMap;
 
@@ -28,6 +29,7 @@ pub struct RunState {
     at: HashMap<(Revision, Transport), HashMap<String, usize>>,
     notices: Vec<String>,
     conversations: u64,
+    known: Option<Known>,
     footer: Option<Footer>,
 }
 
@@ -61,6 +63,7 @@ impl RunState {
             RunEvent::Result(row) => self.result(row),
             RunEvent::Notice { text } => self.notices.push(text.clone()),
             RunEvent::Conversation { .. } => self.conversations += 1,
+            RunEvent::Baseline(known) => self.known = Some(known.clone()),
             RunEvent::Footer(footer) => self.footer = Some(footer.clone()),
             RunEvent::Progress { .. } => {}
         }
@@ -106,6 +109,17 @@ impl RunState {
     /// The remarks, in order.
     pub fn notices(&self) -> &[String] {
         &self.notices
+    }
+
+    /// The results held against a baseline, if the run had one.
+    pub fn known(&self) -> Option<&Known> {
+        self.known.as_ref()
+    }
+
+    /// How many results of an outcome count: those that the baseline does not cover.
+    pub fn counted(&self, outcome: Outcome) -> u32 {
+        let known = self.known.as_ref().map_or(0, |known| known.count(outcome));
+        self.summary().count(outcome).saturating_sub(known)
     }
 
     /// How many conversations were stored.

@@ -4,9 +4,9 @@ use super::cases::{self, Case, Verdict};
 use super::store::Store;
 use crate::check::{CheckConfig, FailOn, Stop, Target};
 use crate::client::{Opening, Timeouts};
-use crate::probes::{Calls, Safety, Settings};
+use crate::probes::{Calls, Credentials, Safety, Settings};
 use crate::protocol::Revision;
-use crate::protocol::catalogue::{Selection, SelectionError};
+use crate::protocol::catalogue::{RequirementSet, Selection, SelectionError};
 use crate::run::{RunEvent, RunState, RunWriter, TRANSCRIPTS_DIR};
 use crate::wire::{HttpConfig, Limits, TargetError, TargetSpec};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -224,7 +224,11 @@ impl Suite {
             },
             selection: self.selection.clone().unwrap_or_else(Selection::all),
             revisions: self.revisions.clone(),
-            settings: Settings { safety: Safety { calls, ..Safety::default() }, seed: 1 },
+            settings: Settings {
+                safety: Safety { calls, ..Safety::default() },
+                seed: 1,
+                credentials: Credentials::default(),
+            },
             parallel: self.target.parallel(),
             command: "check".to_owned(),
             command_line: Vec::new(),
@@ -233,6 +237,8 @@ impl Suite {
             secrets: self.target.secrets(),
             watcher: None,
             fail_on: self.fail_on,
+            accepted: None,
+            set: RequirementSet::default(),
             stop: Stop::default(),
         };
         let mut state = RunState::default();

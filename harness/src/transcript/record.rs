@@ -60,7 +60,7 @@ impl Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { bytes: 32 << 20, most: 112 << 20, taken: Arc::default(), events: 200_000 }
+        Self { bytes: 48 << 20, most: 160 << 20, taken: Arc::default(), events: 200_000 }
     }
 }
 

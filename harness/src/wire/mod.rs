@@ -6,6 +6,7 @@ compile_error!(
     "mcprove runs on Unix systems only: it relies on process groups and signals (on Windows, use WSL)"
 );
 
+mod challenge;
 mod client_config;
 mod event;
 pub mod framing;
@@ -22,6 +23,7 @@ pub mod sse;
 mod sweep;
 mod target;
 
+pub use challenge::Challenge;
 pub use client_config::{ClientConfig, ConfigError};
 pub use event::{
     Channel, Deliberate, End, Event, Flow, Headers, Limits, Observer, Payload, ShutdownStep, SseFields,

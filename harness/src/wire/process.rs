@@ -13,7 +13,7 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::ChildStdin;
@@ -78,6 +78,8 @@ pub(super) struct Shared {
     pub(super) stage: watch::Sender<Stage>,
     /// Standard output is not read before this.
     pub(super) unread_until: Mutex<Option<Instant>>,
+    /// When the first line of standard output came.
+    pub(super) first_line: OnceLock<Instant>,
 }
 
 /// How far the life of a process is over.
@@ -160,6 +162,7 @@ impl Process {
             stderr_tail: Mutex::default(),
             stage: watch::Sender::new(Stage::Running),
             unread_until: Mutex::default(),
+            first_line: OnceLock::new(),
         });
         let program = std::iter::once(&command.program).chain(&command.args).cloned().collect();
         shared.observe(Event::ProcessStarted { pid: child.id(), command: program });
@@ -282,8 +285,10 @@ impl Process {
     /// Leaves the standard output unread for a while from now on, as a busy client does: what the process writes fills
     /// its pipe, and then the process has to wait. At most one read that has begun is still taken.
     pub fn leave_unread(&self, time: Duration) {
-        self.shared.observe(Event::Note(format!("standard output is left unread for {} ms", time.as_millis())));
-        *self.shared.unread_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + time);
+        self.shared
+            .observe(Event::Note(format!("standard output is left unread for {} ms", time.as_millis())));
+        *self.shared.unread_until.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Instant::now() + time);
     }
 
     /// Closes the standard input, which asks a server to end. A write that still waits is given up.
@@ -293,16 +298,20 @@ impl Process {
         let pipe = self.stdin.lock().await.pipe.take();
         if let Some(pipe) = pipe {
             self.shared.reached(ShutdownStep::StdinClosed);
-            drop(pipe);
+            // Told first: what the process does about it may be seen before this task goes on.
             self.shared.observe(Event::StdinClosed);
+            drop(pipe);
         }
     }
 
     /// Ends the process in order: closes its input, waits [`Limits::exit`], sends SIGTERM to its group, waits again,
-    /// and sends SIGKILL. Returns when the process was reaped and everything it had started is gone.
+    /// and sends SIGKILL. Returns when the process was reaped and everything it had started is gone. What takes long to
+    /// begin takes long to end: it has as long as the first line took, up to three times the limit.
     pub async fn shutdown(&self) -> Exit {
         self.close_stdin().await;
-        if !self.ended_within(self.limits.exit).await {
+        let began = self.shared.first_line.get().map_or(Duration::ZERO, |at| *at - self.started_at);
+        let patience = began.clamp(self.limits.exit, self.limits.exit * 3);
+        if !self.ended_within(patience).await {
             self.shared.signal(ShutdownStep::Sigterm, Signal::TERM);
             if !self.ended_within(self.limits.exit).await {
                 self.shared.kill();

@@ -5,7 +5,7 @@ use super::framing::{Line, LineSplitter};
 use super::process::{Shared, Stage};
 use bytes::{Bytes, BytesMut};
 use std::sync::{Arc, PoisonError, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{ChildStderr, ChildStdout};
 
@@ -118,6 +118,7 @@ pub(super) async fn drain_stderr(mut stderr: ChildStderr, shared: Arc<Shared>, _
 }
 
 fn tell(shared: &Shared, line: Line<'_>) -> Flow {
+    shared.first_line.get_or_init(Instant::now);
     let bytes = Bytes::copy_from_slice(line.bytes);
     let payload = if line.truncated {
         let error = Some(format!("the line has {} bytes, more than are read as a message", line.length));

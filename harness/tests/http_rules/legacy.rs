@@ -508,6 +508,17 @@ fn callers() -> Vec<Case> {
             &["http.origin.all-methods", "http.origin.invalid-forbidden", "http.origin.validated"],
         ),
         Case::new(
+            "origins-that-begin-like-own-ones",
+            NEW,
+            Ask(|request: &mut Request| {
+                if request.get("origin").is_some_and(|origin| origin.starts_with("http://localhost")) {
+                    remove(&mut request.headers, "origin");
+                }
+                None
+            }),
+            &["http.origin.invalid-forbidden", "http.origin.validated"],
+        ),
+        Case::new(
             "origin-400",
             NEW,
             Answer(|request: &Request, response: &mut Response| {

@@ -14,9 +14,12 @@ mod features;
 mod notices;
 mod robustness;
 mod stdio;
+mod real;
+mod values;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
+use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
 /// A twist, where it is checked, and what must be found.
@@ -39,8 +42,17 @@ fn main() -> ExitCode {
         return server::run(name).unwrap_or(ExitCode::from(2));
     }
     let mut trials = Vec::new();
-    for case in
-        [base::CASES, batch::CASES, notices::CASES, robustness::CASES, stdio::CASES].into_iter().flatten()
+    for case in [
+        base::CASES,
+        batch::CASES,
+        notices::CASES,
+        real::CASES,
+        robustness::CASES,
+        stdio::CASES,
+        values::CASES,
+    ]
+    .into_iter()
+    .flatten()
     {
         let name = format!("{}_{}_{}", case.only.replace(',', "+"), case.twist, case.revision);
         let found = case.found.iter().map(|(id, outcome)| (*id, Some(*outcome))).collect();
@@ -51,6 +63,7 @@ fn main() -> ExitCode {
         let found = case.found.iter().map(|id| (*id, None)).collect();
         trials.push(Trial::test(name, move || check(case.twist, case.revision, case.only, found)));
     }
+    trials.push(Trial::test("robustness.liveness_closes-its-input_2025-11-25", real::closes_its_input));
     let mut arguments = Arguments::from_args();
     // They wait more than they work.
     arguments.test_threads.get_or_insert(8);
@@ -63,6 +76,17 @@ fn check(
     twist: &str,
     revision: &str,
     only: &str,
+    expected: Vec<(&'static str, Option<&'static str>)>,
+) -> Result<(), Failed> {
+    let words = [std::env::current_exe()?.into(), "serve".into(), twist.into()];
+    check_command(&words, revision, only, expected)
+}
+
+/// The same of any command.
+fn check_command(
+    command: &[OsString],
+    revision: &str,
+    only: &str,
     mut expected: Vec<(&'static str, Option<&'static str>)>,
 ) -> Result<(), Failed> {
     let out = tempfile::tempdir()?;
@@ -71,8 +95,7 @@ fn check(
         .args(["--revision", revision, "--only", only, "--out"])
         .arg(out.path())
         .arg("--")
-        .arg(std::env::current_exe()?)
-        .args(["serve", twist])
+        .args(command)
         .output()?;
     let report: Value = serde_json::from_slice(&output.stdout)
         .map_err(|error| format!("no report: {error}\n{}", String::from_utf8_lossy(&output.stderr)))?;

@@ -3,16 +3,19 @@
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use crate::faults::Duty;
 use crate::faults::edit::{at, message, put};
-use crate::faults::fault::{ANY, Fault, LEGACY, MODERN, STDIO, V2025_03, fault};
-use crate::faults::hook::Hook::{
-    Answer, Input, Intercept, Line, Notified, Notify, Refusal, Request, Response, Result,
+use crate::faults::fault::{
+    ANY, Fault, HTTP, LEGACY, MODERN, SSE, STDIO, V2024_11, V2025_03, V2025_06, V2025_11, fault,
 };
-use crate::faults::hook::Input::{Changed, Drop, Pass};
-use crate::faults::hook::Instead;
+use crate::faults::hook::Hook::{
+    Answer, Forgive, Input, Intercept, Line, Neglect, Notified, Notify, Refusal, Request, Response, Result,
+};
+use crate::faults::hook::Input::{Changed, Drop, Hang, Pass};
+use crate::faults::hook::{Instead, Memory, result};
 use crate::message::{
     HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, LEGACY_RESOURCE_NOT_FOUND,
-    METHOD_NOT_FOUND,
+    METHOD_NOT_FOUND, Object,
 };
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -48,13 +51,35 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(STDIO),
     fault(
         "base.response.always-sent/unknown-method-dropped",
-        "Requests with an unknown method are not answered (https://github.com/modelcontextprotocol/typescript-sdk/issues/2247).",
+        "Requests with an unknown method are not answered.",
         &[Intercept(|asked| {
             let family = asked.method.split('/').next().unwrap_or_default();
             let known = ["initialize", "ping", "server", "tools", "resources", "prompts", "completion", "logging", "subscriptions"];
             (!known.contains(&family)).then_some(Instead::Never)
         })],
     )
+    .over(STDIO),
+    fault(
+        "base.response.always-sent/deaf-after-cancellation",
+        "Once a request was cancelled that was in progress, nothing is read any more (https://github.com/modelcontextprotocol/python-sdk/issues/1152).",
+        &[
+            Input(|memory, bytes| {
+                let message = serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+                match message["method"].as_str() {
+                    Some("notifications/cancelled") if memory.kept() == Some(message["params"]["requestId"].clone()) => {
+                        Hang
+                    }
+                    Some("notifications/cancelled") | None => Pass,
+                    Some(_) => {
+                        memory.keep(message["id"].clone());
+                        Pass
+                    }
+                }
+            }),
+        ],
+    )
+    .also_seen(&["ping.answered", "cancellation.stops-work", "cancellation.initialize-harmless", "stdio.exit-on-eof"])
+    .within(V2025_11)
     .over(STDIO),
     fault(
         "base.response.result-xor-error/null-error",
@@ -173,7 +198,8 @@ pub(super) const FAULTS: &[Fault] = &[
                 error.code = INVALID_PARAMS;
             }
         })],
-    ),
+    )
+    .breaking(&["base.error.standard-codes"]),
     fault(
         "base.error.invalid-params-code/internal",
         "A prompt without a name gets the code for internal errors.",
@@ -243,6 +269,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Resources that are not there get the code for headers that differ from the body.",
         &[Refusal("resources/read", |_, error| error.code = HEADER_MISMATCH)],
     )
+    .breaking(&["stdio.metadata-in-body"])
     .also_seen(&["base.error.invalid-params-code"])
     .within(MODERN)
     .over(STDIO),
@@ -297,6 +324,169 @@ pub(super) const FAULTS: &[Fault] = &[
             vec![notification]
         })],
     ),
+    fault(
+        "base.error.same-id/left-out",
+        "Errors for unknown methods do not say to which request they belong.",
+        &[Response(|_, text| {
+            if !text.contains("-32601") {
+                return text;
+            }
+            message(&text, |message| {
+                message.remove("id");
+            })
+        })],
+    )
+    .also_seen(&["base.response.same-id", "base.response.always-sent"])
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
+        "base.error.invalid-request-code/dropped",
+        "A request without the right `jsonrpc` is thrown away (https://github.com/modelcontextprotocol/typescript-sdk/issues/2247).",
+        &[Input(|_, bytes| match object(bytes) {
+            Some(message) if message.get("jsonrpc") != Some(&json!("2.0")) => Drop,
+            _ => Pass,
+        })],
+    )
+    .warning_in(ANY)
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
+        "base.error.invalid-request-code/no-method-dropped",
+        "A request without `method` is thrown away (https://github.com/modelcontextprotocol/typescript-sdk/issues/563).",
+        &[Input(|_, bytes| match object(bytes) {
+            Some(message) if !["method", "result", "error"].iter().any(|name| message.contains_key(*name)) => Drop,
+            _ => Pass,
+        })],
+    )
+    .warning_in(ANY)
+    .within(V2025_06)
+    .over(STDIO),
+    fault(
+        "base.error.internal-error-code/invalid-params",
+        "A panic in a handler is told as wrong parameters.",
+        &[Refusal("resources/read", |_, error| error.message = "handler panicked: index out of bounds".into())],
+    )
+    .warning_in(ANY)
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
+        "base.error.custom-codes-outside-reserved/own",
+        "Resources that are not there get a code of the server's own from the range of JSON-RPC.",
+        &[Refusal("resources/read", |_, error| error.code = -32500)],
+    )
+    .also_seen(&["base.error.invalid-params-code"])
+    .warning_in(ANY)
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
+        "base.error.legacy-code-range-avoided/own",
+        "Resources that are not there get a code of the server's own from the range that is closed.",
+        &[Refusal("resources/read", |_, error| error.code = -32010)],
+    )
+    .also_seen(&["base.error.invalid-params-code"])
+    .within(MODERN)
+    .over(STDIO),
+    fault(
+        "base.error.retired-url-elicitation-code-unused/used",
+        "Resources that are not there get the code that once asked for a URL.",
+        &[Refusal("resources/read", |_, error| error.code = -32042)],
+    )
+    .breaking(&["base.error.undefined-mcp-codes-unused"])
+    .also_seen(&["base.error.invalid-params-code"])
+    .within(MODERN)
+    .over(STDIO),
+    fault(
+        "base.request.concurrent/lost",
+        "Of many requests of one kind in a row, one is never answered (https://github.com/modelcontextprotocol/rust-sdk/issues/941).",
+        &[Intercept(|asked| {
+            let number = in_a_row(asked.memory, &asked.method);
+            (number == 11).then_some(Instead::Never)
+        })],
+    )
+    .also_seen(&["base.response.always-sent"])
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
+        "base.request.id-not-null/null",
+        "A request of the server has the id null.",
+        &[Response(|asked, text| {
+            if asked.is("tools/list") { format!("{text}\n{{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"ping\"}}") } else { text }
+        })],
+    )
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
+        "base.request.id-type/fraction",
+        "Requests of the server have a fraction as id.",
+        &[Response(|asked, text| {
+            if !asked.is("tools/list") {
+                return text;
+            }
+            let number = asked.memory.count();
+            format!("{text}\n{{\"jsonrpc\":\"2.0\",\"id\":{number}.5,\"method\":\"ping\"}}")
+        })],
+    )
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
+        "base.request.params-object/array",
+        "The params of notifications about a request are an array.",
+        &[Notify(|_, mut notification| {
+            notification["params"] = json!([]);
+            vec![notification]
+        })],
+    )
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
+        "base.request.rpc-prefix-unused/statistics",
+        "A message whose name is reserved for JSON-RPC follows each notification about a request.",
+        &[Notify(|_, notification| vec![notification, json!({"jsonrpc": "2.0", "method": "rpc.statistics"})])],
+    )
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
+        "base.result-type.extension-only-when-declared/task",
+        "Calls of tools that declare no extension get the result of one.",
+        &[Result("tools/call", |asked, result| {
+            let pointer = "/io.modelcontextprotocol~1clientCapabilities/extensions";
+            if asked.params.get("_meta").is_none_or(|meta| meta.pointer(pointer).is_none()) {
+                put(result, &["resultType"], "job");
+            }
+        })],
+    )
+    .breaking(&["base.result-type.known", "capabilities.extension.fallback"])
+    .within(MODERN)
+    .over(STDIO),
+    fault(
+        "base.notification.no-reply/initialized-answered",
+        "`notifications/initialized` is answered with an error (https://github.com/zeenix/rust-analyzer-mcp/issues/21).",
+        &[Notified(|_, notification| {
+            (notification.method == "notifications/initialized").then(|| {
+                r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32601,"message":"Method not found"}}"#.to_owned()
+            })
+        })],
+    )
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
+        "base.notification.unknown-ignored/next-lost",
+        "The message after a notification with an unknown method is lost.",
+        &[Input(|memory, bytes| {
+            let method = object(bytes).and_then(|message| Some(message.get("method")?.as_str()?.to_owned()));
+            let method = method.unwrap_or_default();
+            let known = ["initialized", "cancelled", "progress", "roots/list_changed", "message"];
+            let name = method.strip_prefix("notifications/");
+            match memory.keep(json!(name.is_some_and(|name| !known.contains(&name)))) {
+                Some(Value::Bool(true)) => Drop,
+                _ => Pass,
+            }
+        })],
+    )
+    .also_seen(&["base.response.always-sent", "base.notification.no-reply"])
+    .warning_in(ANY)
+    .within(V2025_11)
+    .over(STDIO),
     fault(
         "base.server.no-requests/asks",
         "A request of the server follows each list of tools.",
@@ -354,7 +544,164 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .within(V2025_03)
     .over(STDIO),
+    fault(
+        "base.batch.one-response-per-request/for-notifications",
+        "The answer to a batch has a response for what was none of its requests, too.",
+        &[Line(|_, line| match serde_json::from_slice::<Vec<Value>>(&line) {
+            Ok(mut answers) => {
+                answers.push(json!({"jsonrpc": "2.0", "id": null, "error": {"code": METHOD_NOT_FOUND, "message": "Method not found"}}));
+                format!("{}\n", Value::Array(answers)).into_bytes()
+            }
+            Err(_) => line,
+        })],
+    )
+    .within(V2025_03)
+    .over(STDIO),
+    fault(
+        "base.batch.no-empty-response/empty",
+        "A batch of notifications is answered with an empty array.",
+        &[
+            Input(|_, bytes| match serde_json::from_slice::<Vec<Value>>(bytes) {
+                Ok(all) if !all.is_empty() && all.iter().all(|message| message.get("method").is_some() && message.get("id").is_none()) => {
+                    Changed(br#"[{"jsonrpc":"2.0","id":"nothing","method":"ping"}]"#.to_vec())
+                }
+                _ => Pass,
+            }),
+            Line(|_, line| {
+                if line.starts_with(br#"[{"jsonrpc":"2.0","id":"nothing""#) { b"[]\n".to_vec() } else { line }
+            }),
+        ],
+    )
+    .within(V2025_03)
+    .over(STDIO),
+    fault(
+        "base.batch.invalid-element/all-refused",
+        "One element that is no message makes the whole batch fail.",
+        &[Input(|_, bytes| match serde_json::from_slice::<Vec<Value>>(bytes) {
+            Ok(all) if !all.iter().all(Value::is_object) => Changed(b"0".to_vec()),
+            _ => Pass,
+        })],
+    )
+    .warning_in(ANY)
+    .within(V2025_03)
+    .over(STDIO),
+    fault(
+        "base.batch.initialize-refused/served",
+        "`initialize` in a batch is served.",
+        &[Input(|_, bytes| match serde_json::from_slice::<Vec<Value>>(bytes) {
+            Ok(all) => {
+                let handshake = all.iter().find(|message| message["method"] == "initialize");
+                handshake.map_or(Pass, |message| Changed(message.to_string().into_bytes()))
+            }
+            Err(_) => Pass,
+        })],
+    )
+    .within(V2025_03)
+    .over(STDIO),
+    fault(
+        "base.batch.not-sent/array",
+        "Lists of tools come in an array of one.",
+        &[Response(|asked, text| if asked.is("tools/list") { format!("[{text}]") } else { text })],
+    )
+    .breaking(&["base.jsonrpc.message-kinds", "stdio.one-message-per-line"])
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
+        "base.isolation.between-connections/newest",
+        "Requests that ask for progress are taken for those of the client that came last.",
+        &[Neglect(Duty::CallsOnOwnStream)],
+    )
+    .within(V2024_11)
+    .over(SSE),
+    fault(
+        "base.stateless.no-reliance-on-earlier-requests/remembered",
+        "After a request with `_meta`, others need none.",
+        &[
+            Request(|memory, request| {
+                if request.params.contains_key("_meta") {
+                    memory.keep(json!(true));
+                }
+            }),
+            Forgive(|asked, error| asked.memory.kept().is_some() && error.message.ends_with("_meta must be an object")),
+        ],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "base.stateless.capabilities-not-inferred/remembered",
+        "The capabilities of an earlier request hold for one that declares none.",
+        &[Input(|memory, bytes| {
+            let Some(mut request) = object(bytes) else { return Pass };
+            let Some(meta) = at(&mut request, &["params", "_meta"]) else { return Pass };
+            match meta.get(CAPABILITIES) {
+                Some(Value::Object(none)) if none.is_empty() => {
+                    let Some(kept) = memory.kept() else { return Pass };
+                    meta.insert(CAPABILITIES.to_owned(), kept);
+                    Changed(Value::Object(request).to_string().into_bytes())
+                }
+                Some(declared @ Value::Object(_)) => {
+                    memory.keep(declared.clone());
+                    Pass
+                }
+                _ => Pass,
+            }
+        })],
+    )
+    .breaking(&["capabilities.client.only-declared-used"])
+    .also_seen(&["capabilities.client.missing-error"])
+    .within(MODERN)
+    .over(STDIO),
+    fault(
+        "base.stateless.interleaving/last-list-only",
+        "A cursor is refused once another list was asked for.",
+        &[Intercept(|asked| {
+            if !asked.method.ends_with("/list") {
+                return None;
+            }
+            if !asked.params.contains_key("cursor") {
+                asked.memory.keep(json!(asked.method));
+                return None;
+            }
+            let other = asked.memory.kept() != Some(json!(asked.method));
+            other.then(|| Instead::error(INVALID_PARAMS, "Invalid params: the cursor is over"))
+        })],
+    )
+    .within(MODERN)
+    .over(STDIO),
+    fault(
+        "base.stateless.no-connection-affinity/by-process",
+        "A cursor is good in the process that gave it alone.",
+        &[
+            Request(|_, request| {
+                let own = format!("{}-", std::process::id());
+                if let Some(Value::String(cursor)) = request.params.get_mut("cursor") {
+                    *cursor = cursor.strip_prefix(&own).unwrap_or("elsewhere").to_owned();
+                }
+            }),
+            Answer(|_, answer| {
+                if let Some(Value::String(cursor)) = result(answer).and_then(|result| result.get_mut("nextCursor")) {
+                    cursor.insert_str(0, &format!("{}-", std::process::id()));
+                }
+            }),
+        ],
+    )
+    .within(MODERN)
+    .over(STDIO),
 ];
+
+const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+
+fn object(bytes: &[u8]) -> Option<Object> {
+    serde_json::from_slice(bytes).ok()
+}
+
+/// How often this was asked right before, without anything else in between.
+fn in_a_row(memory: &Memory, what: &str) -> u64 {
+    let before = memory.kept().filter(|kept| kept[0] == what).and_then(|kept| kept[1].as_u64());
+    let number = before.map_or(0, |before| before + 1);
+    memory.keep(json!([what, number]));
+    number
+}
 
 fn is_json(bytes: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(bytes).is_ok()

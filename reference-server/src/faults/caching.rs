@@ -1,8 +1,9 @@
 //! Faults of caching hints.
 
-use crate::faults::edit::put;
-use crate::faults::fault::{Fault, MODERN, fault};
-use crate::faults::hook::Hook::Result;
+use crate::faults::edit::{is, put};
+use crate::faults::fault::{Fault, MODERN, STDIO, fault};
+use crate::faults::hook::Hook::{Answer, Result};
+use crate::faults::hook::result;
 use crate::message::Object;
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -70,6 +71,18 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .within(MODERN),
+    fault(
+        "caching.hints.not-on-input-required/hinted",
+        "A result that asks for input says how long it may be kept.",
+        &[Answer(|_, answer| {
+            if let Some(result) = result(answer).filter(|result| is(result, "resultType", "input_required")) {
+                put(result, &["ttlMs"], 1000);
+                put(result, &["cacheScope"], "public");
+            }
+        })],
+    )
+    .within(MODERN)
+    .over(STDIO),
 ];
 
 fn forget(result: &mut Object) {

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::faults::edit::put;
-use crate::faults::fault::{Fault, LEGACY, MODERN, fault};
-use crate::faults::hook::Hook::{Intercept, Result};
+use crate::faults::edit::{at, put};
+use crate::faults::fault::{ANY, Fault, HTTP, LEGACY, MODERN, SINCE_2025_11, STDIO, V2025_11, fault};
+use crate::faults::hook::Hook::{Answer, Intercept, Response, Result};
 use crate::faults::hook::Instead;
-use crate::message::INVALID_PARAMS;
+use crate::message::{INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_CLIENT_CAPABILITY, Object};
 
 pub(super) const FAULTS: &[Fault] = &[
     fault(
@@ -50,4 +50,118 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .within(MODERN),
+    fault(
+        "capabilities.extension.unknown-tolerated/refused",
+        "Extensions of the client that are not known are refused.",
+        &[Intercept(|asked| {
+            let declared = asked
+                .params
+                .get("_meta")?
+                .pointer("/io.modelcontextprotocol~1clientCapabilities/extensions")?;
+            let unknown =
+                declared.as_object()?.keys().any(|name| !name.starts_with("io.modelcontextprotocol/"));
+            unknown.then(|| Instead::error(INVALID_PARAMS, "Invalid params: unknown extension"))
+        })],
+    )
+    .within(MODERN)
+    .over(STDIO),
+    fault(
+        "capabilities.client.only-declared-used/asks",
+        "Every call of a tool makes the server ask for roots, whatever the client declared.",
+        &[Response(|asked, text| {
+            if !asked.is("tools/call") {
+                return text;
+            }
+            let id = asked.memory.count();
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":\"roots-{id}\",\"method\":\"roots/list\"}}\n{text}")
+        })],
+    )
+    .also_seen(&["roots.capability.required"])
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
+        "capabilities.client.missing-error/other-code",
+        "The error for a missing capability has the code for wrong parameters.",
+        &[Answer(|_, answer| {
+            if let Err(error) = answer
+                && error.code == MISSING_CLIENT_CAPABILITY
+            {
+                error.code = INVALID_PARAMS;
+                error.http_status = 400;
+            }
+        })],
+    )
+    .within(MODERN)
+    .over(STDIO),
+    fault(
+        "capabilities.client.missing-error-data/left-out",
+        "The error for a missing capability does not say which.",
+        &[Answer(|_, answer| {
+            if let Err(error) = answer
+                && error.code == MISSING_CLIENT_CAPABILITY
+            {
+                error.data = None;
+            }
+        })],
+    )
+    .within(MODERN)
+    .over(STDIO),
+    fault(
+        "capabilities.client.missing-error-http-status/forbidden",
+        "The error for a missing capability has the status 403.",
+        &[Answer(|_, answer| {
+            if let Err(error) = answer
+                && error.code == MISSING_CLIENT_CAPABILITY
+            {
+                error.http_status = 403;
+            }
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "capabilities.server.advertised/left-out",
+        "There are prompts, but the server does not declare them.",
+        &[
+            Result("initialize", |_, result| undeclare(result, "prompts")),
+            Result("server/discover", |_, result| undeclare(result, "prompts")),
+        ],
+    )
+    .breaking(&["prompts.capability.declared"])
+    .also_seen(&[
+        "capabilities.server.undeclared-method-refused",
+        "prompts.capability.respected",
+        "prompts.list-changed.not-undeclared",
+    ])
+    .within(SINCE_2025_11)
+    .over(STDIO),
+    fault(
+        "capabilities.server.declared-works/unknown-method",
+        "Prompts are declared, but cannot be listed.",
+        &[Intercept(|asked| {
+            asked.is("prompts/list").then(|| Instead::error(METHOD_NOT_FOUND, "Method not found"))
+        })],
+    )
+    .breaking(&["prompts.list.answered"])
+    .within(SINCE_2025_11)
+    .over(STDIO),
+    fault(
+        "capabilities.server.undeclared-method-refused/other-code",
+        "There are no prompts, and whoever asks for them gets the code for wrong parameters.",
+        &[
+            Result("initialize", |_, result| undeclare(result, "prompts")),
+            Intercept(|asked| {
+                asked.method.starts_with("prompts/").then(|| Instead::error(INVALID_PARAMS, "No prompts"))
+            }),
+        ],
+    )
+    .warning_in(ANY)
+    .within(V2025_11)
+    .over(STDIO),
 ];
+
+fn undeclare(result: &mut Object, capability: &str) {
+    if let Some(capabilities) = at(result, &["capabilities"]) {
+        capabilities.remove(capability);
+    }
+}

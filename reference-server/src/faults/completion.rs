@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use crate::faults::edit::{at, put};
-use crate::faults::fault::{ANY, Fault, MODERN, SINCE_2025_03, fault};
-use crate::faults::hook::Hook::{Answer, Intercept, Result};
+use crate::faults::fault::{ANY, Fault, MODERN, SINCE_2025_03, SINCE_2025_06, STDIO, fault};
+use crate::faults::hook::Hook::{Answer, Intercept, Refusal, Result};
 use crate::faults::hook::{Asked, Instead};
-use crate::message::{INVALID_PARAMS, Object, Reply};
+use crate::message::{INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Object, Reply};
 
 pub(super) const FAULTS: &[Fault] = &[
     fault(
@@ -70,6 +70,76 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .also_seen(&["completion.inputs-validated"])
     .within(MODERN),
+    fault(
+        "completion.error.undeclared-method/served",
+        "Completion is not declared, and served all the same.",
+        &[
+            Result("initialize", |_, result| hide(result)),
+            Result("server/discover", |_, result| hide(result)),
+        ],
+    )
+    .also_seen(&["completion.capability.declared"])
+    .within(SINCE_2025_03)
+    .over(STDIO),
+    fault(
+        "completion.context-accepted/refused",
+        "A completion with a context is refused.",
+        &[Intercept(|asked| {
+            let refused = asked.is("completion/complete") && asked.params.contains_key("context");
+            refused.then(|| Instead::error(INVALID_PARAMS, "Invalid params: unknown member context"))
+        })],
+    )
+    .within(SINCE_2025_06)
+    .over(STDIO),
+    fault(
+        "completion.error.missing-parameter/internal-error",
+        "A completion without its argument gets an internal error.",
+        &[Refusal("completion/complete", |_, error| {
+            if error.message.ends_with("is missing") {
+                error.code = INTERNAL_ERROR;
+            }
+        })],
+    )
+    .also_seen(&["completion.inputs-validated"])
+    .within(SINCE_2025_03)
+    .over(STDIO),
+    fault(
+        "completion.error.internal-code/blamed",
+        "A completion that fails inside gets the error of an invalid request.",
+        &[Intercept(|asked| {
+            let fails = asked.is("completion/complete")
+                && *asked.params.get("ref")? == json!({"type": "ref/prompt", "name": "greet"});
+            fails.then(|| Instead::error(INVALID_REQUEST, "The index could not be read"))
+        })],
+    )
+    .also_seen(&["completion.ref.prompt"])
+    .within(SINCE_2025_03)
+    .over(STDIO),
+    fault(
+        "completion.inputs-validated/ignored",
+        "A completion that makes no sense has no suggestions.",
+        &[Answer(|asked, answer| {
+            if asked.is("completion/complete") && answer.is_err() {
+                *answer =
+                    Ok(Reply::Text(r#"{"completion":{"values":[]},"resultType":"complete"}"#.to_owned()));
+            }
+        })],
+    )
+    .also_seen(&["completion.error.missing-parameter", "completion.error.unknown-reference"])
+    .over(STDIO)
+    .warning_in(MODERN),
+    fault(
+        "completion.no-disclosure/files",
+        "Whoever types the path of a folder is told what is in it.",
+        &[Result("completion/complete", |asked, result| {
+            let typed = asked.params.get("argument").and_then(|argument| argument.get("value")?.as_str());
+            if let Some(folder) = typed.filter(|typed| typed.ends_with("/etc/")) {
+                put(result, &["completion"], json!({"values": [format!("{folder}passwd")]}));
+            }
+        })],
+    )
+    .over(STDIO)
+    .warning_in(ANY),
 ];
 
 fn hide(result: &mut Object) {

@@ -107,4 +107,20 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .within(SINCE_2025_11),
+    fault(
+        "content.icon.sizes-format/words",
+        "The icons of tools are `large`.",
+        &[Definition("tools", |_, tool| {
+            put(tool, &["icons"], json!([{"src": "https://icons.example/a.png", "sizes": ["large"]}]));
+        })],
+    )
+    .within(SINCE_2025_11),
+    fault(
+        "content.icon.mime-type/number",
+        "The media type of the icons of tools is a number.",
+        &[Definition("tools", |_, tool| {
+            put(tool, &["icons"], json!([{"src": "https://icons.example/a.png", "mimeType": 7}]));
+        })],
+    )
+    .within(SINCE_2025_11),
 ];

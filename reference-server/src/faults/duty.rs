@@ -1,5 +1,7 @@
 //! The checks and obligations of the server, as far as a fault may leave them undone.
 
+use crate::features::Capability;
+
 /// What [`crate::Server::keeps`] is asked for at the place where the duty stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Duty {
@@ -17,8 +19,71 @@ pub(crate) enum Duty {
     ProgressGrows,
     /// Log messages below the level that was set are not sent.
     LogThreshold,
+    /// A stateless request that names no log level gets no log messages.
+    LogsWhereAsked,
+    /// A client is asked for what it declared, and for nothing else.
+    AsksWhatIsDeclared(Capability),
+    /// What a client answers is held against the question.
+    AnswersChecked,
+    /// A question to one client is answered by that client only (legacy).
+    PeersApart,
+    /// The model may use tools so often and not more.
+    ToolLoopEnds,
+    /// A request state counts for its own request only.
+    StateBound,
+    /// A change of a resource is told to those who subscribed to it (legacy).
+    UpdatesAsSubscribed,
+    /// A change is told to the subscriptions that asked for it.
+    ChangesAsSubscribed,
+    /// A subscription lasts until somebody ends it.
+    SubscriptionLasts,
     /// Arguments of tools are checked against their schema.
     ArgumentsChecked,
+    /// A task is its principal's.
+    TaskBound,
+    /// Nobody can guess the id of a session.
+    SessionIdRandom,
+    /// A session is its principal's.
+    SessionBound,
+    /// A token has to have the scopes that a request takes.
+    #[cfg(feature = "enterprise")]
+    ScopeChecked,
+    /// A token has to be of the trusted issuer.
+    #[cfg(feature = "enterprise")]
+    TokenIssuerChecked,
+    /// A token has to be for this server.
+    #[cfg(feature = "enterprise")]
+    TokenAudienceChecked,
+    /// A token may not have expired.
+    #[cfg(feature = "enterprise")]
+    TokenExpiryChecked,
+    /// The signature of a token has to be right.
+    #[cfg(feature = "enterprise")]
+    TokenSignatureChecked,
     /// The STDIO server ends at the end of its input.
     ExitAtEndOfInput,
+    /// A call that became a task is answered before its work is done.
+    TasksAnsweredAtOnce,
+    /// The ids of tasks are random.
+    TaskIdsRandom,
+    /// A task takes the answers to its questions (2025-11-25).
+    TasksTakeAnswers,
+    /// The work of a cancelled task stops.
+    CancelledTasksStop,
+    /// Tasks are listed for clients that are told apart, and for no others (2025-11-25).
+    TasksListedForKnownClients,
+    /// A line of STDIO input goes on where the last read ended.
+    LinesJoined,
+    /// The older era is spoken. Without it the server is a right one of the newer era, and other faults can show.
+    LegacyServed,
+    /// Responses go out where they were asked for, and not on the GET stream.
+    ResponsesOnOwnStream,
+    /// Progress goes out on the stream of its request, and not on the GET stream.
+    ProgressOnOwnStream,
+    /// Pings are answered on the stream of their client (HTTP+SSE).
+    PingsOnOwnStream,
+    /// Requests that ask for progress are answered on the stream of their client (HTTP+SSE).
+    CallsOnOwnStream,
+    /// A request goes on when its connection is lost (legacy, Streamable HTTP).
+    DisconnectIsNoCancellation,
 }

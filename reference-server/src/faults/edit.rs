@@ -1,7 +1,8 @@
 //! Small helpers with which the tables of faults change messages.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::faults::hook::Input;
 use crate::message::Object;
 
 /// A message as text, changed as an object.
@@ -29,6 +30,16 @@ pub(super) fn put(object: &mut Object, path: &[&str], value: impl Into<Value>) {
     }
 }
 
+/// Whether a message of the server is of this method.
+pub(super) fn is_method(message: &Value, method: &str) -> bool {
+    message["method"] == method
+}
+
+/// A notification.
+pub(super) fn notification(method: &str, params: &Value) -> Value {
+    json!({"jsonrpc": "2.0", "method": method, "params": params})
+}
+
 /// The objects in a list.
 pub(super) fn items<'a>(object: &'a mut Object, list: &str) -> impl Iterator<Item = &'a mut Object> {
     let list = object.get_mut(list).and_then(Value::as_array_mut);
@@ -43,6 +54,22 @@ pub(super) fn blocks<'a>(result: &'a mut Object, kind: &str) -> impl Iterator<It
 /// Whether a member is this text.
 pub(super) fn is(object: &Object, member: &str, text: &str) -> bool {
     object.get(member).and_then(Value::as_str) == Some(text)
+}
+
+/// A list among the members.
+pub(super) fn array<'a>(object: &'a mut Object, name: &str) -> Option<&'a mut Vec<Value>> {
+    object.get_mut(name)?.as_array_mut()
+}
+
+/// A request of this method that has no parameters, given some that are refused.
+pub(super) fn without_params(bytes: &[u8], method: &str) -> Input {
+    match serde_json::from_slice::<Object>(bytes) {
+        Ok(mut request) if is(&request, "method", method) && !request.contains_key("params") => {
+            put(&mut request, &["params"], json!({"cursor": "params are missing"}));
+            Input::Changed(Value::Object(request).to_string().into_bytes())
+        }
+        _ => Input::Pass,
+    }
 }
 
 /// Repeats the first entry of a list at its end.

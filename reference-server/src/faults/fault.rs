@@ -140,11 +140,15 @@ pub(super) const SESSIONS: &[Revision] =
 pub(super) const V2024_11: &[Revision] = &[Revision::V2024_11_05];
 /// 2025-03-26 alone.
 pub(super) const V2025_03: &[Revision] = &[Revision::V2025_03_26];
+/// 2025-06-18 alone.
+pub(super) const V2025_06: &[Revision] = &[Revision::V2025_06_18];
 /// 2025-11-25 alone.
 pub(super) const V2025_11: &[Revision] = &[Revision::V2025_11_25];
 /// 2025-03-26 and later.
 pub(super) const SINCE_2025_03: &[Revision] =
     &[Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25, Revision::V2026_07_28];
+/// 2025-06-18 and 2025-11-25.
+pub(super) const FORMS: &[Revision] = &[Revision::V2025_06_18, Revision::V2025_11_25];
 /// 2025-06-18 and later.
 pub(super) const SINCE_2025_06: &[Revision] =
     &[Revision::V2025_06_18, Revision::V2025_11_25, Revision::V2026_07_28];

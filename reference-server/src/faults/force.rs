@@ -1,13 +1,18 @@
 //! The faults in force in one server, applied at each hook.
 
 use std::borrow::Cow;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use serde_json::Value;
 
 use crate::context::Answer;
 use crate::faults::hook::{Asked, Hook, HttpAsked, Input, Instead, Memory, result};
 use crate::faults::{Duty, FaultId};
 use crate::message::{Notification, Request, RpcError};
 use crate::revision::Revision;
-use crate::transport::HttpReply;
+use crate::transport::{HttpReply, Outgoing};
 
 /// What is to be done with a text that has arrived.
 pub(crate) enum Arrived<'a> {
@@ -70,20 +75,30 @@ impl Force {
         self.hooks.iter().any(|hook| matches!(hook, Hook::Forgive(forgives) if forgives(&asked, error)))
     }
 
-    /// What goes out in place of a notification.
+    /// What goes out in place of a notification or of a request to the client.
     pub(crate) fn notify(&self, text: String) -> Vec<String> {
         let mut texts = vec![text];
         for hook in &self.hooks {
-            if let Hook::Notify(change) = hook {
-                texts = texts
-                    .iter()
-                    .filter_map(|text| serde_json::from_str(text).ok())
-                    .flat_map(|value| change(&self.memory, value))
-                    .map(|value| value.to_string())
-                    .collect();
-            }
+            let values = texts.iter().filter_map(|text| serde_json::from_str::<Value>(text).ok());
+            let changed: Vec<Value> = match hook {
+                Hook::Notify(change) => values.flat_map(|value| change(&self.memory, value)).collect(),
+                Hook::Question(..) => values.map(|value| self.asks(hook, value)).collect(),
+                _ => continue,
+            };
+            texts = changed.iter().map(Value::to_string).collect();
         }
         texts
+    }
+
+    /// A request to the client, changed where the hook is for its method.
+    fn asks(&self, hook: &Hook, mut request: Value) -> Value {
+        if let Hook::Question(method, change) = hook
+            && request["method"] == *method
+            && let Some(params) = request["params"].as_object_mut()
+        {
+            change(&self.memory, params);
+        }
+        request
     }
 
     /// An HTTP request, changed; the response if a fault gives it.
@@ -95,6 +110,11 @@ impl Force {
             Hook::HttpRequest(change) => change(&self.memory, request),
             _ => None,
         })
+    }
+
+    /// An HTTP request, as it came.
+    pub(crate) fn http_asked(&self, request: &hyper::Request<hyper::body::Incoming>) -> HttpAsked<'_> {
+        HttpAsked::of(&self.memory, request)
     }
 
     /// The HTTP response to a request, changed.
@@ -124,6 +144,34 @@ impl Force {
             _ => None,
         });
         changes.fold(format!("{message}\n").into_bytes(), |line, change| change(&self.memory, line))
+    }
+
+    /// The bytes with which the STDIO output ends.
+    pub(crate) fn last(&self) -> Vec<u8> {
+        let ends = self.hooks.iter().filter_map(|hook| match hook {
+            Hook::Last(end) => Some(end(&self.memory)),
+            _ => None,
+        });
+        ends.flatten().collect()
+    }
+
+    /// Sends what nobody asked for, until the set is dropped.
+    pub(crate) fn speak_unasked(&self, out: &Outgoing) -> JoinSet<()> {
+        let mut speaking = JoinSet::new();
+        for hook in &self.hooks {
+            if let Hook::Unasked { at_once, every, message } = *hook {
+                let out = out.clone();
+                speaking.spawn(async move {
+                    let mut wait = if *at_once { Duration::ZERO } else { *every };
+                    loop {
+                        tokio::time::sleep(wait).await;
+                        out.send((*message).to_owned()).await;
+                        wait = *every;
+                    }
+                });
+            }
+        }
+        speaking
     }
 
     fn asked(&self, revision: Revision, request: &Request) -> Asked<'_> {
@@ -191,6 +239,13 @@ impl<'a> FaultsOnRequest<'a> {
                     let list = result(&mut answer).and_then(|result| result.get_mut(*member)?.as_array_mut());
                     let definitions = list.into_iter().flatten().filter_map(|value| value.as_object_mut());
                     definitions.for_each(|definition| change(asked, definition));
+                }
+                Hook::Question(..) => {
+                    let requests = result(&mut answer)
+                        .and_then(|result| result.get_mut("inputRequests")?.as_object_mut());
+                    for (_, request) in requests.into_iter().flatten() {
+                        *request = force.asks(hook, request.take());
+                    }
                 }
                 _ => {}
             }

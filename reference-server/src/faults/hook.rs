@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::{HeaderMap, Method};
@@ -39,8 +40,10 @@ pub(crate) enum Hook {
     Definition(&'static str, fn(&Asked, &mut Object)),
     /// The text of the response is changed. On STDIO, several messages may stand in it, with line ends between them.
     Response(fn(&Asked, String) -> String),
-    /// A notification about a request in progress goes out as these instead.
+    /// What the server says by itself, a notification or (in the legacy era) a request, goes out as these instead.
     Notify(fn(&Memory, Value) -> Vec<Value>),
+    /// What the client is asked for by this method is changed: the parameters, in a request or in a result that demands input.
+    Question(&'static str, fn(&Memory, &mut Object)),
     /// An HTTP request is changed, or answered at once.
     HttpRequest(fn(&Memory, &mut hyper::Request<Incoming>) -> Option<HttpReply>),
     /// The HTTP response is changed.
@@ -49,6 +52,10 @@ pub(crate) enum Hook {
     Event(fn(&Memory, String) -> String),
     /// One line of STDIO output is changed, with its line end.
     Line(fn(&Memory, Vec<u8>) -> Vec<u8>),
+    /// What the STDIO output ends with.
+    Last(fn(&Memory) -> Vec<u8>),
+    /// A STDIO server sends this by itself, first at once or after the time, and then again and again after that time.
+    Unasked { at_once: bool, every: Duration, message: &'static str },
 }
 
 /// What becomes of a text that has arrived.
@@ -129,15 +136,17 @@ pub(crate) fn result(answer: &mut Answer) -> Option<&mut Object> {
 }
 
 /// An HTTP request, as the faults see it.
-pub(crate) struct HttpAsked {
+pub(crate) struct HttpAsked<'a> {
+    pub memory: &'a Memory,
     pub method: Method,
     pub path: String,
     pub headers: HeaderMap,
 }
 
-impl HttpAsked {
-    pub(crate) fn of(request: &hyper::Request<Incoming>) -> Self {
+impl<'a> HttpAsked<'a> {
+    pub(crate) fn of(memory: &'a Memory, request: &hyper::Request<Incoming>) -> Self {
         Self {
+            memory,
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
             headers: request.headers().clone(),

@@ -3,14 +3,20 @@
 use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST, HeaderValue, ORIGIN};
 use hyper::{Method, StatusCode};
 use serde::de::IgnoredAny;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::faults::Duty;
-use crate::faults::fault::{Fault, HTTP, MODERN, SESSIONS, SINCE_2025_06, SINCE_2025_11, V2025_11, fault};
-use crate::faults::hook::Hook::{Event, HttpReply, HttpRequest, Input, Neglect, Notify, Response};
-use crate::faults::hook::Input::{Drop, Pass};
+use crate::faults::fault::{
+    Fault, HTTP, MODERN, SESSIONS, SINCE_2025_06, SINCE_2025_11, V2025_03, V2025_11, fault,
+};
+use crate::faults::hook::Hook::{
+    Event, HttpReply, HttpRequest, Input, Intercept, Neglect, Notified, Notify, Response,
+};
+use crate::faults::hook::Input::{Changed, Drop, Pass};
+use crate::faults::hook::Instead;
 use crate::memory::Answered;
-use crate::transport::http_reply::{ReplyBody, empty};
+use crate::message::INTERNAL_ERROR;
+use crate::transport::http_reply::{Reply, ReplyBody, empty, short_json};
 
 pub(super) const FAULTS: &[Fault] = &[
     fault(
@@ -18,8 +24,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Requests with a foreign Origin are served (https://github.com/modelcontextprotocol/csharp-sdk/issues/1520).",
         &[Neglect(Duty::OriginChecked)],
     )
-    .breaking(&["http.origin.validated"])
-    .also_seen(&["http.origin.all-methods"])
+    .breaking(&["http.origin.validated", "http.origin.all-methods"])
     .within(SINCE_2025_06)
     .over(HTTP),
     fault(
@@ -164,7 +169,8 @@ pub(super) const FAULTS: &[Fault] = &[
         "Streams end before the response.",
         &[Event(|_, event| if event.contains("\"result\"") { ": gone\n\n".to_owned() } else { event })],
     )
-    .also_seen(&["http.post.accept-both-types-served", "http.sse.not-closed-early", "http.sse.retry-before-close"])
+    .breaking(&["http.sse.not-closed-early", "http.sse.retry-before-close"])
+    .also_seen(&["http.post.accept-both-types-served"])
     .over(HTTP),
     fault(
         "http.sse.priming-event/left-out",
@@ -203,4 +209,290 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .within(MODERN)
     .over(HTTP),
+    fault(
+        "http.origin.absent-accepted/forbidden",
+        "Lists of tools that come without an Origin are forbidden.",
+        &[HttpRequest(|_, request| {
+            let lists = request.headers().get("mcp-method").is_some_and(|method| method == "tools/list");
+            (lists && !request.headers().contains_key(ORIGIN)).then(|| empty(StatusCode::FORBIDDEN))
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http.clients.multiple/one",
+        "Only one session lives at a time: another `initialize` ends it.",
+        &[
+            HttpReply(|asked, reply| {
+                if let Some(id) = reply.headers().get("mcp-session-id").and_then(|id| id.to_str().ok()) {
+                    asked.memory.keep(json!(id));
+                }
+            }),
+            HttpRequest(|memory, request| {
+                let id = request.headers().get("mcp-session-id").and_then(|id| id.to_str().ok())?;
+                (memory.kept() != Some(json!(id))).then(|| empty(StatusCode::NOT_FOUND))
+            }),
+        ],
+    )
+    .also_seen(&["http.get.sse-or-refused"])
+    .within(V2025_11)
+    .over(HTTP),
+    fault(
+        "http.post.notification-accepted-status/response",
+        "A notification gets the status 200 and a response without an id (https://github.com/pgEdge/pgedge-postgres-mcp/issues/142).",
+        &[HttpReply(|_, reply| {
+            if reply.status() == StatusCode::ACCEPTED {
+                *reply = short_json(200, r#"{"jsonrpc":"2.0","result":{}}"#.to_owned());
+            }
+        })],
+    )
+    .also_seen(&["http.post.response-accepted-status", "http.post.input-refused-status"])
+    .within(V2025_11)
+    .over(HTTP),
+    fault(
+        "http.post.input-refused-status/ok",
+        "Notifications with an unknown method are refused with the status 200.",
+        &[
+            Notified(|_, notification| {
+                let known = matches!(&*notification.method, "notifications/initialized" | "notifications/cancelled");
+                (!known).then(|| {
+                    r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32601,"message":"No such notification"}}"#.to_owned()
+                })
+            }),
+            HttpReply(|_, reply| {
+                if whole(reply).contains("No such notification") {
+                    *reply.status_mut() = StatusCode::OK;
+                }
+            }),
+        ],
+    )
+    .within(V2025_11)
+    .over(HTTP),
+    fault(
+        "http.post.batch-body-refused/served",
+        "Of an array the first request is served.",
+        &[Input(|_, bytes| match serde_json::from_slice::<Vec<Value>>(bytes).unwrap_or_default().first() {
+            Some(first @ Value::Object(_)) => Changed(first.to_string().into_bytes()),
+            _ => Pass,
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http.post.posted-response-without-effect/stumbles",
+        "A response that nobody asked for makes the server stumble.",
+        &[HttpReply(|_, reply| {
+            if whole(reply).contains("asks nothing") {
+                *reply = empty(StatusCode::INTERNAL_SERVER_ERROR);
+            }
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http.method.get-refused/not-found",
+        "A server of the newer era answers GET with the status 404.",
+        &[
+            Neglect(Duty::LegacyServed),
+            HttpReply(|asked, reply| {
+                if asked.method == Method::GET && reply.status() == StatusCode::METHOD_NOT_ALLOWED {
+                    *reply.status_mut() = StatusCode::NOT_FOUND;
+                }
+            }),
+        ],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http.method.delete-refused/accepted",
+        "A server of the newer era answers DELETE with the status 204.",
+        &[
+            Neglect(Duty::LegacyServed),
+            HttpReply(|asked, reply| {
+                if asked.method == Method::DELETE {
+                    *reply = empty(StatusCode::NO_CONTENT);
+                }
+            }),
+        ],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http.sse.batch-responses-delivered/lost",
+        "Of the answers to a batch the last is lost on a stream.",
+        &[
+            HttpRequest(|_, request| {
+                if request.headers().contains_key("mcp-session-id") && request.method() == Method::POST {
+                    request.headers_mut().insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
+                }
+                None
+            }),
+            Event(|_, event| {
+                let data = event.lines().find_map(|line| line.strip_prefix("data: ["));
+                let answers = data.and_then(|data| serde_json::from_str::<Vec<Value>>(&format!("[{data}")).ok());
+                match (data, answers) {
+                    (Some(data), Some(mut answers)) => {
+                        answers.pop();
+                        event.replace(&format!("[{data}"), &Value::Array(answers).to_string())
+                    }
+                    _ => event,
+                }
+            }),
+        ],
+    )
+    .also_seen(&["http.sse.response-delivered", "http.sse.not-closed-early"])
+    .within(V2025_03)
+    .over(HTTP),
+    fault(
+        "http.sse.ends-after-response/more",
+        "A log message follows the response on its stream.",
+        &[Event(|_, event| {
+            if !event.contains("\"result\"") {
+                return event;
+            }
+            let log = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"answered"}}"#;
+            format!("{event}data: {log}\n\n")
+        })],
+    )
+    .within(V2025_11)
+    .over(HTTP),
+    fault(
+        "http.sse.listen-stream-only-changes/logs",
+        "A log message comes on the stream of a subscription.",
+        &[Event(|_, event| {
+            if !event.contains("notifications/subscriptions/acknowledged") {
+                return event;
+            }
+            let log = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"listening"}}"#;
+            format!("{event}data: {log}\n\n")
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http.sse.multiple-streams/busy",
+        "The third request of one kind in a row is refused.",
+        &[Intercept(|asked| {
+            let before = asked.memory.kept().unwrap_or_default();
+            let again = if before[0] == *asked.method { before[1].as_u64().unwrap_or_default() + 1 } else { 0 };
+            asked.memory.keep(json!([asked.method, again]));
+            (again == 2).then(|| Instead::error(INTERNAL_ERROR, "Internal error: busy"))
+        })],
+    )
+    .within(V2025_11)
+    .over(HTTP),
+    fault(
+        "http.sse.no-broadcast/twice",
+        "Progress comes on the next stream, too.",
+        &[Event(|memory, event| {
+            if !event.contains("notifications/progress") {
+                return event;
+            }
+            let data = event.lines().find(|line| line.starts_with("data:")).unwrap_or_default().to_owned();
+            match memory.keep(json!(data)) {
+                Some(Value::String(other)) if other != data => format!("{event}{other}\n\n"),
+                _ => event,
+            }
+        })],
+    )
+    .also_seen(&["http.sse.related-messages-only", "http.get.messages-unrelated", "http.resume.same-stream-only"])
+    .within(V2025_11)
+    .over(HTTP),
+    fault(
+        "http.disconnect.not-cancellation/ends",
+        "A request ends with its connection.",
+        &[Neglect(Duty::DisconnectIsNoCancellation)],
+    )
+    .also_seen(&["http.sse.response-delivered", "http.sse.retry-before-close"])
+    .within(V2025_11)
+    .over(HTTP),
+    fault(
+        "http.get.messages-unrelated/progress",
+        "Progress comes on the stream of a GET.",
+        &[Neglect(Duty::ProgressOnOwnStream)],
+    )
+    .within(V2025_11)
+    .over(HTTP),
+    fault(
+        "http.get.no-response/answers",
+        "Answers come on the stream of a GET.",
+        &[Neglect(Duty::ResponsesOnOwnStream)],
+    )
+    .also_seen(&["http.post.json-single-object", "http.post.response-content-type", "http.clients.multiple", "http.post.accept-both-types-served", "http.sse.multiple-streams"])
+    .within(V2025_11)
+    .over(HTTP),
+    fault(
+        "http.get.retry-before-close/none",
+        "The stream of a GET is closed at once, and nothing says when to come back.",
+        &[HttpReply(|asked, reply| {
+            if asked.method == Method::GET && reply.status() == StatusCode::OK && !asked.headers.contains_key("last-event-id") {
+                *reply.body_mut() = ReplyBody::Whole(Answered::short("id: 0-0\ndata:\n\n".to_owned()).into());
+            }
+        })],
+    )
+    .within(V2025_11)
+    .over(HTTP),
+    fault(
+        "http.resume.event-id-unique/always-1",
+        "All events have the same id.",
+        &[Event(|_, event| match event.split_once('\n') {
+            Some((id, rest)) if id.starts_with("id: ") => format!("id: 1\n{rest}"),
+            _ => event,
+        })],
+    )
+    .also_seen(&["http.sse.response-delivered"])
+    .within(V2025_11)
+    .over(HTTP),
+    fault(
+        "http.resume.event-id-is-cursor/from-the-start",
+        "A stream that is taken up again begins anew.",
+        &[HttpRequest(|_, request| {
+            resume(request, |stream| format!("{stream}-0"));
+            None
+        })],
+    )
+    .within(V2025_11)
+    .over(HTTP),
+    fault(
+        "http.resume.same-stream-only/newest",
+        "Who takes a stream up again gets the one that was opened after it (https://github.com/modelcontextprotocol/servers/pull/4099).",
+        &[HttpRequest(|_, request| {
+            resume(request, |stream| format!("{}-0", stream + 1));
+            None
+        })],
+    )
+    .breaking(&["http.resume.event-id-names-stream"])
+    .also_seen(&["http.resume.event-id-is-cursor", "http.sse.response-delivered", "http.disconnect.not-cancellation"])
+    .within(V2025_11)
+    .over(HTTP),
+    fault(
+        "http.resume.by-get/not-allowed",
+        "Events have ids, but GET with Last-Event-ID gets the status 405.",
+        &[HttpRequest(|_, request| {
+            let resumes = request.headers().contains_key("last-event-id") && request.method() == Method::GET;
+            resumes.then(|| empty(StatusCode::METHOD_NOT_ALLOWED))
+        })],
+    )
+    .also_seen(&["http.method.allow-listed", "http.sse.response-delivered"])
+    .within(V2025_11)
+    .over(HTTP),
 ];
+
+/// The text of a response that is known as a whole.
+fn whole(reply: &Reply) -> String {
+    match reply.body() {
+        ReplyBody::Whole(body) => body.text(),
+        _ => String::new(),
+    }
+}
+
+/// Names another event in `Last-Event-ID`, by the number of the stream.
+fn resume(request: &mut hyper::Request<hyper::body::Incoming>, other: impl FnOnce(u64) -> String) {
+    let stream = request
+        .headers()
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok()?.split_once('-')?.0.parse().ok());
+    if let Some(Ok(id)) = stream.map(|stream| HeaderValue::from_str(&other(stream))) {
+        request.headers_mut().insert("last-event-id", id);
+    }
+}

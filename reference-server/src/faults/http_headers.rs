@@ -1,15 +1,17 @@
 //! Faults of the headers of stateless requests.
 
+use hyper::header::HeaderValue;
 use hyper::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::faults::Duty;
 use crate::faults::edit::{is, put};
-use crate::faults::fault::{Fault, HTTP, MODERN, SINCE_2025_06, fault};
-use crate::faults::hook::Hook::{Answer, Definition, Forgive, HttpRequest, Neglect};
+use crate::faults::fault::{Fault, HTTP, MODERN, SINCE_2025_06, V2025_11, fault};
+use crate::faults::hook::Hook::{Answer, Definition, Forgive, HttpRequest, Intercept, Neglect};
+use crate::faults::hook::Instead;
 use crate::message::{HEADER_MISMATCH, Object};
 use crate::revision::Revision;
-use crate::transport::http_reply::empty;
+use crate::transport::http_reply::{empty, short_json};
 
 pub(super) const FAULTS: &[Fault] = &[
     fault(
@@ -64,7 +66,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Mcp-Name may differ from the body.",
         &[Forgive(|_, error| error.message.contains("Mcp-Name differs"))],
     )
-    .also_seen(&["http-headers.value.case-sensitive", "http-headers.value.base64-malformed-refused", "http-headers.value.base64-sentinel-exact", "http-headers.name.source-field"])
+    .breaking(&["http-headers.value.base64-malformed-refused", "http-headers.value.base64-sentinel-exact", "security.mirrored-headers-untrusted"])
     .within(MODERN)
     .over(HTTP),
     fault(
@@ -79,7 +81,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "A header may have characters that no header may have.",
         &[Forgive(|_, error| error.message.ends_with("has characters that no header may have"))],
     )
-    .also_seen(&["http-headers.param.invalid-characters-refused"])
+    .breaking(&["http-headers.param.invalid-characters-refused"])
     .within(MODERN)
     .over(HTTP),
     fault(
@@ -147,6 +149,182 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .within(MODERN)
     .over(HTTP),
+    fault(
+        "http-headers.version.negotiated-accepted/refused-on-get",
+        "GET is refused for the version that was agreed on.",
+        &[HttpRequest(|_, request| {
+            let named = request.headers().contains_key("mcp-protocol-version") && request.method() == Method::GET;
+            named.then(|| short_json(400, r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"Unsupported MCP-Protocol-Version"}}"#.to_owned()))
+        })],
+    )
+    .within(V2025_11)
+    .over(HTTP),
+    fault(
+        "http-headers.version.missing-refused/served",
+        "A server of the newer era serves requests without a version header.",
+        &[
+            Neglect(Duty::LegacyServed),
+            Forgive(|_, error| error.message.ends_with("MCP-Protocol-Version is missing")),
+        ],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-headers.name.source-field/name-of-resources",
+        "Mcp-Name of resources/read is compared with another member than `uri`.",
+        &[Intercept(|asked| {
+            asked.is("resources/read").then(|| Instead::error(HEADER_MISMATCH, "Header mismatch: Mcp-Name differs from params.name"))
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-headers.name.not-needed-elsewhere/wanted",
+        "Lists of prompts need Mcp-Name.",
+        &[Intercept(|asked| {
+            asked.is("prompts/list").then(|| Instead::error(HEADER_MISMATCH, "Header mismatch: Mcp-Name is missing"))
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-headers.name.base64-decoded/refused",
+        "Mcp-Name in base64 form is refused.",
+        &[HttpRequest(|_, request| {
+            value(request, "mcp-name").is_some_and(|name| name.starts_with("=?base64?")).then(|| {
+                short_json(400, r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32020,"message":"Header mismatch: Mcp-Name"}}"#.to_owned())
+            })
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-headers.value.case-sensitive/lower-case",
+        "Mcp-Method is compared in lower case.",
+        &[HttpRequest(|_, request| {
+            let single = request.headers().get_all("mcp-method").iter().count() == 1;
+            let lower = value(request, "mcp-method").map(|method| HeaderValue::from_str(&method.to_ascii_lowercase()));
+            if let Some(Ok(lower)) = lower.filter(|_| single) {
+                request.headers_mut().insert("mcp-method", lower);
+            }
+            None
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-headers.annotation.unique/twice",
+        "Two arguments are to be repeated in one header.",
+        &[Definition("tools", |_, tool| {
+            annotate(tool, "string", "Note");
+            if is(tool, "name", "touch_resource") {
+                put(tool, &["inputSchema", "properties", "remark"], json!({"type": "string", "x-mcp-header": "NOTE"}));
+            }
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-headers.annotation.safe-integers/wide",
+        "An integer beyond the exact range is to be repeated in a header (https://github.com/modelcontextprotocol/conformance/issues/445).",
+        &[Definition("tools", |_, tool| {
+            if is(tool, "name", "touch_resource") {
+                let wide = json!({"type": "integer", "maximum": 9_223_372_036_854_775_807_i64, "x-mcp-header": "Note"});
+                put(tool, &["inputSchema", "properties", "note"], wide);
+            }
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-headers.annotation.statically-reachable/in-items",
+        "An entry of a list is to be repeated in a header.",
+        &[Definition("tools", |_, tool| {
+            if is(tool, "name", "touch_resource") {
+                let list = json!({"type": "array", "items": {"type": "string", "x-mcp-header": "Note"}});
+                put(tool, &["inputSchema", "properties", "note"], list);
+            }
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-headers.annotation.not-sensitive/password",
+        "A password is to be repeated in a header.",
+        &[Definition("tools", |_, tool| {
+            if is(tool, "name", "touch_resource") {
+                put(tool, &["inputSchema", "properties", "password"], json!({"type": "string", "x-mcp-header": "Note"}));
+            }
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-headers.param.match-accepted/refused",
+        "Headers that repeat arguments are refused for being there.",
+        &[Intercept(|asked| {
+            let repeated = asked.is("tools/call") && !asked.params.get("arguments")?.get("region")?.is_null();
+            repeated.then(|| Instead::error(HEADER_MISMATCH, "Header mismatch: mcp-param-region is not known"))
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-headers.param.null-needs-no-header/wanted",
+        "A header is wanted for an argument that is null.",
+        &[Intercept(|asked| {
+            let arguments = asked.params.get("arguments").filter(|_| asked.is("tools/call"))?;
+            let null = ["region", "limit", "exact"].iter().any(|name| arguments.get(name).is_some_and(Value::is_null));
+            null.then(|| Instead::error(HEADER_MISMATCH, "Header mismatch: mcp-param is missing"))
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-headers.param.absent-needs-no-header/wanted",
+        "A header is wanted for an argument that is absent.",
+        &[Intercept(|asked| {
+            let arguments = asked.params.get("arguments").filter(|_| asked.is("tools/call"))?;
+            let absent = arguments.get("exact").is_some() && arguments.get("limit").is_none();
+            absent.then(|| Instead::error(HEADER_MISMATCH, "Header mismatch: mcp-param-limit is missing"))
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-headers.param.integer-numeric-compare/as-text",
+        "Integers in headers are compared as texts.",
+        &[HttpRequest(|_, request| {
+            let number = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.contains('.') && text.parse::<f64>().is_ok());
+            let written = request.headers().iter().any(|(name, value)| name.as_str().starts_with("mcp-param-") && number(value));
+            written.then(|| empty(StatusCode::BAD_REQUEST))
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-headers.param.boolean-lowercase/any-case",
+        "Booleans in headers may be written in capitals.",
+        &[HttpRequest(|_, request| {
+            if value(request, "mcp-param-exact").is_some_and(|flag| flag == "True") {
+                request.headers_mut().insert("mcp-param-exact", HeaderValue::from_static("true"));
+            }
+            None
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-headers.param.unknown-ignored/refused",
+        "Headers that repeat arguments of no tool are refused.",
+        &[HttpRequest(|_, request| {
+            let known = ["mcp-param-region", "mcp-param-limit", "mcp-param-exact", "mcp-param-tenant"];
+            let mut names = request.headers().keys().map(hyper::header::HeaderName::as_str);
+            names.any(|name| name.starts_with("mcp-param-") && !known.contains(&name)).then(|| empty(StatusCode::BAD_REQUEST))
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
 ];
 
 /// Asks for a header for an argument of one tool, which nobody uses.
@@ -154,4 +332,8 @@ fn annotate(tool: &mut Object, kind: &str, header: &str) {
     if is(tool, "name", "touch_resource") {
         put(tool, &["inputSchema", "properties", "note"], json!({"type": kind, "x-mcp-header": header}));
     }
+}
+
+fn value<'a>(request: &'a hyper::Request<hyper::body::Incoming>, name: &str) -> Option<&'a str> {
+    request.headers().get(name)?.to_str().ok()
 }

@@ -2,8 +2,9 @@
 
 use hyper::header::HeaderValue;
 use hyper::{Method, StatusCode};
+use serde_json::json;
 
-use crate::faults::fault::{Fault, HTTP, MODERN, SESSIONS, fault};
+use crate::faults::fault::{Fault, HTTP, MODERN, SESSIONS, V2025_11, fault};
 use crate::faults::hook::Hook::{HttpReply, HttpRequest};
 use crate::transport::http_reply::empty;
 
@@ -81,5 +82,27 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-session.initialize-starts-fresh/shared",
+        "All clients share the first session.",
+        &[
+            HttpReply(|asked, reply| {
+                if reply.headers().contains_key("mcp-session-id") {
+                    let own = reply.headers().get("mcp-session-id").and_then(|id| id.to_str().ok()).map(|id| json!(id));
+                    let first = asked.memory.kept().or_else(|| {
+                        asked.memory.keep(own.clone().unwrap_or_default());
+                        own
+                    });
+                    if let Some(Ok(first)) = first.as_ref().and_then(|id| id.as_str()).map(HeaderValue::from_str) {
+                        reply.headers_mut().insert("mcp-session-id", first);
+                    }
+                }
+            }),
+            HttpRequest(|_, request| (request.method() == Method::DELETE).then(|| empty(StatusCode::NO_CONTENT))),
+        ],
+    )
+    .breaking(&["http-session.id-secure", "http-session.terminated-not-found"])
+    .within(V2025_11)
     .over(HTTP),
 ];

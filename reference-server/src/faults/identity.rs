@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::faults::edit::{at, put};
-use crate::faults::fault::{Fault, LEGACY, MODERN, SINCE_2025_03, fault};
+use crate::faults::fault::{Fault, LEGACY, MODERN, SINCE_2025_03, SINCE_2025_11, STDIO, V2025_11, fault};
 use crate::faults::hook::Hook::Result;
 use crate::revision::Revision;
 
@@ -50,4 +50,21 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .within(SINCE_2025_03),
+    fault(
+        "identity.capabilities-object/array",
+        "The capabilities are an array.",
+        &[
+            Result("initialize", |_, result| put(result, &["capabilities"], json!(["prompts"]))),
+            Result("server/discover", |_, result| put(result, &["capabilities"], json!(["prompts"]))),
+        ],
+    )
+    .within(SINCE_2025_11)
+    .over(STDIO),
+    fault(
+        "identity.server-info-extras/website",
+        "The website of the server is no URL.",
+        &[Result("initialize", |_, result| put(result, &["serverInfo", "websiteUrl"], "our website"))],
+    )
+    .within(V2025_11)
+    .over(STDIO),
 ];

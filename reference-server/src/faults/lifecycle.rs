@@ -1,13 +1,15 @@
 //! Faults of the handshake.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::faults::Duty;
 use crate::faults::fault::{ANY, Fault, LEGACY, STDIO, V2025_11, fault};
-use crate::faults::hook::Hook::{Input, Intercept, Neglect, Response, Result};
-use crate::faults::hook::Input::{Exit, Pass};
+use crate::faults::hook::Hook::{Input, Intercept, Neglect, Response, Result, Unasked};
+use crate::faults::hook::Input::{Drop, Exit, Pass};
 use crate::faults::hook::Instead;
-use crate::message::INVALID_PARAMS;
+use crate::message::{INVALID_PARAMS, INVALID_REQUEST};
 use crate::revision::Revision;
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -35,7 +37,7 @@ pub(super) const FAULTS: &[Fault] = &[
             more.then(|| Instead::error(INVALID_PARAMS, "Invalid params: clientInfo has an unknown member"))
         })],
     )
-    .also_seen(&["lifecycle.initialize.answered"])
+    .breaking(&["lifecycle.initialize.answered"])
     .within(LEGACY),
     fault(
         "lifecycle.pre-init.request-answered/dropped",
@@ -75,5 +77,62 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .also_seen(&["versioning.initialize.counter-offer"])
     .within(LEGACY)
+    .over(STDIO),
+    fault(
+        "lifecycle.initialize.first/lists-changed",
+        "The server tells of changes before anybody has said a word.",
+        &[Unasked {
+            at_once: true,
+            every: Duration::from_secs(3600),
+            message: r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#,
+        }],
+    )
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
+        "lifecycle.initialize.initialized-accepted/params",
+        "After `notifications/initialized` with params a session does not work.",
+        &[
+            Input(|memory, bytes| {
+                let message = serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+                if message["method"] == "notifications/initialized" && message["params"].is_object() {
+                    memory.keep(json!(true));
+                }
+                Pass
+            }),
+            Intercept(|asked| {
+                let refused = asked.is("ping") && asked.memory.kept().is_some();
+                refused.then(|| Instead::error(INVALID_REQUEST, "Invalid request: not initialized"))
+            }),
+        ],
+    )
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
+        "lifecycle.pre-init.ping-answered/spoils",
+        "A request between `initialize` and `notifications/initialized` spoils the handshake (https://github.com/modelcontextprotocol/rust-sdk/issues/613).",
+        &[Input(|memory, bytes| {
+            let message = serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+            let state = memory.kept().unwrap_or_default();
+            match message["method"].as_str() {
+                Some("initialize") => {
+                    memory.keep(json!("negotiated"));
+                    Pass
+                }
+                Some("notifications/initialized") if state == "negotiated" => {
+                    memory.keep(json!("open"));
+                    Pass
+                }
+                Some(_) if state == "negotiated" => {
+                    memory.keep(json!("spoiled"));
+                    Drop
+                }
+                _ if state == "spoiled" => Drop,
+                _ => Pass,
+            }
+        })],
+    )
+    .also_seen(&["lifecycle.initialize.initialized-accepted"])
+    .within(V2025_11)
     .over(STDIO),
 ];

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::faults::edit::put;
-use crate::faults::fault::{Fault, HTTP, MODERN, SINCE_2025_06, SINCE_2025_11, fault};
+use crate::faults::fault::{Fault, HTTP, MODERN, SINCE_2025_06, SINCE_2025_11, STDIO, fault};
 use crate::faults::hook::Hook::{Answer, Forgive, Intercept, Result};
 use crate::faults::hook::Instead;
 use crate::message::INVALID_PARAMS;
@@ -104,4 +104,58 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .within(MODERN),
+    fault(
+        "meta.reserved-keys-no-assumptions/refused",
+        "An undefined key with the prefix of the protocol makes a request fail.",
+        &[Intercept(|asked| {
+            let known = ["protocolVersion", "clientCapabilities", "clientInfo", "logLevel"];
+            let unknown = |key: &String| {
+                key.strip_prefix("io.modelcontextprotocol/").is_some_and(|name| !known.contains(&name))
+            };
+            let meta = asked.params.get("_meta")?.as_object()?;
+            meta.keys()
+                .any(unknown)
+                .then(|| Instead::error(INVALID_PARAMS, "Invalid params: _meta has an undefined key"))
+        })],
+    )
+    .warning_in(MODERN)
+    .within(MODERN)
+    .over(STDIO),
+    fault(
+        "meta.request.wrong-type-refused/served",
+        "Capabilities of the client that are a text are served.",
+        &[Forgive(|asked, _| {
+            let meta = asked.params.get("_meta");
+            meta.and_then(|meta| meta.get("io.modelcontextprotocol/clientCapabilities"))
+                .is_some_and(Value::is_string)
+        })],
+    )
+    .within(MODERN)
+    .over(STDIO),
+    fault(
+        "meta.client-info-no-behaviour/fewer",
+        "One client gets fewer tools than others.",
+        &[Result("tools/list", |asked, result| {
+            let name = "/_meta/io.modelcontextprotocol~1clientInfo/name";
+            let name = asked
+                .params
+                .get("_meta")
+                .map(|meta| json!({"_meta": meta}))
+                .and_then(|all| all.pointer(name).cloned());
+            if name == Some(json!("claude-desktop"))
+                && let Some(tools) = result.get_mut("tools").and_then(Value::as_array_mut)
+            {
+                tools.pop();
+            }
+        })],
+    )
+    .within(MODERN)
+    .over(STDIO),
+    fault(
+        "meta.trace-context.format/short",
+        "The trace context of a list of tools is none.",
+        &[Result("tools/list", |_, result| put(result, &["_meta"], json!({"traceparent": "00-1-2-01"})))],
+    )
+    .within(MODERN)
+    .over(STDIO),
 ];

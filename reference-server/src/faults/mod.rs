@@ -8,29 +8,46 @@ mod force;
 mod hook;
 mod registry;
 
+#[cfg(feature = "enterprise")]
+mod auth;
+#[cfg(feature = "enterprise")]
+mod auth_server;
 mod base;
 mod caching;
 mod cancellation;
 mod capabilities;
+mod compat;
 mod completion;
 mod content;
 mod discover;
+mod elicitation;
+mod extension_apps;
+mod extension_tasks;
 mod http;
 mod http_headers;
 mod http_legacy_sse;
 mod http_session;
 mod identity;
+mod json_schema;
 mod lifecycle;
 mod logging;
 mod meta;
+mod mrtr;
 mod pagination;
 mod ping;
 mod progress;
 mod prompts;
 mod resources;
 mod robustness;
+mod roots;
+mod sampling;
 mod schema;
+mod security;
 mod stdio;
+mod subscriptions;
+mod tasks;
+mod tasks_kept;
+mod tasks_told;
 mod tools;
 mod versioning;
 
@@ -39,4 +56,3 @@ pub use registry::{UnknownFault, areas, faults};
 
 pub(crate) use duty::Duty;
 pub(crate) use force::{Arrived, FaultsOnRequest, Force};
-pub(crate) use hook::HttpAsked;

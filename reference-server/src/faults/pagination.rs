@@ -1,9 +1,9 @@
 //! Faults of pagination.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::faults::edit::{is, put};
-use crate::faults::fault::{Fault, fault};
+use crate::faults::fault::{Fault, STDIO, V2025_11, fault};
 use crate::faults::hook::Hook::{Answer, Intercept, Request};
 use crate::faults::hook::{Instead, result};
 use crate::message::INVALID_PARAMS;
@@ -18,7 +18,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .breaking(&["pagination.page.no-repeats"])
+    .breaking(&["pagination.page.no-repeats", "pagination.terminates"])
     .also_seen(&["pagination.cursor.invalid-error"]),
     fault(
         "pagination.cursor.absent-at-end/empty",
@@ -57,7 +57,8 @@ pub(super) const FAULTS: &[Fault] = &[
             asked.params.contains_key("cursor").then(|| Instead::error(INVALID_PARAMS, "Invalid params: unknown cursor"))
         })],
     )
-    .also_seen(&["pagination.cursor.stable", "pagination.operations", "pagination.terminates", "pagination.cursor.any-connection"]),
+    .breaking(&["pagination.operations"])
+    .also_seen(&["pagination.cursor.stable", "pagination.terminates", "pagination.cursor.any-connection"]),
     fault(
         "pagination.cursor.invalid-error/first-page",
         "A cursor that is not known leads to the first page.",
@@ -71,4 +72,29 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     ),
+    fault(
+        "pagination.cursor.stable/once",
+        "A cursor can be used once.",
+        &[Intercept(|asked| {
+            let cursor = json!([asked.method, asked.params.get("cursor")?]);
+            let mut used = asked.memory.kept().and_then(|used| used.as_array().cloned()).unwrap_or_default();
+            let again = used.contains(&cursor);
+            used.push(cursor);
+            asked.memory.keep(Value::Array(used));
+            again.then(|| Instead::error(INVALID_PARAMS, "Invalid params: the cursor is used up"))
+        })],
+    )
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
+        "pagination.cursor.invalid-graceful/silent",
+        "A cursor that is not known gets no answer.",
+        &[Intercept(|asked| {
+            let cursor = asked.params.get("cursor")?.as_str()?;
+            // As long as those of this server.
+            (cursor.len() != 28).then_some(Instead::Never)
+        })],
+    )
+    .within(V2025_11)
+    .over(STDIO),
 ];

@@ -1,10 +1,10 @@
 //! Faults of `ping`.
 
 use crate::faults::edit::put;
-use crate::faults::fault::{Fault, LEGACY, STDIO, fault};
+use crate::faults::fault::{Fault, LEGACY, STDIO, V2025_11, fault};
 use crate::faults::hook::Hook::{Intercept, Response, Result};
 use crate::faults::hook::Instead;
-use crate::message::METHOD_NOT_FOUND;
+use crate::message::{INVALID_PARAMS, METHOD_NOT_FOUND};
 
 pub(super) const FAULTS: &[Fault] = &[
     fault(
@@ -19,6 +19,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The method ping is not there.",
         &[Intercept(|asked| asked.is("ping").then(|| Instead::error(METHOD_NOT_FOUND, "Method not found")))],
     )
+    .breaking(&["base.protocol.core-supported"])
     .within(LEGACY),
     fault(
         "ping.empty-result/pong",
@@ -35,5 +36,16 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .within(LEGACY)
+    .over(STDIO),
+    fault(
+        "ping.params-tolerated/refused",
+        "A ping with params is refused.",
+        &[Intercept(|asked| {
+            let refused = asked.is("ping") && !asked.params.is_empty();
+            refused.then(|| Instead::error(INVALID_PARAMS, "Invalid params: ping has none"))
+        })],
+    )
+    .breaking(&["ping.answered"])
+    .within(V2025_11)
     .over(STDIO),
 ];

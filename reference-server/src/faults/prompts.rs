@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::faults::edit::{at, is, items, put, repeat_first};
-use crate::faults::fault::{ANY, Fault, MODERN, fault};
-use crate::faults::hook::Hook::{Answer, Definition, Intercept, Result};
+use crate::faults::edit::{array, at, is, is_method, items, put, repeat_first, without_params};
+use crate::faults::fault::{ANY, Fault, HTTP, LEGACY, MODERN, SINCE_2025_03, STDIO, fault};
+use crate::faults::hook::Hook::{Answer, Definition, Input, Intercept, Notify, Request, Response, Result};
 use crate::faults::hook::Instead;
-use crate::message::{INTERNAL_ERROR, Reply};
+use crate::message::{INTERNAL_ERROR, INVALID_PARAMS, Object, Reply};
 
 pub(super) const FAULTS: &[Fault] = &[
     fault(
@@ -143,4 +143,122 @@ pub(super) const FAULTS: &[Fault] = &[
             );
         })],
     ),
+    fault(
+        "prompts.capability.declared/hidden",
+        "Prompts are served and not declared.",
+        &[
+            Result("initialize", |_, result| hide(result)),
+            Result("server/discover", |_, result| hide(result)),
+        ],
+    )
+    .breaking(&["prompts.capability.respected"])
+    .also_seen(&["prompts.list-changed.not-undeclared"]),
+    fault(
+        "prompts.list.without-params/wanted",
+        "A list is refused where the request has no parameters.",
+        &[Input(|_, bytes| without_params(bytes, "prompts/list"))],
+    )
+    .within(LEGACY),
+    fault(
+        "prompts.list.same-on-every-connection/by-process",
+        "An entry of the list differs from process to process.",
+        &[Definition("prompts", |_, entry| {
+            if is(entry, "name", "conversation") {
+                put(entry, &["name"], format!("conversation-{}", std::process::id()));
+            }
+        })],
+    )
+    .within(MODERN)
+    .over(STDIO),
+    fault(
+        "prompts.list.unaffected-by-requests/after-calls",
+        "The last entry of the list is gone once a tool was called.",
+        &[
+            Request(|memory, request| drop((request.method == "tools/call").then(|| memory.keep(true.into())))),
+            Result("prompts/list", |asked, result| drop(asked.memory.kept().and_then(|_| array(result, "prompts")?.pop()))),
+        ],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "prompts.list-changed.sent/never",
+        "The first entry of the list comes and goes, and nobody is told.",
+        &[
+            Result("prompts/list", |asked, result| {
+            let list = array(result, "prompts").filter(|_| !asked.params.contains_key("cursor"));
+            if let Some(list) = list.filter(|_| asked.memory.count() % 2 == 1) {
+                list.remove(0);
+            }
+        }),
+            Notify(|_, message| {
+                if is_method(&message, "notifications/prompts/list_changed") { Vec::new() } else { vec![message] }
+            }),
+        ],
+    )
+    .within(LEGACY)
+    .over(STDIO),
+    fault(
+        "prompts.list-changed.not-undeclared/sent",
+        "Changes of the list are told, and not declared.",
+        &[
+            Result("initialize", |_, result| put(result, &["capabilities", "prompts", "listChanged"], false)),
+            Response(|asked, text| {
+                let told = r#"{"jsonrpc":"2.0","method":"notifications/prompts/list_changed"}"#;
+                if asked.is("tools/call") { format!("{text}\n{told}") } else { text }
+            }),
+        ],
+    )
+    .within(LEGACY)
+    .over(STDIO),
+    fault(
+        "prompts.get.internal-error-code/blamed",
+        "A prompt that cannot be made gets the error of wrong parameters.",
+        &[Intercept(|asked| {
+            let fails = asked.is("prompts/get") && asked.text("name") == "conversation";
+            fails.then(|| Instead::error(INVALID_PARAMS, "The template could not be loaded"))
+        })],
+    )
+    .over(STDIO),
+    fault(
+        "prompts.get.arguments-validated/any",
+        "Arguments of prompts are taken as they come.",
+        &[Request(|_, request| {
+            if request.method == "prompts/get" {
+                put(&mut request.params, &["arguments"], json!({}));
+            }
+        })],
+    )
+    .over(STDIO),
+    fault(
+        "prompts.content.audio-valid/not-base64",
+        "The data of a sound in a prompt is not base64.",
+        &[Result("prompts/get", |_, result| {
+            let sound = json!({"type": "audio", "data": "?!", "mimeType": "audio/wav"});
+            items(result, "messages").for_each(|message| put(message, &["content"], sound.clone()));
+        })],
+    )
+    .breaking(&["content.audio"])
+    .within(SINCE_2025_03)
+    .over(STDIO),
+    fault(
+        "prompts.content.resource-uri/words",
+        "The URI of a resource in a prompt is none.",
+        &[Result("prompts/get", |_, result| {
+            let resource = json!({"type": "resource", "resource": {"uri": "no uri", "text": "?", "mimeType": "text/plain"}});
+            items(result, "messages").for_each(|message| put(message, &["content"], resource.clone()));
+        })],
+    )
+    .over(STDIO),
+    fault(
+        "prompts.injection-safe/evaluated",
+        "Expressions in arguments of prompts are evaluated.",
+        &[Response(|asked, text| if asked.is("prompts/get") { text.replace("7*7", "49") } else { text })],
+    )
+    .over(STDIO),
 ];
+
+fn hide(result: &mut Object) {
+    if let Some(capabilities) = at(result, &["capabilities"]) {
+        capabilities.remove("prompts");
+    }
+}

@@ -3,37 +3,58 @@
 use std::fmt;
 
 use crate::faults::fault::Fault;
+#[cfg(feature = "enterprise")]
+use crate::faults::{auth, auth_server};
 use crate::faults::{
-    base, caching, cancellation, capabilities, completion, content, discover, http, http_headers,
-    http_legacy_sse, http_session, identity, lifecycle, logging, meta, pagination, ping, progress, prompts,
-    resources, robustness, schema, stdio, tools, versioning,
+    base, caching, cancellation, capabilities, compat, completion, content, discover, elicitation,
+    extension_apps, extension_tasks, http, http_headers, http_legacy_sse, http_session, identity,
+    json_schema, lifecycle, logging, meta, mrtr, pagination, ping, progress, prompts, resources, robustness,
+    roots, sampling, schema, security, stdio, subscriptions, tasks, tasks_kept, tasks_told, tools,
+    versioning,
 };
 
 /// The tables, each with the name of its area of requirements.
 const AREAS: &[(&str, &[Fault])] = &[
+    #[cfg(feature = "enterprise")]
+    ("auth", auth::FAULTS),
+    #[cfg(feature = "enterprise")]
+    ("auth", auth_server::FAULTS),
     ("base", base::FAULTS),
     ("caching", caching::FAULTS),
     ("cancellation", cancellation::FAULTS),
     ("capabilities", capabilities::FAULTS),
+    ("compat", compat::FAULTS),
     ("completion", completion::FAULTS),
     ("content", content::FAULTS),
     ("discover", discover::FAULTS),
+    ("elicitation", elicitation::FAULTS),
+    ("extension-apps", extension_apps::FAULTS),
+    ("extension-tasks", extension_tasks::FAULTS),
     ("http", http::FAULTS),
     ("http-headers", http_headers::FAULTS),
     ("http-legacy-sse", http_legacy_sse::FAULTS),
     ("http-session", http_session::FAULTS),
     ("identity", identity::FAULTS),
+    ("json-schema", json_schema::FAULTS),
     ("lifecycle", lifecycle::FAULTS),
     ("logging", logging::FAULTS),
     ("meta", meta::FAULTS),
+    ("mrtr", mrtr::FAULTS),
     ("pagination", pagination::FAULTS),
     ("ping", ping::FAULTS),
     ("progress", progress::FAULTS),
     ("prompts", prompts::FAULTS),
     ("resources", resources::FAULTS),
     ("robustness", robustness::FAULTS),
+    ("roots", roots::FAULTS),
+    ("sampling", sampling::FAULTS),
     ("schema", schema::FAULTS),
+    ("security", security::FAULTS),
     ("stdio", stdio::FAULTS),
+    ("subscriptions", subscriptions::FAULTS),
+    ("tasks", tasks::FAULTS),
+    ("tasks", tasks_kept::FAULTS),
+    ("tasks", tasks_told::FAULTS),
     ("tools", tools::FAULTS),
     ("versioning", versioning::FAULTS),
 ];
@@ -127,9 +148,12 @@ mod tests {
             Hook::HttpReply(_) => 13,
             Hook::Event(_) => 14,
             Hook::Line(_) => 15,
+            Hook::Question(..) => 16,
+            Hook::Last(_) => 17,
+            Hook::Unasked { .. } => 18,
         };
         let used: BTreeSet<usize> = faults().flat_map(|fault| fault.hooks).map(kind).collect();
-        assert_eq!(used.into_iter().collect::<Vec<_>>(), (0..16).collect::<Vec<_>>());
+        assert_eq!(used.into_iter().collect::<Vec<_>>(), (0..19).collect::<Vec<_>>());
     }
 
     #[test]

@@ -1,10 +1,17 @@
 //! Faults of resources.
 
-use crate::faults::edit::{at, is, items, put, repeat_first};
-use crate::faults::fault::{ANY, Fault, LEGACY, MODERN, fault};
-use crate::faults::hook::Hook::{Answer, Definition, Intercept, Refusal, Result};
+use serde_json::{Value, json};
+
+use crate::faults::Duty;
+use crate::faults::edit::{array, at, is, is_method, items, put, repeat_first, without_params};
+use crate::faults::fault::{ANY, Fault, HTTP, LEGACY, MODERN, SESSIONS, STDIO, fault};
+use crate::faults::hook::Hook::{
+    Answer, Definition, Input, Intercept, Neglect, Notify, Refusal, Request, Response, Result,
+};
 use crate::faults::hook::Instead;
-use crate::message::{INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, Object, Reply};
+use crate::message::{INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, Object, Reply};
+
+const UPDATED: &str = "notifications/resources/updated";
 
 pub(super) const FAULTS: &[Fault] = &[
     fault(
@@ -47,6 +54,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .breaking(&["resources.definition.custom-scheme-valid"])
     .also_seen(&["resources.list.readable"]),
     fault(
         "resources.definition.uri-unique/twice",
@@ -172,7 +180,171 @@ pub(super) const FAULTS: &[Fault] = &[
             asked.is("resources/unsubscribe").then(|| Instead::error(METHOD_NOT_FOUND, "Method not found"))
         })],
     )
+    .within(LEGACY)
+    .also_seen(&["resources.unsubscribe.stops-updates"]),
+    fault(
+        "resources.list.without-params/wanted",
+        "A list is refused where the request has no parameters.",
+        &[Input(|_, bytes| without_params(bytes, "resources/list"))],
+    )
     .within(LEGACY),
+    fault(
+        "resources.list.same-on-every-connection/by-process",
+        "An entry of the list differs from process to process.",
+        &[Definition("resources", |_, entry| {
+            if is(entry, "uri", "note://welcome") {
+                put(entry, &["uri"], format!("note://welcome-{}", std::process::id()));
+            }
+        })],
+    )
+    .within(MODERN)
+    .over(STDIO)
+    .also_seen(&["resources.list.readable"]),
+    fault(
+        "resources.list.unaffected-by-requests/after-calls",
+        "The list is empty once a tool was called.",
+        &[
+            Request(|memory, request| drop((request.method == "tools/call").then(|| memory.keep(true.into())))),
+            Result("resources/list", |asked, result| {
+                if let Some(list) = array(result, "resources").filter(|_| asked.memory.kept().is_some()) {
+                    list.clear();
+                }
+            }),
+        ],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "resources.list-changed.sent/never",
+        "The first entry of the list comes and goes, and nobody is told.",
+        &[
+            Result("resources/list", |asked, result| {
+            let list = array(result, "resources").filter(|_| !asked.params.contains_key("cursor"));
+            if let Some(list) = list.filter(|_| asked.memory.count() % 2 == 1) {
+                list.remove(0);
+            }
+        }),
+            Notify(|_, message| {
+                if is_method(&message, "notifications/resources/list_changed") { Vec::new() } else { vec![message] }
+            }),
+        ],
+    )
+    .within(LEGACY)
+    .over(STDIO),
+    fault(
+        "resources.list-changed.not-undeclared/sent",
+        "Changes of the list are told, and not declared.",
+        &[
+            Result("initialize", |_, result| put(result, &["capabilities", "resources", "listChanged"], false)),
+            Response(|asked, text| {
+                let told = r#"{"jsonrpc":"2.0","method":"notifications/resources/list_changed"}"#;
+                if asked.is("tools/call") { format!("{text}\n{told}") } else { text }
+            }),
+        ],
+    )
+    .within(LEGACY)
+    .over(STDIO),
+    fault(
+        "resources.capability.subscribe-flag/not-acknowledged",
+        "Updates of resources are declared, and not acknowledged.",
+        &[Notify(|_, mut message| {
+            if let Some(filter) = message["params"]["notifications"].as_object_mut() {
+                filter.remove("resourceSubscriptions");
+            }
+            vec![message]
+        })],
+    )
+    .within(MODERN),
+    fault(
+        "resources.read.text-is-text/bytes",
+        "An image comes as text.",
+        &[Result("resources/read", |_, result| {
+            items(result, "contents").filter(|item| item.contains_key("blob")).for_each(|item| {
+                item.remove("blob");
+                put(item, &["text"], "\u{89}PNG\r\n\u{1a}\n\0\0\0\rIHDR\0\0\0\u{1}\0\0\0\u{1}\u{8}\u{6}\0\0\0\u{1f}\u{15}");
+            });
+        })],
+    )
+    .over(STDIO)
+    .also_seen(&["resources.definition.size-accurate"]),
+    fault(
+        "resources.read.internal-error-code/blamed",
+        "A listed resource that cannot be read gets the error of an invalid request.",
+        &[Intercept(|asked| {
+            let fails = asked.is("resources/read") && asked.text("uri") == "test://static-text";
+            fails.then(|| Instead::error(INVALID_REQUEST, "The file could not be opened"))
+        })],
+    )
+    .over(STDIO),
+    fault(
+        "resources.templates.result-shape/object",
+        "The list of templates is an object.",
+        &[Result("resources/templates/list", |_, result| put(result, &["resourceTemplates"], json!({})))],
+    )
+    .over(STDIO),
+    fault(
+        "resources.templates.expandable/not-found",
+        "What a template comes to cannot be read.",
+        &[Request(|_, request| {
+            let uri = request.params.get("uri").and_then(Value::as_str).unwrap_or_default();
+            if ["note://people/", "note://squares/", "test://template/"].iter().any(|begin| uri.starts_with(begin)) {
+                put(&mut request.params, &["uri"], "note://nowhere");
+            }
+        })],
+    )
+    .over(STDIO),
+    fault(
+        "resources.subscribe.update-delivered/never",
+        "Updates of resources are not told.",
+        &[Notify(|_, message| if is_method(&message, UPDATED) { Vec::new() } else { vec![message] })],
+    )
+    .over(STDIO),
+    fault(
+        "resources.subscribe.updated-shape/no-uri",
+        "Updates do not say of which resource.",
+        &[Notify(|_, mut message| {
+            if is_method(&message, UPDATED) {
+                message["params"].as_object_mut().map(|params| params.remove("uri"));
+            }
+            vec![message]
+        })],
+    )
+    .also_seen(&["resources.subscribe.update-delivered"])
+    .over(STDIO)
+    .within(MODERN),
+    fault(
+        "resources.subscribe.updated-only-subscribed/all",
+        "Updates of all resources are told to everybody.",
+        &[Neglect(Duty::UpdatesAsSubscribed)],
+    )
+    .also_seen(&["resources.unsubscribe.stops-updates"])
+    .within(LEGACY)
+    .over(STDIO),
+    fault(
+        "resources.subscribe.updated-needs-capability/undeclared",
+        "Updates are told, and not declared.",
+        &[
+            Neglect(Duty::UpdatesAsSubscribed),
+            Result("initialize", |_, result| put(result, &["capabilities", "resources", "subscribe"], false)),
+        ],
+    )
+    .also_seen(&["resources.subscribe.updated-only-subscribed", "resources.subscribe.undeclared-refused"])
+    .within(LEGACY)
+    .over(STDIO),
+    fault(
+        "resources.subscribe.undeclared-refused/served",
+        "Subscribing is served, and not declared.",
+        &[Result("initialize", |_, result| put(result, &["capabilities", "resources", "subscribe"], false))],
+    )
+    .within(LEGACY)
+    .over(STDIO)
+    .also_seen(&["resources.subscribe.updated-needs-capability"]),
+    fault(
+        "resources.unsubscribe.stops-updates/goes-on",
+        "A subscription that was ended goes on.",
+        &[Intercept(|asked| asked.is("resources/unsubscribe").then(|| Instead::result(&json!({}))))],
+    )
+    .within(SESSIONS),
 ];
 
 fn hide(result: &mut Object) {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::faults::edit::put;
-use crate::faults::fault::{ANY, Fault, LEGACY, fault};
-use crate::faults::hook::Hook::{Answer, Notify, Result};
+use crate::faults::fault::{ANY, Fault, LEGACY, MODERN, STDIO, V2025_11, fault};
+use crate::faults::hook::Hook::{Answer, Definition, Line, Notify, Response, Result};
 use crate::faults::hook::result;
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -35,4 +35,39 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .within(LEGACY),
+    fault(
+        "schema.messages.conform/metadata",
+        "The metadata of changes are a number.",
+        &[Line(|_, line| match serde_json::from_slice::<Value>(&line) {
+            Ok(mut message) if message["method"] == "notifications/tools/list_changed" => {
+                message["params"]["_meta"] = 5.into();
+                format!("{message}\n").into_bytes()
+            }
+            _ => line,
+        })],
+    )
+    .also_seen(&["subscriptions.id-tag.present", "subscriptions.id-tag.value"])
+    .within(MODERN)
+    .over(STDIO),
+    fault(
+        "schema.server-requests.known/made-up",
+        "A request of a kind that there is not follows each list of tools.",
+        &[Response(|asked, text| {
+            if !asked.is("tools/list") {
+                return text;
+            }
+            let id = asked.memory.count();
+            format!("{text}\n{{\"jsonrpc\":\"2.0\",\"id\":\"ask-{id}\",\"method\":\"client/describe\"}}")
+        })],
+    )
+    .warning_in(ANY)
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
+        "schema.uri-fields.valid/path",
+        "What was read carries a path instead of a URI.",
+        &[Definition("contents", |_, item| put(item, &["uri"], "notes/today.md"))],
+    )
+    .within(V2025_11)
+    .over(STDIO),
 ];

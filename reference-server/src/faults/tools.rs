@@ -4,14 +4,15 @@ use serde_json::{Value, json};
 
 use crate::context;
 use crate::faults::Duty;
-use crate::faults::edit::{at, blocks, is, put, repeat_first};
+use crate::faults::edit::{array, at, blocks, is, is_method, put, repeat_first, without_params};
 use crate::faults::fault::{
-    Fault, LEGACY, MODERN, SINCE_2025_03, SINCE_2025_06, SINCE_2025_11, STDIO, fault,
+    FORMS, Fault, HTTP, LEGACY, MODERN, SINCE_2025_03, SINCE_2025_06, SINCE_2025_11, STDIO, V2025_11, fault,
 };
-use crate::faults::hook::Hook::{Answer, Definition, Input, Intercept, Neglect, Request, Result};
-use crate::faults::hook::Input::{Changed, Pass};
-use crate::faults::hook::{Asked, Instead};
-use crate::message::{INVALID_PARAMS, METHOD_NOT_FOUND, Object, Reply};
+use crate::faults::hook::Hook::{
+    Answer, Definition, Input, Intercept, Neglect, Notify, Request, Response, Result,
+};
+use crate::faults::hook::{self, Asked, Instead};
+use crate::message::{INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, Object, Reply, RpcError};
 use crate::revision::Revision;
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -31,13 +32,7 @@ pub(super) const FAULTS: &[Fault] = &[
     fault(
         "tools.list.without-params/wanted",
         "A list of tools is refused where the request has no parameters.",
-        &[Input(|_, bytes| match serde_json::from_slice::<Object>(bytes) {
-            Ok(mut request) if is(&request, "method", "tools/list") && !request.contains_key("params") => {
-                put(&mut request, &["params"], json!({"cursor": "params are missing"}));
-                Changed(Value::Object(request).to_string().into_bytes())
-            }
-            _ => Pass,
-        })],
+        &[Input(|_, bytes| without_params(bytes, "tools/list"))],
     )
     .within(LEGACY),
     fault(
@@ -155,7 +150,8 @@ pub(super) const FAULTS: &[Fault] = &[
         "tools.definition.input-schema-valid/unknown-type",
         "The inputSchema of one tool has a property of the type `text`.",
         &[Definition("tools", |_, tool| put(tool, &["inputSchema", "properties", "text", "type"], "text"))],
-    ),
+    )
+    .breaking(&["json-schema.valid"]),
     fault(
         "tools.definition.input-schema-members/required-text",
         "The inputSchema of one tool has a text in `required`.",
@@ -269,12 +265,143 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .within(SINCE_2025_06),
+    fault(
+        "tools.list.unaffected-by-requests/after-calls",
+        "The last entry of the list is gone once a tool was called.",
+        &[
+            Request(|memory, request| drop((request.method == "tools/call").then(|| memory.keep(true.into())))),
+            Result("tools/list", |asked, result| drop(asked.memory.kept().and_then(|_| array(result, "tools")?.pop()))),
+        ],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "tools.list-changed.sent/never",
+        "The first entry of the list comes and goes, and nobody is told.",
+        &[
+            Result("tools/list", |asked, result| {
+            let list = array(result, "tools").filter(|_| !asked.params.contains_key("cursor"));
+            if let Some(list) = list.filter(|_| asked.memory.count() % 2 == 1) {
+                list.remove(0);
+            }
+        }),
+            Notify(|_, message| {
+                if is_method(&message, "notifications/tools/list_changed") { Vec::new() } else { vec![message] }
+            }),
+        ],
+    )
+    .within(LEGACY)
+    .over(STDIO),
+    fault(
+        "tools.list-changed.not-undeclared/sent",
+        "Changes of the list are told, and not declared.",
+        &[
+            Result("initialize", |_, result| put(result, &["capabilities", "tools", "listChanged"], false)),
+            Response(|asked, text| {
+                let told = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+                if asked.is("tools/call") { format!("{text}\n{told}") } else { text }
+            }),
+        ],
+    )
+    .within(LEGACY)
+    .over(STDIO),
+    fault(
+        "tools.definition.output-schema-valid/unknown-type",
+        "The outputSchema of one tool has a property of the type `text`.",
+        &[Definition("tools", |_, tool| put(tool, &["outputSchema", "properties", "sum", "type"], "text"))],
+    )
+    .within(SINCE_2025_06)
+    .over(STDIO),
+    fault(
+        "tools.definition.task-support/sometimes",
+        "Tools can be tasks `sometimes`.",
+        &[Definition("tools", |_, tool| put(tool, &["execution"], json!({"taskSupport": "sometimes"})))],
+    )
+    .within(V2025_11),
+    fault(
+        "tools.call.malformed-request-error/in-result",
+        "A call that does not fit its own schema gets a result with isError.",
+        &[Answer(|asked, answer| {
+            let named = asked.params.get("name").is_some_and(Value::is_string);
+            let sound = asked.params.get("arguments").is_none_or(Value::is_object);
+            if asked.is("tools/call") && !(named && sound) && answer.is_err() {
+                *answer = Ok(Reply::Text(result(asked, true)));
+            }
+        })],
+    )
+    .over(STDIO),
+    fault(
+        "tools.call.execution-error-in-result/internal-error",
+        "A tool that fails is an internal error.",
+        &[Answer(|asked, answer| {
+            if asked.is("tools/call") && is_error(answer) {
+                *answer = Err(RpcError::new(INTERNAL_ERROR, "Internal error"));
+            }
+        })],
+    )
+    .also_seen(&["tools.call.input-error-in-result"])
+    .over(STDIO),
+    fault(
+        "tools.call.input-error-in-result/error",
+        "Wrong arguments are a protocol error.",
+        &[Answer(|asked, answer| {
+            let told = answer.as_ref().is_ok_and(|reply| format!("{reply:?}").contains("Invalid arguments: "));
+            if asked.is("tools/call") && told {
+                *answer = Err(RpcError::invalid_params("Invalid params"));
+            }
+        })],
+    )
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
+        "tools.call.outputs-sanitized/raw",
+        "Control characters in results are not escaped.",
+        &[Response(|_, text| text.replace("\\u001b", "\u{1b}").replace("\\u0000", "\0"))],
+    )
+    .over(STDIO)
+    .within(&[Revision::V2024_11_05, Revision::V2025_03_26, Revision::V2026_07_28]),
+    fault(
+        "tools.content.embedded-needs-resources/hidden",
+        "Tools embed resources, and resources are not declared.",
+        &[
+            Result("initialize", |_, result| hide(result, "resources")),
+            Result("server/discover", |_, result| hide(result, "resources")),
+        ],
+    )
+    .within(SINCE_2025_06)
+    .over(STDIO),
+    fault(
+        "tools.content.embedded-refetchable/dead",
+        "Embedded resources have a URI under which nothing is read.",
+        &[Result("tools/call", |_, result| {
+            let embedded = blocks(result, "resource").filter_map(|block| at(block, &["resource"]));
+            embedded.for_each(|resource| put(resource, &["uri"], "note://nowhere"));
+        })],
+    )
+    .within(&[Revision::V2024_11_05, Revision::V2025_03_26])
+    .over(STDIO),
+    fault(
+        "tools.structured.object/array",
+        "Structured content is an array.",
+        &[Result("tools/call", |_, result| {
+            if let Some(content) = result.remove("structuredContent") {
+                put(result, &["structuredContent"], json!([content]));
+            }
+        })],
+    )
+    .also_seen(&["tools.structured.conforms", "tools.structured.text-copy"])
+    .within(FORMS)
+    .over(STDIO),
 ];
 
 fn hide(result: &mut Object, capability: &str) {
     if let Some(capabilities) = at(result, &["capabilities"]) {
         capabilities.remove(capability);
     }
+}
+
+fn is_error(answer: &mut context::Answer) -> bool {
+    hook::result(answer).is_some_and(|result| result.get("isError") == Some(&Value::Bool(true)))
 }
 
 fn is_unknown(answer: &context::Answer) -> bool {

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::faults::Transport;
 use crate::faults::edit::put;
-use crate::faults::fault::{ANY, Fault, LEGACY, MODERN, STDIO, fault};
-use crate::faults::hook::Hook::{Answer, Forgive, Intercept, Result};
+use crate::faults::fault::{ANY, Fault, HTTP, LEGACY, MODERN, STDIO, V2024_11, V2025_11, fault};
+use crate::faults::hook::Hook::{Answer, Forgive, Intercept, Neglect, Result};
 use crate::faults::hook::Instead;
+use crate::faults::{Duty, Transport};
 use crate::message::{INVALID_PARAMS, METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION};
 use crate::revision::Revision;
 
@@ -98,6 +98,60 @@ pub(super) const FAULTS: &[Fault] = &[
             let early = first && asked.revision.is_modern() && !asked.is("server/discover") && !asked.is("initialize");
             early.then(|| Instead::error(METHOD_NOT_FOUND, "server/discover comes first"))
         })],
+    )
+    .within(MODERN)
+    .over(STDIO),
+    fault(
+        "versioning.initialize.supported-version-echoed/newest",
+        "2025-06-18 is offered to whoever asks for an unknown version, but whoever asks for it gets the newest (https://github.com/modelcontextprotocol/rust-sdk/issues/841).",
+        &[Result("initialize", |asked, result| match Revision::parse(asked.text("protocolVersion")) {
+            None => put(result, &["protocolVersion"], "2025-06-18"),
+            Some(_) => put(result, &["protocolVersion"], "2025-11-25"),
+        })],
+    )
+    .breaking(&["versioning.offered-version-works"])
+    .also_seen(&["versioning.initialize.counter-offer-latest"])
+    .within(V2025_11)
+    .over(HTTP),
+    fault(
+        "versioning.negotiated-version-respected/newest",
+        "A session of 2024-11-05 is served content that came later (https://github.com/modelcontextprotocol/go-sdk/issues/1258).",
+        &[Result("tools/call", |asked, result| {
+            if asked.revision == Revision::V2024_11_05 {
+                put(result, &["content"], json!([{"type": "audio", "data": "AAAA", "mimeType": "audio/wav"}]));
+            }
+        })],
+    )
+    .within(V2024_11)
+    .over(STDIO),
+    fault(
+        "versioning.request.decided-per-request/stuck",
+        "After a request with an unknown version, no version is good.",
+        &[
+            Answer(|asked, answer| {
+                if answer.as_ref().is_err_and(|error| error.code == UNSUPPORTED_PROTOCOL_VERSION) {
+                    asked.memory.keep(json!(true));
+                }
+            }),
+            Intercept(|asked| {
+                let stuck = asked.is("server/discover") && asked.memory.kept().is_some();
+                stuck.then(|| Instead::error(INVALID_PARAMS, "Invalid params: the version does not change"))
+            }),
+        ],
+    )
+    .also_seen(&["versioning.offered-version-works"])
+    .within(MODERN)
+    .over(STDIO),
+    fault(
+        "versioning.request.legacy-version-refused/served",
+        "A server of the newer era alone serves requests that name a version of the older one.",
+        &[
+            Neglect(Duty::LegacyServed),
+            Forgive(|asked, error| {
+                let named = asked.params.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/protocolVersion"));
+                error.code == UNSUPPORTED_PROTOCOL_VERSION && named == Some(&json!("2025-11-25"))
+            }),
+        ],
     )
     .within(MODERN)
     .over(STDIO),

@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use crate::context::{Caller, RequestContext};
+use crate::faults::Duty;
 use crate::features::Capability;
 use crate::message::{Object, RpcError};
 use crate::modern::Round;
@@ -70,7 +71,7 @@ impl RequestContext {
 
     /// Refuses the request if the client did not declare the capability.
     pub(crate) fn require(&self, capability: Capability) -> Result<(), Stop> {
-        if self.client_has(capability) {
+        if self.client_has(capability) || !self.server.keeps(Duty::AsksWhatIsDeclared(capability)) {
             return Ok(());
         }
         Err(match &self.caller {
@@ -79,6 +80,11 @@ impl RequestContext {
             }
             Caller::Stateless(_) => Stop::Error(capability.missing()),
         })
+    }
+
+    /// What is wrong with an answer of the client, if anything.
+    pub(crate) fn check(&self, question: &InputRequest, answer: &Value) -> Result<(), String> {
+        if self.server.keeps(Duty::AnswersChecked) { question.check(answer) } else { Ok(()) }
     }
 
     /// Asks the client for one thing. `key` names the question within the request.
@@ -102,7 +108,7 @@ impl RequestContext {
                 let mut answers = Vec::new();
                 for (answer, (_, question)) in join_all(asking).await.into_iter().zip(questions) {
                     let answer = answer?;
-                    question.check(&answer).map_err(Stop::Refused)?;
+                    self.check(question, &answer).map_err(Stop::Refused)?;
                     answers.push(answer);
                 }
                 Ok(answers)

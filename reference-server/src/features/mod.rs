@@ -1,5 +1,6 @@
 //! The features of the protocol, one file each.
 
+mod apps;
 mod asking;
 mod cancellation;
 mod client;
@@ -22,6 +23,7 @@ pub(crate) mod tasks;
 mod tool_set;
 mod tools;
 
+pub(crate) use apps::{APPS, GREETING_CARD};
 pub(crate) use asking::{InputRequest, Stop};
 pub(crate) use cancellation::InFlight;
 pub(crate) use client::{Capability, ClientCapabilities, TASKS};

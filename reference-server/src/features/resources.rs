@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::features::resource_set::{Body, CONTRACT, EMBEDDED, NOTES, Resource, TEMPLATES, Template};
-use crate::features::{Icon, ListKind, page, skills};
+use crate::features::{Icon, ListKind, apps, page, skills};
 use crate::legacy::Session;
 use crate::message::{INVALID_PARAMS, LEGACY_RESOURCE_NOT_FOUND, Object, RpcError, string};
 use crate::revision::Revision;
@@ -89,6 +89,9 @@ pub(crate) fn list_resources(
         definitions.extend(skills::resource_definitions());
     }
     definitions.extend(define(NOTES));
+    if revision.is_modern() {
+        definitions.extend(apps::resource_definitions());
+    }
     page(server, ListKind::Resources, params, definitions.iter())
 }
 
@@ -111,7 +114,7 @@ pub(crate) fn find_resource(revision: Revision, server: &Server, uri: &str) -> O
         return Some(resource.contents(server));
     }
     if revision.is_modern()
-        && let Some(contents) = skills::file_contents(uri)
+        && let Some(contents) = skills::file_contents(uri).or_else(|| apps::page_contents(uri))
     {
         return Some(contents);
     }

@@ -97,6 +97,10 @@ pub(crate) struct Tool {
     pub icon: Option<Icon>,
     /// Whether it may run as a task; one that says nothing may not.
     pub task: Option<TaskSupport>,
+    /// The scopes that a call takes where there is authorization, with spaces between them.
+    pub scopes: &'static str,
+    /// The page that a host may show for it.
+    pub page: Option<&'static str>,
     pub before: Option<RunBefore>,
     pub run: Run,
 }
@@ -113,6 +117,8 @@ impl Tool {
             listed: Listed::In(Revision::V2024_11_05, Revision::V2026_07_28),
             icon: None,
             task: None,
+            scopes: "mcp",
+            page: None,
             before: None,
             run,
         }
@@ -153,6 +159,18 @@ impl Tool {
     /// Says that calling it has effects, and calling it again further ones.
     pub(crate) const fn changing(mut self) -> Self {
         self.hints = Hints { read_only: false, idempotent: false };
+        self
+    }
+
+    /// Names the page that a host may show for it.
+    pub(crate) const fn page(mut self, uri: &'static str) -> Self {
+        self.page = Some(uri);
+        self
+    }
+
+    /// Asks for more than the scope that everything takes: all of them, with spaces between them.
+    pub(crate) const fn scopes(mut self, scopes: &'static str) -> Self {
+        self.scopes = scopes;
         self
     }
 

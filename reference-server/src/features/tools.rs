@@ -56,6 +56,9 @@ impl Entry {
             if revision.has_titles() {
                 definition["_meta"] = json!({"example.mcprove/theme": theme});
             }
+            if let Some(page) = tool.page.filter(|_| revision.is_modern()) {
+                definition["_meta"]["ui"] = json!({"resourceUri": page});
+            }
             definition
         });
         Self { tool, definitions, input: Schema::new(input), mirrored: found }
@@ -80,6 +83,12 @@ impl ToolSet {
 
     fn find(&self, name: &str) -> Option<&Entry> {
         self.places.get(name).map(|place| &self.entries[*place])
+    }
+
+    /// The scopes that a call of a tool takes; those that everything takes for an unknown one.
+    #[cfg(feature = "enterprise")]
+    pub(crate) fn scopes(&self, name: &str) -> &'static str {
+        self.find(name).map_or("mcp", |entry| entry.tool.scopes)
     }
 
     /// The arguments of a tool that travel in headers too; none for an unknown tool.
@@ -136,6 +145,7 @@ pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcErr
         };
         answer(outcome, revision)
     })
+    .await
 }
 
 impl Entry {

@@ -7,4 +7,5 @@ mod peer;
 mod session;
 
 pub(crate) use dispatch::{Exchange, Serving, answer, take_in};
+pub(crate) use peer::Peer;
 pub(crate) use session::Session;

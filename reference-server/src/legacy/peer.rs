@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::context::{RequestContext, Sink};
 use crate::features::{InputRequest, Stop};
 use crate::message::{IdKey, Response, notification, shorten, to_json};
-use crate::server::lock;
+use crate::server::{Server, lock};
 
 /// The most requests of ours that one client may leave unanswered.
 const PENDING: usize = 256;
@@ -40,8 +40,9 @@ impl Peer {
             }
             pending.insert(id.clone(), sender);
         }
-        let waiting = Waiting { pending: Arc::clone(&self.pending), id, sink: context.sink.clone() };
-        context.sink.send(request(&waiting.id, question)).await;
+        let (server, sink) = (context.server.clone(), context.sink.clone());
+        let waiting = Waiting { pending: Arc::clone(&self.pending), id, server, sink };
+        context.send(request(&waiting.id, question)).await;
         let patience = Duration::from_secs(context.server.config().answer_seconds);
         let method = question.method;
         match tokio::time::timeout(patience, answer).await {
@@ -77,13 +78,15 @@ fn request(id: &str, question: &InputRequest) -> String {
 struct Waiting {
     pending: Arc<Pending>,
     id: String,
+    server: Server,
     sink: Sink,
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
         if lock(&self.pending.0).remove(&self.id).is_some() {
-            self.sink.send_now(notification("notifications/cancelled", &json!({"requestId": self.id})));
+            let withdrawn = notification("notifications/cancelled", &json!({"requestId": self.id}));
+            self.server.says(withdrawn).into_iter().for_each(|message| self.sink.send_now(message));
         }
     }
 }

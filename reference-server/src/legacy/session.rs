@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::json;
 
+use crate::auth::Principal;
+use crate::faults::Duty;
 use crate::features::tasks::{Owner, legacy::status_notification};
 use crate::features::{Capability, ClientCapabilities, InFlight, Level};
 use crate::legacy::peer::Peer;
@@ -31,12 +33,11 @@ pub(crate) enum Phase {
 pub(crate) struct Session {
     /// Tells it from all other sessions of the server.
     pub id: u64,
-    /// Whether it is known who the client is: on STDIO, the user who started the server. On HTTP nobody is known
-    /// without authorization.
-    pub client_is_known: bool,
+    /// On whose behalf it was begun. Nobody else can use it.
+    pub principal: Principal,
     pub server: Server,
     pub in_flight: Arc<InFlight>,
-    pub peer: Peer,
+    pub peer: Arc<Peer>,
     client: OnceLock<ClientCapabilities>,
     phase: Mutex<Phase>,
     level: AtomicU8,
@@ -45,14 +46,15 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(server: Server, client_is_known: bool) -> Arc<Self> {
+    pub(crate) fn new(server: Server, principal: Principal) -> Arc<Self> {
         let in_flight = InFlight::new(server.config().max_requests_in_flight);
+        let peer = if server.keeps(Duty::PeersApart) { Arc::default() } else { server.common_peer() };
         Arc::new(Self {
             id: server.number_session(),
-            client_is_known,
+            principal,
             server,
             in_flight,
-            peer: Peer::default(),
+            peer,
             client: OnceLock::new(),
             phase: Mutex::new(Phase::New),
             level: AtomicU8::new(Level::Info as u8),
@@ -133,8 +135,12 @@ impl Session {
         lock(&self.subscriptions).remove(uri);
     }
 
-    /// The notification that this client is due for a change, if any.
-    pub(crate) fn notification_for(&self, change: &Change) -> Option<String> {
+    /// What this client is told about a change, if anything.
+    pub(crate) fn notifications_for(&self, change: &Change) -> Vec<String> {
+        self.notification_for(change).map_or_else(Vec::new, |message| self.server.says(message))
+    }
+
+    fn notification_for(&self, change: &Change) -> Option<String> {
         if !matches!(*lock(&self.phase), Phase::Operating(_)) {
             return None;
         }
@@ -145,9 +151,9 @@ impl Session {
             Change::Prompts => Some(list_changed("prompts")),
             Change::Resources => Some(list_changed("resources")),
             Change::Task(task) => (task.owner == Owner::Session(self.id)).then(|| status_notification(task)),
-            Change::Resource(uri) => lock(&self.subscriptions)
-                .contains(&**uri)
-                .then(|| notification("notifications/resources/updated", &json!({"uri": &**uri}))),
+            Change::Resource(uri) => (lock(&self.subscriptions).contains(&**uri)
+                || !self.server.keeps(Duty::UpdatesAsSubscribed))
+            .then(|| notification("notifications/resources/updated", &json!({"uri": &**uri}))),
         }
     }
 }

@@ -148,18 +148,20 @@ async fn dispatch(context: &RequestContext, closing: watch::Receiver<bool>) -> A
         "subscriptions/listen" => return subscriptions::listen(context, closing).await,
         unknown => return Err(RpcError::method_not_found(unknown)),
     };
-    Ok(Reply::Object(complete(result, revision, ttl)))
+    Ok(Reply::Object(complete(server, result, revision, ttl)))
 }
 
 /// Adds what every result carries; `ttl` is for complete ones only.
-fn complete(mut result: Object, revision: Revision, ttl: Option<u64>) -> Object {
+fn complete(server: &Server, mut result: Object, revision: Revision, ttl: Option<u64>) -> Object {
     let is_complete = !result.contains_key("resultType");
     if is_complete {
         result.insert("resultType".into(), "complete".into());
     }
     if let Some(ttl) = ttl.filter(|_| is_complete) {
         result.insert("ttlMs".into(), ttl.into());
-        result.insert("cacheScope".into(), "public".into());
+        // What takes a token is not for everybody's cache.
+        let scope = if server.is_protected() { "private" } else { "public" };
+        result.insert("cacheScope".into(), scope.into());
     }
     result.entry("_meta").or_insert_with(|| json!({SERVER_INFO: Server::implementation(revision)}));
     result

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::auth::Principal;
 use crate::features::{ClientCapabilities, Level};
 use crate::message::{Object, RpcError, UNSUPPORTED_PROTOCOL_VERSION};
 use crate::revision::Revision;
@@ -18,6 +19,8 @@ pub(crate) struct RequestMeta {
     /// The lowest level of log messages that the request asks for; without it there are none.
     pub log_level: Option<Level>,
     pub client: ClientCapabilities,
+    /// On whose behalf it is made; the transport knows.
+    pub principal: Principal,
 }
 
 /// Whether `_meta` has a member that only stateless messages have, of whatever type.
@@ -75,5 +78,6 @@ pub(crate) fn read(params: &Object) -> Result<RequestMeta, RpcError> {
         }
     }
     let client = member(CLIENT_CAPABILITIES).and_then(Value::as_object);
-    Ok(RequestMeta { log_level, client: client.map(ClientCapabilities::read).unwrap_or_default() })
+    let client = client.map(ClientCapabilities::read).unwrap_or_default();
+    Ok(RequestMeta { log_level, client, principal: Principal::default() })
 }

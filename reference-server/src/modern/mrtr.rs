@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::context::RequestContext;
+use crate::faults::Duty;
 use crate::features::{InputRequest, Stop};
 use crate::message::{Object, Request, RpcError, to_json};
 use crate::seal::Purpose;
@@ -40,7 +41,7 @@ impl Round {
     /// one the request is a first round, and a client that knows the questions may answer them before they are asked.
     pub(crate) fn open(context: &RequestContext) -> Result<Self, RpcError> {
         let refuse = |what: &str| RpcError::invalid_params(format!("Invalid params: {what}"));
-        let request = fingerprint(&context.request, context.principal());
+        let request = fingerprint(&context.request, &context.principal().key());
         let params = &context.request.params;
         // Their types were checked when the request was let in.
         let responses = params.get("inputResponses").and_then(Value::as_object).cloned().unwrap_or_default();
@@ -50,7 +51,7 @@ impl Round {
         let state = context.server.seal().open(Purpose::RequestState, state);
         let state = state.and_then(|content| serde_json::from_slice::<State>(&content).ok());
         let state = state.ok_or_else(|| refuse("requestState was not made by this server"))?;
-        if state.request != request {
+        if state.request != request && context.server.keeps(Duty::StateBound) {
             return Err(refuse("requestState belongs to another request"));
         }
         if state.expires < now() {
@@ -70,7 +71,7 @@ impl Round {
         for (key, question) in questions {
             // What was kept of an earlier round may not have been looked at then.
             if let Some(answer) = self.fresh.remove(*key).or_else(|| self.answers.remove(*key)) {
-                question.check(&answer).map_err(|reason| {
+                context.check(question, &answer).map_err(|reason| {
                     RpcError::invalid_params(format!("Invalid params: inputResponses.{key}: {reason}"))
                 })?;
                 self.answers.insert((*key).to_owned(), answer);

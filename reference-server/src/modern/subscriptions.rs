@@ -7,6 +7,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
 use crate::context::{Answer, RequestContext};
+use crate::faults::Duty;
 use crate::features::Capability;
 use crate::features::tasks::extension::detailed;
 use crate::message::{Id, Object, Reply, RpcError, notification, to_json};
@@ -138,8 +139,16 @@ pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receive
     }
     let id = &context.request.id;
     let acknowledged = Tagged { notifications: Some(&filter), ..Tagged::of(id) };
-    context.notify(notification("notifications/subscriptions/acknowledged", &acknowledged)).await;
-    loop {
+    context.send(notification("notifications/subscriptions/acknowledged", &acknowledged)).await;
+    if !context.server.keeps(Duty::ChangesAsSubscribed) {
+        filter = Filter {
+            tools_list_changed: true,
+            prompts_list_changed: true,
+            resources_list_changed: true,
+            ..filter
+        };
+    }
+    while context.server.keeps(Duty::SubscriptionLasts) {
         tokio::select! {
             biased;
             // An error means that the transport is gone, which ends the subscription as well.
@@ -147,7 +156,7 @@ pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receive
             change = changes.recv() => match change {
                 Ok(change) => {
                     if let Some(message) = filter.notification(&change, id) {
-                        context.notify(message).await;
+                        context.send(message).await;
                     }
                 }
                 Err(RecvError::Lagged(_)) => {}

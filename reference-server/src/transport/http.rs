@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN};
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
@@ -19,7 +20,10 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 
-use crate::faults::{Arrived, Duty, HttpAsked};
+#[cfg(feature = "enterprise")]
+use crate::auth;
+use crate::auth::{Grant, Principal};
+use crate::faults::{Arrived, Duty};
 use crate::legacy::{Session, answer};
 use crate::memory::Answered;
 use crate::message::{self, INVALID_REQUEST, Message, Object, Payload, RpcError};
@@ -31,7 +35,7 @@ use crate::server::Server;
 use crate::transport::http_chaos::disturbed;
 use crate::transport::http_connections::{Connections, Place};
 use crate::transport::http_legacy_sse::{self, SseClients, accepts_events, prefers_events};
-use crate::transport::http_reply::{Reply, ReplyBody, empty, error, json, not_allowed};
+use crate::transport::http_reply::{Reply, ReplyBody, empty, error, json, not_allowed, short_json};
 use crate::transport::http_session::{HttpSession, Sessions, Taken};
 use crate::transport::queue::queue;
 use crate::transport::{connection::poll_once, http_modern};
@@ -74,8 +78,13 @@ impl Drop for Shutdown {
 /// closes all connections and sessions.
 ///
 /// # Errors
-/// None at present: failures of single connections, and of accepting them, are overcome.
+/// [`crate::Config::test_authorization_server`] is set, and the listener is not on a loopback address. Failures of single
+/// connections, and of accepting them, are overcome.
 pub async fn serve_http(server: Server, listener: TcpListener) -> std::io::Result<()> {
+    #[cfg(feature = "enterprise")]
+    if server.config().test_authorization_server.is_some() {
+        auth::refuse_others(&listener)?;
+    }
     let connections = Connections::new(server.config().max_connections);
     let shared = Arc::new(Shared {
         sessions: Sessions::new(server.clone()),
@@ -155,7 +164,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply
     }
     let Some(faults) = shared.server.faults() else { return Ok(route(&shared, request).await) };
     let mut request = request;
-    let asked = HttpAsked::of(&request);
+    let asked = faults.http_asked(&request);
     let mut reply = match faults.http_request(&mut request) {
         Some(reply) => reply,
         None => route(&shared, request).await,
@@ -173,14 +182,22 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
     if let Err(refusal) = check_caller(server, &parts.uri, &parts.headers) {
         return error(403, None, &refusal, server.newest());
     }
+    #[cfg(feature = "enterprise")]
+    if auth::is_open(server, parts.uri.path()) {
+        return auth::open(server, &parts, body).await;
+    }
+    let grant = match admit(server, &parts.method, &parts.headers) {
+        Ok(grant) => grant,
+        Err(refusal) => return refusal,
+    };
     let has_sse = server.serves(Revision::V2024_11_05);
     let legacy = server.serves_legacy();
     match (parts.uri.path(), &parts.method) {
         ("/mcp", &Method::POST) => match read_body(shared, &parts.headers, body).await {
-            Ok(body) => post(shared, &parts.headers, body).await,
+            Ok(body) => post(shared, &parts.headers, &grant, body).await,
             Err(refusal) => refusal,
         },
-        ("/mcp", &Method::GET) if legacy => match find_session(shared, &parts.headers) {
+        ("/mcp", &Method::GET) if legacy => match find_session(shared, &parts.headers, &grant.principal) {
             Ok(_) if !accepts_events(&parts.headers) => empty(StatusCode::NOT_ACCEPTABLE),
             Ok(session) => {
                 let last = parts.headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or_default());
@@ -190,7 +207,7 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
             }
             Err(refusal) => refusal.reply(server),
         },
-        ("/mcp", &Method::DELETE) if legacy => match find_session(shared, &parts.headers) {
+        ("/mcp", &Method::DELETE) if legacy => match find_session(shared, &parts.headers, &grant.principal) {
             Ok(_) => {
                 let id = parts.headers.get(SESSION_ID).and_then(|id| id.to_str().ok());
                 let deleted = id.is_some_and(|id| shared.sessions.delete(id));
@@ -200,15 +217,57 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
         },
         ("/mcp", _) if legacy => not_allowed("GET, POST, DELETE"),
         ("/mcp", _) => not_allowed("POST"),
-        ("/sse", &Method::GET) if has_sse => http_legacy_sse::open(server, &shared.clients),
+        ("/sse", &Method::GET) if has_sse => {
+            http_legacy_sse::open(server, &shared.clients, grant.principal.clone())
+        }
         ("/sse", _) if has_sse => not_allowed("GET"),
         ("/messages", &Method::POST) if has_sse => match read_body(shared, &parts.headers, body).await {
-            Ok(body) => http_legacy_sse::post(&shared.clients, parts.uri.query(), body).await,
+            Ok(body) => messages(shared, &parts, &grant, body).await,
             Err(refusal) => refusal,
         },
         ("/messages", _) if has_sse => not_allowed("POST"),
         _ => empty(StatusCode::NOT_FOUND),
     }
+}
+
+/// What the sender of a request may do.
+#[cfg(feature = "enterprise")]
+#[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
+fn admit(server: &Server, method: &Method, headers: &HeaderMap) -> Result<Grant, Reply> {
+    auth::admit(server, method, headers)
+}
+
+/// Without authorization, everybody may do everything.
+#[cfg(not(feature = "enterprise"))]
+#[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
+#[expect(clippy::unnecessary_wraps, reason = "with authorization not everybody is let in")]
+fn admit(_: &Server, _: &Method, _: &HeaderMap) -> Result<Grant, Reply> {
+    Ok(Grant::everything())
+}
+
+/// Whether the sender may do what a body asks for.
+#[cfg(feature = "enterprise")]
+#[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
+fn permit(server: &Server, grant: &Grant, payload: &Payload<'_>) -> Result<(), Reply> {
+    auth::step_up(server, grant, payload)
+}
+
+#[cfg(not(feature = "enterprise"))]
+#[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
+#[expect(clippy::unnecessary_wraps, reason = "with authorization not everything is allowed")]
+fn permit(_: &Server, _: &Grant, _: &Payload<'_>) -> Result<(), Reply> {
+    Ok(())
+}
+
+/// A message of HTTP+SSE.
+async fn messages(shared: &Shared, parts: &Parts, grant: &Grant, body: Bytes) -> Reply {
+    if shared.server.is_protected()
+        && let Ok(payload) = message::read(&body)
+        && let Err(refusal) = permit(&shared.server, grant, &payload)
+    {
+        return refusal;
+    }
+    http_legacy_sse::post(&shared.clients, parts.uri.query(), &grant.principal, body).await
 }
 
 /// Refuses what a page in a browser may have been tricked into sending: foreign origins, and hosts that are not ours.
@@ -309,7 +368,11 @@ impl NoSession {
 }
 
 /// The session that the headers name, if the protocol version is one that a session can have.
-fn find_session(shared: &Shared, headers: &HeaderMap) -> Result<Arc<HttpSession>, NoSession> {
+fn find_session(
+    shared: &Shared,
+    headers: &HeaderMap,
+    principal: &Principal,
+) -> Result<Arc<HttpSession>, NoSession> {
     let refuse = |status, message| Err(NoSession { status, message });
     for version in headers.get_all(PROTOCOL_VERSION) {
         let known = version.to_str().ok().and_then(|version| Revision::parse(version.trim()));
@@ -325,7 +388,7 @@ fn find_session(shared: &Shared, headers: &HeaderMap) -> Result<Arc<HttpSession>
     if ids.any(|other| other != id) {
         return refuse(400, "Invalid request: Mcp-Session-Id has two values");
     }
-    match id.to_str().ok().and_then(|id| shared.sessions.find(id)) {
+    match id.to_str().ok().and_then(|id| shared.sessions.find(id, principal)) {
         Some(session) => Ok(session),
         None => refuse(404, "Session not found: initialize again"),
     }
@@ -360,27 +423,28 @@ enum Destination {
     Session(Arc<HttpSession>, Taken),
 }
 
-async fn post(shared: &Shared, headers: &HeaderMap, body: Bytes) -> Reply {
+async fn post(shared: &Shared, headers: &HeaderMap, grant: &Grant, body: Bytes) -> Reply {
     let server = &shared.server;
-    let destination = destination(shared, headers, &body);
+    let destination = destination(shared, headers, grant, &body);
     // What it says is kept elsewhere now, as far as it is needed.
     drop(body);
     match destination {
         Destination::Reply(reply) => reply,
         Destination::Refused(refusal) => {
             pause(server, &refusal).await;
-            json(400, Answered::short(refusal))
+            short_json(400, refusal)
         }
         Destination::Hangs => std::future::pending().await,
         Destination::Modern(request) => {
-            http_modern::post(server, headers, request, shared.closing.subscribe()).await
+            let (principal, closing) = (grant.principal.clone(), shared.closing.subscribe());
+            http_modern::post(server, headers, request, principal, closing).await
         }
-        Destination::Handshake(request) => initialize(shared, request).await,
+        Destination::Handshake(request) => initialize(shared, grant.principal.clone(), request).await,
         Destination::Session(session, taken) => session.answer(taken, prefers_events(headers)).await,
     }
 }
 
-fn destination(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Destination {
+fn destination(shared: &Shared, headers: &HeaderMap, grant: &Grant, body: &[u8]) -> Destination {
     let server = &shared.server;
     let none = Object::new();
     let body = match server.arrived(body) {
@@ -391,11 +455,14 @@ fn destination(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Destination
     let payload = match message::read(&body) {
         Ok(payload) => payload,
         Err(unreadable) => {
-            let session = find_session(shared, headers).ok();
+            let session = find_session(shared, headers, &grant.principal).ok();
             let revision = session.map_or(server.newest(), |session| session.core.error_revision());
             return Destination::Refused(unreadable.response(revision));
         }
     };
+    if let Err(refusal) = permit(server, grant, &payload) {
+        return Destination::Reply(refusal);
+    }
     let payload = match payload {
         Payload::Single(Message::Request(request)) if is_modern(server, headers, &request.params) => {
             return Destination::Modern(request);
@@ -416,7 +483,7 @@ fn destination(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Destination
         }
         other => other,
     };
-    match find_session(shared, headers) {
+    match find_session(shared, headers, &grant.principal) {
         Ok(session) => {
             let taken = session.take_in(payload);
             Destination::Session(session, taken)
@@ -436,8 +503,8 @@ fn destination(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Destination
 }
 
 /// Begins a session; only a handshake that succeeds gets an id.
-async fn initialize(shared: &Shared, request: message::Request) -> Reply {
-    let core = Session::new(shared.server.clone(), false);
+async fn initialize(shared: &Shared, principal: Principal, request: message::Request) -> Reply {
+    let core = Session::new(shared.server.clone(), principal);
     // The handshake takes no time and says nothing before its answer.
     let (sender, _receiver) = queue(&shared.server);
     let sink = crate::context::Sink::Queue(sender);

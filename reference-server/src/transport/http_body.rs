@@ -37,9 +37,14 @@ impl Chunk {
         Some(piece)
     }
 
-    /// All that is left, as text, and what it takes of the memory.
+    /// All that is left, as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
+    /// The same, and what it takes of the memory.
     pub(crate) fn into_answered(self) -> Answered {
-        Answered { text: String::from_utf8_lossy(&self.bytes).into_owned(), held: self.held }
+        Answered { text: self.text(), held: self.held }
     }
 }
 

@@ -4,6 +4,7 @@ use hyper::HeaderMap;
 use hyper::StatusCode;
 use tokio::sync::watch;
 
+use crate::auth::Principal;
 use crate::context::Sink;
 use crate::memory::Answered;
 use crate::message::{Notification, Request, RpcError};
@@ -29,9 +30,10 @@ pub(crate) async fn post(
     server: &Server,
     headers: &HeaderMap,
     request: Request,
+    principal: Principal,
     closing: watch::Receiver<bool>,
 ) -> Reply {
-    let admitted = match modern::admit(server, Some(headers), &request) {
+    let mut admitted = match modern::admit(server, Some(headers), &request) {
         Ok(admitted) => admitted,
         Err(error) => {
             let refusal = modern::response(server, &request, Err(error));
@@ -39,6 +41,7 @@ pub(crate) async fn post(
             return plain(refusal);
         }
     };
+    admitted.1.principal = principal;
     let (sender, mut messages) = queue(server);
     let mut work = Box::pin(modern::answer(server.clone(), admitted, request, Sink::Queue(sender), closing));
     let first = tokio::select! {

@@ -96,9 +96,14 @@ pub(crate) fn json(status: u16, answered: Answered) -> Reply {
     reply
 }
 
+/// A short JSON body, which is not counted.
+pub(crate) fn short_json(status: u16, text: String) -> Reply {
+    json(status, Answered::short(text))
+}
+
 /// A JSON-RPC error.
 pub(crate) fn error(status: u16, id: Option<&Id>, error: &RpcError, revision: Revision) -> Reply {
-    json(status, Answered::short(error_response(id, error, revision)))
+    short_json(status, error_response(id, error, revision))
 }
 
 /// A stream of events that no proxy may hold back.

@@ -10,6 +10,7 @@ use hyper::StatusCode;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast};
 
+use crate::auth::Principal;
 use crate::context::Sink;
 use crate::faults::Duty;
 use crate::legacy::{Exchange, Session, take_in};
@@ -21,7 +22,7 @@ use crate::seal::random_id;
 use crate::server::{Change, Server, lock};
 use crate::transport::connection::poll_once;
 use crate::transport::http_body::FedBody;
-use crate::transport::http_reply::{Reply, empty, events, json};
+use crate::transport::http_reply::{Reply, empty, events, json, short_json};
 use crate::transport::sse::{EventLog, Opening, Reader};
 
 /// Streams of a session that can be resumed.
@@ -117,7 +118,8 @@ impl HttpSession {
     /// Takes in what a POST brings.
     pub(crate) fn take_in(&self, payload: Payload<'_>) -> Taken {
         let reader = self.open_stream();
-        let exchange = take_in(&self.core, payload, Sink::Stream(Arc::clone(reader.log())));
+        let sink = self.misused(Duty::ProgressOnOwnStream).unwrap_or_else(|| Arc::clone(reader.log()));
+        let exchange = take_in(&self.core, payload, Sink::Stream(sink));
         Taken { exchange, reader }
     }
 
@@ -129,11 +131,15 @@ impl HttpSession {
             Exchange::Accepted => return empty(StatusCode::ACCEPTED),
             Exchange::Refused(error) => {
                 pause(&self.core.server, &error).await;
-                return json(400, Answered::short(error));
+                return short_json(400, error);
             }
             Exchange::Serving(work) => work,
         };
         match poll_once(&mut work).await {
+            Poll::Ready(Some(answer)) if let Some(stream) = self.misused(Duty::ResponsesOnOwnStream) => {
+                stream.append_now(answer.text);
+                return empty(StatusCode::ACCEPTED);
+            }
             // Most requests end here: nothing was said before the answer, and nothing has to be resumed.
             Poll::Ready(Some(answer)) if log.is_empty() && !prefers_events => return json(200, answer),
             Poll::Ready(answer) => self.end_stream(&log, answer),
@@ -156,12 +162,23 @@ impl HttpSession {
         }
     }
 
+    /// The GET stream, where a fault makes it say what belongs elsewhere.
+    fn misused(&self, duty: Duty) -> Option<Arc<EventLog>> {
+        if self.core.server.keeps(duty) {
+            return None;
+        }
+        lock(&self.streams).general.last().cloned()
+    }
+
     /// An event stream; from 2025-11-25 on its first event gives the client an id to resume from.
     fn stream(self: &Arc<Self>, reader: Reader, is_new: bool) -> Reply {
         let primes = self.revision() >= Revision::V2025_11_25;
         let prime = is_new && primes && self.core.server.keeps(Duty::PrimingEvent);
+        let lasts = self.core.server.keeps(Duty::DisconnectIsNoCancellation);
+        let lost = (!lasts).then(|| EndsWhenLost(Arc::clone(reader.log())));
         let session = Arc::clone(self);
         events(FedBody::new(&self.core.server, |out| async move {
+            let _lost = lost;
             let closing = session.closing.notified();
             tokio::pin!(closing);
             closing.as_mut().enable();
@@ -222,15 +239,17 @@ impl HttpSession {
                     Err(RecvError::Closed) => return,
                 },
             };
-            let Some(message) = self.core.notification_for(&change) else {
+            let messages = self.core.notifications_for(&change);
+            if messages.is_empty() {
                 continue;
-            };
+            }
             let mut streams = lock(&self.streams);
             if let Some(newest) = streams.general.last().cloned() {
                 let kept: Vec<u64> = streams.resumable.iter().map(|log| log.stream()).collect();
                 streams.general.retain(|log| log.is_attached() || kept.contains(&log.stream()));
                 let read = streams.general.iter().rev().find(|log| log.is_attached());
-                read.unwrap_or(&newest).append_now(message);
+                let stream = read.unwrap_or(&newest);
+                messages.into_iter().for_each(|message| stream.append_now(message));
             }
         }
     }
@@ -245,6 +264,15 @@ impl HttpSession {
     fn is_busy(&self) -> bool {
         let streams = lock(&self.streams);
         !self.core.in_flight.is_empty() || streams.resumable.iter().any(|log| log.is_attached())
+    }
+}
+
+/// A fault: the stream ends for good with its connection.
+struct EndsWhenLost(Arc<EventLog>);
+
+impl Drop for EndsWhenLost {
+    fn drop(&mut self) {
+        self.0.end(None);
     }
 }
 
@@ -266,7 +294,11 @@ impl Sessions {
 
     /// Registers a session whose handshake has begun; returns its id.
     pub(crate) fn open(&self, core: Arc<Session>) -> String {
-        let id = random_id();
+        let id = if self.server.keeps(Duty::SessionIdRandom) {
+            random_id()
+        } else {
+            format!("session-{:016}", self.server.number_session())
+        };
         let session = HttpSession::new(core, self.now());
         let mut table = lock(&self.table);
         if table.len() >= self.server.config().max_sessions {
@@ -280,8 +312,12 @@ impl Sessions {
         id
     }
 
-    pub(crate) fn find(&self, id: &str) -> Option<Arc<HttpSession>> {
+    /// The session with this id, which is that of its principal: to others there is none.
+    pub(crate) fn find(&self, id: &str, principal: &Principal) -> Option<Arc<HttpSession>> {
         let session = lock(&self.table).get(id).cloned()?;
+        if session.core.principal != *principal && self.server.keeps(Duty::SessionBound) {
+            return None;
+        }
         session.last_used.store(self.now(), Ordering::Relaxed);
         Some(session)
     }

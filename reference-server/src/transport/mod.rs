@@ -20,6 +20,10 @@ pub use http::serve_http;
 pub use stdio::{serve_stdio, serve_stream};
 
 pub(crate) use http_reply::Reply as HttpReply;
+#[cfg(feature = "enterprise")]
+pub(crate) use http_reply::{
+    error as error_reply, not_allowed as not_allowed_reply, short_json as json_reply,
+};
 pub(crate) use queue::Outgoing;
 pub(crate) use replay::Replay;
 pub(crate) use sse::EventLog;

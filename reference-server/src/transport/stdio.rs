@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, oneshot};
 
+use crate::auth::Principal;
 use crate::faults::Duty;
 use crate::legacy::Session;
 use crate::message::{PARSE_ERROR, RpcError, error_response};
@@ -36,6 +37,7 @@ pub async fn serve_stdio(server: Server) -> std::io::Result<()> {
     let stays = !server.keeps(Duty::ExitAtEndOfInput);
     // Before anything is read, so that no change is missed.
     let changes = server.changes();
+    let unasked = server.faults().map(|faults| faults.speak_unasked(&outgoing));
     let connection = Arc::new(open(server, &outgoing));
     let (read, input_ended) = oneshot::channel();
     let (written, all_written) = oneshot::channel();
@@ -62,7 +64,7 @@ pub async fn serve_stdio(server: Server) -> std::io::Result<()> {
     if stays {
         std::future::pending::<()>().await;
     }
-    drop((connection, outgoing));
+    drop((connection, outgoing, unasked));
     match tokio::time::timeout(LAST_WRITE, all_written).await {
         Ok(Ok(result)) => forgive_closed(result),
         Ok(Err(_)) | Err(_) => Ok(()),
@@ -131,7 +133,7 @@ fn forgive_closed(result: std::io::Result<()>) -> std::io::Result<()> {
 
 fn open(server: Server, outgoing: &Outgoing) -> Connection {
     let stateless = server.serves_modern();
-    Connection::new(Session::new(server, true), outgoing.clone(), stateless)
+    Connection::new(Session::new(server, Principal::LocalUser), outgoing.clone(), stateless)
 }
 
 /// Tells the client about changes for as long as there may be any.
@@ -139,7 +141,7 @@ async fn tell_changes(connection: &Connection, mut changes: broadcast::Receiver<
     loop {
         match changes.recv().await {
             Ok(change) => {
-                if let Some(message) = connection.session.notification_for(&change) {
+                for message in connection.session.notifications_for(&change) {
                     connection.send(message).await;
                 }
             }
@@ -192,6 +194,14 @@ fn read_stdin(connection: &Connection, stdout: &Stdout, runtime: &Handle) {
                 turn = None;
                 runtime.block_on(connection.proceed(step));
             }
+        }
+        if !connection.session.server.keeps(Duty::LinesJoined)
+            && let Some(piece) = splitter.finish()
+        {
+            let step = begin(connection, &piece);
+            splitter = LineSplitter::new(connection.session.server.config().max_line_bytes);
+            turn = None;
+            runtime.block_on(connection.proceed(step));
         }
     }
     if let Some(line) = splitter.finish() {

@@ -63,7 +63,7 @@ impl Pending {
             self.writer = Some(context.waker().clone());
             match self.queue.poll_recv(context) {
                 Poll::Ready(Some(message)) => self.push(&message.text),
-                Poll::Ready(None) => return Poll::Ready(Ok(false)),
+                Poll::Ready(None) => return Poll::Ready(self.end().map(|()| false)),
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -86,6 +86,11 @@ impl Pending {
             }
         }
         Ok(())
+    }
+
+    /// Nothing more is to be written, save for what a fault has kept back.
+    fn end(&mut self) -> std::io::Result<()> {
+        self.server.faults().map_or(Ok(()), |faults| self.file.write_all(&faults.last()))
     }
 
     fn push(&mut self, message: &str) {

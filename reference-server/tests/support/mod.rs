@@ -170,7 +170,10 @@ impl Event {
 
 impl Http {
     pub async fn open(config: Config) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), config)
+    }
+
+    pub fn on(listener: TcpListener, config: Config) -> Self {
         let address = listener.local_addr().unwrap();
         let server = Server::new(config);
         Self { address, served: tokio::spawn(serve_http(server.clone(), listener)), server }

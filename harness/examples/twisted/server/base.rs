@@ -154,7 +154,7 @@ pub(super) static TWISTS: &[Twist] = &[
         .outgoing(|seen, out| {
             if out.method.is_some() {
                 // While this waits, everything that was sent at once comes together.
-                std::thread::sleep(std::time::Duration::from_millis(2));
+                std::thread::sleep(std::time::Duration::from_millis(15));
                 seen.count = 0;
             }
             line(out.value)

@@ -7,7 +7,9 @@ mod features;
 mod notices;
 mod robustness;
 mod stdio;
+mod real;
 mod twist;
+mod values;
 
 #[allow(unused_imports, reason = "one of the two programs that share this module lists the twists")]
 pub(crate) use twist::{all, run};

@@ -11,11 +11,13 @@ pub(super) static TWISTS: &[Twist] = &[
     }),
     twist("leave-on-blank-line", "it ends at a blank line")
         .incoming(|_, incoming| if incoming.bytes.is_empty() { Take::Die(0) } else { Take::Pass }),
-    twist("forgets-when-unread", "of several long requests at once it answers two").incoming(|seen, incoming| {
-        let long = incoming.method().is_some() && incoming.bytes.len() > 16 << 10;
-        seen.count += u32::from(long && holds(incoming.bytes, b"_meta"));
-        if long && seen.count > 2 { Take::Drop } else { Take::Pass }
-    }),
+    twist("forgets-when-unread", "of several long requests at once it answers two").incoming(
+        |seen, incoming| {
+            let long = incoming.method().is_some() && incoming.bytes.len() > 16 << 10;
+            seen.count += u32::from(long && holds(incoming.bytes, b"_meta"));
+            if long && seen.count > 2 { Take::Drop } else { Take::Pass }
+        },
+    ),
     twist("die-on-depth", "it dies of deep nesting").incoming(|_, incoming| {
         if holds(incoming.bytes, b"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[") {
             Take::Die(134)

@@ -147,6 +147,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Twist> {
         super::notices::TWISTS,
         super::robustness::TWISTS,
         super::stdio::TWISTS,
+        super::real::TWISTS,
+        super::values::TWISTS,
     ]
     .into_iter()
     .flatten()

@@ -10,16 +10,25 @@ pub(super) struct File<'a> {
 }
 
 macro_rules! embedded {
-    ($($area:literal)*) => {
+    (@folder $folder:literal $($area:literal)*) => {
         &[$(File {
             area: $area,
-            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/catalogue/", $area, ".toml")),
+            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/catalogue/", $folder, $area, ".toml")),
         }),*]
+    };
+    ($($area:literal)*) => {
+        /// All areas, by name. A test compares this list with the folder.
+        pub(super) const FILES: &[File<'static>] = embedded! { @folder "" $($area)* };
+
+        /// Why the requirements of each area matter, and how servers are mended.
+        pub(super) const ADVICE: &[File<'static>] = embedded! { @folder "advice/" $($area)* };
+
+        /// What was seen on the wire when the requirements of each area were kept and broken.
+        pub(super) const EXAMPLES: &[File<'static>] = embedded! { @folder "examples/" $($area)* };
     };
 }
 
-/// All areas, by name. A test compares this list with the folder.
-pub(super) const FILES: &[File<'static>] = embedded! {
+embedded! {
     "auth"
     "base"
     "caching"
@@ -57,7 +66,14 @@ pub(super) const FILES: &[File<'static>] = embedded! {
     "tasks"
     "tools"
     "versioning"
-};
+}
+
+/// Why some requirements that are decided are broken by no fault of the reference server.
+pub(super) const NO_FAULT: &str = include_str!("../../../catalogue/policy/no-fault.toml");
+
+/// The published sets, the oldest first: the files of `catalogue/sets/`, each with its date.
+pub(super) const SETS: &[File<'static>] =
+    &[File { area: "2026-11-22", text: include_str!("../../../catalogue/sets/2026-11-22.toml") }];
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use super::near::nearest;
 use super::read::Catalogue;
 use super::requirement::Requirement;
+use super::sets::RequirementSet;
 use std::collections::BTreeSet;
 
 /// A set of requirements.
@@ -70,9 +71,14 @@ impl Selection {
         Self { ids: BTreeSet::new() }
     }
 
+    /// Keeps what a set has.
+    pub fn restrict(&mut self, set: &RequirementSet) {
+        self.ids.retain(|id| set.has(id));
+    }
+
     /// Keeps one part of `of`, counted from 1. Which part an id belongs to depends on nothing but the id and `of`.
     pub fn shard(&mut self, part: u32, of: u32) {
-        self.ids.retain(|id| u64::from(part) == 1 + stable_hash(id) % u64::from(of.max(1)));
+        self.ids.retain(|id| in_shard(id, part, of));
     }
 
     /// Whether a requirement is selected.
@@ -107,6 +113,11 @@ fn unknown(pattern: &str) -> SelectionError {
     let ids = catalogue.iter().flat_map(|row| prefixes(&row.id));
     let near = nearest(bare, ids, 3).into_iter().map(str::to_owned).collect();
     SelectionError { pattern: pattern.to_owned(), near }
+}
+
+/// Whether an id belongs to one part of `of`, counted from 1; that depends on nothing else.
+pub fn in_shard(id: &str, part: u32, of: u32) -> bool {
+    u64::from(part) == 1 + stable_hash(id) % u64::from(of.max(1))
 }
 
 /// A number that is the same for a text in every version and on every machine: the first eight bytes of SHA-256.

@@ -7,6 +7,7 @@ use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
 
 use crate::context::{Caller, RequestContext};
+use crate::faults::Duty;
 use crate::features::tasks::support::named;
 use crate::features::tasks::task::{Taken, TaskView, check};
 use crate::features::tasks::{Owner, Task};
@@ -81,16 +82,20 @@ pub(crate) fn cancel(session: &Session, revision: Revision, params: &Object) -> 
 /// The capability. Who cannot tell clients apart does not offer them a list.
 pub(crate) fn capability(session: &Session) -> Value {
     let mut capability = json!({"cancel": {}, "requests": {"tools": {"call": {}}}});
-    if session.client_is_known {
+    if has_list(session) {
         capability["list"] = json!({});
     }
     capability
 }
 
+fn has_list(session: &Session) -> bool {
+    session.principal.is_known() || !session.server.keeps(Duty::TasksListedForKnownClients)
+}
+
 /// `tasks/list`.
 pub(crate) fn list(session: &Session, revision: Revision, params: &Object) -> Result<Object, RpcError> {
     require(revision, "tasks/list")?;
-    if !session.client_is_known {
+    if !has_list(session) {
         return Err(RpcError::method_not_found("tasks/list"));
     }
     let server = &session.server;
@@ -138,5 +143,8 @@ async fn ask(context: &RequestContext, session: &Session, task: &Task, mut taken
         Ok(()) => Ok(answer),
         Err(reason) => Err(Stop::Refused(reason)),
     });
+    if !session.server.keeps(Duty::TasksTakeAnswers) {
+        return std::future::pending().await;
+    }
     task.answer(&taken.key, answer);
 }

@@ -163,6 +163,7 @@ mod tests {
 
     fn terms(owner: u64) -> Terms {
         Terms {
+            id: crate::seal::random_id(),
             owner: Owner::Session(owner),
             ttl: Duration::from_secs(10),
             tool_errors_fail: true,

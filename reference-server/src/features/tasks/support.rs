@@ -3,13 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::context::{Caller, RequestContext};
+use crate::faults::Duty;
 use crate::features::Capability;
 use crate::features::tasks::outlet::Outlet;
 use crate::features::tasks::task::{Task, Terms};
 use crate::features::tasks::{Owner, extension, legacy};
-use crate::message::{METHOD_NOT_FOUND, Object, RpcError, optional_object};
+use crate::message::{INTERNAL_ERROR, METHOD_NOT_FOUND, Object, RpcError, optional_object};
 use crate::revision::Revision;
+use crate::seal::random_id;
 use crate::server::{Config, Server};
 
 /// The shortest life of a task.
@@ -61,7 +65,11 @@ pub(crate) fn terms(
         // Older revisions have no tasks, so that the member means nothing.
         (_, Caller::Session(_)) => return Ok(None),
     };
-    Ok(Some(Terms { owner: context.owner(), ttl, tool_errors_fail, outlet }))
+    Ok(Some(Terms { id: new_id(&context.server), owner: context.owner(), ttl, tool_errors_fail, outlet }))
+}
+
+fn new_id(server: &Server) -> String {
+    if server.keeps(Duty::TaskIdsRandom) { random_id() } else { Timestamp::now().as_nanosecond().to_string() }
 }
 
 /// The time that a client gets of what it asks for in `task.ttl`.
@@ -85,7 +93,7 @@ fn given(wanted: Option<Duration>, config: &Config) -> Duration {
 }
 
 /// Makes a task of a call; `work` is the rest of it, with the context that it has from now on.
-pub(crate) fn begin<Work>(
+pub(crate) async fn begin<Work>(
     context: &RequestContext,
     terms: Terms,
     work: impl FnOnce(RequestContext) -> Work,
@@ -94,19 +102,33 @@ where
     Work: Future<Output = Result<Object, RpcError>> + Send + 'static,
 {
     let store = context.server.tasks();
+    let stops = context.server.keeps(Duty::CancelledTasksStop);
     let mut answer = Object::new();
-    store.begin(terms, |task| {
+    let task = store.begin(terms, |task| {
         answer = match &context.caller {
             Caller::Session(_) => legacy::created(&task.view()),
             Caller::Stateless(_) => extension::created(&task.view()),
         };
-        work(context.in_task(task))
+        let work = work(context.in_task(task));
+        async move { if stops { work.await } else { detached(work).await } }
     })?;
+    if !context.server.keeps(Duty::TasksAnsweredAtOnce) {
+        task.over_or_asking().await;
+    }
     // Whichever comes last, the task or the end of its session, clears up.
     if matches!(&context.caller, Caller::Session(session) if session.has_ended()) {
         store.end(&context.owner());
     }
     Ok(answer)
+}
+
+/// Work that goes on when nobody waits for it any more.
+async fn detached<Work>(work: Work) -> Result<Object, RpcError>
+where
+    Work: Future<Output = Result<Object, RpcError>> + Send + 'static,
+{
+    let ended = |_| RpcError::new(INTERNAL_ERROR, "Internal error: the work ended before its time");
+    tokio::spawn(work).await.map_err(ended)?
 }
 
 /// A task that is known to belong to its owner.

@@ -14,7 +14,6 @@ use crate::features::tasks::state::{Outcome, State, Status};
 use crate::features::tasks::store::Owner;
 use crate::features::{InputRequest, Stop};
 use crate::message::{Object, RpcError, shorten, to_json};
-use crate::seal::random_id;
 use crate::server::Change;
 
 /// The longest answer of a client in bytes, as JSON: a task may keep it for long.
@@ -22,6 +21,8 @@ const LONGEST_ANSWER: usize = 64 << 10;
 
 /// What is fixed when a task begins.
 pub(crate) struct Terms {
+    /// Tells it from all others, and is not to be guessed.
+    pub id: String,
     pub owner: Owner,
     /// How long the task is kept, counted from its beginning.
     pub ttl: Duration,
@@ -97,7 +98,7 @@ impl Task {
     pub(super) fn new(number: u32, terms: Terms, changes: broadcast::Sender<Change>) -> Self {
         let created = Timestamp::now();
         Self {
-            id: random_id(),
+            id: terms.id,
             number,
             outlet: Arc::new(terms.outlet),
             owner: terms.owner,

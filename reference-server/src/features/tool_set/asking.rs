@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::schemas::{object, text};
 use crate::context::RequestContext;
+use crate::faults::Duty;
 use crate::features::elicitation::{Elicited, form, url};
 use crate::features::roots::list_roots;
 use crate::features::sampling::{blocks_of, sample, sample_with_tools, text_of};
@@ -63,8 +64,13 @@ fn ask_weather<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolFu
     Box::pin(async move {
         let mut messages = vec![json!({"role": "user", "content": {"type": "text", "text": question}})];
         let mut answer = context.ask("question", sample_with_tools(&messages, tools.clone(), 200)).await?;
-        let uses: Vec<_> = blocks_of(&answer).iter().filter(|block| block["type"] == "tool_use").collect();
-        if !uses.is_empty() {
+        let most = if context.server.keeps(Duty::ToolLoopEnds) { 1 } else { usize::MAX };
+        for round in 0..most {
+            let uses: Vec<_> =
+                blocks_of(&answer).iter().filter(|block| block["type"] == "tool_use").collect();
+            if uses.is_empty() {
+                break;
+            }
             let results: Vec<_> = uses
                 .iter()
                 .map(|block| {
@@ -74,7 +80,8 @@ fn ask_weather<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolFu
                 .collect();
             messages.push(json!({"role": "assistant", "content": answer["content"]}));
             messages.push(json!({"role": "user", "content": results}));
-            answer = context.ask("results", sample_with_tools(&messages, tools, 200)).await?;
+            let question = sample_with_tools(&messages, tools.clone(), 200);
+            answer = context.ask(&format!("results-{round}"), question).await?;
         }
         Ok(ToolResult::text(format!("The model says: {}", text_of(&answer))))
     })
@@ -134,7 +141,7 @@ fn visit_page<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> 
         }
         if !context.revision.is_modern() {
             let done = json!({"elicitationId": id});
-            context.sink.send(notification("notifications/elicitation/complete", &done)).await;
+            context.send(notification("notifications/elicitation/complete", &done)).await;
         }
         Ok(ToolResult::text("Confirmed."))
     })

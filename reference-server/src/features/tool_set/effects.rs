@@ -42,7 +42,8 @@ pub(super) const TOOLS: &[Tool] = &[
         touch_resource,
     )
     .input(|| object(json!({"uri": {"type": "string", "format": "uri", "default": "note://touches"}}), &[]))
-    .changing(),
+    .changing()
+    .scopes("mcp mcp:write"),
     Tool::now(
         "announce_change",
         "Announce a changed list",

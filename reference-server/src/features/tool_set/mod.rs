@@ -1,5 +1,6 @@
 //! The tools that this server offers, by theme.
 
+mod apps;
 mod asking;
 mod basics;
 mod content;

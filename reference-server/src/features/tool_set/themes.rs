@@ -1,7 +1,7 @@
 //! The themes, in the order in which their tools are listed.
 
 use super::{
-    asking, basics, content, contract_asking, contract_content, contract_effects, contract_rounds,
+    apps, asking, basics, content, contract_asking, contract_content, contract_effects, contract_rounds,
     contract_tasks, effects,
 };
 use crate::features::tool::Tool;
@@ -17,5 +17,6 @@ pub(in crate::features) const THEMES: &[(&str, &[Tool])] = &[
     ("basics", basics::TOOLS),
     ("content", content::TOOLS),
     ("asking", asking::TOOLS),
+    ("apps", apps::TOOLS),
     ("effects", effects::TOOLS),
 ];

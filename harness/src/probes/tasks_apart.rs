@@ -1,0 +1,134 @@
+//! Tasks and who may see them: those of one client are none of another's (basic/utilities/tasks#security-considerations; in
+//! the tasks extension of 2026-07-28 security-considerations).
+
+use super::extension_tasks::{declared, producer};
+use super::probe::probes;
+use super::task::{TTL, task_of};
+use super::{Solo, breach};
+use crate::client::{Conversation, HttpEdits, Outgoing, Reply, Ticket};
+use crate::protocol::{Era, Revision, Transport};
+use crate::wire::Taint;
+use serde_json::{Value, json};
+
+probes! {
+    /// Where the user gave credentials (`Authorization`): begins a task with them, and asks for it, its result and the list
+    /// of tasks without, and cancels it so. All of that is refused: who has no part in the context of a task has none in
+    /// the task.
+    tasks_belong_to_who_began_them (Alone, Both, Any) decides [
+        "tasks.isolation.bound", "tasks.isolation.foreign-refused", "tasks.isolation.list-own",
+        "extension-tasks.task.authorized-per-request",
+    ];
+}
+
+const BOUND: &str = "tasks.isolation.bound";
+const FOREIGN: &str = "tasks.isolation.foreign-refused";
+const LIST: &str = "tasks.isolation.list-own";
+const EXTENSION: &str = "extension-tasks.task.authorized-per-request";
+
+async fn tasks_belong_to_who_began_them(solo: &mut Solo<'_>) {
+    let rows: &[&'static str] = match solo.revision {
+        Revision::V2025_11_25 => &[BOUND, FOREIGN, LIST],
+        Revision::V2026_07_28 => &[EXTENSION],
+        _ => return,
+    };
+    if solo.opener.binding().transport() == Transport::Stdio {
+        let why = "over STDIO there is one caller, who started the process";
+        return leave_open(solo, rows, "one-caller", why);
+    }
+    let headers = &solo.opener.opening().headers;
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
+        let why =
+            "it takes credentials, so that there is a caller with and one without: --bearer-env or --header";
+        return leave_open(solo, rows, "one-caller", why);
+    }
+    let Some(mut opened) = solo.begin(solo.revision, rows).await else { return };
+    match begin(solo, &mut opened.talk).await {
+        Some(id) => intrude(solo, &mut opened.talk, &id).await,
+        None => leave_open(solo, rows, "no-task", "no tool that may be called became a task"),
+    }
+    solo.close(opened).await;
+}
+
+fn leave_open(solo: &mut Solo<'_>, rows: &[&'static str], code: &str, text: &str) {
+    for id in rows {
+        solo.judge.undecided(id, code, text);
+    }
+}
+
+/// A task of the client with credentials.
+async fn begin(solo: &mut Solo<'_>, talk: &mut Conversation) -> Option<String> {
+    let known = solo.known().await;
+    if solo.revision.era() == Era::Modern {
+        return producer(talk, &known.offer, solo.settings).await.map(|(_, id)| id);
+    }
+    let tools = known.offer.tools.iter().filter(|tool| {
+        let support = tool.pointer("/execution/taskSupport").and_then(Value::as_str);
+        matches!(support, Some("optional" | "required")) && solo.settings.safety.may_call(tool).is_ok()
+    });
+    for tool in tools.take(3) {
+        let Some(call) = known.offer.calls.iter().find(|call| tool["name"] == call.tool.as_str()) else {
+            continue;
+        };
+        let params = json!({"name": call.tool, "arguments": call.arguments, "task": {"ttl": TTL}});
+        let reply = talk.request("tools/call", params).await;
+        if let Some(id) = task_of(&reply) {
+            return Some(id);
+        }
+    }
+    None
+}
+
+/// Sends a request without credentials.
+async fn without(solo: &Solo<'_>, talk: &mut Conversation, outgoing: Outgoing) -> (Ticket, Reply) {
+    let outgoing =
+        outgoing.http(HttpEdits::default().without("authorization")).deliberate(solo.name, Taint::Message);
+    let ticket = talk.send(outgoing).await;
+    let reply = talk.reply(&ticket).await;
+    (ticket, reply)
+}
+
+async fn intrude(solo: &mut Solo<'_>, talk: &mut Conversation, id: &str) {
+    let modern = solo.revision.era() == Era::Modern;
+    let row = if modern { EXTENSION } else { FOREIGN };
+    let last = if modern { "tasks/update" } else { "tasks/result" };
+    for method in ["tasks/get", last, "tasks/cancel"] {
+        let params = match method {
+            "tasks/update" => json!({"taskId": id, "inputResponses": {}}),
+            _ => json!({"taskId": id}),
+        };
+        let outgoing = talk.compose(method, if modern { declared(params) } else { params });
+        let (ticket, reply) = without(solo, talk, outgoing).await;
+        if reply.is_refusal() {
+            solo.judge.held(row);
+            if !modern {
+                solo.judge.held(BOUND);
+            }
+        } else if reply.result().is_some() {
+            let text =
+                format!("`{method}` is served without credentials for a task that was begun with them");
+            let seen = breach("foreign", text, &ticket, &reply).expected(&["a refusal"]);
+            if !modern {
+                solo.judge.broke(BOUND, seen.clone().see(FOREIGN));
+            }
+            solo.judge.broke(row, seen);
+        }
+    }
+    let lists = !modern && talk.handshake().is_some_and(|handshake| handshake.declares("tasks/list"));
+    if !lists {
+        return solo.judge.not_applicable(LIST, "not-declared", "the server does not declare `tasks.list`");
+    }
+    let outgoing = talk.compose("tasks/list", json!({}));
+    let (ticket, reply) = without(solo, talk, outgoing).await;
+    let tasks = reply.result().and_then(|result| result.get("tasks")?.as_array());
+    let shown = tasks.is_some_and(|tasks| tasks.iter().any(|task| task["taskId"] == id));
+    if shown {
+        let text = "a task that was begun with credentials is listed without";
+        let seen = breach("foreign", text, &ticket, &reply)
+            .expected(&["a refusal, or other tasks"])
+            .pointer("/result/tasks");
+        solo.judge.broke(BOUND, seen.clone().see(LIST));
+        solo.judge.broke(LIST, seen);
+    } else if reply.is_refusal() || reply.result().is_some() {
+        solo.judge.held(LIST);
+    }
+}
