@@ -9,6 +9,7 @@ mod context;
 mod faults;
 mod features;
 mod legacy;
+mod memory;
 mod message;
 mod modern;
 mod pace;

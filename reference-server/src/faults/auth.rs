@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, StatusCode, Uri};
 use serde_json::{Value, json};
@@ -17,6 +15,7 @@ use crate::faults::fault::{
 };
 use crate::faults::hook::Hook::{HttpReply, HttpRequest, Neglect};
 use crate::faults::hook::{HttpAsked, Memory};
+use crate::memory::Answered;
 use crate::transport::HttpReply as Reply;
 use crate::transport::http_reply::{ReplyBody, empty};
 
@@ -48,7 +47,7 @@ fn unnamed(reply: &mut Reply) {
 /// Changes a JSON document.
 pub(super) fn document(reply: &mut Reply, change: impl FnOnce(&mut Value)) {
     let ReplyBody::Whole(body) = reply.body_mut() else { return };
-    let text = ReplyBody::whole_text(std::mem::take(body));
+    let Answered { text, held } = std::mem::take(body).into_answered();
     let changed = match serde_json::from_str(&text) {
         Ok(mut value) => {
             change(&mut value);
@@ -56,7 +55,7 @@ pub(super) fn document(reply: &mut Reply, change: impl FnOnce(&mut Value)) {
         }
         Err(_) => text,
     };
-    *reply.body_mut() = ReplyBody::Whole(Full::new(Bytes::from(changed)));
+    *reply.body_mut() = ReplyBody::Whole(Answered { text: changed, held }.into());
 }
 
 /// Changes the metadata of the resource.

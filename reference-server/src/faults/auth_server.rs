@@ -6,7 +6,7 @@ use hyper::header::{HeaderValue, LOCATION};
 use crate::faults::auth::{document, moved};
 use crate::faults::fault::{Fault, HTTP, V2025_03, fault};
 use crate::faults::hook::Hook::{HttpReply, HttpRequest};
-use crate::transport::http_reply::{empty, json};
+use crate::transport::http_reply::{empty, short_json};
 
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 
@@ -97,7 +97,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "A client is registered with any redirect URI.",
         &[HttpReply(|asked, reply| {
             if asked.path == "/register" && reply.status() == StatusCode::BAD_REQUEST {
-                *reply = json(201, "{\"client_id\":\"anybody\"}".to_owned());
+                *reply = short_json(201, "{\"client_id\":\"anybody\"}".to_owned());
             }
         })],
     )

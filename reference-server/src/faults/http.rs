@@ -14,8 +14,9 @@ use crate::faults::hook::Hook::{
 };
 use crate::faults::hook::Input::{Changed, Drop, Pass};
 use crate::faults::hook::Instead;
+use crate::memory::Answered;
 use crate::message::INTERNAL_ERROR;
-use crate::transport::http_reply::{Reply, ReplyBody, empty, json as json_reply};
+use crate::transport::http_reply::{Reply, ReplyBody, empty, short_json};
 
 pub(super) const FAULTS: &[Fault] = &[
     fault(
@@ -67,7 +68,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The 202 for a notification has a body.",
         &[HttpReply(|_, reply| {
             if reply.status() == StatusCode::ACCEPTED {
-                *reply.body_mut() = ReplyBody::Whole("accepted".into());
+                *reply.body_mut() = ReplyBody::Whole(Answered::short("accepted".to_owned()).into());
             }
         })],
     )
@@ -241,7 +242,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "A notification gets the status 200 and a response without an id (https://github.com/pgEdge/pgedge-postgres-mcp/issues/142).",
         &[HttpReply(|_, reply| {
             if reply.status() == StatusCode::ACCEPTED {
-                *reply = json_reply(200, r#"{"jsonrpc":"2.0","result":{}}"#.to_owned());
+                *reply = short_json(200, r#"{"jsonrpc":"2.0","result":{}}"#.to_owned());
             }
         })],
     )
@@ -425,7 +426,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The stream of a GET is closed at once, and nothing says when to come back.",
         &[HttpReply(|asked, reply| {
             if asked.method == Method::GET && reply.status() == StatusCode::OK && !asked.headers.contains_key("last-event-id") {
-                *reply.body_mut() = ReplyBody::Whole("id: 0-0\ndata:\n\n".into());
+                *reply.body_mut() = ReplyBody::Whole(Answered::short("id: 0-0\ndata:\n\n".to_owned()).into());
             }
         })],
     )
@@ -480,7 +481,7 @@ pub(super) const FAULTS: &[Fault] = &[
 /// The text of a response that is known as a whole.
 fn whole(reply: &Reply) -> String {
     match reply.body() {
-        ReplyBody::Whole(body) => ReplyBody::whole_text(body.clone()),
+        ReplyBody::Whole(body) => body.text(),
         _ => String::new(),
     }
 }

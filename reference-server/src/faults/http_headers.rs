@@ -11,7 +11,7 @@ use crate::faults::hook::Hook::{Answer, Definition, Forgive, HttpRequest, Interc
 use crate::faults::hook::Instead;
 use crate::message::{HEADER_MISMATCH, Object};
 use crate::revision::Revision;
-use crate::transport::http_reply::{empty, json as json_reply};
+use crate::transport::http_reply::{empty, short_json};
 
 pub(super) const FAULTS: &[Fault] = &[
     fault(
@@ -154,7 +154,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "GET is refused for the version that was agreed on.",
         &[HttpRequest(|_, request| {
             let named = request.headers().contains_key("mcp-protocol-version") && request.method() == Method::GET;
-            named.then(|| json_reply(400, r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"Unsupported MCP-Protocol-Version"}}"#.to_owned()))
+            named.then(|| short_json(400, r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"Unsupported MCP-Protocol-Version"}}"#.to_owned()))
         })],
     )
     .within(V2025_11)
@@ -192,7 +192,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Mcp-Name in base64 form is refused.",
         &[HttpRequest(|_, request| {
             value(request, "mcp-name").is_some_and(|name| name.starts_with("=?base64?")).then(|| {
-                json_reply(400, r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32020,"message":"Header mismatch: Mcp-Name"}}"#.to_owned())
+                short_json(400, r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32020,"message":"Header mismatch: Mcp-Name"}}"#.to_owned())
             })
         })],
     )

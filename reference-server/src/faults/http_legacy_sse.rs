@@ -6,7 +6,7 @@ use crate::faults::Duty;
 use crate::faults::fault::{Fault, SSE, V2024_11, fault};
 use crate::faults::hook::Hook::{Event, HttpReply, Input, Neglect};
 use crate::faults::hook::Input::Pass;
-use crate::transport::http_reply::json as json_reply;
+use crate::transport::http_reply::short_json;
 
 pub(super) const FAULTS: &[Fault] = &[
     fault(
@@ -59,7 +59,7 @@ pub(super) const FAULTS: &[Fault] = &[
             HttpReply(|asked, reply| {
                 let id = asked.memory.kept().filter(|id| asked.path == "/messages" && !id.is_null());
                 if let Some(id) = id {
-                    *reply = json_reply(200, json!({"jsonrpc": "2.0", "id": id, "result": {}}).to_string());
+                    *reply = short_json(200, json!({"jsonrpc": "2.0", "id": id, "result": {}}).to_string());
                 }
             }),
         ],

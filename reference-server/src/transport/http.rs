@@ -25,6 +25,7 @@ use crate::auth;
 use crate::auth::{Grant, Principal};
 use crate::faults::{Arrived, Duty};
 use crate::legacy::{Session, answer};
+use crate::memory::Answered;
 use crate::message::{self, INVALID_REQUEST, Message, Object, Payload, RpcError};
 use crate::message::{METHOD_NOT_FOUND, PARSE_ERROR};
 use crate::modern;
@@ -34,8 +35,8 @@ use crate::server::Server;
 use crate::transport::http_chaos::disturbed;
 use crate::transport::http_connections::{Connections, Place};
 use crate::transport::http_legacy_sse::{self, SseClients, accepts_events, prefers_events};
-use crate::transport::http_reply::{Reply, ReplyBody, empty, error, json, not_allowed};
-use crate::transport::http_session::{HttpSession, Sessions};
+use crate::transport::http_reply::{Reply, ReplyBody, empty, error, json, not_allowed, short_json};
+use crate::transport::http_session::{HttpSession, Sessions, Taken};
 use crate::transport::queue::queue;
 use crate::transport::{connection::poll_once, http_modern};
 
@@ -170,7 +171,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply
     };
     faults.http_reply(&asked, &mut reply);
     Ok(reply.map(|body| match body {
-        ReplyBody::Fed(body) => ReplyBody::Faulty(body, shared.server.clone()),
+        ReplyBody::Fed(body) => ReplyBody::Faulty(body.whole(), shared.server.clone()),
         other => other,
     }))
 }
@@ -193,7 +194,7 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
     let legacy = server.serves_legacy();
     match (parts.uri.path(), &parts.method) {
         ("/mcp", &Method::POST) => match read_body(shared, &parts.headers, body).await {
-            Ok(body) => post(shared, &parts.headers, &grant, &body).await,
+            Ok(body) => post(shared, &parts.headers, &grant, body).await,
             Err(refusal) => refusal,
         },
         ("/mcp", &Method::GET) if legacy => match find_session(shared, &parts.headers, &grant.principal) {
@@ -221,7 +222,7 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
         }
         ("/sse", _) if has_sse => not_allowed("GET"),
         ("/messages", &Method::POST) if has_sse => match read_body(shared, &parts.headers, body).await {
-            Ok(body) => messages(shared, &parts, &grant, &body).await,
+            Ok(body) => messages(shared, &parts, &grant, body).await,
             Err(refusal) => refusal,
         },
         ("/messages", _) if has_sse => not_allowed("POST"),
@@ -259,9 +260,9 @@ fn permit(_: &Server, _: &Grant, _: &Payload<'_>) -> Result<(), Reply> {
 }
 
 /// A message of HTTP+SSE.
-async fn messages(shared: &Shared, parts: &Parts, grant: &Grant, body: &[u8]) -> Reply {
+async fn messages(shared: &Shared, parts: &Parts, grant: &Grant, body: Bytes) -> Reply {
     if shared.server.is_protected()
-        && let Ok(payload) = message::read(body)
+        && let Ok(payload) = message::read(&body)
         && let Err(refusal) = permit(&shared.server, grant, &payload)
     {
         return refusal;
@@ -409,50 +410,84 @@ fn is_modern(server: &Server, headers: &HeaderMap, params: &Object) -> bool {
     }
 }
 
-async fn post(shared: &Shared, headers: &HeaderMap, grant: &Grant, body: &[u8]) -> Reply {
+/// Where a message goes once it is read.
+enum Destination {
+    /// Nowhere: this is the reply.
+    Reply(Reply),
+    /// Nowhere, and this is said about it.
+    Refused(String),
+    /// A fault: there is no reply.
+    Hangs,
+    Modern(message::Request),
+    Handshake(message::Request),
+    Session(Arc<HttpSession>, Taken),
+}
+
+async fn post(shared: &Shared, headers: &HeaderMap, grant: &Grant, body: Bytes) -> Reply {
+    let server = &shared.server;
+    let destination = destination(shared, headers, grant, &body);
+    // What it says is kept elsewhere now, as far as it is needed.
+    drop(body);
+    match destination {
+        Destination::Reply(reply) => reply,
+        Destination::Refused(refusal) => {
+            pause(server, &refusal).await;
+            short_json(400, refusal)
+        }
+        Destination::Hangs => std::future::pending().await,
+        Destination::Modern(request) => {
+            let (principal, closing) = (grant.principal.clone(), shared.closing.subscribe());
+            http_modern::post(server, headers, request, principal, closing).await
+        }
+        Destination::Handshake(request) => initialize(shared, grant.principal.clone(), request).await,
+        Destination::Session(session, taken) => session.answer(taken, prefers_events(headers)).await,
+    }
+}
+
+fn destination(shared: &Shared, headers: &HeaderMap, grant: &Grant, body: &[u8]) -> Destination {
     let server = &shared.server;
     let none = Object::new();
     let body = match server.arrived(body) {
         Arrived::Text(body) => body,
-        Arrived::Dropped => return empty(StatusCode::ACCEPTED),
-        Arrived::Hangs => std::future::pending().await,
+        Arrived::Dropped => return Destination::Reply(empty(StatusCode::ACCEPTED)),
+        Arrived::Hangs => return Destination::Hangs,
     };
     let payload = match message::read(&body) {
         Ok(payload) => payload,
         Err(unreadable) => {
             let session = find_session(shared, headers, &grant.principal).ok();
             let revision = session.map_or(server.newest(), |session| session.core.error_revision());
-            let refusal = unreadable.response(revision);
-            pause(server, &refusal).await;
-            return json(400, refusal);
+            return Destination::Refused(unreadable.response(revision));
         }
     };
     if let Err(refusal) = permit(server, grant, &payload) {
-        return refusal;
+        return Destination::Reply(refusal);
     }
     let payload = match payload {
         Payload::Single(Message::Request(request)) if is_modern(server, headers, &request.params) => {
-            let (principal, closing) = (grant.principal.clone(), shared.closing.subscribe());
-            return http_modern::post(server, headers, request, principal, closing).await;
+            return Destination::Modern(request);
         }
         Payload::Single(Message::Notification(note)) if is_modern(server, headers, &note.params) => {
-            return http_modern::notified(server, headers, &note);
+            return Destination::Reply(http_modern::notified(server, headers, &note));
         }
         Payload::Single(Message::Response(_)) if is_modern(server, headers, &none) => {
-            return http_modern::refused("a server of this revision asks nothing");
+            return Destination::Reply(http_modern::refused("a server of this revision asks nothing"));
         }
         Payload::Batch(_) if is_modern(server, headers, &none) => {
-            return http_modern::refused("this revision has no batches");
+            return Destination::Reply(http_modern::refused("this revision has no batches"));
         }
         Payload::Single(Message::Request(request))
             if request.method == "initialize" && !headers.contains_key(SESSION_ID) =>
         {
-            return initialize(shared, grant.principal.clone(), request).await;
+            return Destination::Handshake(request);
         }
         other => other,
     };
     match find_session(shared, headers, &grant.principal) {
-        Ok(session) => session.post(payload, prefers_events(headers)).await,
+        Ok(session) => {
+            let taken = session.take_in(payload);
+            Destination::Session(session, taken)
+        }
         Err(refusal) => {
             let (id, code) = match &payload {
                 Payload::Single(Message::Request(request)) => {
@@ -461,7 +496,8 @@ async fn post(shared: &Shared, headers: &HeaderMap, grant: &Grant, body: &[u8]) 
                 }
                 _ => (None, INVALID_REQUEST),
             };
-            error(refusal.status, id, &RpcError::new(code, refusal.message), server.newest())
+            let failure = RpcError::new(code, refusal.message);
+            Destination::Reply(error(refusal.status, id, &failure, server.newest()))
         }
     }
 }
@@ -470,13 +506,14 @@ async fn post(shared: &Shared, headers: &HeaderMap, grant: &Grant, body: &[u8]) 
 async fn initialize(shared: &Shared, principal: Principal, request: message::Request) -> Reply {
     let core = Session::new(shared.server.clone(), principal);
     // The handshake takes no time and says nothing before its answer.
-    let (sender, _receiver) = queue();
+    let (sender, _receiver) = queue(&shared.server);
     let sink = crate::context::Sink::Queue(sender);
     let mut handshake = Box::pin(answer(Arc::clone(&core), request, sink));
     let text = match poll_once(&mut handshake).await {
-        Poll::Ready(text) => text.unwrap_or_default(),
-        Poll::Pending => handshake.await.unwrap_or_default(),
+        Poll::Ready(answer) => answer,
+        Poll::Pending => handshake.await,
     };
+    let text = text.unwrap_or_else(|| Answered::short(String::new()));
     if core.revision().is_none() {
         return json(400, text);
     }
