@@ -80,7 +80,7 @@ pub(super) static CASES: &[Case] = &[
     case("tool-in-any-case", LEGACY, "tools", &["tools.definition.name-case-sensitive"]),
     case("wants-arguments", LEGACY, "tools", &["tools.call.arguments-optional"]),
     case("lone-sum", LEGACY, "tools", &["tools.structured.present"]),
-    case("sum-as-text", MODERN, "tools", &["tools.structured.conforms"]),
+    case("sum-as-text", MODERN, "tools", &["tools.structured.conforms", "tools.structured.text-copy"]),
     case("shuffled-tools", MODERN, "tools", &["tools.list.deterministic-order"]),
     case("tools-by-process", MODERN, "tools", &["tools.list.same-on-every-connection"]),
     case("described-by-process", MODERN, "discover", &["discover.connection-independent"]),

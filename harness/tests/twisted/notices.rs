@@ -22,7 +22,7 @@ pub(super) static CASES: &[Case] = &[
         "no-set-level",
         LEGACY,
         "logging",
-        &[("logging.level.invalid-refused", "warn"), ("logging.set-level.served", "warn")],
+        &[("logging.set-level.served", "warn")],
     ),
     case("some-levels", LEGACY, "logging", &[("logging.level.all-accepted", "warn")]),
     case("some-levels", MODERN, "logging", &[("logging.level.all-accepted", "warn")]),
