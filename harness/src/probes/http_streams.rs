@@ -3,7 +3,7 @@
 use super::Solo;
 use super::call::{Call, PATIENCE, tool_calls};
 use super::probe::{Stage, probes};
-use crate::client::{Conversation, Outgoing, Reply, Ticket};
+use crate::client::{Conversation, Opened, Outgoing, Reply, Ticket};
 use crate::monitors::Breach;
 use crate::protocol::{Id, Kind};
 use crate::wire::{Channel, Event, Taint};
@@ -75,8 +75,17 @@ async fn interrupted_stream_is_taken_up_again(solo: &mut Solo<'_>) {
         "http.resume.event-id-names-stream",
         "http.disconnect.not-cancellation",
     ];
-    let Some(mut opened) = solo.begin(solo.revision, &ROWS).await else { return };
     let known = solo.known().await;
+    // The second one is for the end; whoever opened it then would wait for those who do the same.
+    let Ok((mut opened, mut another)) = solo.opener.open_two(solo.name, Some(solo.revision)).await else {
+        return undecided(solo, &ROWS);
+    };
+    solo.judge.about(opened.talk.recorder());
+    if opened.talk.begin(solo.revision).await.is_err() {
+        undecided(solo, &ROWS);
+        solo.close(another).await;
+        return solo.close(opened).await;
+    }
     let talk = &mut opened.talk;
     let mut streamed = false;
     let mut done = false;
@@ -104,7 +113,7 @@ async fn interrupted_stream_is_taken_up_again(solo: &mut Solo<'_>) {
         let last = seen.last().cloned().unwrap_or(first);
         let broken_off = BrokenOff { ticket, token, other: (other, other_token), seen, last };
         resume(solo.judge, talk, &broken_off).await;
-        resume_from_another_session(solo, &broken_off).await;
+        resume_from_another_session(solo, &mut another, &broken_off).await;
         done = true;
         break;
     }
@@ -119,8 +128,15 @@ async fn interrupted_stream_is_taken_up_again(solo: &mut Solo<'_>) {
             }
         }
     }
+    solo.close(another).await;
     time_to_end(&mut opened.talk).await;
     solo.close(opened).await;
+}
+
+fn undecided(solo: &mut Solo<'_>, rows: &[&'static str]) {
+    for id in rows {
+        solo.judge.undecided(id, "no-conversation", "no further conversation could be opened");
+    }
 }
 
 /// A stream that was broken off.
@@ -203,10 +219,10 @@ fn heard_on(talk: &mut Conversation, ticket: &Ticket) -> bool {
 }
 
 /// The event ids of one session are no use in another: what came of a call is for who has made it.
-async fn resume_from_another_session(solo: &mut Solo<'_>, broken: &BrokenOff) {
-    let Some(mut other) = solo.begin(solo.revision, &[]).await else { return };
+async fn resume_from_another_session(solo: &mut Solo<'_>, other: &mut Opened, broken: &BrokenOff) {
+    solo.judge.about(other.talk.recorder());
     let talk = &mut other.talk;
-    if talk.session_id().is_some() {
+    if talk.begin(solo.revision).await.is_ok() && talk.session_id().is_some() {
         let outgoing = Outgoing::bytes("").deliberate(solo.name, Taint::Message);
         let again = talk.get_stream(Some(&broken.last), &outgoing);
         if talk.head(&again).await.is_ok_and(|head| head.is_event_stream()) {
@@ -228,7 +244,6 @@ async fn resume_from_another_session(solo: &mut Solo<'_>, broken: &BrokenOff) {
         }
         talk.abort(&again).await;
     }
-    solo.close(other).await;
 }
 
 /// Whether a stream that was taken up again ends without the response, and does so once more some time later: a server

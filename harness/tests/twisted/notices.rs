@@ -18,12 +18,7 @@ const AREAS: &str = "progress,cancellation,logging,subscriptions";
 pub(super) static CASES: &[Case] = &[
     case("none", LEGACY, AREAS, &[]),
     case("none", MODERN, AREAS, &[]),
-    case(
-        "no-set-level",
-        LEGACY,
-        "logging",
-        &[("logging.set-level.served", "warn")],
-    ),
+    case("no-set-level", LEGACY, "logging", &[("logging.set-level.served", "warn")]),
     case("some-levels", LEGACY, "logging", &[("logging.level.all-accepted", "warn")]),
     case("some-levels", MODERN, "logging", &[("logging.level.all-accepted", "warn")]),
     case("any-level", LEGACY, "logging", &[("logging.level.invalid-refused", "warn")]),
