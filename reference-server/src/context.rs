@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::faults::Duty;
 use crate::features::tasks::{Outlet, Owner, Task, legacy};
 use crate::features::{Level, ProgressGate};
 use crate::legacy::Session;
+use crate::memory::Held;
 use crate::message::{Id, Object, Reply, Request, RpcError, notification};
 use crate::modern::RequestMeta;
 use crate::revision::Revision;
@@ -58,9 +58,7 @@ impl Sink {
     /// Sends without waiting; where there is no room, the message is lost.
     pub(crate) fn send_now(&self, message: String) {
         match self {
-            Self::Queue(queue) => {
-                let _ = queue.try_send(message);
-            }
+            Self::Queue(queue) => queue.send_now(message),
             Self::Stream(log) => log.append_now(message),
             Self::Task(outlet) => {
                 if let Some(sink) = outlet.current() {
@@ -90,7 +88,7 @@ pub(crate) struct RequestContext {
     pub task: Option<Arc<Task>>,
     progress: ProgressGate,
     /// What the request takes of the memory for all requests.
-    held: Arc<OwnedSemaphorePermit>,
+    _held: Held,
 }
 
 impl RequestContext {
@@ -100,23 +98,14 @@ impl RequestContext {
         request: Request,
         caller: Caller,
         sink: Sink,
-        held: OwnedSemaphorePermit,
+        held: Held,
     ) -> Self {
-        Self::with(server, revision, request, caller, sink, Arc::new(held))
+        let progress = ProgressGate::default();
+        Self { server, revision, request, caller, sink, task: None, progress, _held: held }
     }
 
-    fn with(
-        server: Server,
-        revision: Revision,
-        request: Request,
-        caller: Caller,
-        sink: Sink,
-        held: Arc<OwnedSemaphorePermit>,
-    ) -> Self {
-        Self { server, revision, request, caller, sink, task: None, progress: ProgressGate::default(), held }
-    }
-
-    /// The context of the work that goes on when the request has been answered with a task.
+    /// The context of the work that goes on when the request has been answered with a task. It holds nothing large, so
+    /// the number of tasks is bound enough.
     pub(crate) fn in_task(&self, task: Arc<Task>) -> Self {
         /// A longer token is not kept for the life of a task.
         const LONGEST_TOKEN: usize = 1024;
@@ -131,12 +120,12 @@ impl RequestContext {
         let caller = match &self.caller {
             Caller::Session(session) => Caller::Session(Arc::clone(session)),
             Caller::Stateless(meta) => {
-                Caller::Stateless(RequestMeta { log_level: meta.log_level, client: meta.client.known() })
+                Caller::Stateless(RequestMeta { log_level: meta.log_level, client: meta.client })
             }
         };
         let sink = Sink::Task(Arc::clone(&task.outlet));
-        let held = Arc::clone(&self.held);
-        let context = Self::with(self.server.clone(), self.revision, request, caller, sink, held);
+        let context =
+            Self::new(self.server.clone(), self.revision, request, caller, sink, Held::default());
         Self { task: Some(task), ..context }
     }
 

@@ -8,6 +8,7 @@ mod context;
 mod faults;
 mod features;
 mod legacy;
+mod memory;
 mod message;
 mod modern;
 mod pace;

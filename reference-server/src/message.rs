@@ -87,6 +87,9 @@ pub(crate) fn shorten(text: &str) -> String {
     short
 }
 
+/// The longest id or progress token in bytes, as JSON.
+const LONGEST_ID: usize = 64 << 10;
+
 /// A request id, kept as the client wrote it so that it can be echoed verbatim.
 #[derive(Clone, Debug)]
 pub(crate) struct Id {
@@ -102,9 +105,13 @@ pub(crate) enum IdKey {
 }
 
 impl Id {
-    /// Reads a string or an integer; `None` for anything else, fractions and lone surrogates included.
+    /// Reads a string or an integer; `None` for anything else, fractions and lone surrogates included, and for what is
+    /// too long to be kept and repeated.
     pub(crate) fn read(raw: &RawValue) -> Option<Self> {
         let text = raw.get();
+        if text.len() > LONGEST_ID {
+            return None;
+        }
         let key = match text.as_bytes().first()? {
             b'"' => IdKey::Text(serde_json::from_str::<String>(text).ok()?.into_boxed_str()),
             b'-' | b'0'..=b'9' => IdKey::Number(integer(text)?.into_boxed_str()),
@@ -147,7 +154,7 @@ pub(crate) struct Request {
     pub id: Id,
     pub method: String,
     pub params: Object,
-    /// Bytes of memory that the parameters take, estimated from above.
+    /// Bytes of memory that the request takes, estimated from above.
     pub footprint: usize,
     /// `params._meta.progressToken` when it is a string or an integer, verbatim.
     pub progress_token: Option<Box<RawValue>>,
@@ -233,9 +240,13 @@ pub(crate) fn read_one(raw: &RawValue) -> Result<Message, Unreadable> {
         return Err(Unreadable::invalid(None, "Invalid request: a member occurs twice"));
     }
     let id = envelope.id.and_then(Id::read);
+    let footprint = footprint(raw.get()) + id.as_ref().map_or(0, |id| 2 * id.raw.get().len());
     let refuse = |message: &str| Err(Unreadable::invalid(id.clone(), message));
     if envelope.jsonrpc.map(RawValue::get) != Some("\"2.0\"") {
         return refuse("Invalid request: jsonrpc must be \"2.0\"");
+    }
+    if footprint > LARGEST_FOOTPRINT {
+        return refuse("Invalid request: the message holds too many values");
     }
     let Some(method) = envelope.method else {
         let outcome = match (envelope.result, envelope.error, &id) {
@@ -257,15 +268,11 @@ pub(crate) fn read_one(raw: &RawValue) -> Result<Message, Unreadable> {
         return refuse("Invalid request: method must be a string");
     };
     if envelope.id.is_some() && id.is_none() {
-        return refuse("Invalid request: id must be a string or an integer");
+        return refuse("Invalid request: id must be a string or an integer of at most 64 KiB");
     }
     let params_text = envelope.params.map(RawValue::get);
     if params_text.is_some_and(|text| !text.starts_with('{')) {
         return refuse("Invalid request: params must be an object");
-    }
-    let footprint = footprint(params_text.unwrap_or_default());
-    if footprint > LARGEST_FOOTPRINT {
-        return refuse("Invalid request: params hold too many values");
     }
     let params: Object = match params_text.map(serde_json::from_str).transpose() {
         Ok(params) => params.unwrap_or_default(),
@@ -280,14 +287,14 @@ pub(crate) fn read_one(raw: &RawValue) -> Result<Message, Unreadable> {
     })
 }
 
-/// The most memory in bytes that the parameters of one message may take.
+/// The most memory in bytes that one message may take.
 const LARGEST_FOOTPRINT: usize = 64 << 20;
 /// The memory in bytes that one value takes, besides its text.
 const VALUE: usize = 72;
 
 /// The memory that a JSON text takes when it is read, estimated from above: there are no more values than commas,
 /// brackets and braces, and a comma may also stand in a string.
-fn footprint(text: &str) -> usize {
+pub(crate) fn footprint(text: &str) -> usize {
     let separators = |text: &str| {
         let bytes = text.as_bytes();
         memchr::memchr3_iter(b',', b'[', b'{', bytes).count()
@@ -295,7 +302,8 @@ fn footprint(text: &str) -> usize {
     text.len() + VALUE * separators(text)
 }
 
-/// The progress token, verbatim: a parsed number would lose digits.
+/// The progress token, verbatim: a parsed number would lose digits. One that is too long is not kept; progress is never
+/// owed.
 fn progress_token(params: &str) -> Option<Box<RawValue>> {
     #[derive(serde::Deserialize)]
     struct Params<'a> {

@@ -6,16 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::sync::broadcast;
 
 use crate::chaos::Chaos;
 use crate::faults::{Arrived, Duty, FaultId, FaultsOnRequest, Force};
 use crate::features::tasks::{TaskStore, TaskView};
 use crate::features::{Icon, SKILLS, TASKS, ToolSet};
-use crate::message::{INTERNAL_ERROR, Object, Request, RpcError};
+use crate::memory::{Answered, Held, Memory, SMALL, refusal};
+use crate::message::{Id, Object, Request, RpcError, error_response};
 use crate::pace::{Delay, Pace, Stall};
 use crate::revision::Revision;
 use crate::seal::Seal;
+use crate::transport::Replay;
 
 /// How many changes a slow listener may fall behind before it misses some.
 const CHANGES_KEPT: usize = 256;
@@ -39,9 +41,12 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Largest HTTP body in bytes.
     pub max_body_bytes: usize,
-    /// Bytes of memory that the parameters of all requests in progress may take together, roughly; further requests
-    /// are refused until there is room.
+    /// Bytes of memory that all requests in progress and all that waits to be read may take together, roughly; further
+    /// requests are refused until there is room. The last quarter is for requests of up to 16 KiB.
     pub max_bytes_in_flight: usize,
+    /// Bytes of events that all HTTP sessions together may keep for clients that read late or come back; the oldest
+    /// streams lose theirs first.
+    pub max_replay_bytes: usize,
     /// Longest STDIO line in bytes.
     pub max_line_bytes: usize,
     /// HTTP sessions kept at once; the one idle for longest makes room.
@@ -84,6 +89,7 @@ impl Default for Config {
             allowed_origins: Vec::new(),
             max_body_bytes: 4 << 20,
             max_bytes_in_flight: 256 << 20,
+            max_replay_bytes: 64 << 20,
             max_line_bytes: 16 << 20,
             max_sessions: 10_000,
             session_idle_seconds: 30 * 60,
@@ -123,7 +129,8 @@ struct Inner {
     config: Config,
     faults: Option<Box<Force>>,
     pace: Option<Box<Pace>>,
-    memory: Arc<Semaphore>,
+    memory: Arc<Memory>,
+    replay: Arc<Replay>,
     tools: ToolSet,
     seal: Seal,
     tasks: Arc<TaskStore>,
@@ -141,15 +148,15 @@ impl Server {
         config.revisions.sort_unstable();
         config.revisions.dedup();
         let changes = broadcast::channel(CHANGES_KEPT).0;
-        let memory = (config.max_bytes_in_flight / 1024).min(Semaphore::MAX_PERMITS);
         Self {
             inner: Arc::new(Inner {
                 seal: config.secret.map_or_else(Seal::random, Seal::new),
                 tasks: TaskStore::new(config.max_tasks, config.max_tasks_per_client, changes.clone()),
                 faults: Force::new(&config.faults),
                 pace: Pace::new(&config),
+                memory: Memory::new(config.max_bytes_in_flight),
+                replay: Replay::new(config.max_replay_bytes),
                 config,
-                memory: Arc::new(Semaphore::new(memory)),
                 tools: ToolSet::new(),
                 changes,
                 sessions: AtomicU64::new(0),
@@ -185,12 +192,37 @@ impl Server {
         self.faults().is_none_or(|faults| !faults.neglects(duty))
     }
 
-    /// Takes what a request needs from the memory for all requests in progress, for as long as the permit lives.
-    pub(crate) fn hold(&self, request: &Request) -> Result<OwnedSemaphorePermit, RpcError> {
-        let kibibytes = u32::try_from(request.footprint / 1024 + 1).unwrap_or(u32::MAX);
-        Arc::clone(&self.inner.memory)
-            .try_acquire_many_owned(kibibytes)
-            .map_err(|_| RpcError::new(INTERNAL_ERROR, "Too much is being served already").with_status(503))
+    /// The memory held for clients.
+    pub(crate) fn memory(&self) -> &Arc<Memory> {
+        &self.inner.memory
+    }
+
+    /// The events kept by all sessions.
+    pub(crate) fn replay(&self) -> &Arc<Replay> {
+        &self.inner.replay
+    }
+
+    /// Bytes held for clients at present: of requests in progress and what waits to be read, and of events kept.
+    #[doc(hidden)]
+    pub fn bytes_held(&self) -> (usize, usize) {
+        (self.inner.memory.used(), self.inner.replay.bytes())
+    }
+
+    /// Takes what a request needs of the memory, for as long as the share lives.
+    pub(crate) fn hold(&self, request: &Request) -> Result<Held, RpcError> {
+        self.inner.memory.take_request(request.footprint)
+    }
+
+    /// An answer with the memory that it takes until it is written, or the refusal if there is too little; whether it
+    /// is the answer.
+    pub(crate) fn answered(&self, id: Option<&Id>, text: String, revision: Revision) -> (Answered, bool) {
+        if text.len() <= SMALL {
+            return (Answered::short(text), true);
+        }
+        match self.inner.memory.take(text.len()) {
+            Some(held) => (Answered { text, held }, true),
+            None => (Answered::short(error_response(id, &refusal(), revision)), false),
+        }
     }
 
     /// A text that has arrived, to be read.

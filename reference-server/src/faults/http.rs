@@ -9,6 +9,7 @@ use crate::faults::Duty;
 use crate::faults::fault::{Fault, HTTP, MODERN, SESSIONS, SINCE_2025_06, SINCE_2025_11, V2025_11, fault};
 use crate::faults::hook::Hook::{Event, HttpReply, HttpRequest, Input, Neglect, Notify, Response};
 use crate::faults::hook::Input::{Drop, Pass};
+use crate::memory::Answered;
 use crate::transport::http_reply::{ReplyBody, empty};
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -62,7 +63,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The 202 for a notification has a body.",
         &[HttpReply(|_, reply| {
             if reply.status() == StatusCode::ACCEPTED {
-                *reply.body_mut() = ReplyBody::Whole("accepted".into());
+                *reply.body_mut() = ReplyBody::Whole(Answered::short("accepted".to_owned()).into());
             }
         })],
     )

@@ -11,7 +11,7 @@ use crate::server::lock;
 
 /// The requests in progress in one session or on one connection.
 pub(crate) struct InFlight {
-    requests: Mutex<HashMap<IdKey, Arc<Notify>>>,
+    requests: Mutex<HashMap<Arc<IdKey>, Arc<Notify>>>,
     limit: usize,
 }
 
@@ -26,11 +26,17 @@ impl InFlight {
         if requests.len() >= self.limit {
             return Err(RpcError::new(INTERNAL_ERROR, "Too many requests in progress"));
         }
-        let Entry::Vacant(entry) = requests.entry(id.key().clone()) else {
-            return Err(RpcError::invalid_request("Invalid request: id belongs to a request in progress"));
+        let key = Arc::new(id.key().clone());
+        let Entry::Vacant(entry) = requests.entry(Arc::clone(&key)) else {
+            return Err(in_progress());
         };
         let cancelled = Arc::clone(entry.insert(Arc::default()));
-        Ok(Ticket { in_flight: Arc::clone(self), key: id.key().clone(), cancelled })
+        Ok(Ticket { in_flight: Arc::clone(self), key, cancelled })
+    }
+
+    /// Refuses the id of a request in progress, for what is answered at once and never enters.
+    pub(crate) fn refuse_double(&self, id: &Id) -> Result<(), RpcError> {
+        if lock(&self.requests).contains_key(id.key()) { Err(in_progress()) } else { Ok(()) }
     }
 
     /// Cancels the request with this id; an unknown id is ignored, as it may just have been answered.
@@ -52,10 +58,14 @@ impl InFlight {
     }
 }
 
+fn in_progress() -> RpcError {
+    RpcError::invalid_request("Invalid request: id belongs to a request in progress")
+}
+
 /// A request in progress; dropping it makes its id free again.
 pub(crate) struct Ticket {
     in_flight: Arc<InFlight>,
-    key: IdKey,
+    key: Arc<IdKey>,
     cancelled: Arc<Notify>,
 }
 

@@ -5,9 +5,23 @@ use serde_json::{Value, json};
 use crate::message::{MISSING_CLIENT_CAPABILITY, Object, RpcError};
 use crate::revision::Revision;
 
-/// The capabilities that a client declared, as it wrote them.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ClientCapabilities(Object);
+/// What a client declared of that on which something here depends. The rest, which may be of any size, is not kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ClientCapabilities {
+    /// One bit for each path of `PATHS` at which there is an object.
+    declared: u8,
+}
+
+/// Where the capabilities stand that matter here.
+const PATHS: [&[&str]; 7] = [
+    &["roots"],
+    &["sampling"],
+    &["sampling", "tools"],
+    &["elicitation"],
+    &["elicitation", "form"],
+    &["elicitation", "url"],
+    &["extensions", TASKS],
+];
 
 /// Something that a client has to be able to do before it may be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,41 +40,28 @@ pub(crate) enum Capability {
 pub(crate) const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 impl ClientCapabilities {
-    pub(crate) fn new(declared: Object) -> Self {
-        Self(declared)
-    }
-
-    fn declares(&self, path: &[&str]) -> bool {
-        let (first, rest) = path.split_first().map_or(("", path), |(first, rest)| (*first, rest));
-        let declared = self.0.get(first);
-        rest.iter().fold(declared, |value, name| value?.get(name)).is_some_and(Value::is_object)
-    }
-
-    /// The same without what nothing here depends on, which may be of any size.
-    pub(crate) fn known(&self) -> Self {
-        const PATHS: [&[&str]; 7] = [
-            &["roots"],
-            &["sampling"],
-            &["sampling", "tools"],
-            &["elicitation"],
-            &["elicitation", "form"],
-            &["elicitation", "url"],
-            &["extensions", TASKS],
-        ];
-        let mut known = Object::new();
-        for path in PATHS.into_iter().filter(|path| self.declares(path)) {
-            let mut place = &mut known;
+    /// What is known of this declaration.
+    pub(crate) fn read(declaration: &Object) -> Self {
+        let is_declared = |path: &[&str]| {
+            let mut value = None;
             for name in path {
-                let member = place.entry(*name).or_insert_with(|| Object::new().into());
-                let Value::Object(inner) = member else { break };
-                place = inner;
+                value = value.map_or_else(|| declaration.get(*name), |value: &Value| value.get(name));
+                if value.is_none() {
+                    return false;
+                }
             }
-        }
-        Self(known)
+            value.is_some_and(Value::is_object)
+        };
+        let bits = PATHS.iter().enumerate().map(|(bit, path)| u8::from(is_declared(path)) << bit);
+        Self { declared: bits.fold(0, |all, bit| all | bit) }
+    }
+
+    fn declares(self, path: &[&str]) -> bool {
+        PATHS.iter().position(|known| *known == path).is_some_and(|bit| self.declared & (1 << bit) != 0)
     }
 
     /// Whether the capability is declared; a capability that `revision` does not know cannot be.
-    pub(crate) fn has(&self, capability: Capability, revision: Revision) -> bool {
+    pub(crate) fn has(self, capability: Capability, revision: Revision) -> bool {
         if revision < capability.since() {
             return false;
         }
@@ -115,7 +116,7 @@ mod tests {
     use serde_json::json;
 
     fn has(declared: serde_json::Value, capability: Capability, revision: Revision) -> bool {
-        ClientCapabilities::new(declared.as_object().unwrap().clone()).has(capability, revision)
+        ClientCapabilities::read(declared.as_object().unwrap()).has(capability, revision)
     }
 
     #[test]
@@ -134,13 +135,14 @@ mod tests {
             "roots": {"listChanged": true}, "sampling": {"tools": {}}, "elicitation": {"url": {}, "form": {}},
             "extensions": {"io.modelcontextprotocol/tasks": {"x": 1}, "example.other/x": {}}, "experimental": {"y": {}},
         });
-        let all = ClientCapabilities::new(all.as_object().unwrap().clone());
         let known = json!({
             "roots": {}, "sampling": {"tools": {}}, "elicitation": {"form": {}, "url": {}},
             "extensions": {"io.modelcontextprotocol/tasks": {}},
         });
-        assert_eq!(serde_json::Value::Object(all.known().0), known);
-        assert_eq!(ClientCapabilities::default().known().0.len(), 0);
+        let read = |declared: &serde_json::Value| ClientCapabilities::read(declared.as_object().unwrap());
+        assert_eq!(read(&all), read(&known));
+        assert_eq!(read(&all).declared.count_ones(), 7);
+        assert_eq!(read(&json!({"tools": {}, "roots": 1, "experimental": {"sampling": {}}})), Default::default());
     }
 
     #[test]

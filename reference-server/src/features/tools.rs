@@ -11,7 +11,8 @@ use crate::features::tasks;
 use crate::features::tool::{Run, Tool, ToolOutcome, ToolResult};
 use crate::features::tool_set::THEMES;
 use crate::features::{ListKind, Stop, page};
-use crate::message::{Object, RpcError, string};
+use crate::memory::SMALL;
+use crate::message::{Object, RpcError, footprint, string, to_json};
 use crate::revision::Revision;
 use crate::schema::Schema;
 use crate::server::Server;
@@ -122,6 +123,9 @@ pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcErr
         Ok(arguments) => arguments.into_owned(),
         Err(stop) => return answer(Err(stop), revision),
     };
+    if context.request.footprint > SMALL && footprint(&to_json(&arguments)) > SMALL {
+        return Err(RpcError::invalid_params("Invalid params: the arguments of a task are too long"));
+    }
     let name = entry.tool.name;
     tasks::begin(context, terms, |context| async move {
         let entry = context.server.tools().find(name).ok_or_else(unknown)?;

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use crate::context::Sink;
 use crate::legacy::dispatch::{answer, notified};
 use crate::legacy::{Exchange, Session};
+use crate::memory::Answered;
 use crate::message::{Message, RpcError, Unreadable, error_response, read_one};
 
 /// The most elements of one batch.
@@ -20,14 +21,15 @@ pub(crate) fn take_in(session: &Arc<Session>, elements: &[&RawValue], sink: &Sin
         let error = RpcError::invalid_request(format!("Invalid request: a batch has 1 to {LIMIT} messages"));
         return Exchange::Refused(error_response(None, &error, revision));
     }
-    let mut answers: Vec<Option<String>> = Vec::new();
+    let mut answers: Vec<Option<Answered>> = Vec::new();
     let mut requests = Vec::new();
     for element in elements {
         match read_one(element) {
             Ok(Message::Request(request)) if request.method == "initialize" => {
                 let error =
                     RpcError::invalid_request("Invalid request: initialize must not be part of a batch");
-                answers.push(Some(error_response(Some(&request.id), &error, revision)));
+                let refused = error_response(Some(&request.id), &error, revision);
+                answers.push(Some(Answered::short(refused)));
             }
             Ok(Message::Request(request)) => {
                 requests.push((answers.len(), request));
@@ -35,7 +37,7 @@ pub(crate) fn take_in(session: &Arc<Session>, elements: &[&RawValue], sink: &Sin
             }
             Ok(Message::Notification(notification)) => notified(session, &notification),
             Ok(Message::Response(response)) => session.peer.answered(response),
-            Err(unreadable) => answers.push(Some(Unreadable::response(&unreadable, revision))),
+            Err(unreadable) => answers.push(Some(Answered::short(Unreadable::response(&unreadable, revision)))),
         }
     }
     if answers.is_empty() {
@@ -54,7 +56,10 @@ pub(crate) fn take_in(session: &Arc<Session>, elements: &[&RawValue], sink: &Sin
                 answers[position] = answer;
             }
         }
-        let answers: Vec<String> = answers.into_iter().flatten().collect();
-        (!answers.is_empty()).then(|| format!("[{}]", answers.join(",")))
+        let answers: Vec<Answered> = answers.into_iter().flatten().collect();
+        let texts: Vec<&str> = answers.iter().map(|answered| &*answered.text).collect();
+        let text = format!("[{}]", texts.join(","));
+        let held = session.server.memory().count(text.len());
+        (!answers.is_empty()).then_some(Answered { text, held })
     }))
 }

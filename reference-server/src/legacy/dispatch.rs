@@ -7,6 +7,7 @@ use crate::context::{Answer, Caller, RequestContext, Sink};
 use crate::faults::Duty;
 use crate::features::{self, tasks};
 use crate::legacy::{Session, batch, lifecycle};
+use crate::memory::Answered;
 use crate::message::{
     Message, Notification, Object, Payload, Reply, Request, RpcError, error_response, result_response,
 };
@@ -23,8 +24,8 @@ pub(crate) enum Exchange {
     Serving(Serving),
 }
 
-/// Work that ends with the text of the answer.
-pub(crate) type Serving = Pin<Box<dyn Future<Output = Option<String>> + Send>>;
+/// Work that ends with the answer.
+pub(crate) type Serving = Pin<Box<dyn Future<Output = Option<Answered>> + Send>>;
 
 /// Takes in one message or, where the revision has them, a batch.
 pub(crate) fn take_in(session: &Arc<Session>, payload: Payload<'_>, sink: Sink) -> Exchange {
@@ -54,27 +55,37 @@ pub(crate) fn take_in(session: &Arc<Session>, payload: Payload<'_>, sink: Sink) 
 }
 
 /// Serves one request.
-pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Sink) -> Option<String> {
+pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Sink) -> Option<Answered> {
     let before = session.error_revision();
     let id = request.id.clone();
     let faults = session.server.faults_on(before, &mut request);
     let may_wait = may_wait(&request.method);
-    let ticket = may_wait.then(|| session.in_flight.enter(&id)).transpose();
+    // What is held back is in progress too. The handshake cannot be cancelled.
+    let enters = may_wait || (session.server.pace().is_some() && request.method != "initialize");
+    let ticket = if enters {
+        session.in_flight.enter(&id).map(Some)
+    } else {
+        session.in_flight.refuse_double(&id).map(|()| None)
+    };
     let (ticket, refused) = ticket.map_or_else(|error| (None, Some(error)), |ticket| (ticket, None));
     let work = async {
         let answer = match (faults.instead().await, refused) {
             (Some(instead), _) => instead,
             (None, Some(error)) => Err(error),
             (None, None) if may_wait => waiting(&session, request, sink).await,
-            (None, None) => at_once(&session, &request).map(Reply::Object),
+            (None, None) => {
+                let request = request;
+                at_once(&session, &request).map(Reply::Object)
+            }
         };
         let text = faults.worded(match faults.altered(answer) {
             Ok(reply) => result_response(&id, &reply),
             Err(error) => error_response(Some(&id), &error, before),
         });
+        let (answered, _) = session.server.answered(Some(&id), text, before);
         // A request that is cancelled while its answer is held back stays without one.
-        pause(&session.server, &text).await;
-        text
+        pause(&session.server, &answered.text).await;
+        answered
     };
     match ticket {
         Some(ticket) => ticket.run(work).await,

@@ -22,7 +22,7 @@ pub(crate) fn initialize(session: &Session, params: &Object) -> Result<Object, R
     let revision = served
         .or_else(|| session.server.newest_legacy())
         .ok_or_else(|| RpcError::method_not_found("initialize"))?;
-    let negotiated = session.negotiate(revision, ClientCapabilities::new(capabilities.clone()));
+    let negotiated = session.negotiate(revision, ClientCapabilities::read(capabilities));
     if !negotiated && session.server.keeps(Duty::InitializeOnce) {
         return Err(RpcError::invalid_request("Invalid request: the session is already initialized"));
     }

@@ -7,6 +7,7 @@ use crate::context::{Answer, Caller, RequestContext, Sink};
 use crate::faults::FaultsOnRequest;
 use crate::features;
 use crate::features::tasks::extension;
+use crate::memory::Answered;
 use crate::message::{Notification, Object, Reply, Request, RpcError, error_response, result_response};
 use crate::modern::headers::{self, MirrorHeaders};
 use crate::modern::meta::{self, RequestMeta};
@@ -26,7 +27,7 @@ pub(crate) const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// How a request was answered: the HTTP status that fits and the response.
 pub(crate) struct ModernAnswer {
     pub http_status: u16,
-    pub text: String,
+    pub answered: Answered,
 }
 
 /// Checks everything that must hold before a handler runs; STDIO has no headers to check.
@@ -107,7 +108,9 @@ pub(crate) async fn answer(
         None => dispatch(&context, closing).await,
     };
     let response = response(&server, &context.request, answer);
-    pause(&server, &response.text).await;
+    drop(faults);
+    drop(context);
+    pause(&server, &response.answered.text).await;
     response
 }
 
@@ -118,7 +121,10 @@ pub(crate) fn response(server: &Server, request: &Request, answer: Answer) -> Mo
         Ok(reply) => (200, result_response(&request.id, &reply)),
         Err(error) => (error.http_status, error_response(Some(&request.id), &error, Revision::V2026_07_28)),
     };
-    ModernAnswer { http_status, text: faults.worded(text) }
+    match server.answered(Some(&request.id), faults.worded(text), Revision::V2026_07_28) {
+        (answered, true) => ModernAnswer { http_status, answered },
+        (refused, false) => ModernAnswer { http_status: 503, answered: refused },
+    }
 }
 
 async fn dispatch(context: &RequestContext, closing: watch::Receiver<bool>) -> Answer {

@@ -74,6 +74,6 @@ pub(crate) fn read(params: &Object) -> Result<RequestMeta, RpcError> {
             return Err(RpcError::invalid_params(format!("Invalid params: {name} is of the wrong type")));
         }
     }
-    let client = member(CLIENT_CAPABILITIES).and_then(Value::as_object).cloned().unwrap_or_default();
-    Ok(RequestMeta { log_level, client: ClientCapabilities::new(client) })
+    let client = member(CLIENT_CAPABILITIES).and_then(Value::as_object);
+    Ok(RequestMeta { log_level, client: client.map(ClientCapabilities::read).unwrap_or_default() })
 }

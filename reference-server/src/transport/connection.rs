@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use crate::context::Sink;
 use crate::faults::Arrived;
 use crate::legacy::{Exchange, Serving, Session, take_in};
+use crate::memory::Answered;
 use crate::message::{Message, Payload, Request, Unreadable, read};
 use crate::modern::{self, MirrorHeaders};
 use crate::pace::pause;
@@ -42,7 +43,7 @@ pub(crate) enum Step {
     /// There is nothing more to do or to say.
     Done,
     /// This is the answer.
-    Answer(String),
+    Answer(Answered),
     /// The answer takes its time.
     Waits(Serving),
     /// The same, and nothing is read before it is given.
@@ -56,7 +57,7 @@ impl Step {
     /// woken now.
     fn poll(mut work: Serving) -> Self {
         match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Some(text)) => Self::Answer(text),
+            Poll::Ready(Some(answer)) => Self::Answer(answer),
             Poll::Ready(None) => Self::Done,
             Poll::Pending => Self::Waits(work),
         }
@@ -105,7 +106,7 @@ impl Connection {
             }
             payload => match take_in(&self.session, payload, sink) {
                 Exchange::Accepted => Step::Done,
-                Exchange::Refused(error) => Step::Answer(error),
+                Exchange::Refused(error) => Step::Answer(Answered::short(error)),
                 Exchange::Serving(work) => Step::poll(work),
             },
         };
@@ -121,15 +122,8 @@ impl Connection {
         let server = self.session.server.clone();
         Step::poll(Box::pin(async move {
             pause(&server, &error).await;
-            Some(error)
+            Some(Answered::short(error))
         }))
-    }
-
-    /// Takes in the text of one message. Waits while the client does not read its answers.
-    pub(crate) async fn receive(&self, text: &[u8]) -> Result<(), Unreadable> {
-        let step = self.begin(text)?;
-        self.proceed(step).await;
-        Ok(())
     }
 
     /// Sends a message; a client that is gone will not miss it.
@@ -148,18 +142,21 @@ impl Connection {
 
     fn begin_stateless(&self, request: Request, sink: Sink) -> Step {
         let server = &self.session.server;
-        let refused = |request, error| Step::Answer(modern::response(server, request, Err(error)).text);
+        let refused = |request, error| Step::Answer(modern::response(server, request, Err(error)).answered);
         let admitted = match modern::admit::<NoHeaders>(server, None, &request) {
             Ok(admitted) => admitted,
             Err(error) => return refused(&request, error),
         };
-        let ticket = if modern::may_stream(&request.method) {
-            match self.session.in_flight.enter(&request.id) {
-                Ok(ticket) => Some(ticket),
-                Err(error) => return refused(&request, error),
-            }
+        let in_flight = &self.session.in_flight;
+        // What is held back is in progress too.
+        let ticket = if modern::may_stream(&request.method) || server.pace().is_some() {
+            in_flight.enter(&request.id).map(Some)
         } else {
-            None
+            in_flight.refuse_double(&request.id).map(|()| None)
+        };
+        let ticket = match ticket {
+            Ok(ticket) => ticket,
+            Err(error) => return refused(&request, error),
         };
         let answer = modern::answer(server.clone(), admitted, request, sink, self.closing.subscribe());
         Step::poll(Box::pin(async move {
@@ -167,7 +164,7 @@ impl Connection {
                 Some(ticket) => ticket.run(answer).await,
                 None => Some(answer.await),
             };
-            answer.map(|answer| answer.text)
+            answer.map(|answer| answer.answered)
         }))
     }
 
@@ -175,15 +172,15 @@ impl Connection {
     pub(crate) async fn proceed(&self, step: Step) {
         match step {
             Step::Done => {}
-            Step::Answer(text) => self.send(text).await,
+            Step::Answer(answer) => self.out.answer(answer).await,
             Step::Waits(work) => {
                 if let Ok(permit) = Arc::clone(&self.room).acquire_owned().await {
                     self.go_on(work, permit);
                 }
             }
             Step::First(work) => {
-                if let Some(text) = work.await {
-                    self.send(text).await;
+                if let Some(answer) = work.await {
+                    self.out.answer(answer).await;
                 }
             }
             Step::Hangs => std::future::pending().await,
@@ -194,7 +191,7 @@ impl Connection {
     pub(crate) fn proceed_at_once(&self, step: Step) -> Option<Step> {
         match step {
             Step::Done => None,
-            Step::Answer(text) => self.out.try_send(text).err().map(Step::Answer),
+            Step::Answer(answer) => self.out.try_answer(answer).err().map(Step::Answer),
             Step::Waits(work) => match Arc::clone(&self.room).try_acquire_owned() {
                 Ok(permit) => {
                     self.go_on(work, permit);
@@ -212,8 +209,8 @@ impl Connection {
         let mut tasks = lock(&self.tasks);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(async move {
-            if let Some(text) = work.await {
-                out.send(text).await;
+            if let Some(answer) = work.await {
+                out.answer(answer).await;
             }
             drop(permit);
         });

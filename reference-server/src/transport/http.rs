@@ -21,6 +21,7 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::faults::{Arrived, Duty, HttpAsked};
 use crate::legacy::{Session, answer};
+use crate::memory::Answered;
 use crate::message::{self, INVALID_REQUEST, Message, Object, Payload, RpcError};
 use crate::message::{METHOD_NOT_FOUND, PARSE_ERROR};
 use crate::modern;
@@ -31,7 +32,7 @@ use crate::transport::http_chaos::disturbed;
 use crate::transport::http_connections::{Connections, Place};
 use crate::transport::http_legacy_sse::{self, SseClients, accepts_events, prefers_events};
 use crate::transport::http_reply::{Reply, ReplyBody, empty, error, json, not_allowed};
-use crate::transport::http_session::{HttpSession, Sessions};
+use crate::transport::http_session::{HttpSession, Sessions, Taken};
 use crate::transport::queue::queue;
 use crate::transport::{connection::poll_once, http_modern};
 
@@ -161,7 +162,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply
     };
     faults.http_reply(&asked, &mut reply);
     Ok(reply.map(|body| match body {
-        ReplyBody::Fed(body) => ReplyBody::Faulty(body, shared.server.clone()),
+        ReplyBody::Fed(body) => ReplyBody::Faulty(body.whole(), shared.server.clone()),
         other => other,
     }))
 }
@@ -176,7 +177,7 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
     let legacy = server.serves_legacy();
     match (parts.uri.path(), &parts.method) {
         ("/mcp", &Method::POST) => match read_body(shared, &parts.headers, body).await {
-            Ok(body) => post(shared, &parts.headers, &body).await,
+            Ok(body) => post(shared, &parts.headers, body).await,
             Err(refusal) => refusal,
         },
         ("/mcp", &Method::GET) if legacy => match find_session(shared, &parts.headers) {
@@ -202,7 +203,7 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
         ("/sse", &Method::GET) if has_sse => http_legacy_sse::open(server, &shared.clients),
         ("/sse", _) if has_sse => not_allowed("GET"),
         ("/messages", &Method::POST) if has_sse => match read_body(shared, &parts.headers, body).await {
-            Ok(body) => http_legacy_sse::post(&shared.clients, parts.uri.query(), &body).await,
+            Ok(body) => http_legacy_sse::post(&shared.clients, parts.uri.query(), body).await,
             Err(refusal) => refusal,
         },
         ("/messages", _) if has_sse => not_allowed("POST"),
@@ -346,46 +347,80 @@ fn is_modern(server: &Server, headers: &HeaderMap, params: &Object) -> bool {
     }
 }
 
-async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
+/// Where a message goes once it is read.
+enum Destination {
+    /// Nowhere: this is the reply.
+    Reply(Reply),
+    /// Nowhere, and this is said about it.
+    Refused(String),
+    /// A fault: there is no reply.
+    Hangs,
+    Modern(message::Request),
+    Handshake(message::Request),
+    Session(Arc<HttpSession>, Taken),
+}
+
+async fn post(shared: &Shared, headers: &HeaderMap, body: Bytes) -> Reply {
+    let server = &shared.server;
+    let destination = destination(shared, headers, &body);
+    // What it says is kept elsewhere now, as far as it is needed.
+    drop(body);
+    match destination {
+        Destination::Reply(reply) => reply,
+        Destination::Refused(refusal) => {
+            pause(server, &refusal).await;
+            json(400, Answered::short(refusal))
+        }
+        Destination::Hangs => std::future::pending().await,
+        Destination::Modern(request) => {
+            http_modern::post(server, headers, request, shared.closing.subscribe()).await
+        }
+        Destination::Handshake(request) => initialize(shared, request).await,
+        Destination::Session(session, taken) => session.answer(taken, prefers_events(headers)).await,
+    }
+}
+
+fn destination(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Destination {
     let server = &shared.server;
     let none = Object::new();
     let body = match server.arrived(body) {
         Arrived::Text(body) => body,
-        Arrived::Dropped => return empty(StatusCode::ACCEPTED),
-        Arrived::Hangs => std::future::pending().await,
+        Arrived::Dropped => return Destination::Reply(empty(StatusCode::ACCEPTED)),
+        Arrived::Hangs => return Destination::Hangs,
     };
     let payload = match message::read(&body) {
         Ok(payload) => payload,
         Err(unreadable) => {
             let session = find_session(shared, headers).ok();
             let revision = session.map_or(server.newest(), |session| session.core.error_revision());
-            let refusal = unreadable.response(revision);
-            pause(server, &refusal).await;
-            return json(400, refusal);
+            return Destination::Refused(unreadable.response(revision));
         }
     };
     let payload = match payload {
         Payload::Single(Message::Request(request)) if is_modern(server, headers, &request.params) => {
-            return http_modern::post(server, headers, request, shared.closing.subscribe()).await;
+            return Destination::Modern(request);
         }
         Payload::Single(Message::Notification(note)) if is_modern(server, headers, &note.params) => {
-            return http_modern::notified(server, headers, &note);
+            return Destination::Reply(http_modern::notified(server, headers, &note));
         }
         Payload::Single(Message::Response(_)) if is_modern(server, headers, &none) => {
-            return http_modern::refused("a server of this revision asks nothing");
+            return Destination::Reply(http_modern::refused("a server of this revision asks nothing"));
         }
         Payload::Batch(_) if is_modern(server, headers, &none) => {
-            return http_modern::refused("this revision has no batches");
+            return Destination::Reply(http_modern::refused("this revision has no batches"));
         }
         Payload::Single(Message::Request(request))
             if request.method == "initialize" && !headers.contains_key(SESSION_ID) =>
         {
-            return initialize(shared, request).await;
+            return Destination::Handshake(request);
         }
         other => other,
     };
     match find_session(shared, headers) {
-        Ok(session) => session.post(payload, prefers_events(headers)).await,
+        Ok(session) => {
+            let taken = session.take_in(payload);
+            Destination::Session(session, taken)
+        }
         Err(refusal) => {
             let (id, code) = match &payload {
                 Payload::Single(Message::Request(request)) => {
@@ -394,7 +429,8 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
                 }
                 _ => (None, INVALID_REQUEST),
             };
-            error(refusal.status, id, &RpcError::new(code, refusal.message), server.newest())
+            let failure = RpcError::new(code, refusal.message);
+            Destination::Reply(error(refusal.status, id, &failure, server.newest()))
         }
     }
 }
@@ -403,13 +439,14 @@ async fn post(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Reply {
 async fn initialize(shared: &Shared, request: message::Request) -> Reply {
     let core = Session::new(shared.server.clone(), false);
     // The handshake takes no time and says nothing before its answer.
-    let (sender, _receiver) = queue();
+    let (sender, _receiver) = queue(&shared.server);
     let sink = crate::context::Sink::Queue(sender);
     let mut handshake = Box::pin(answer(Arc::clone(&core), request, sink));
     let text = match poll_once(&mut handshake).await {
-        Poll::Ready(text) => text.unwrap_or_default(),
-        Poll::Pending => handshake.await.unwrap_or_default(),
+        Poll::Ready(answer) => answer,
+        Poll::Pending => handshake.await,
     };
+    let text = text.unwrap_or_else(|| Answered::short(String::new()));
     if core.revision().is_none() {
         return json(400, text);
     }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
 use crate::chaos::Chaos;
+use crate::memory::Held;
 use crate::transport::http_connections::Busy;
 use crate::transport::http_reply::{Reply, ReplyBody};
 
@@ -20,6 +21,7 @@ pub(crate) struct ChaoticBody {
     /// The length that is announced.
     length: Option<u64>,
     is_resting: bool,
+    held: Held,
     busy: Option<Busy>,
 }
 
@@ -32,17 +34,20 @@ pub(crate) fn disturbed(chaos: Chaos, reply: Reply) -> Reply {
             pieces: VecDeque::new(),
             length: None,
             is_resting: false,
+            held: Held::default(),
             busy: None,
         };
         match body {
             // Nothing can be done to what is not there.
             body if body.size_hint().exact() == Some(0) => return body,
             ReplyBody::Whole(body) => {
-                let text = ReplyBody::whole_text(body);
-                let bytes = Bytes::from(chaos.body(&text));
+                let answered = body.into_answered();
+                let bytes = Bytes::from(chaos.body(&answered.text));
+                chaotic.held = answered.held;
                 chaotic.length = (!chaos.hides_length(&bytes)).then_some(bytes.len() as u64);
                 chaotic.cut(&bytes);
             }
+            ReplyBody::Fed(body) => chaotic.source = Some(Box::new(ReplyBody::Fed(body.whole()))),
             body => chaotic.source = Some(Box::new(body)),
         }
         ReplyBody::Chaotic(chaotic)

@@ -8,14 +8,16 @@ use hyper::{HeaderMap, StatusCode};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::legacy::Session;
+use crate::memory::Answered;
 use crate::message::RpcError;
 use crate::revision::Revision;
 use crate::seal::random_id;
 use crate::server::{Server, lock};
 use crate::transport::connection::Connection;
+use crate::transport::http_body::FedBody;
 use crate::transport::http_reply::{Reply, empty, error, events, json};
 use crate::transport::queue::queue;
-use crate::transport::sse::{COMMENT, FedBody, KEEP_ALIVE, event};
+use crate::transport::sse::{COMMENT, KEEP_ALIVE, event};
 
 /// The clients that have a stream open.
 pub(crate) struct SseClients {
@@ -51,7 +53,7 @@ impl Drop for Registration {
 /// GET `/sse`: opens the stream and names the POST endpoint in its first event.
 pub(crate) fn open(server: &Server, clients: &Arc<SseClients>) -> Reply {
     let id = random_id();
-    let (sender, mut messages) = queue();
+    let (sender, mut messages) = queue(server);
     let connection = Arc::new(Connection::new(Session::new(server.clone(), false), sender, false));
     let session = Arc::clone(&connection.session);
     {
@@ -63,25 +65,26 @@ pub(crate) fn open(server: &Server, clients: &Arc<SseClients>) -> Reply {
     }
     let mut changes = server.changes();
     let registration = Registration { clients: Arc::clone(clients), id };
-    events(FedBody::new(|out| async move {
+    events(FedBody::new(server, |out| async move {
         let endpoint = format!("event: endpoint\ndata: /messages?sessionId={}\n\n", registration.id);
-        let _ = out.send(endpoint.into()).await;
+        out.send(endpoint.into()).await;
         loop {
-            let bytes: Option<Bytes> = tokio::select! {
+            let is_read = tokio::select! {
                 message = messages.recv() => match message {
-                    Some(message) => Some(event(None, &message)),
+                    Some(message) => out.send_held(event(None, &message.text), message.held).await,
                     None => return,
                 },
                 change = changes.recv() => match change {
-                    Ok(change) => session.notification_for(&change).map(|message| event(None, &message)),
-                    Err(RecvError::Lagged(_)) => None,
+                    Ok(change) => match session.notification_for(&change) {
+                        Some(message) => out.send(event(None, &message)).await,
+                        None => true,
+                    },
+                    Err(RecvError::Lagged(_)) => true,
                     Err(RecvError::Closed) => return,
                 },
-                () = tokio::time::sleep(KEEP_ALIVE) => Some(COMMENT),
+                () = tokio::time::sleep(KEEP_ALIVE) => out.send(COMMENT).await,
             };
-            if let Some(bytes) = bytes
-                && out.send(bytes).await.is_err()
-            {
+            if !is_read {
                 return;
             }
         }
@@ -89,7 +92,7 @@ pub(crate) fn open(server: &Server, clients: &Arc<SseClients>) -> Reply {
 }
 
 /// POST `/messages?sessionId=...`: takes in a message, whose answer goes out on the stream.
-pub(crate) async fn post(clients: &SseClients, query: Option<&str>, body: &[u8]) -> Reply {
+pub(crate) async fn post(clients: &SseClients, query: Option<&str>, body: Bytes) -> Reply {
     let mut pairs = query.unwrap_or_default().split('&');
     let refuse = |status, message: &str| {
         error(status, None, &RpcError::invalid_request(message), Revision::V2024_11_05)
@@ -100,9 +103,18 @@ pub(crate) async fn post(clients: &SseClients, query: Option<&str>, body: &[u8])
     let Some(connection) = lock(&clients.table).get(id).cloned() else {
         return refuse(404, "Invalid request: there is no such session");
     };
-    match connection.receive(body).await {
-        Ok(()) => empty(StatusCode::ACCEPTED),
-        Err(unreadable) => json(400, unreadable.response(connection.session.error_revision())),
+    let begun = connection.begin(&body);
+    drop(body);
+    match begun {
+        Ok(step) => {
+            // Waits while the client does not read its answers.
+            connection.proceed(step).await;
+            empty(StatusCode::ACCEPTED)
+        }
+        Err(unreadable) => {
+            let refusal = unreadable.response(connection.session.error_revision());
+            json(400, Answered::short(refusal))
+        }
     }
 }
 

@@ -2,17 +2,19 @@
 
 use hyper::HeaderMap;
 use hyper::StatusCode;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use crate::context::Sink;
+use crate::memory::Answered;
 use crate::message::{Notification, Request, RpcError};
 use crate::modern::{self, MirrorHeaders, ModernAnswer};
 use crate::pace::pause;
 use crate::revision::Revision;
 use crate::server::Server;
+use crate::transport::http_body::{FedBody, Feed};
 use crate::transport::http_reply::{Reply, empty, error, events, json};
 use crate::transport::queue::{Queue, queue};
-use crate::transport::sse::{COMMENT, FedBody, KEEP_ALIVE, event};
+use crate::transport::sse::{COMMENT, KEEP_ALIVE, event};
 
 impl MirrorHeaders for HeaderMap {
     fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
@@ -33,31 +35,29 @@ pub(crate) async fn post(
         Ok(admitted) => admitted,
         Err(error) => {
             let refusal = modern::response(server, &request, Err(error));
-            pause(server, &refusal.text).await;
+            pause(server, &refusal.answered.text).await;
             return plain(refusal);
         }
     };
-    let (sender, mut messages) = queue();
+    let (sender, mut messages) = queue(server);
     let mut work = Box::pin(modern::answer(server.clone(), admitted, request, Sink::Queue(sender), closing));
     let first = tokio::select! {
         biased;
         Some(message) = messages.recv() => message,
         answer = &mut work => match messages.try_recv() {
-            Some(message) => return events(FedBody::new(|out| finished(message, messages, answer, out))),
+            Some(message) => return events(FedBody::new(server, |out| finished(message, messages, answer, out))),
             None => return plain(answer),
         },
     };
-    events(FedBody::new(|out| async move {
-        let _ = out.send(event(None, &first)).await;
+    events(FedBody::new(server, |out| async move {
+        send(&out, first).await;
         let answer = loop {
             tokio::select! {
                 biased;
-                Some(message) = messages.recv() => {
-                    let _ = out.send(event(None, &message)).await;
-                }
+                Some(message) = messages.recv() => send(&out, message).await,
                 answer = &mut work => break answer,
                 () = tokio::time::sleep(KEEP_ALIVE) => {
-                    let _ = out.send(COMMENT).await;
+                    out.send(COMMENT).await;
                 }
             }
         };
@@ -66,20 +66,25 @@ pub(crate) async fn post(
 }
 
 /// A handler that ended before the stream was opened, but after it had spoken.
-async fn finished(first: String, messages: Queue, answer: ModernAnswer, out: mpsc::Sender<bytes::Bytes>) {
-    let _ = out.send(event(None, &first)).await;
+async fn finished(first: Answered, messages: Queue, answer: ModernAnswer, out: Feed) {
+    send(&out, first).await;
     drain(messages, answer, &out).await;
 }
 
-async fn drain(mut messages: Queue, answer: ModernAnswer, out: &mpsc::Sender<bytes::Bytes>) {
+async fn drain(mut messages: Queue, answer: ModernAnswer, out: &Feed) {
     while let Some(message) = messages.try_recv() {
-        let _ = out.send(event(None, &message)).await;
+        send(out, message).await;
     }
-    let _ = out.send(event(None, &answer.text)).await;
+    send(out, answer.answered).await;
+}
+
+/// Sends a message as an event; when the client is gone, nobody will miss it.
+async fn send(out: &Feed, message: Answered) {
+    out.send_held(event(None, &message.text), message.held).await;
 }
 
 fn plain(answer: ModernAnswer) -> Reply {
-    json(answer.http_status, answer.text)
+    json(answer.http_status, answer.answered)
 }
 
 /// Takes in a notification. None has an effect here: a request is cancelled by closing its response.

@@ -5,21 +5,21 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
+use crate::memory::Answered;
 use crate::message::{Id, RpcError, error_response};
 use crate::revision::Revision;
 use crate::server::Server;
+use crate::transport::http_body::{Chunk, FedBody};
 use crate::transport::http_chaos::ChaoticBody;
 use crate::transport::http_connections::Busy;
-use crate::transport::sse::FedBody;
 
 /// A body that is known at once or written bit by bit.
 pub(crate) enum ReplyBody {
-    Whole(Full<Bytes>),
+    Whole(Chunk),
     Fed(FedBody),
     /// Written bit by bit by a server with faults.
     Faulty(FedBody, Server),
@@ -35,17 +35,6 @@ impl ReplyBody {
             Self::Fed(body) | Self::Faulty(body, _) => body.keep_busy(busy),
             Self::Chaotic(body) => body.keep_busy(busy),
         }
-    }
-
-    /// The text of a body that is known.
-    pub(crate) fn whole_text(body: Full<Bytes>) -> String {
-        let mut bytes = Vec::new();
-        let mut body = std::pin::pin!(body);
-        let mut nobody = Context::from_waker(std::task::Waker::noop());
-        while let Poll::Ready(Some(Ok(frame))) = body.as_mut().poll_frame(&mut nobody) {
-            bytes.extend(frame.into_data().unwrap_or_default());
-        }
-        String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 
@@ -94,14 +83,14 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 
 /// A status without a body.
 pub(crate) fn empty(status: StatusCode) -> Reply {
-    let mut reply = Response::new(ReplyBody::Whole(Full::default()));
+    let mut reply = Response::new(ReplyBody::Whole(Chunk::default()));
     *reply.status_mut() = status;
     reply
 }
 
 /// A JSON body.
-pub(crate) fn json(status: u16, text: String) -> Reply {
-    let mut reply = Response::new(ReplyBody::Whole(Full::new(text.into())));
+pub(crate) fn json(status: u16, answered: Answered) -> Reply {
+    let mut reply = Response::new(ReplyBody::Whole(answered.into()));
     *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     reply.headers_mut().insert(CONTENT_TYPE, JSON);
     reply
@@ -109,7 +98,7 @@ pub(crate) fn json(status: u16, text: String) -> Reply {
 
 /// A JSON-RPC error.
 pub(crate) fn error(status: u16, id: Option<&Id>, error: &RpcError, revision: Revision) -> Reply {
-    json(status, error_response(id, error, revision))
+    json(status, Answered::short(error_response(id, error, revision)))
 }
 
 /// A stream of events that no proxy may hold back.

@@ -13,14 +13,16 @@ use tokio::sync::{Notify, broadcast};
 use crate::context::Sink;
 use crate::faults::Duty;
 use crate::legacy::{Exchange, Session, take_in};
+use crate::memory::Answered;
 use crate::message::{Payload, RpcError};
 use crate::pace::pause;
 use crate::revision::Revision;
 use crate::seal::random_id;
 use crate::server::{Change, Server, lock};
 use crate::transport::connection::poll_once;
+use crate::transport::http_body::FedBody;
 use crate::transport::http_reply::{Reply, empty, events, json};
-use crate::transport::sse::{EventLog, FedBody, Opening, Reader};
+use crate::transport::sse::{EventLog, Opening, Reader};
 
 /// Streams of a session that can be resumed.
 const STREAMS: usize = 16;
@@ -40,12 +42,34 @@ pub(crate) struct HttpSession {
     closing: Notify,
 }
 
+/// A message that a session has taken in, and the stream on which it may be answered.
+pub(crate) struct Taken {
+    exchange: Exchange,
+    reader: Reader,
+}
+
 #[derive(Default)]
 struct Streams {
     next: u64,
     resumable: VecDeque<Arc<EventLog>>,
     /// GET streams, newest last.
     general: Vec<Arc<EventLog>>,
+}
+
+impl Streams {
+    /// Lets the oldest streams that have ended go when all that have keep too much.
+    fn settle(&mut self) {
+        let held = |streams: &Self| -> usize {
+            streams.resumable.iter().filter(|log| log.has_ended()).map(|log| log.bytes()).sum()
+        };
+        while held(self) > REPLAY_BYTES
+            && let Some(oldest) = self.resumable.iter().position(|log| log.has_ended())
+        {
+            if let Some(log) = self.resumable.remove(oldest) {
+                log.make_final();
+            }
+        }
+    }
 }
 
 impl HttpSession {
@@ -65,10 +89,11 @@ impl HttpSession {
         self.core.error_revision()
     }
 
-    fn new_log(&self) -> Arc<EventLog> {
+    /// A new stream, with its reader.
+    fn open_stream(&self) -> Reader {
         let mut streams = lock(&self.streams);
         streams.next += 1;
-        EventLog::new(streams.next)
+        EventLog::open(streams.next, self.core.server.replay())
     }
 
     /// Keeps a stream for resumption; the oldest make room.
@@ -76,42 +101,53 @@ impl HttpSession {
         let mut streams = lock(&self.streams);
         streams.resumable.push_back(Arc::clone(log));
         while streams.resumable.len() > STREAMS {
-            streams.resumable.pop_front();
+            if let Some(oldest) = streams.resumable.pop_front() {
+                oldest.make_final();
+            }
         }
-        let held = |streams: &Streams| -> usize {
-            streams.resumable.iter().filter(|log| log.has_ended()).map(|log| log.bytes()).sum()
-        };
-        while held(&streams) > REPLAY_BYTES {
-            let Some(oldest) = streams.resumable.iter().position(|log| log.has_ended()) else {
-                break;
-            };
-            streams.resumable.remove(oldest);
-        }
+        streams.settle();
+    }
+
+    /// Ends a stream with its answer.
+    fn end_stream(&self, log: &Arc<EventLog>, answer: Option<Answered>) {
+        log.end(answer.map(|answer| answer.text));
+        lock(&self.streams).settle();
+    }
+
+    /// Takes in what a POST brings.
+    pub(crate) fn take_in(&self, payload: Payload<'_>) -> Taken {
+        let reader = self.open_stream();
+        let exchange = take_in(&self.core, payload, Sink::Stream(Arc::clone(reader.log())));
+        Taken { exchange, reader }
     }
 
     /// Answers a POST: by JSON where the answer is all there is to say, unless the client would rather have a stream.
-    pub(crate) async fn post(self: &Arc<Self>, payload: Payload<'_>, prefers_events: bool) -> Reply {
-        let log = self.new_log();
-        let reader = log.attach(0);
-        let mut work = match take_in(&self.core, payload, Sink::Stream(Arc::clone(&log))) {
+    pub(crate) async fn answer(self: &Arc<Self>, taken: Taken, prefers_events: bool) -> Reply {
+        let Taken { exchange, reader } = taken;
+        let log = Arc::clone(reader.log());
+        let mut work = match exchange {
             Exchange::Accepted => return empty(StatusCode::ACCEPTED),
             Exchange::Refused(error) => {
                 pause(&self.core.server, &error).await;
-                return json(400, error);
+                return json(400, Answered::short(error));
             }
             Exchange::Serving(work) => work,
         };
         match poll_once(&mut work).await {
             // Most requests end here: nothing was said before the answer, and nothing has to be resumed.
             Poll::Ready(Some(answer)) if log.is_empty() && !prefers_events => return json(200, answer),
-            Poll::Ready(answer) => log.end(answer),
+            Poll::Ready(answer) => self.end_stream(&log, answer),
             Poll::Pending => {
                 // A lost connection is no cancellation, so the work must not depend on it.
-                tokio::spawn(async move { log.end(work.await) });
+                let session = Arc::clone(self);
+                tokio::spawn(async move { session.end_stream(&log, work.await) });
             }
         }
         match tokio::time::timeout(PATIENCE, reader.opening()).await {
-            Ok(Opening::Answer(Some(answer))) if !prefers_events => json(200, answer),
+            Ok(Opening::Answer(Some(text))) if !prefers_events => {
+                let held = self.core.server.memory().count(text.len());
+                json(200, Answered { text, held })
+            }
             Ok(Opening::Answer(None)) => empty(StatusCode::ACCEPTED),
             Ok(Opening::Answer(Some(_)) | Opening::Messages) | Err(_) => {
                 self.keep(reader.log());
@@ -125,7 +161,7 @@ impl HttpSession {
         let primes = self.revision() >= Revision::V2025_11_25;
         let prime = is_new && primes && self.core.server.keeps(Duty::PrimingEvent);
         let session = Arc::clone(self);
-        events(FedBody::new(|out| async move {
+        events(FedBody::new(&self.core.server, |out| async move {
             let closing = session.closing.notified();
             tokio::pin!(closing);
             closing.as_mut().enable();
@@ -143,17 +179,17 @@ impl HttpSession {
     pub(crate) fn get(self: &Arc<Self>, last_event_id: Option<&str>) -> Result<Reply, RpcError> {
         if let Some(id) = last_event_id {
             let unknown = || {
-                RpcError::invalid_request("Invalid request: Last-Event-ID names no stream of this session")
+                RpcError::invalid_request("Invalid request: Last-Event-ID names no event kept of this session")
             };
             let (stream, sequence) = id.split_once('-').ok_or_else(unknown)?;
             let stream: u64 = stream.parse().map_err(|_| unknown())?;
             let sequence: u64 = sequence.parse().map_err(|_| unknown())?;
             let log = lock(&self.streams).resumable.iter().find(|log| log.stream() == stream).cloned();
-            let reader = log.ok_or_else(unknown)?.attach(sequence);
+            let reader = log.and_then(|log| log.attach(sequence)).ok_or_else(unknown)?;
             return Ok(self.stream(reader, false));
         }
-        let log = self.new_log();
-        let reader = log.attach(0);
+        let reader = self.open_stream();
+        let log = Arc::clone(reader.log());
         self.keep(&log);
         let mut streams = lock(&self.streams);
         if streams.general.len() >= STREAMS {

@@ -2,6 +2,7 @@
 
 mod connection;
 mod http;
+mod http_body;
 mod http_chaos;
 mod http_connections;
 mod http_legacy_sse;
@@ -10,6 +11,7 @@ pub(crate) mod http_reply;
 mod http_session;
 mod lines;
 mod queue;
+mod replay;
 mod sse;
 mod stdio;
 mod stdout;
@@ -19,4 +21,5 @@ pub use stdio::{serve_stdio, serve_stream};
 
 pub(crate) use http_reply::Reply as HttpReply;
 pub(crate) use queue::Outgoing;
+pub(crate) use replay::Replay;
 pub(crate) use sse::EventLog;

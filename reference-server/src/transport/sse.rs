@@ -1,22 +1,19 @@
-//! Server-sent events: the log of a stream that a client may resume, and the response body that is fed by a future.
+//! Server-sent events, and the log of a stream that a client may resume.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::body::Frame;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
 use crate::server::lock;
-use crate::transport::http_connections::Busy;
+use crate::transport::http_body::Feed;
+use crate::transport::replay::Replay;
 
 /// Events kept for replay, and the most that a reader may fall behind.
 const EVENTS: u64 = 256;
-/// Bytes of events kept for replay.
+/// The same in bytes; a longer event is kept alone.
 const BYTES: usize = 1 << 20;
 /// Silence after which a comment keeps the connection alive.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -44,12 +41,15 @@ pub(crate) struct EventLog {
     stream: u64,
     state: Mutex<State>,
     changed: Notify,
+    replay: Arc<Replay>,
 }
 
 #[derive(Default)]
 struct State {
     events: VecDeque<String>,
     bytes: usize,
+    /// Those of them that the current reader has not taken yet; none while nobody reads.
+    unread: usize,
     /// Messages that are no longer kept.
     dropped: u64,
     ended: bool,
@@ -59,6 +59,10 @@ struct State {
     position: Option<u64>,
     /// Whether the current reader ends early.
     interrupted: bool,
+    /// Whether nobody can come back, so that nothing is kept that has been read.
+    is_final: bool,
+    /// The number among all streams that keep something.
+    entered: Option<u64>,
 }
 
 impl State {
@@ -68,74 +72,150 @@ impl State {
 
     fn push(&mut self, message: String) {
         self.bytes += message.len();
+        self.unread += if self.position.is_some() { message.len() } else { 0 };
         self.events.push_back(message);
-        let taken = self.position.unwrap_or(u64::MAX);
-        while self.events.len() > 1
-            && self.dropped < taken
-            && (self.events.len() as u64 > EVENTS || self.bytes > BYTES)
+        self.trim();
+    }
+
+    /// Drops what is too much of that which has been read, or that nobody reads.
+    fn trim(&mut self) {
+        let (least, events, bytes) = if self.is_final { (0, 0, 0) } else { (1, EVENTS, BYTES) };
+        while self.events.len() > least
+            && self.dropped < self.taken()
+            && (self.events.len() as u64 > events || self.bytes > bytes)
         {
-            self.bytes -= self.events.pop_front().map_or(0, |event| event.len());
-            self.dropped += 1;
+            self.drop_first();
         }
+    }
+
+    /// The last message that no reader waits for.
+    fn taken(&self) -> u64 {
+        self.position.unwrap_or(u64::MAX)
+    }
+
+    fn drop_first(&mut self) {
+        self.bytes -= self.events.pop_front().map_or(0, |event| event.len());
+        self.dropped += 1;
+    }
+
+    /// Whether the reader is so far behind that nothing more is added.
+    fn is_behind(&self) -> bool {
+        let behind = self.position.map_or(0, |position| self.last().saturating_sub(position));
+        behind >= EVENTS || self.unread >= BYTES
     }
 }
 
 impl EventLog {
-    pub(crate) fn new(stream: u64) -> Arc<Self> {
-        Arc::new(Self { stream, state: Mutex::default(), changed: Notify::new() })
+    /// An empty stream; `replay` counts what it keeps.
+    pub(crate) fn new(stream: u64, replay: &Arc<Replay>) -> Arc<Self> {
+        let (state, changed) = (Mutex::default(), Notify::new());
+        Arc::new(Self { stream, state, changed, replay: Arc::clone(replay) })
     }
 
     pub(crate) fn stream(&self) -> u64 {
         self.stream
     }
 
+    /// Changes the state, and counts what that means for all streams.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = lock(&self.state);
+        let before = state.bytes;
+        let changed = change(&mut state);
+        self.replay.count(before, state.bytes);
+        changed
+    }
+
+    /// Adds a message if the stream goes on; then all streams together may have to make room.
+    fn push(self: &Arc<Self>, message: String, ends: bool) {
+        self.change(|state| {
+            if !state.ended {
+                state.push(message);
+                state.ended = ends;
+            }
+        });
+        self.enter_replay();
+        self.changed.notify_waiters();
+        self.replay.make_room();
+    }
+
+    /// Enters the streams that keep something, unless that has been done.
+    pub(super) fn enter_replay(self: &Arc<Self>) {
+        let mut state = lock(&self.state);
+        if state.entered.is_none() {
+            state.entered = Some(self.replay.enter(self));
+        }
+    }
+
+    pub(super) fn left_replay(&self) {
+        lock(&self.state).entered = None;
+    }
+
+    /// Drops what no reader waits for; says how many bytes are left.
+    pub(super) fn forget_read(&self) -> usize {
+        self.change(|state| {
+            while !state.events.is_empty() && state.dropped < state.taken() {
+                state.drop_first();
+            }
+            state.bytes
+        })
+    }
+
+    /// Drops everything; the reader ends without the rest.
+    pub(super) fn cut_off(&self) {
+        self.change(|state| {
+            state.reader += 1;
+            state.position = None;
+            state.unread = 0;
+        });
+        self.forget_read();
+        self.changed.notify_waiters();
+    }
+
     /// Adds a message; waits while an attached reader is far behind.
-    pub(crate) async fn append(&self, message: String) {
+    pub(crate) async fn append(self: &Arc<Self>, message: String) {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            {
-                let mut state = lock(&self.state);
-                let behind = state.position.map_or(0, |position| state.last() - position);
-                if behind < EVENTS {
-                    if !state.ended {
-                        state.push(message);
-                        self.changed.notify_waiters();
-                    }
-                    return;
-                }
+            if !lock(&self.state).is_behind() {
+                self.push(message, false);
+                return;
             }
             changed.await;
         }
     }
 
     /// Adds a message without waiting, for those who serve many streams.
-    pub(crate) fn append_now(&self, message: String) {
-        let mut state = lock(&self.state);
-        let behind = state.position.map_or(0, |position| state.last() - position);
-        if !state.ended && behind < EVENTS {
-            state.push(message);
-            self.changed.notify_waiters();
+    pub(crate) fn append_now(self: &Arc<Self>, message: String) {
+        let is_behind = lock(&self.state).is_behind();
+        if !is_behind {
+            self.push(message, false);
         }
     }
 
     /// Adds the last message, if any, and ends the stream.
-    pub(crate) fn end(&self, message: Option<String>) {
-        let mut state = lock(&self.state);
-        if !state.ended {
-            if let Some(message) = message {
-                state.push(message);
+    pub(crate) fn end(self: &Arc<Self>, message: Option<String>) {
+        match message {
+            Some(message) => self.push(message, true),
+            None => {
+                lock(&self.state).ended = true;
+                self.changed.notify_waiters();
             }
-            state.ended = true;
         }
-        self.changed.notify_waiters();
     }
 
     /// Ends the current reader, so that the client has to come back for the rest (SEP-1699).
     pub(crate) fn interrupt(&self) {
         lock(&self.state).interrupted = true;
         self.changed.notify_waiters();
+    }
+
+    /// Nobody can come back to this stream any more.
+    pub(crate) fn make_final(&self) {
+        self.change(|state| {
+            state.is_final = true;
+            state.trim();
+        });
     }
 
     /// Whether nothing was ever said.
@@ -156,17 +236,41 @@ impl EventLog {
         lock(&self.state).bytes
     }
 
-    /// Becomes the reader, after the message with this number; an earlier reader ends.
-    pub(crate) fn attach(self: &Arc<Self>, after: u64) -> Reader {
+    /// Becomes the reader, after the message with this number; an earlier reader ends. None if there is no such message,
+    /// or all that followed it is lost.
+    pub(crate) fn attach(self: &Arc<Self>, after: u64) -> Option<Reader> {
         let mut state = lock(&self.state);
+        let is_lost = state.ended && state.events.is_empty() && after < state.last();
+        if after > state.last() || is_lost {
+            return None;
+        }
         state.reader += 1;
-        let position = after.clamp(state.dropped, state.last());
+        let position = after.max(state.dropped);
+        let taken = usize::try_from(position - state.dropped).unwrap_or(usize::MAX);
+        state.unread = state.events.iter().skip(taken).map(String::len).sum();
         state.position = Some(position);
         state.interrupted = false;
         let generation = state.reader;
         drop(state);
         self.changed.notify_waiters();
-        Reader { log: Arc::clone(self), generation, position }
+        Some(Reader { log: Arc::clone(self), generation, position })
+    }
+
+    /// A new stream with its first reader.
+    pub(crate) fn open(stream: u64, replay: &Arc<Replay>) -> Reader {
+        let log = Self::new(stream, replay);
+        lock(&log.state).position = Some(0);
+        Reader { log, generation: 0, position: 0 }
+    }
+}
+
+impl Drop for EventLog {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.replay.count(state.bytes, 0);
+        if let Some(number) = state.entered {
+            self.replay.leave(number);
+        }
     }
 }
 
@@ -198,7 +302,8 @@ impl Reader {
             changed.as_mut().enable();
             {
                 let state = lock(&self.log.state);
-                if state.ended && state.last() <= 1 {
+                // The answer is there, unless it had to make room.
+                if state.ended && state.last() <= 1 && state.dropped == 0 {
                     return Opening::Answer(state.events.front().cloned());
                 }
                 if state.last() > 0 || state.interrupted {
@@ -225,6 +330,9 @@ impl Reader {
                 if let Some(message) = state.events.get(index).cloned() {
                     self.position = next + 1;
                     state.position = Some(self.position);
+                    state.unread = state.unread.saturating_sub(message.len());
+                    drop(state);
+                    self.log.change(State::trim);
                     self.log.changed.notify_waiters();
                     return Some((self.position, message));
                 }
@@ -237,11 +345,11 @@ impl Reader {
     }
 
     /// Writes the stream as events until it ends; `prime` puts an empty event with an id first.
-    pub(crate) async fn write(mut self, prime: bool, out: mpsc::Sender<Bytes>) {
+    pub(crate) async fn write(mut self, prime: bool, out: Feed) {
         let stream = self.log.stream;
         if prime {
             let priming = format!("id: {stream}-{}\nretry: {RETRY}\ndata: \n\n", self.position);
-            let _ = out.send(priming.into()).await;
+            out.send(priming.into()).await;
         }
         loop {
             let bytes = match tokio::time::timeout(KEEP_ALIVE, self.next()).await {
@@ -249,7 +357,7 @@ impl Reader {
                 Ok(None) => return,
                 Err(_) => COMMENT,
             };
-            if out.send(bytes).await.is_err() {
+            if !out.send(bytes).await {
                 return;
             }
         }
@@ -258,68 +366,37 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        let mut state = lock(&self.log.state);
-        if state.reader == self.generation {
-            state.position = None;
-            drop(state);
-            self.log.changed.notify_waiters();
-        }
-    }
-}
-
-/// A response body that a future writes. Dropping the body drops the future.
-pub(crate) struct FedBody {
-    chunks: mpsc::Receiver<Bytes>,
-    feeder: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    busy: Option<Busy>,
-}
-
-impl FedBody {
-    pub(crate) fn new<F: Future<Output = ()> + Send + 'static>(
-        feed: impl FnOnce(mpsc::Sender<Bytes>) -> F,
-    ) -> Self {
-        let (sender, chunks) = mpsc::channel(8);
-        Self { chunks, feeder: Some(Box::pin(feed(sender))), busy: None }
-    }
-}
-
-impl FedBody {
-    /// Keeps the connection busy until the stream ends.
-    pub(crate) fn keep_busy(&mut self, busy: Busy) {
-        self.busy = Some(busy);
-    }
-}
-
-impl hyper::body::Body for FedBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if let Some(feeder) = &mut self.feeder
-            && feeder.as_mut().poll(context).is_ready()
-        {
-            self.feeder = None;
-        }
-        self.chunks.poll_recv(context).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
+        self.log.change(|state| {
+            if state.reader == self.generation {
+                state.position = None;
+                state.unread = 0;
+                state.trim();
+            }
+        });
+        self.log.changed.notify_waiters();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::EventLog;
+    use crate::transport::Replay;
+    use std::sync::Arc;
+
+    fn log(stream: u64) -> Arc<EventLog> {
+        EventLog::new(stream, &Replay::new(64 << 20))
+    }
 
     #[tokio::test]
     async fn a_reader_resumes_after_what_it_has_seen() {
-        let log = EventLog::new(3);
-        let mut reader = log.attach(0);
+        let log = log(3);
+        let mut reader = log.attach(0).unwrap();
         for n in 1..=3 {
             log.append(n.to_string()).await;
         }
         assert_eq!(reader.next().await, Some((1, "1".to_owned())));
-        let mut second = log.attach(1);
+        assert!(log.attach(4).is_none(), "nobody has seen what was never sent");
+        let mut second = log.attach(1).unwrap();
         assert_eq!(reader.next().await, None, "the second reader has taken over");
         drop(reader);
         assert!(log.is_attached());
@@ -332,19 +409,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_log_that_nobody_reads_stays_bounded() {
-        let log = EventLog::new(1);
+        let log = log(1);
         for n in 0..10_000 {
             log.append(n.to_string()).await;
         }
         assert!(log.bytes() < 256 * 5);
-        let mut reader = log.attach(0);
+        let mut reader = log.attach(0).unwrap();
         assert_eq!(reader.next().await, Some((9745, "9744".to_owned())));
+        drop(reader);
+        log.make_final();
+        assert_eq!(log.bytes(), 0);
     }
 
     #[tokio::test]
     async fn a_writer_waits_for_a_slow_reader() {
-        let log = EventLog::new(1);
-        let mut reader = log.attach(0);
+        let log = log(1);
+        let mut reader = log.attach(0).unwrap();
         let writer = tokio::spawn({
             let log = log.clone();
             async move {
@@ -361,5 +441,29 @@ mod tests {
         }
         assert_eq!(count, 2000);
         writer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_a_reader_is_bounded_in_bytes() {
+        let replay = Replay::new(64 << 20);
+        let mut reader = EventLog::open(1, &replay);
+        let log = Arc::clone(reader.log());
+        let writer = tokio::spawn({
+            let log = log.clone();
+            async move {
+                for _ in 0..100 {
+                    log.append("x".repeat(100_000)).await;
+                }
+            }
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        assert!((1_000_000..1_200_000).contains(&log.bytes()), "{}", log.bytes());
+        for sequence in 1..=100 {
+            assert_eq!(reader.next().await.map(|(number, _)| number), Some(sequence));
+            assert!(log.bytes() < 1_200_000, "{}", log.bytes());
+        }
+        writer.await.unwrap();
+        drop((reader, log));
+        assert_eq!(replay.bytes(), 0);
     }
 }

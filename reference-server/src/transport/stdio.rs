@@ -31,7 +31,7 @@ const LAST_WRITE: Duration = Duration::from_secs(1);
 /// When standard output cannot be written for another reason than the client's having closed it, or when the operating
 /// system has no thread left.
 pub async fn serve_stdio(server: Server) -> std::io::Result<()> {
-    let (outgoing, queue) = queue();
+    let (outgoing, queue) = queue(&server);
     let stdout = Stdout::new(server.clone(), queue)?;
     let stays = !server.keeps(Duty::ExitAtEndOfInput);
     // Before anything is read, so that no change is missed.
@@ -78,7 +78,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let (outgoing, mut queue) = queue();
+    let (outgoing, mut queue) = queue(&server);
     let changes = server.changes();
     let connection = open(server.clone(), &outgoing);
     let serving = async move {
@@ -109,7 +109,7 @@ where
             buffer.shrink_to(WRITE);
             let mut next = Some(first);
             while let Some(message) = next {
-                append_line(&server, &mut buffer, &message);
+                append_line(&server, &mut buffer, &message.text);
                 next = if buffer.len() < WRITE { queue.try_recv() } else { None };
             }
             for piece in pieces(&server, &buffer) {
@@ -182,7 +182,7 @@ fn read_stdin(connection: &Connection, stdout: &Stdout, runtime: &Handle) {
         while let Some(line) = splitter.next(&mut rest) {
             let step = begin(connection, &line);
             if let (Some(ours), Step::Answer(answer)) = (&mut turn, &step) {
-                if !ours.answer(answer) {
+                if !ours.answer(&answer.text) {
                     turn = None;
                 }
                 continue;

@@ -62,7 +62,7 @@ impl Pending {
         if self.buffer.is_empty() {
             self.writer = Some(context.waker().clone());
             match self.queue.poll_recv(context) {
-                Poll::Ready(Some(message)) => self.push(&message),
+                Poll::Ready(Some(message)) => self.push(&message.text),
                 Poll::Ready(None) => return Poll::Ready(Ok(false)),
                 Poll::Pending => return Poll::Pending,
             }
@@ -97,7 +97,7 @@ impl Pending {
         while self.buffer.len() < GATHERED
             && let Some(message) = self.queue.try_recv()
         {
-            self.push(&message);
+            self.push(&message.text);
         }
     }
 
@@ -116,7 +116,7 @@ impl Turn<'_> {
     pub(crate) fn answer(&mut self, message: &str) -> bool {
         // All of it, or the answer would overtake what is still queued.
         while let Some(earlier) = self.0.queue.try_recv() {
-            self.0.push(&earlier);
+            self.0.push(&earlier.text);
         }
         self.0.push(message);
         if self.0.buffer.len() >= GATHERED {

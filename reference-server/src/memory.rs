@@ -1,0 +1,142 @@
+//! The memory that is held for clients: one account for the requests in progress and for all that waits to be read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::message::{INTERNAL_ERROR, RpcError};
+
+/// Up to this many bytes a request is small, and an answer is not counted: there are no more of these than connections
+/// and requests in progress.
+pub(crate) const SMALL: usize = 16 << 10;
+/// What a request takes besides its bytes.
+const REQUEST: usize = 2 << 10;
+/// How often a message that finds no room tries again.
+const RETRY: Duration = Duration::from_millis(20);
+
+/// The account. The last quarter is for small requests, so that a few large ones do not keep everybody out.
+pub(crate) struct Memory {
+    limit: usize,
+    used: AtomicUsize,
+}
+
+/// A share of the memory, given back when it is dropped.
+#[derive(Default)]
+pub(crate) struct Held {
+    memory: Option<Arc<Memory>>,
+    bytes: usize,
+}
+
+impl Memory {
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { limit, used: AtomicUsize::new(0) })
+    }
+
+    fn reserve(self: &Arc<Self>, bytes: usize, limit: usize) -> Option<Held> {
+        let grown = |used: usize| used.checked_add(bytes).filter(|used| *used <= limit);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).ok()?;
+        Some(Held { memory: Some(Arc::clone(self)), bytes })
+    }
+
+    /// Room for what is no small request; none if there is too little left.
+    pub(crate) fn take(self: &Arc<Self>, bytes: usize) -> Option<Held> {
+        self.reserve(bytes, self.limit - self.limit / 4)
+    }
+
+    /// Room for a request that takes so many bytes.
+    pub(crate) fn take_request(self: &Arc<Self>, bytes: usize) -> Result<Held, RpcError> {
+        let held = if bytes <= SMALL {
+            self.reserve(bytes + REQUEST, self.limit)
+        } else {
+            self.take(bytes.saturating_add(REQUEST))
+        };
+        held.ok_or_else(refusal)
+    }
+
+    /// Room for what is there already, however little is left.
+    pub(crate) fn count(self: &Arc<Self>, bytes: usize) -> Held {
+        self.used.fetch_add(bytes, Ordering::Relaxed);
+        Held { memory: Some(Arc::clone(self)), bytes }
+    }
+
+    /// Waits for room; none if it takes longer than `patience`.
+    pub(crate) async fn wait(self: &Arc<Self>, bytes: usize, patience: Duration) -> Option<Held> {
+        if let Some(held) = self.take(bytes) {
+            return Some(held);
+        }
+        let end = Instant::now() + patience;
+        while Instant::now() < end {
+            sleep(RETRY).await;
+            if let Some(held) = self.take(bytes) {
+                return Some(held);
+            }
+        }
+        None
+    }
+
+    /// Bytes held at present.
+    pub(crate) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(memory) = &self.memory {
+            memory.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What is said to a request for which there is no room.
+pub(crate) fn refusal() -> RpcError {
+    RpcError::new(INTERNAL_ERROR, "Too much is being served already").with_status(503)
+}
+
+/// The text of an answer, and the memory that it takes until it is written or dropped.
+pub(crate) struct Answered {
+    pub text: String,
+    pub held: Held,
+}
+
+impl Answered {
+    /// A short text, which is not counted.
+    pub(crate) fn short(text: String) -> Self {
+        Self { text, held: Held::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Memory, SMALL};
+
+    #[test]
+    fn what_is_dropped_makes_room() {
+        let memory = Memory::new(100);
+        let first = memory.take(70).unwrap();
+        assert!(memory.take(10).is_none());
+        drop(first);
+        assert_eq!(memory.used(), 0);
+        assert!(memory.take(usize::MAX).is_none());
+        assert!(memory.take_request(usize::MAX).is_err());
+    }
+
+    #[test]
+    fn large_requests_leave_room_for_small_ones() {
+        let memory = Memory::new(1 << 20);
+        let mut large = Vec::new();
+        while let Ok(held) = memory.take_request(SMALL + 1) {
+            large.push(held);
+        }
+        assert!(memory.used() <= 3 << 18);
+        let mut small = Vec::new();
+        while let Ok(held) = memory.take_request(100) {
+            small.push(held);
+        }
+        assert!(small.len() > 100 && memory.used() <= 1 << 20);
+        drop((large, small));
+        assert_eq!(memory.used(), 0);
+    }
+}
