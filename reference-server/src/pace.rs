@@ -161,6 +161,21 @@ impl Pace {
         self.first_message.get_or_init(Instant::now);
     }
 
+    /// How long an answer may be held back, within reason: nobody waits longer for the last ones.
+    pub(crate) fn longest(&self) -> Duration {
+        /// So many times the mean, or the deviation from it, is as good as never exceeded.
+        const FAR: u32 = 10;
+        const WITHIN_REASON: Duration = Duration::from_secs(60);
+        let delay = match self.delay {
+            None => Duration::ZERO,
+            Some(Delay::Fixed(time) | Delay::Uniform(_, time)) => time,
+            Some(Delay::Exponential(mean)) => mean * FAR,
+            Some(Delay::Normal(mean, deviation)) => mean + deviation * FAR,
+        };
+        let stall = self.stall.map_or(Duration::ZERO, |stall| stall.length);
+        (delay + stall).min(WITHIN_REASON)
+    }
+
     async fn pause(&self, answer: &str) {
         let delay = self.delay.map(|delay| delay.draw(&mut *lock(&self.random)));
         let chaos = self.chaos.as_ref().map(|chaos| chaos.delay(answer));

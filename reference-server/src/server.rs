@@ -53,7 +53,7 @@ pub struct Config {
     pub max_sessions: usize,
     /// Seconds after which an idle HTTP session ends.
     pub session_idle_seconds: u64,
-    /// HTTP connections kept at once; the one idle for longest makes room.
+    /// HTTP connections kept at once; the one idle for longest makes room. When none is idle, newcomers wait.
     pub max_connections: usize,
     /// How long an HTTP client may take until its first byte, to send its headers, to send its body, until its next
     /// request, and to read what it is sent.
@@ -74,7 +74,7 @@ pub struct Config {
     pub chaos: Option<u64>,
     /// How long each answer is held back.
     pub delay: Option<Delay>,
-    /// A time without answers.
+    /// A time without answers; notifications and what the server asks go on.
     pub stall: Option<Stall>,
 }
 

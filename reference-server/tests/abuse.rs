@@ -310,3 +310,36 @@ async fn a_client_that_does_not_read_its_answers_is_not_waited_for() {
     asking.abort();
     is_served(&http).await;
 }
+
+#[tokio::test]
+async fn an_id_in_progress_is_refused_to_every_other_request() {
+    let slow = json!({"name": "slow_compute", "arguments": {"seconds": 1}});
+    let mut pipe = Pipe::initialized("2025-11-25").await;
+    pipe.send(&request(7, "tools/call", slow.clone())).await;
+    for other in [
+        request(7, "ping", json!({})),
+        request(7, "tools/list", json!({})),
+        request(7, "tools/call", slow.clone()),
+        modern(7, "server/discover", json!({})),
+        modern(7, "tools/call", slow.clone()),
+    ] {
+        let refused = pipe.ask(&other).await;
+        assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(7), &json!(-32600)), "{other}");
+    }
+    assert!(pipe.ask(&request(8, "ping", json!({}))).await["result"].is_object());
+    assert!(pipe.receive().await["result"].is_object(), "the first is served to its end");
+    assert!(pipe.ask(&request(7, "ping", json!({}))).await["result"].is_object(), "then the id is free");
+}
+
+#[tokio::test]
+async fn events_that_never_were_are_not_resumed_from() {
+    let http = Http::open(Config::default()).await;
+    let session = http.initialized("2025-11-25").await;
+    let mut stream = http.send("GET", "/mcp", &[("Mcp-Session-Id", &session)], b"").await;
+    let first = stream.event().await.unwrap().id.unwrap();
+    let beyond = first.replace("-0", "-999");
+    for (last, status) in [(first.as_str(), 200), (&beyond, 400), ("99-0", 400), ("x", 400)] {
+        let headers = [("Mcp-Session-Id", session.as_str()), ("Last-Event-ID", last)];
+        assert_eq!(http.send("GET", "/mcp", &headers, b"").await.status, status, "{last}");
+    }
+}

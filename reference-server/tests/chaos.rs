@@ -111,3 +111,30 @@ async fn an_answer_that_is_held_back_can_still_be_cancelled() {
         pipe.hears_nothing().await;
     }
 }
+
+#[tokio::test]
+async fn answers_that_are_held_back_are_given_after_the_end_of_the_input() {
+    let delay = Some(Delay::Fixed(Duration::from_millis(1300)));
+    let mut pipe = Pipe::open(Config { delay, ..Config::default() });
+    for id in 0..10 {
+        pipe.send(&modern(id, "server/discover", json!({}))).await;
+    }
+    pipe.close_input().await;
+    assert_eq!(pipe.rest().await.len(), 10);
+}
+
+#[tokio::test]
+async fn what_is_held_back_is_in_progress() {
+    let delay = Some(Delay::Fixed(Duration::from_millis(300)));
+    let mut pipe = Pipe::open(Config { delay, max_requests_in_flight: 2, ..Config::default() });
+    pipe.ask(&initialize("2025-11-25")).await;
+    for id in 0..3 {
+        pipe.send(&request(id, "ping", json!({}))).await;
+    }
+    pipe.send(&modern(3, "server/discover", json!({}))).await;
+    let mut refused = 0;
+    for _ in 0..4 {
+        refused += usize::from(pipe.receive().await["error"]["code"] == -32603);
+    }
+    assert_eq!(refused, 2);
+}

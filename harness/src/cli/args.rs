@@ -249,7 +249,7 @@ pub(super) struct ServeArgs {
     /// Hold each answer back: `20ms`, `uniform:1ms..5ms`, `exp:3ms` or `normal:20ms,5ms`.
     #[arg(long, value_name = "DISTRIBUTION")]
     pub(super) delay: Option<mcprove_reference_server::Delay>,
-    /// Answer nothing for a while: `4s+2s` is 4 s after the first message, for 2 s.
+    /// Answer nothing for a while: `4s+2s` is 4 s after the first message, for 2 s. Notifications and questions go on.
     #[arg(long, value_name = "AFTER+FOR")]
     pub(super) stall: Option<mcprove_reference_server::Stall>,
 }

@@ -14,7 +14,7 @@ use crate::legacy::{Exchange, Serving, Session, take_in};
 use crate::memory::Answered;
 use crate::message::{Message, Payload, Request, Unreadable, read};
 use crate::modern::{self, MirrorHeaders};
-use crate::pace::pause;
+use crate::pace::{Pace, pause};
 use crate::server::{Running, lock};
 use crate::transport::queue::Outgoing;
 
@@ -216,11 +216,12 @@ impl Connection {
         });
     }
 
-    /// Lets requests in progress end for a short while, then drops them.
+    /// Lets requests in progress end for a short while, and answers that are held back be given, then drops them.
     pub(crate) async fn finish(&self) {
+        let grace = GRACE + self.session.server.pace().map_or(Duration::ZERO, Pace::longest);
         let _ = self.closing.send(true);
         let mut tasks = std::mem::take(&mut *lock(&self.tasks));
-        let _ = tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await;
+        let _ = tokio::time::timeout(grace, async { while tasks.join_next().await.is_some() {} }).await;
     }
 }
 

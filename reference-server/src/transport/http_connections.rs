@@ -1,7 +1,8 @@
-//! Taking in HTTP connections: however many come, a newcomer is served.
+//! Taking in HTTP connections: however many are idle, a newcomer is served.
 //!
-//! A connection costs little until its first byte comes. When there is no room, or no descriptor, the connection that
-//! has been idle for longest is closed.
+//! A connection costs little until its first byte comes. When there is no room, or no descriptor for somebody who waits,
+//! the connection that has been idle for longest is closed. When all are busy, newcomers wait with the operating system,
+//! and of those let in without a byte sent the first may have to make room for the next.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,8 +58,8 @@ impl Connections {
                     }
                     return (stream, self.enter());
                 }
-                // Out of descriptors, most likely.
-                Err(_) if self.close_idlest() => tokio::task::yield_now().await,
+                // Out of descriptors, most likely. Whether somebody waits for one is not said.
+                Err(_) if somebody_waits(listener) && self.close_idlest() => tokio::task::yield_now().await,
                 Err(_) => tokio::time::sleep(OUT_OF_DESCRIPTORS).await,
             }
         }
@@ -103,6 +104,19 @@ impl Connections {
     fn tick(&self) -> u64 {
         self.clock.fetch_add(1, Ordering::Relaxed)
     }
+}
+
+/// Whether there is a connection to accept.
+#[cfg(unix)]
+fn somebody_waits(listener: &TcpListener) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+}
+
+/// Nobody can say here.
+#[cfg(not(unix))]
+fn somebody_waits(_: &TcpListener) -> bool {
+    true
 }
 
 impl Activity {

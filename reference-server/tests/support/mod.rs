@@ -136,6 +136,7 @@ impl Pipe {
 /// A server on a port of its own.
 pub struct Http {
     pub address: std::net::SocketAddr,
+    pub server: Server,
     served: JoinHandle<std::io::Result<()>>,
 }
 
@@ -171,7 +172,8 @@ impl Http {
     pub async fn open(config: Config) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        Self { address, served: tokio::spawn(serve_http(Server::new(config), listener)) }
+        let server = Server::new(config);
+        Self { address, served: tokio::spawn(serve_http(server.clone(), listener)), server }
     }
 
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
