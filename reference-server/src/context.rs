@@ -124,8 +124,7 @@ impl RequestContext {
             }
         };
         let sink = Sink::Task(Arc::clone(&task.outlet));
-        let context =
-            Self::new(self.server.clone(), self.revision, request, caller, sink, Held::default());
+        let context = Self::new(self.server.clone(), self.revision, request, caller, sink, Held::default());
         Self { task: Some(task), ..context }
     }
 

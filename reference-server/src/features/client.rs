@@ -142,7 +142,10 @@ mod tests {
         let read = |declared: &serde_json::Value| ClientCapabilities::read(declared.as_object().unwrap());
         assert_eq!(read(&all), read(&known));
         assert_eq!(read(&all).declared.count_ones(), 7);
-        assert_eq!(read(&json!({"tools": {}, "roots": 1, "experimental": {"sampling": {}}})), Default::default());
+        assert_eq!(
+            read(&json!({"tools": {}, "roots": 1, "experimental": {"sampling": {}}})),
+            ClientCapabilities::default()
+        );
     }
 
     #[test]

@@ -37,7 +37,9 @@ pub(crate) fn take_in(session: &Arc<Session>, elements: &[&RawValue], sink: &Sin
             }
             Ok(Message::Notification(notification)) => notified(session, &notification),
             Ok(Message::Response(response)) => session.peer.answered(response),
-            Err(unreadable) => answers.push(Some(Answered::short(Unreadable::response(&unreadable, revision)))),
+            Err(unreadable) => {
+                answers.push(Some(Answered::short(Unreadable::response(&unreadable, revision))));
+            }
         }
     }
     if answers.is_empty() {

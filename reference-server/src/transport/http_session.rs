@@ -179,7 +179,9 @@ impl HttpSession {
     pub(crate) fn get(self: &Arc<Self>, last_event_id: Option<&str>) -> Result<Reply, RpcError> {
         if let Some(id) = last_event_id {
             let unknown = || {
-                RpcError::invalid_request("Invalid request: Last-Event-ID names no event kept of this session")
+                RpcError::invalid_request(
+                    "Invalid request: Last-Event-ID names no event kept of this session",
+                )
             };
             let (stream, sequence) = id.split_once('-').ok_or_else(unknown)?;
             let stream: u64 = stream.parse().map_err(|_| unknown())?;
