@@ -215,18 +215,23 @@ async fn large_requests_leave_room_for_small_ones() {
 
 #[tokio::test]
 async fn answers_that_wait_to_be_read_share_what_there_is() {
-    let config =
-        Config { max_bytes_in_flight: 8 * MIB, read_timeout: Duration::from_secs(2), ..Config::default() };
+    let config = Config {
+        max_bytes_in_flight: 32 * MIB,
+        max_body_bytes: 8 * MIB,
+        read_timeout: Duration::from_secs(2),
+        ..Config::default()
+    };
     let http = Http::open(config).await;
-    let call = modern(1, "tools/call", echo(3 * MIB / 2));
+    // More than the operating system takes off our hands.
+    let call = modern(1, "tools/call", echo(7 * MIB));
     let mut streams = Vec::new();
     let flood = async {
-        for _ in 0..20 {
+        for _ in 0..10 {
             streams.push(unread(&http, "/mcp", &calling("echo"), &call).await);
         }
     };
     let (most, _) = most_held(&http.server, flood).await;
-    assert!((2 * MIB..=8 * MIB).contains(&most), "{most}");
+    assert!((14 * MIB..=32 * MIB).contains(&most), "{most}");
     is_served(&http).await;
     // Who is refused is told, and is told the truth about the length.
     let mut refused = 0;
@@ -236,7 +241,7 @@ async fn answers_that_wait_to_be_read_share_what_there_is() {
             refused += usize::from(&start == b"HTTP/1.1 503");
         }
     }
-    assert!(refused > 5, "{refused}");
+    assert!(refused > 3, "{refused}");
     // In time the rest are given up.
     held_falls_below(&http.server, 1).await;
 }
