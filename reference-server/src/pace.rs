@@ -169,11 +169,11 @@ impl Pace {
         let delay = match self.delay {
             None => Duration::ZERO,
             Some(Delay::Fixed(time) | Delay::Uniform(_, time)) => time,
-            Some(Delay::Exponential(mean)) => mean * FAR,
-            Some(Delay::Normal(mean, deviation)) => mean + deviation * FAR,
+            Some(Delay::Exponential(mean)) => mean.saturating_mul(FAR),
+            Some(Delay::Normal(mean, deviation)) => mean.saturating_add(deviation.saturating_mul(FAR)),
         };
         let stall = self.stall.map_or(Duration::ZERO, |stall| stall.length);
-        (delay + stall).min(WITHIN_REASON)
+        delay.saturating_add(stall).min(WITHIN_REASON)
     }
 
     async fn pause(&self, answer: &str) {

@@ -10,7 +10,6 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::auth::Principal;
 use crate::faults::Duty;
 use crate::legacy::Session;
-use crate::memory::Answered;
 use crate::message::RpcError;
 use crate::revision::Revision;
 use crate::seal::random_id;
