@@ -163,13 +163,12 @@ impl HttpSession {
         }
         match tokio::time::timeout(PATIENCE, reader.opening()).await {
             Ok(Opening::Answer(Some(text)))
-                if !prefers_events
-                    && let Some(held) = self.core.server.memory().take_answer(text.len()) =>
+                if !prefers_events && let Some(held) = self.core.server.memory().take_answer(text.len()) =>
             {
                 json(200, Answered { text, held })
             }
-            Ok(Opening::Answer(None)) => empty(StatusCode::ACCEPTED),
-            Ok(Opening::Answer(Some(_)) | Opening::Messages) | Err(_) => {
+            // A request that was cancelled before gets a stream too, which ends without its answer.
+            Ok(Opening::Answer(_) | Opening::Messages) | Err(_) => {
                 self.keep(reader.log());
                 self.stream(reader, true)
             }
