@@ -194,7 +194,7 @@ async fn subscribe(stage: &mut Stage<'_>, uris: &[String]) -> Vec<Listening> {
     let filters = [
         (stage.talk.fresh_id(), all),
         (Id::string("mcprove-listen"), json!({"promptsListChanged": true, "toolsListChanged": false})),
-        (Id::number(0), json!({"resourcesListChanged": true})),
+        (Id::string(""), json!({"resourcesListChanged": true})),
     ];
     let mut open: Vec<Listening> = Vec::new();
     for (id, filter) in filters {
