@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::faults::edit::{array, at, is, is_method, items, put, repeat_first, without_params};
-use crate::faults::fault::{ANY, Fault, HTTP, LEGACY, MODERN, SINCE_2025_03, STDIO, fault};
+use crate::faults::fault::{ANY, Fault, LEGACY, MODERN, SINCE_2025_03, STDIO, fault};
 use crate::faults::hook::Hook::{Answer, Definition, Input, Intercept, Notify, Request, Response, Result};
 use crate::faults::hook::Instead;
 use crate::message::{INTERNAL_ERROR, INVALID_PARAMS, Object, Reply};
@@ -179,7 +179,7 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .within(MODERN)
-    .over(HTTP),
+    .over(STDIO),
     fault(
         "prompts.list-changed.sent/never",
         "The first entry of the list comes and goes, and nobody is told.",

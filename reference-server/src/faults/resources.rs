@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::faults::Duty;
 use crate::faults::edit::{array, at, is, is_method, items, put, repeat_first, without_params};
-use crate::faults::fault::{ANY, Fault, HTTP, LEGACY, MODERN, SESSIONS, STDIO, fault};
+use crate::faults::fault::{ANY, Fault, LEGACY, MODERN, SESSIONS, STDIO, fault};
 use crate::faults::hook::Hook::{
     Answer, Definition, Input, Intercept, Neglect, Notify, Refusal, Request, Response, Result,
 };
@@ -213,7 +213,7 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .within(MODERN)
-    .over(HTTP),
+    .over(STDIO),
     fault(
         "resources.list-changed.sent/never",
         "The first entry of the list comes and goes, and nobody is told.",
