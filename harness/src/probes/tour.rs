@@ -65,7 +65,8 @@ probes! {
     linked_resources_can_be_read (Clean, Both, Any) decides [
         "tools.content.link-fetchable", "tools.content.embedded-refetchable", "resources.templates.expandable",
     ];
-    /// Gets listed prompts, at most 20, with their required arguments filled in. The monitors judge the results.
+    /// Gets listed prompts, at most 20, with their required arguments filled in. The monitors judge the results. One that
+    /// needs no arguments and fails does not blame them: its error is -32603.
     listed_prompts_can_be_got (Clean, Both, Any) decides ["prompts.get.internal-error-code"];
 }
 
@@ -340,7 +341,9 @@ fn judge_rounds(stage: &mut Stage<'_>, tool: &str, met: &Met) {
     let (Some(asked), true) = (again.and_then(|result| result.get("inputRequests")), met.same_again) else {
         return;
     };
-    if met.rounds < MOST_ROUNDS || asked.as_object().is_none_or(Map::is_empty) {
+    // What asks for something that no client gives was not given all.
+    let given = again.map(|result| mrtr::wishes(result).len());
+    if met.rounds < MOST_ROUNDS || asked.as_object().is_none_or(|all| all.is_empty() || given != Some(all.len())) {
         return;
     }
     let text =
@@ -601,9 +604,26 @@ async fn listed_prompts_can_be_got(stage: &mut Stage<'_>) {
             requests.push_back(prepare(stage, "prompts/get", params, Vec::new(), name));
         }
     }
-    run(stage, requests, |stage, _, met| {
-        if met.reply.error_code() == Some(-32603) && matches!(met.reply, Reply::Error(_)) {
-            stage.judge.held(ID);
+    run(stage, requests, |stage, waiting, met| {
+        let Reply::Error(answer) = &met.reply else { return };
+        // There are no arguments that could be wrong.
+        let prompt = stage.offer.prompts.iter().find(|prompt| prompt["name"] == waiting.what.as_str());
+        let declared = prompt.and_then(|prompt| prompt.get("arguments")?.as_array());
+        let needed = |argument: &Value| argument.get("required").is_some_and(|required| *required != false);
+        let bare = waiting.params.get("arguments").is_none() && !declared.into_iter().flatten().any(needed);
+        match met.reply.error_code() {
+            Some(-32603) => stage.judge.held(ID),
+            Some(-32602 | -32600)
+                if bare && !says_not_found(answer) && !matches!(met.reply.status(), Some(401 | 403)) =>
+            {
+                let text = format!("`{}`, which needs no arguments, failed with a code that blames them", waiting.what);
+                let seen = breach("blames", text, &met.ticket, &met.reply).quality();
+                stage.judge.broke(
+                    ID,
+                    seen.expected(&["error -32603 (internal error) where the server failed"]).pointer("/error/code"),
+                );
+            }
+            _ => {}
         }
     })
     .await;

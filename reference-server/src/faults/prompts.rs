@@ -220,14 +220,19 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .over(STDIO),
     fault(
-        "prompts.get.arguments-validated/any",
-        "Arguments of prompts are taken as they come.",
+        "prompts.get.arguments-validated/coerced",
+        "Arguments of prompts are taken as they come: what is no text is made one.",
         &[Request(|_, request| {
-            if request.method == "prompts/get" {
-                put(&mut request.params, &["arguments"], json!({}));
+            let arguments = at(&mut request.params, &["arguments"]).filter(|_| request.method == "prompts/get");
+            for argument in arguments.into_iter().flat_map(Object::values_mut) {
+                if !argument.is_string() {
+                    *argument = argument.to_string().into();
+                }
             }
         })],
     )
+    .breaking(&["prompts.get.arguments-are-strings"])
+    .warning_in(ANY)
     .over(STDIO),
     fault(
         "prompts.content.audio-valid/not-base64",

@@ -54,7 +54,17 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .breaking(&["resources.definition.custom-scheme-valid"])
+    .also_seen(&["resources.list.readable"]),
+    fault(
+        "resources.definition.custom-scheme-valid/underscore",
+        "The URI of one resource has a scheme of its own, with an underscore in it.",
+        &[Definition("resources", |_, resource| {
+            if is(resource, "name", "empty") {
+                put(resource, &["uri"], "my_notes://empty");
+            }
+        })],
+    )
+    .breaking(&["resources.definition.uri"])
     .also_seen(&["resources.list.readable"]),
     fault(
         "resources.definition.uri-unique/twice",
