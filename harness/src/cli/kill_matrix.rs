@@ -42,7 +42,7 @@ pub(super) fn kill_matrix(args: &KillMatrixArgs) -> Result<u8, Failure> {
     let stop = Stop::default();
     let matrix = Matrix {
         program: program.to_string_lossy().into_owned(),
-        jobs: args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        jobs: args.jobs.unwrap_or_else(jobs),
         full: args.full,
         timeout: args.timeout.unwrap_or(Duration::from_secs(2)),
         stop: stop.clone(),
@@ -185,4 +185,9 @@ fn grouped(rows: &[Seen]) -> Vec<(String, String)> {
             (requirement, format!("{outcome} · {transport} {}", revisions.join(", ")))
         })
         .collect()
+}
+
+/// Checks wait most of the time, also for faults that answer late or never.
+fn jobs() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, usize::from)
 }

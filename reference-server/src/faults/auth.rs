@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use crate::faults::Duty;
 use crate::faults::fault::{
-    Fault, HTTP, MODERN, SESSIONS, SINCE_2025_03, SINCE_2025_06, SINCE_2025_11, V2025_06, fault,
+    Fault, HTTP, MODERN, SESSIONS, SINCE_2025_03, SINCE_2025_06, SINCE_2025_11, STDIO, V2025_06, fault,
 };
-use crate::faults::hook::Hook::{HttpReply, HttpRequest, Neglect};
-use crate::faults::hook::{HttpAsked, Memory};
+use crate::faults::hook::Hook::{HttpReply, HttpRequest, Intercept, Neglect};
+use crate::faults::hook::{HttpAsked, Instead, Memory};
 use crate::memory::Answered;
 use crate::transport::HttpReply as Reply;
 use crate::transport::http_reply::{ReplyBody, empty};
@@ -109,6 +109,16 @@ fn let_in_again(memory: &Memory, request: &mut hyper::Request<hyper::body::Incom
 }
 
 pub(super) const FAULTS: &[Fault] = &[
+    fault(
+        "auth.stdio-uses-environment/bearer",
+        "A tool asks for a bearer token in a header, which STDIO does not have.",
+        &[Intercept(|asked| {
+            (asked.is("tools/call") && asked.text("name") == "test_audio_content")
+                .then(|| Instead::error(-32603, "Unauthorized: send an Authorization: Bearer header"))
+        })],
+    )
+    .within(SINCE_2025_03)
+    .over(STDIO),
     fault(
         "auth.challenge.present/absent",
         "A 401 has no challenge.",
