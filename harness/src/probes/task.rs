@@ -183,8 +183,7 @@ impl Stage<'_> {
 
     /// How long after something was sent its answer came.
     pub(super) fn answered_after(&self, ticket: &Ticket, reply: &Reply) -> Option<Duration> {
-        let records = self.talk.recorder().snapshot();
-        let sent = records.iter().find(|record| record.seq == ticket.since)?;
+        let sent = self.talk.recorder().get(usize::try_from(ticket.since).ok()?)?;
         Some(reply.answer()?.record.at.saturating_sub(sent.at))
     }
 

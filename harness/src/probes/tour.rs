@@ -173,7 +173,9 @@ async fn meet(stage: &mut Stage<'_>, waiting: &Waiting, deadline: Instant) -> Me
                 demanded.extend(last);
                 let same_again = demanded.windows(2).all(|pair| pair[0] == pair[1]);
                 let demanded = demanded.into_iter().next();
-                let took = waiting.since.elapsed();
+                // What was sent before it may have been waited for longer.
+                let took = stage.answered_after(&waiting.ticket, &reply);
+                let took = took.unwrap_or_else(|| waiting.since.elapsed());
                 return Met { ticket, reply, rounds, same_again, demanded, wishes, took };
             }
         }
