@@ -387,7 +387,11 @@ async fn unsubscribe(
     }
     if legacy {
         for uri in uris {
-            stage.request("resources/unsubscribe", json!({"uri": uri})).await;
+            let (_, reply) = stage.request("resources/unsubscribe", json!({"uri": uri})).await;
+            if reply.result().is_none() {
+                // A subscription that was not ended goes on.
+                return stage.judge.undecided(STOPS, "not-ended", "`resources/unsubscribe` was refused");
+            }
         }
     }
     if subscriptions.is_empty() && (!legacy || uris.is_empty()) {
