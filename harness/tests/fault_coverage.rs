@@ -10,27 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Areas that nobody has gone through yet.
-const OPEN: &[&str] = &[
-    "auth",
-    "cancellation",
-    "completion",
-    "content",
-    "elicitation",
-    "extension-apps",
-    "extension-tasks",
-    "json-schema",
-    "logging",
-    "mrtr",
-    "progress",
-    "prompts",
-    "resources",
-    "roots",
-    "sampling",
-    "security",
-    "subscriptions",
-    "tasks",
-    "tools",
-];
+const OPEN: &[&str] = &[];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
