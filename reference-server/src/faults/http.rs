@@ -412,6 +412,13 @@ pub(super) const FAULTS: &[Fault] = &[
     .within(V2025_11)
     .over(HTTP),
     fault(
+        "http.disconnect.others-unaffected/all-cancelled",
+        "When a client gives up one call, all others end.",
+        &[Neglect(Duty::CallsCancelledAlone)],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
         "http.get.messages-unrelated/progress",
         "Progress comes on the stream of a GET.",
         &[Neglect(Duty::ProgressOnOwnStream)],

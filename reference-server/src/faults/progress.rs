@@ -20,9 +20,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "progress.value.increases/same",
         "Progress does not grow.",
         &[Notify(|_, message| told(message, |params| params["progress"] = 1.into()))],
-    )
-    // A value that stands still is the lesser matter there.
-    .warning_in(LEGACY),
+    ),
     fault(
         "progress.value.increases/falls",
         "Progress counts down.",
