@@ -9,12 +9,6 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-<<<<<<< HEAD
-=======
-/// Areas that nobody has gone through yet.
-const OPEN: &[&str] = &[];
-
->>>>>>> rows
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NoFault {
