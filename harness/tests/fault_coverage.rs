@@ -9,9 +9,12 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+<<<<<<< HEAD
+=======
 /// Areas that nobody has gone through yet.
 const OPEN: &[&str] = &[];
 
+>>>>>>> rows
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NoFault {
@@ -67,7 +70,7 @@ fn every_requirement_that_is_decided_is_broken_by_a_fault() {
     let excused: BTreeSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     let missing: Vec<&str> = Catalogue::get()
         .iter()
-        .filter(|row| is_decided(row) && !OPEN.contains(&row.area))
+        .filter(|row| is_decided(row))
         .map(|row| row.id.as_str())
         .filter(|id| !broken.contains(id) && !excused.contains(id))
         .collect();

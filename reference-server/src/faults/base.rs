@@ -319,9 +319,12 @@ pub(super) const FAULTS: &[Fault] = &[
     fault(
         "base.notification.no-id/null",
         "Notifications about a request have the id null.",
-        &[Notify(|_, mut notification| {
-            notification["id"] = Value::Null;
-            vec![notification]
+        &[Notify(|_, mut message| {
+            // What has an id is a request.
+            if message.get("id").is_none() {
+                message["id"] = Value::Null;
+            }
+            vec![message]
         })],
     ),
     fault(
