@@ -26,6 +26,9 @@ const FOREIGN: &str = "tasks.isolation.foreign-refused";
 const LIST: &str = "tasks.isolation.list-own";
 const EXTENSION: &str = "extension-tasks.task.authorized-per-request";
 
+/// How many pages of somebody else's list are looked through.
+const MOST_PAGES: usize = 10;
+
 async fn tasks_belong_to_who_began_them(solo: &mut Solo<'_>) {
     let rows: &[&'static str] = match solo.revision {
         Revision::V2025_11_25 => &[BOUND, FOREIGN, LIST],
@@ -163,18 +166,24 @@ async fn intrude(solo: &mut Solo<'_>, talk: &mut Conversation, id: &str, strange
     if !lists {
         return solo.judge.not_applicable(LIST, "not-declared", "the server does not declare `tasks.list`");
     }
-    let outgoing = talk.compose("tasks/list", json!({}));
-    let (ticket, reply) = stranger.sends(solo, talk, outgoing).await;
-    let tasks = reply.result().and_then(|result| result.get("tasks")?.as_array());
-    let shown = tasks.is_some_and(|tasks| tasks.iter().any(|task| task["taskId"] == id));
-    if shown {
-        let text = format!("a task of somebody else is listed {}", stranger.described());
-        let seen = breach("foreign", text, &ticket, &reply)
-            .expected(&["a refusal, or other tasks"])
-            .pointer("/result/tasks");
-        solo.judge.broke(BOUND, seen.clone().see(LIST));
-        solo.judge.broke(LIST, seen);
-    } else if reply.is_refusal() || reply.result().is_some() {
-        solo.judge.held(LIST);
+    let mut params = json!({});
+    for _ in 0..MOST_PAGES {
+        let outgoing = talk.compose("tasks/list", params);
+        let (ticket, reply) = stranger.sends(solo, talk, outgoing).await;
+        let tasks = reply.result().and_then(|result| result.get("tasks")?.as_array());
+        if tasks.is_some_and(|tasks| tasks.iter().any(|task| task["taskId"] == id)) {
+            let text = format!("a task of somebody else is listed {}", stranger.described());
+            let seen = breach("foreign", text, &ticket, &reply)
+                .expected(&["a refusal, or other tasks"])
+                .pointer("/result/tasks");
+            solo.judge.broke(BOUND, seen.clone().see(LIST));
+            return solo.judge.broke(LIST, seen);
+        }
+        match reply.result().map(|result| result.get("nextCursor").and_then(Value::as_str)) {
+            Some(Some(cursor)) => params = json!({"cursor": cursor}),
+            Some(None) => return solo.judge.held(LIST),
+            None if reply.is_refusal() => return solo.judge.held(LIST),
+            None => return,
+        }
     }
 }

@@ -293,8 +293,7 @@ pub(super) const FAULTS: &[Fault] = &[
             let refused = asked.is_harmless() && asked.id.raw().get().starts_with('"');
             refused.then(|| Instead::error(INVALID_REQUEST, "Invalid request: id must be a number"))
         })],
-    )
-    .warning_in(ANY),
+    ),
     fault(
         "base.request.unknown-params-tolerated/refused",
         "Unknown members of the parameters of lists and pings are refused.",
