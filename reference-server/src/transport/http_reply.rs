@@ -30,10 +30,11 @@ pub(crate) enum ReplyBody {
 }
 
 impl ReplyBody {
-    /// Keeps a connection busy for as long as there is something to write; what is whole is as good as written.
+    /// Keeps a connection busy for as long as there is something to write.
     pub(crate) fn keep_busy(&mut self, busy: Busy) {
         match self {
-            Self::Whole(_) | Self::Unmeasured(_) => {}
+            Self::Whole(body) => body.keep_busy(busy),
+            Self::Unmeasured(_) => {}
             Self::Fed(body) | Self::Faulty(body, _) => body.keep_busy(busy),
             Self::Chaotic(body) => body.keep_busy(busy),
         }
