@@ -387,7 +387,7 @@ impl Transporting {
         }
         if let Some(refused) = found.refused {
             if done.is_empty() && self.wants(refused.revision) && self.stop().wanted().is_none() {
-                let finished = self.not_begun(refused).await;
+                let finished = self.not_begun(refused, found.misanswered).await;
                 if finished.outcome.judge.broken().next().is_none() {
                     // Nothing to say against it, and nothing to say at all.
                     return Err(format!("no conversation could be begun: {refusals}"));
@@ -488,7 +488,7 @@ impl Transporting {
     }
 
     /// A server answers, but no revision can be begun with it: what was seen of the handshake is the whole unit.
-    async fn not_begun(&self, refused: Begun) -> Finished {
+    async fn not_begun(&self, refused: Begun, misanswered: bool) -> Finished {
         let (since, revision) = (Instant::now(), refused.revision);
         self.shared.tell(RunEvent::UnitStarted { revision, transport: self.transport });
         self.shared.notice(format!(
@@ -497,6 +497,9 @@ impl Transporting {
         ));
         let mut outcome = UnitOutcome::default();
         self.bench.finish(refused.opened, &mut outcome).await;
+        if misanswered {
+            outcome.judge.doubt("no-valid-answer", "no answer ever came that bears the id of a request");
+        }
         let confirmations = self.bench.confirm(&outcome.judge, revision, Scope::Main).await;
         Finished { revision, outcome, confirmations, since }
     }

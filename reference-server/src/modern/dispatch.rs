@@ -105,7 +105,7 @@ pub(crate) async fn answer(
     let context = RequestContext::new(server.clone(), revision, request, caller, sink, held);
     let answer = match faults.instead().await {
         Some(instead) => instead,
-        None => dispatch(&context, closing).await,
+        None => faults.beside_others(dispatch(&context, closing)).await,
     };
     let response = response(&server, &context.request, answer).await;
     drop(faults);

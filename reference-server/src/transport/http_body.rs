@@ -87,6 +87,36 @@ impl Body for Chunk {
     }
 }
 
+/// Bytes whose length is not told, of a server with faults: the head may say what it likes.
+pub(crate) struct Unmeasured {
+    chunk: Chunk,
+    is_written: bool,
+}
+
+impl From<Chunk> for Unmeasured {
+    fn from(chunk: Chunk) -> Self {
+        Self { chunk, is_written: false }
+    }
+}
+
+impl Body for Unmeasured {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = self.chunk.piece();
+        // Before the end comes that is too early, everything is written.
+        if piece.is_none() && !std::mem::replace(&mut self.is_written, true) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
 /// Where a future puts what its body is to give out: one chunk, until that is under way.
 pub(crate) struct Feed {
     chunks: mpsc::Sender<Chunk>,

@@ -35,6 +35,8 @@ pub async fn serve_stdio(server: Server) -> std::io::Result<()> {
     let (outgoing, queue) = queue(&server);
     let stdout = Stdout::new(server.clone(), queue)?;
     let stays = !server.keeps(Duty::ExitAtEndOfInput);
+    #[cfg(unix)]
+    let _deaf = deaf(&server)?;
     let unasked = server.faults().map(|faults| faults.speak_unasked(&outgoing));
     let connection = Arc::new(open(server, &outgoing));
     // Before anything is read, so that no change is missed.
@@ -122,6 +124,13 @@ where
         writer.shutdown().await
     };
     forgive_closed(tokio::join!(serving, writing).1)
+}
+
+/// Keeps SIGTERM from ending the process, for a fault.
+#[cfg(unix)]
+fn deaf(server: &Server) -> std::io::Result<Option<tokio::signal::unix::Signal>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    if server.keeps(Duty::EndOnSigterm) { Ok(None) } else { signal(SignalKind::terminate()).map(Some) }
 }
 
 fn forgive_closed(result: std::io::Result<()>) -> std::io::Result<()> {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout_at};
 
 use crate::changes::Changes;
+use crate::faults::Duty;
 use crate::features::tasks::task::{Task, Terms};
+use crate::legacy::Session;
 use crate::message::{INTERNAL_ERROR, Object, RpcError};
 use crate::server::lock;
 
@@ -21,6 +23,17 @@ pub(crate) enum Owner {
     Session(u64),
     /// Modern: on whose behalf a request is made.
     Principal(String),
+}
+
+impl Owner {
+    /// Whom the tasks that are begun in a session belong to.
+    pub(crate) fn of(session: &Session) -> Self {
+        if session.server.keeps(Duty::TaskBound) {
+            Self::Session(session.id)
+        } else {
+            Self::Principal(String::new())
+        }
+    }
 }
 
 /// The tasks.
