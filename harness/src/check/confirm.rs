@@ -55,7 +55,9 @@ impl Bench {
             // What was seen at the end may have been sent long before.
             .flat_map(|breach| {
                 let last = breach.event.is_none().then(|| probe_until(breach, u64::MAX)).flatten();
-                [active_probe(breach), last]
+                // What came late is seen again only where the same is sent.
+                let sender = breach.sent.and_then(|sent| probe_until(breach, sent));
+                [active_probe(breach), last, sender]
             })
             .flatten()
             .collect();

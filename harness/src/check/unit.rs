@@ -157,7 +157,11 @@ impl Bench {
                 // What must not come after the clean part would come now.
                 let grace = opened.talk.timeouts().grace;
                 self.stop.unless(opened.talk.idle(grace)).await;
-                let canary = self.stop.unless(opened.talk.canary()).await;
+                let mut canary = self.stop.unless(opened.talk.canary()).await;
+                // An error may be meant for what went before, such as a cancellation; so once more.
+                if canary.as_ref().is_some_and(Reply::is_error) {
+                    canary = self.stop.unless(opened.talk.canary()).await;
+                }
                 if let Some(canary) = canary.filter(|canary| canary.result().is_none()) {
                     let text = format!(
                         "even before anything broken was sent, a valid request was not answered with its result: {}",

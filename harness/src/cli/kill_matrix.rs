@@ -42,7 +42,7 @@ pub(super) fn kill_matrix(args: &KillMatrixArgs) -> Result<u8, Failure> {
     let stop = Stop::default();
     let matrix = Matrix {
         program: program.to_string_lossy().into_owned(),
-        jobs: args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        jobs: args.jobs.unwrap_or_else(jobs),
         full: args.full,
         timeout: args.timeout.unwrap_or(Duration::from_secs(2)),
         stop: stop.clone(),
@@ -129,6 +129,7 @@ fn planted(fault: &'static Fault) -> Result<Planted, Failure> {
         warns: fault.warns().iter().map(|r| revision(r.as_str())).collect::<Result<_, _>>()?,
         revisions: fault.revisions().iter().map(|r| revision(r.as_str())).collect::<Result<_, _>>()?,
         transports: fault.transports().iter().map(|t| transport(t.as_str())).collect::<Result<_, _>>()?,
+        anonymous: fault.anonymous(),
         arguments: vec!["--fault".to_owned(), fault.id().to_owned()],
     })
 }
@@ -185,4 +186,9 @@ fn grouped(rows: &[Seen]) -> Vec<(String, String)> {
             (requirement, format!("{outcome} · {transport} {}", revisions.join(", ")))
         })
         .collect()
+}
+
+/// Checks wait most of the time, also for faults that answer late or never.
+fn jobs() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -185,6 +185,8 @@ fn fate(state: &State, asked: &Asked) -> Fate {
         return Fate::Open;
     };
     match (&exchange.end, exchange.status) {
+        // Who may not ask is answered by HTTP.
+        (Some(End::Complete), Some(401 | 403)) => Fate::Open,
         (Some(End::Complete), Some(status)) if status >= 400 => {
             Fate::Lost("the server refused by HTTP status")
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Within this time after a cancellation or an answer, what comes may have crossed it.
 const CROSSING: Duration = Duration::from_millis(500);
-/// A request that is sent this long after a cancellation is behind it on every way.
+/// A request that is sent this long after a cancellation or an answer is behind it on every way.
 const BEHIND: Duration = Duration::from_millis(100);
 
 monitors! {
@@ -69,7 +69,11 @@ fn server_cancels_its_own_requests(moment: &Moment<'_>, judge: &mut Judge) {
         judge.broke(TASKS, seen.expected(&["`tasks/cancel`"]));
     }
     let answered = state.notices.answered.get(&id).copied();
-    let stale = answered.is_some_and(|at| moment.record.at.saturating_sub(at) > CROSSING);
+    let stale = answered.is_some_and(|at| {
+        // What was sent well behind the answer has been answered: so the answer had been read.
+        let passed = || state.asked.values().any(|other| other.responses > 0 && other.at > at + BEHIND);
+        moment.record.at.saturating_sub(at) > CROSSING || passed()
+    });
     judge.decide(RUNNING, !stale, || {
         breach("answered", "the server cancelled a request long after it had been answered")
     });

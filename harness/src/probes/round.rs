@@ -194,7 +194,7 @@ async fn subscribe(stage: &mut Stage<'_>, uris: &[String]) -> Vec<Listening> {
     let filters = [
         (stage.talk.fresh_id(), all),
         (Id::string("mcprove-listen"), json!({"promptsListChanged": true, "toolsListChanged": false})),
-        (Id::number(0), json!({"resourcesListChanged": true})),
+        (Id::string(""), json!({"resourcesListChanged": true})),
     ];
     let mut open: Vec<Listening> = Vec::new();
     for (id, filter) in filters {
@@ -387,7 +387,11 @@ async fn unsubscribe(
     }
     if legacy {
         for uri in uris {
-            stage.request("resources/unsubscribe", json!({"uri": uri})).await;
+            let (_, reply) = stage.request("resources/unsubscribe", json!({"uri": uri})).await;
+            if reply.result().is_none() {
+                // A subscription that was not ended goes on.
+                return stage.judge.undecided(STOPS, "not-ended", "`resources/unsubscribe` was refused");
+            }
         }
     }
     if subscriptions.is_empty() && (!legacy || uris.is_empty()) {

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use crate::faults::Duty;
 use crate::faults::fault::{
-    Fault, HTTP, MODERN, SESSIONS, SINCE_2025_03, SINCE_2025_06, SINCE_2025_11, V2025_06, fault,
+    Fault, HTTP, MODERN, SESSIONS, SINCE_2025_03, SINCE_2025_06, SINCE_2025_11, STDIO, V2025_06, fault,
 };
-use crate::faults::hook::Hook::{HttpReply, HttpRequest, Neglect};
+use crate::faults::hook::Hook::{Answer, HttpReply, HttpRequest, Neglect};
 use crate::faults::hook::{HttpAsked, Memory};
 use crate::memory::Answered;
 use crate::transport::HttpReply as Reply;
@@ -109,6 +109,18 @@ fn let_in_again(memory: &Memory, request: &mut hyper::Request<hyper::body::Incom
 }
 
 pub(super) const FAULTS: &[Fault] = &[
+    fault(
+        "auth.stdio-uses-environment/challenge",
+        "Over STDIO a wrong request is answered with a challenge for a token.",
+        &[Answer(|_, answer| {
+            if let Err(error) = answer {
+                error.data = Some(Box::new(json!({"WWW-Authenticate": "Bearer"})));
+            }
+        })],
+    )
+    .within(SINCE_2025_03)
+    .warning_in(SINCE_2025_03)
+    .over(STDIO),
     fault(
         "auth.challenge.present/absent",
         "A 401 has no challenge.",

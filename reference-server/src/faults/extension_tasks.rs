@@ -156,6 +156,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The id of a task is the time of its beginning.",
         &[Neglect(Duty::TaskIdsRandom)],
     )
+    .breaking(&["security.handle.random"])
     .warning_in(MODERN)
     .within(MODERN),
     fault(

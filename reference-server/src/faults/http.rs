@@ -166,8 +166,13 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(HTTP),
     fault(
         "http.sse.response-delivered/cut",
-        "Streams end before the response.",
-        &[Event(|_, event| if event.contains("\"result\"") { ": gone\n\n".to_owned() } else { event })],
+        "Streams end before the response, and nothing tells when to come back.",
+        &[Event(|_, event| {
+            if event.contains("\"result\"") {
+                return ": gone\n\n".to_owned();
+            }
+            event.split_inclusive('\n').filter(|line| !line.starts_with("retry:")).collect()
+        })],
     )
     .breaking(&["http.sse.not-closed-early", "http.sse.retry-before-close"])
     .also_seen(&["http.post.accept-both-types-served"])
@@ -405,6 +410,13 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .also_seen(&["http.sse.response-delivered", "http.sse.retry-before-close"])
     .within(V2025_11)
+    .over(HTTP),
+    fault(
+        "http.disconnect.others-unaffected/all-cancelled",
+        "When a client gives up one call, all others end.",
+        &[Neglect(Duty::CallsCancelledAlone)],
+    )
+    .within(MODERN)
     .over(HTTP),
     fault(
         "http.get.messages-unrelated/progress",

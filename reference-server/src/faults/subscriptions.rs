@@ -200,6 +200,8 @@ pub(super) const FAULTS: &[Fault] = &[
             full.then(|| Instead::error(INTERNAL_ERROR, "Too many subscriptions"))
         })],
     )
+    // A limit shows the same, and is permitted.
+    .warning_in(MODERN)
     .within(MODERN)
     .over(HTTP),
     fault(
