@@ -73,7 +73,7 @@ fn server_cancels_its_own_requests(moment: &Moment<'_>, judge: &mut Judge) {
     let answered = state.notices.answered.get(&id).copied();
     let stale = answered.is_some_and(|at| {
         // What was sent behind the answer has been answered: so the answer had been read.
-        let behind = || state.asked.values().filter(|other| other.responses > 0 && other.at > at);
+        let behind = || state.asked.values().filter(move |other| other.responses > 0 && other.at > at);
         moment.record.at.saturating_sub(at) > CROSSING
             || behind().any(|other| other.at > at + BEHIND)
             || behind().count() >= MANY
