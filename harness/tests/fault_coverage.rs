@@ -11,9 +11,6 @@ use std::path::Path;
 
 <<<<<<< HEAD
 =======
-/// Areas that nobody has gone through yet.
-const OPEN: &[&str] = &[];
-
 >>>>>>> rows
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
