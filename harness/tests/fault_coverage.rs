@@ -9,9 +9,6 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-<<<<<<< HEAD
-=======
->>>>>>> rows
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NoFault {
