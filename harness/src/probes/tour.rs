@@ -662,7 +662,7 @@ mod tests {
     #[test]
     fn templates_are_expanded() {
         assert_eq!(expanded("a://{b}/c/{+d}", "1").as_deref(), Some("a://1/c/1"));
-        assert_eq!(expanded("a://b{?q}"), None);
+        assert_eq!(expanded("a://b{?q}", "1"), None);
         assert_eq!(expanded("a://{b", "1"), None);
     }
 

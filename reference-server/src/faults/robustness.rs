@@ -175,7 +175,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 && calls
             {
                 let length = body.size_hint().exact().unwrap_or_default() + 7;
-                *reply.body_mut() = ReplyBody::Unmeasured(std::mem::take(body));
+                *reply.body_mut() = ReplyBody::Unmeasured(std::mem::take(body).into());
                 reply.headers_mut().insert(CONTENT_LENGTH, length.into());
             }
         })],

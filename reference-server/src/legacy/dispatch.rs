@@ -82,7 +82,7 @@ pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Si
             Ok(reply) => result_response(&id, &reply),
             Err(error) => error_response(Some(&id), &error, before),
         });
-        let (answered, _) = session.server.answered(Some(&id), text, before);
+        let (answered, _) = session.server.answered(Some(&id), text, before).await;
         // A request that is cancelled while its answer is held back stays without one.
         pause(&session.server, &answered.text).await;
         answered
@@ -100,7 +100,7 @@ fn may_wait(method: &str) -> bool {
 
 async fn waiting(session: &Arc<Session>, request: Request, sink: Sink) -> Answer {
     let revision = lifecycle::require_initialized(session)?;
-    let held = session.server.hold(&request)?;
+    let held = session.server.hold(&request).await?;
     let caller = Caller::Session(Arc::clone(session));
     let context = RequestContext::new(session.server.clone(), revision, request, caller, sink, held);
     let result = match context.request.method.as_str() {

@@ -13,15 +13,15 @@ use crate::memory::Answered;
 use crate::message::{Id, RpcError, error_response};
 use crate::revision::Revision;
 use crate::server::Server;
-use crate::transport::http_body::{Chunk, FedBody};
+use crate::transport::http_body::{Chunk, FedBody, Unmeasured};
 use crate::transport::http_chaos::ChaoticBody;
 use crate::transport::http_connections::Busy;
 
 /// A body that is known at once or written bit by bit.
 pub(crate) enum ReplyBody {
     Whole(Chunk),
-    /// The same of a server with faults: its head may tell another length.
-    Unmeasured(Chunk),
+    /// The same, with a head that may tell another length.
+    Unmeasured(Unmeasured),
     Fed(FedBody),
     /// Written bit by bit by a server with faults.
     Faulty(FedBody, Server),
@@ -30,10 +30,11 @@ pub(crate) enum ReplyBody {
 }
 
 impl ReplyBody {
-    /// Keeps a connection busy for as long as there is something to write; what is whole is as good as written.
+    /// Keeps a connection busy for as long as there is something to write.
     pub(crate) fn keep_busy(&mut self, busy: Busy) {
         match self {
-            Self::Whole(_) | Self::Unmeasured(_) => {}
+            Self::Whole(body) => body.keep_busy(busy),
+            Self::Unmeasured(_) => {}
             Self::Fed(body) | Self::Faulty(body, _) => body.keep_busy(busy),
             Self::Chaotic(body) => body.keep_busy(busy),
         }
@@ -49,7 +50,8 @@ impl Body for ReplyBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.get_mut() {
-            Self::Whole(body) | Self::Unmeasured(body) => Pin::new(body).poll_frame(context),
+            Self::Whole(body) => Pin::new(body).poll_frame(context),
+            Self::Unmeasured(body) => Pin::new(body).poll_frame(context),
             Self::Fed(body) => Pin::new(body).poll_frame(context),
             Self::Faulty(body, server) => Pin::new(body).poll_frame(context).map_ok(|frame| {
                 frame.map_data(|event| match server.faults() {
