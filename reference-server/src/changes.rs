@@ -94,7 +94,8 @@ impl Waiting {
     fn merge(&mut self) {
         let now = Instant::now();
         let mut seen = HashSet::new();
-        let is_last: Vec<bool> = self.changes.iter().rev().map(|change| seen.insert(change.subject())).collect();
+        let is_last: Vec<bool> =
+            self.changes.iter().rev().map(|change| seen.insert(change.subject())).collect();
         let mut is_last = is_last.into_iter().rev();
         self.changes.retain(|change| is_last.next() == Some(true) && !change.is_stale(now));
     }

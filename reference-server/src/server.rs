@@ -226,7 +226,12 @@ impl Server {
 
     /// An answer with the memory that it takes until it is written, or the refusal if there is too little; whether it
     /// is the answer.
-    pub(crate) async fn answered(&self, id: Option<&Id>, text: String, revision: Revision) -> (Answered, bool) {
+    pub(crate) async fn answered(
+        &self,
+        id: Option<&Id>,
+        text: String,
+        revision: Revision,
+    ) -> (Answered, bool) {
         if text.len() <= SMALL {
             return (Answered::short(text), true);
         }

@@ -25,8 +25,8 @@ use crate::auth::{Grant, Principal};
 use crate::faults::{Arrived, Duty};
 use crate::legacy::{Session, answer};
 use crate::memory::Answered;
-use crate::message::{self, INVALID_REQUEST, Message, Object, Payload, RpcError};
 use crate::message::METHOD_NOT_FOUND;
+use crate::message::{self, INVALID_REQUEST, Message, Object, Payload, RpcError};
 use crate::modern;
 use crate::pace::pause;
 use crate::revision::Revision;
@@ -253,10 +253,12 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
             http_legacy_sse::open(server, &shared.clients, grant.principal.clone())
         }
         ("/sse", _) if has_sse => not_allowed("GET"),
-        ("/messages", &Method::POST) if has_sse => match shared.bodies.read(server, &parts.headers, body).await {
-            Ok(body) => messages(shared, &parts, &grant, body).await,
-            Err(refusal) => refusal,
-        },
+        ("/messages", &Method::POST) if has_sse => {
+            match shared.bodies.read(server, &parts.headers, body).await {
+                Ok(body) => messages(shared, &parts, &grant, body).await,
+                Err(refusal) => refusal,
+            }
+        }
         ("/messages", _) if has_sse => not_allowed("POST"),
         _ => empty(StatusCode::NOT_FOUND),
     }

@@ -163,8 +163,7 @@ impl HttpSession {
         }
         match tokio::time::timeout(PATIENCE, reader.opening()).await {
             Ok(Opening::Answer(Some(text)))
-                if !prefers_events
-                    && let Some(held) = self.core.server.memory().take_answer(text.len()) =>
+                if !prefers_events && let Some(held) = self.core.server.memory().take_answer(text.len()) =>
             {
                 json(200, Answered { text, held })
             }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::schemas::{object, text};
+use crate::changes::Change;
 use crate::context::RequestContext;
 use crate::features::Level;
 use crate::features::tool::{Tool, ToolFuture, ToolResult};
 use crate::message::Object;
 use crate::revision::Revision;
-use crate::changes::Change;
 
 /// The time between two notifications of a tool.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::schemas::{object, text, whole};
+use crate::changes::Change;
 use crate::context::RequestContext;
 use crate::features::tasks::TaskSupport;
 use crate::features::tool::{Tool, ToolFuture, ToolResult};
 use crate::features::{Level, resource_exists};
 use crate::message::Object;
-use crate::changes::Change;
 
 pub(super) const TOOLS: &[Tool] = &[
     Tool::later(
