@@ -30,3 +30,8 @@ pub use pace::{Delay, InvalidPace, Stall};
 pub use revision::Revision;
 pub use server::{Config, Server};
 pub use transport::{serve_http, serve_http_until, serve_stdio, serve_stream};
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -15,7 +15,9 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     let faults = faults.map_err(Failure::usage)?;
     let page_size = args.page_size.map(usize::from);
     let ServeArgs { chaos, delay, stall, .. } = *args;
-    let config = Config { secret, faults, page_size, chaos, delay, stall, ..Config::default() };
+    let allowed_hosts = args.allow_host.clone();
+    let config =
+        Config { secret, faults, page_size, chaos, delay, stall, allowed_hosts, ..Config::default() };
     // Nothing that a request does takes long, so one thread serves all faster than several that wake each other.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::bug)?;
     let result = runtime.block_on(async {

@@ -17,6 +17,8 @@ use crate::server::{Server, lock};
 const LIMIT: usize = 1000;
 /// The longest answer to a batch in bytes; one that is alone may be longer. Requests whose answers find no room are refused.
 const LONGEST: usize = 1 << 20;
+/// A comma or a bracket.
+const SEPARATOR: usize = 1;
 
 /// Serves the elements side by side; the answer is one array in the order of the requests.
 pub(crate) fn take_in(session: &Arc<Session>, elements: &[&RawValue], sink: &Sink) -> Exchange {
@@ -57,14 +59,16 @@ pub(crate) fn take_in(session: &Arc<Session>, elements: &[&RawValue], sink: &Sin
             let answers = Arc::clone(&answers);
             // Counted as soon as it is there: nothing waits outside the account.
             tasks.spawn(async move {
+                if lock(&answers).refuse(position, &id) {
+                    return;
+                }
                 if let Some(answer) = serving.await {
                     lock(&answers).put(position, &id, answer);
                 }
             });
         }
         while tasks.join_next().await.is_some() {}
-        let answered = lock(&answers).join();
-        answered
+        lock(&answers).join()
     }))
 }
 
@@ -75,27 +79,38 @@ struct BatchAnswer {
     elements: Vec<Option<String>>,
     bytes: usize,
     held: Held,
+    /// Whether an answer was too much; then no more is served.
+    is_full: bool,
 }
 
 impl BatchAnswer {
     fn new(server: &Server, revision: Revision) -> Self {
-        Self { server: server.clone(), revision, elements: Vec::new(), bytes: 0, held: Held::default() }
+        let (elements, held) = (Vec::new(), Held::default());
+        Self { server: server.clone(), revision, elements, bytes: 0, held, is_full: false }
+    }
+
+    /// Refuses one more element if an answer was too much before; true if that is so.
+    fn refuse(&mut self, position: usize, id: &Id) -> bool {
+        if self.is_full {
+            let error = RpcError::new(INTERNAL_ERROR, "The answer to the batch is too long, ask one by one");
+            self.elements[position] = Some(error_response(Some(id), &error, self.revision));
+        }
+        self.is_full
     }
 
     /// Puts the answer of one element in its place, or a refusal where it is too much.
     fn put(&mut self, position: usize, id: &Id, answer: Answered) {
-        let Answered { mut text, held } = answer;
+        let Answered { text, held } = answer;
         drop(held);
         if self.bytes > 0 && self.bytes + text.len() > LONGEST {
-            let error = RpcError::new(INTERNAL_ERROR, "The answer to the batch is too long, ask one by one");
-            text = error_response(Some(id), &error, self.revision);
+            self.is_full = true;
+            self.refuse(position, id);
+        } else if self.held.grow(self.server.memory(), text.len() + SEPARATOR) {
+            self.bytes += text.len();
+            self.elements[position] = Some(text);
+        } else {
+            self.elements[position] = Some(error_response(Some(id), &refusal(), self.revision));
         }
-        // A comma or a bracket, too.
-        if !self.held.grow(self.server.memory(), text.len() + 1) {
-            text = error_response(Some(id), &refusal(), self.revision);
-        }
-        self.bytes += text.len();
-        self.elements[position] = Some(text);
     }
 
     /// All in one text; none if all were cancelled.

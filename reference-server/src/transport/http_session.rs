@@ -167,8 +167,8 @@ impl HttpSession {
             {
                 json(200, Answered { text, held })
             }
-            Ok(Opening::Answer(None)) => empty(StatusCode::ACCEPTED),
-            Ok(Opening::Answer(Some(_)) | Opening::Messages) | Err(_) => {
+            // A request that was cancelled before gets a stream too, which ends without its answer.
+            Ok(Opening::Answer(_) | Opening::Messages) | Err(_) => {
                 self.keep(reader.log());
                 self.stream(reader, true)
             }

@@ -168,7 +168,6 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
-    use tokio::sync::broadcast;
 
     fn store(limit: usize, limit_per_owner: usize) -> Arc<TaskStore> {
         TaskStore::new(limit, limit_per_owner, Arc::default())
