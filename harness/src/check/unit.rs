@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// How often a unit starts again after the server went away under a probe.
-const RESTARTS: u32 = 4;
+const RESTARTS: u32 = 8;
 
 /// Why no more is asked of a target; nothing that it was not asked is judged.
 #[derive(Debug, Clone)]

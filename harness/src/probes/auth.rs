@@ -264,7 +264,11 @@ async fn judge_consistency(solo: &mut Solo<'_>, talk: &mut Conversation, first: 
                 CONSISTENT,
                 breach("varies", "the same request was challenged with other scopes", first, &again)
                     .expected(&["the same set of scopes"])
-                    .actual(format!("{:?}, then {:?}", before.unwrap_or_default(), after.unwrap_or_default())),
+                    .actual(format!(
+                        "{:?}, then {:?}",
+                        before.unwrap_or_default(),
+                        after.unwrap_or_default()
+                    )),
             );
         }
     }

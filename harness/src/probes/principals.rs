@@ -58,12 +58,7 @@ fn known_requests(known: &Known) -> Vec<Asking> {
     }
     if let Some(call) = offer.calls.iter().find(|call| call.succeeded() && !call.asked_for_input) {
         let params = json!({"name": call.tool, "arguments": call.arguments});
-        requests.push(Asking {
-            row: Some(GUARDED[0]),
-            listing: "tools/list",
-            method: "tools/call",
-            params,
-        });
+        requests.push(Asking { row: Some(GUARDED[0]), listing: "tools/list", method: "tools/call", params });
     }
     if let Some(uri) = offer.first.get("resources/list").and_then(|uris| uris.first()) {
         let params = json!({"uri": uri});
@@ -156,7 +151,8 @@ fn judge_guard(solo: &mut Solo<'_>, id: &'static str, closed: bool, without: &Re
         }
     } else if without.result().is_some() && closed {
         let text = "the listing takes credentials, and what it lists is served without";
-        let seen = breach("open", text, ticket, without).quality().expected(&["a refusal, as for the listing"]);
+        let seen =
+            breach("open", text, ticket, without).quality().expected(&["a refusal, as for the listing"]);
         if id == GUARDED[1] {
             solo.judge.broke(CHECKED, seen.clone().see(id));
             if scope(without) == Some("private") {

@@ -90,8 +90,8 @@ async fn hostile_prompt_arguments_stay_text(stage: &mut Stage<'_>) {
             // How many messages there are may depend on the argument for good reason.
             let seen = if text.contains("root:x:0:") || class == "template" { seen } else { seen.quality() };
             seen.expected(&["the argument as it was given", "an error"])
-            .actual(what.unwrap_or_default())
-            .pointer("/result/messages")
+                .actual(what.unwrap_or_default())
+                .pointer("/result/messages")
         });
     }
 }

@@ -122,7 +122,8 @@ async fn another(solo: &Solo<'_>, talk: &mut Conversation) -> Option<Stranger> {
         let (_, reply) = outside.sends(solo, talk, first).await;
         reply.result()?;
         let session = reply.http().and_then(|head| {
-            let (_, id) = head.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("mcp-session-id"))?;
+            let (_, id) =
+                head.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("mcp-session-id"))?;
             Some(id.clone())
         });
         stranger.session = match session {

@@ -345,7 +345,9 @@ fn judge_rounds(stage: &mut Stage<'_>, tool: &str, met: &Met) {
     };
     // What asks for something that no client gives was not given all.
     let given = again.map(|result| mrtr::wishes(result).len());
-    if met.rounds < MOST_ROUNDS || asked.as_object().is_none_or(|all| all.is_empty() || given != Some(all.len())) {
+    if met.rounds < MOST_ROUNDS
+        || asked.as_object().is_none_or(|all| all.is_empty() || given != Some(all.len()))
+    {
         return;
     }
     let text =
@@ -476,7 +478,9 @@ async fn expand_templates(stage: &mut Stage<'_>) {
                 ID,
                 breach(
                     "suggested",
-                    format!("`{uri}`, made from a template with a value that completion suggests, cannot be read"),
+                    format!(
+                        "`{uri}`, made from a template with a value that completion suggests, cannot be read"
+                    ),
                     &ticket,
                     &reply,
                 )
@@ -513,7 +517,8 @@ async fn expand_templates(stage: &mut Stage<'_>) {
 async fn suggested(stage: &mut Stage<'_>, template: &str) -> Option<String> {
     let variables = template_variables(template);
     let [variable] = variables.as_slice() else { return None };
-    let simple = template.contains(&format!("{{{variable}}}")) || template.contains(&format!("{{+{variable}}}"));
+    let simple =
+        template.contains(&format!("{{{variable}}}")) || template.contains(&format!("{{+{variable}}}"));
     if !simple || !completion::is_offered(stage) {
         return None;
     }
@@ -618,11 +623,15 @@ async fn listed_prompts_can_be_got(stage: &mut Stage<'_>) {
             Some(-32602 | -32600)
                 if bare && !says_not_found(answer) && !matches!(met.reply.status(), Some(401 | 403)) =>
             {
-                let text = format!("`{}`, which needs no arguments, failed with a code that blames them", waiting.what);
+                let text = format!(
+                    "`{}`, which needs no arguments, failed with a code that blames them",
+                    waiting.what
+                );
                 let seen = breach("blames", text, &met.ticket, &met.reply).quality();
                 stage.judge.broke(
                     ID,
-                    seen.expected(&["error -32603 (internal error) where the server failed"]).pointer("/error/code"),
+                    seen.expected(&["error -32603 (internal error) where the server failed"])
+                        .pointer("/error/code"),
                 );
             }
             _ => {}

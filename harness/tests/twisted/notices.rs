@@ -25,6 +25,7 @@ pub(super) static CASES: &[Case] = &[
     case("loud", LEGACY, "logging", &[("logging.level.filters", "warn")]),
     case("mute", LEGACY, "logging", &[("logging.level.delivers", "warn")]),
     case("chatty", MODERN, "logging.level.none-without", &[("logging.level.none-without", "fail")]),
+    case("talkative-tools", MODERN, "logging.level.none-without", &[("logging.level.none-without", "fail")]),
     case("careless-logs", LEGACY, "logging", &[("logging.no-credentials", "warn")]),
     case(
         "late-progress",

@@ -222,8 +222,9 @@ impl<'a> FaultsOnRequest<'a> {
 
     /// The answer of a handler; a call ends with an error when another one is given up, where a fault wants it.
     pub(crate) async fn beside_others(&self, work: impl Future<Output = Answer>) -> Answer {
-        let together =
-            |(force, asked): &&(&Force, Asked)| asked.is("tools/call") && force.neglects(Duty::CallsCancelledAlone);
+        let together = |(force, asked): &&(&Force, Asked)| {
+            asked.is("tools/call") && force.neglects(Duty::CallsCancelledAlone)
+        };
         let Some((force, _)) = self.0.as_deref().filter(together) else { return work.await };
         let mut going = Going(Some(&force.memory.given_up));
         let answer = tokio::select! {

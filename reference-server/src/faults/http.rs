@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::faults::Duty;
 use crate::faults::fault::{
-    Fault, HTTP, MODERN, SESSIONS, SINCE_2025_06, SINCE_2025_11, V2025_03, V2025_11, fault,
+    Fault, HTTP, MODERN, SESSIONS, SINCE_2025_03, SINCE_2025_06, SINCE_2025_11, V2025_03, V2025_11, fault,
 };
 use crate::faults::hook::Hook::{
     Event, HttpReply, HttpRequest, Input, Intercept, Neglect, Notified, Notify, Response,
@@ -124,7 +124,7 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .over(HTTP)
-    .warning_in(SESSIONS),
+    .warning_in(SINCE_2025_03),
     fault(
         "http.error.unknown-method-status/ok",
         "Unknown methods get the status 200.",

@@ -108,6 +108,7 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .also_seen(&["prompts.get.arguments-validated"])
+    .warning_in(MODERN)
     .within(MODERN),
     fault(
         "prompts.content.image-valid/not-base64",

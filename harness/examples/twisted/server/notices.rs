@@ -44,6 +44,13 @@ pub(super) static TWISTS: &[Twist] = &[
             "params": {"level": "info", "data": "listed"}});
         if out.method == Some("tools/list") { both(&message, out.value) } else { line(out.value) }
     }),
+    twist("talkative-tools", "a log message goes before the answer to each call of a tool").outgoing(
+        |_, out| {
+            let message = json!({"jsonrpc": "2.0", "method": "notifications/message",
+            "params": {"level": "info", "data": "called"}});
+            if out.method == Some("tools/call") { both(&message, out.value) } else { line(out.value) }
+        },
+    ),
     twist("careless-logs", "log messages hold a password").outgoing(|_, out| {
         let mut value = out.value.clone();
         if method(out) == Some("notifications/message") {

@@ -164,14 +164,14 @@ mod tests {
     fn the_spec_says_only_what_it_says() {
         let table = [
             (
-                "stdio.newline-delimited",
+                "stdio.no-embedded-newline",
                 V2025_11_25,
                 "the spec says MUST NOT: basic/transports#stdio (2025-11-25)",
             ),
             (
-                "stdio.no-embedded-newline",
+                "stdio.newline-delimited",
                 V2026_07_28,
-                "the spec says MUST: basic/transports/stdio (2026-07-28)",
+                "MUST, implied by a plain sentence: basic/transports/stdio (2026-07-28)",
             ),
             (
                 "base.error.method-not-found-code",
