@@ -390,10 +390,16 @@ async fn listed_resources_can_be_read(stage: &mut Stage<'_>) {
     }
     let mut read = 0_u32;
     let mut refused: Vec<Breach> = Vec::new();
+    let mut otherwise: Vec<(String, i64)> = Vec::new();
     run(stage, requests, |stage, waiting, met| match &met.reply {
         Reply::Result(_) => {
             read += 1;
-            judge_size(stage, &waiting.what, &met);
+            let listed = stage.offer.resources.iter().find(|resource| resource["uri"] == *waiting.what);
+            match (listed.and_then(size), length(&met.reply)) {
+                (Some(size), Some(length)) if size == length => stage.judge.held(SIZE),
+                (Some(_), Some(length)) => otherwise.push((waiting.what.clone(), length)),
+                _ => {}
+            }
         }
         // What is listed under https: may be for the client to fetch.
         Reply::Error(answer) if !waiting.what.starts_with("https:") => {
@@ -415,6 +421,9 @@ async fn listed_resources_can_be_read(stage: &mut Stage<'_>) {
         (0, Some(all)) if stage.era() == Era::Legacy => stage.judge.broke(ID, all),
         // One that is gone, or not for everybody, is a lesser matter.
         (_, Some(some)) => stage.judge.broke(ID, some.quality()),
+    }
+    if let Some((uri, length)) = otherwise.into_iter().next() {
+        judge_size(stage, &uri, length).await;
     }
 }
 
@@ -556,26 +565,44 @@ fn expanded(template: &str, value: &str) -> Option<String> {
     Some(uri)
 }
 
-fn judge_size(stage: &mut Stage<'_>, uri: &str, met: &Met) {
-    let listed = stage.offer.resources.iter().find(|resource| resource["uri"] == uri);
-    let Some(size) = listed.and_then(|resource| resource.get("size")?.as_i64()) else { return };
-    let contents = met.reply.result().and_then(|result| result.get("contents")?.as_array());
-    let Some([item]) = contents.map(Vec::as_slice) else { return };
+const SIZE: &str = "resources.definition.size-accurate";
+
+/// The size that a listed resource claims, in bytes.
+fn size(resource: &Value) -> Option<i64> {
+    resource.get("size")?.as_i64()
+}
+
+/// The bytes of what was read, where it is one text or one blob.
+fn length(reply: &Reply) -> Option<i64> {
+    let [item] = reply.result()?.get("contents")?.as_array()?.as_slice() else { return None };
     let text = item.get("text").and_then(Value::as_str).map(str::len);
     let blob = item.get("blob").and_then(Value::as_str).and_then(crate::monitors::base64_length);
-    let Some(length) = text.or(blob) else { return };
-    stage.judge.decide("resources.definition.size-accurate", i64::try_from(length) == Ok(size), || {
-        breach(
-            "other-size",
-            "the size of a listed resource is not that of its contents",
-            &met.ticket,
-            &met.reply,
-        )
-        .quality()
-        .expected(&[&format!("{size} bytes")])
-        .actual(format!("{length} bytes"))
-        .pointer("/result/contents/0")
-    });
+    i64::try_from(text.or(blob)?).ok()
+}
+
+/// A resource was as long as this, and listed with another size. It may have changed in between, so it is listed and read
+/// once more.
+async fn judge_size(stage: &mut Stage<'_>, uri: &str, before: i64) {
+    let listed = super::lists::entry(stage.talk, &super::lists::RESOURCES, uri).await;
+    let Some(size) = listed.as_ref().and_then(size) else { return };
+    let outgoing = stage.talk.compose("resources/read", json!({"uri": uri}));
+    let ticket = stage.talk.send(outgoing).await;
+    let reply = stage.talk.reply(&ticket).await;
+    match length(&reply) {
+        Some(now) if now == size => stage.judge.held(SIZE),
+        Some(now) if now == before => {
+            let text = "the size of a listed resource is not that of its contents";
+            stage.judge.broke(
+                SIZE,
+                breach("other-size", text, &ticket, &reply)
+                    .quality()
+                    .expected(&[&format!("{size} bytes")])
+                    .actual(format!("{now} bytes"))
+                    .pointer("/result/contents/0"),
+            );
+        }
+        _ => stage.judge.undecided(SIZE, "changes", "the resource changes while it is looked at"),
+    }
 }
 
 /// A prompt's arguments, the required ones filled in: what is named a URI with that of a listed resource.
