@@ -117,14 +117,14 @@ impl Bench {
             .collect()
     }
 
-    /// The main conversation, from where its handshake ended.
+    /// The main conversation, from where its handshake ended; it is still open unless the server went away.
     pub(super) async fn main_conversation(
         &self,
         opened: Opened,
         revision: Revision,
         choice: &Choice,
         progress: Progress<'_>,
-    ) -> Outcome {
+    ) -> (Outcome, Option<Opened>) {
         let mut outcome = Outcome::default();
         let mut current = Some(opened);
         let clean = self.probes(Place::Clean, revision, choice);
@@ -189,13 +189,19 @@ impl Bench {
                 });
             }
         }
-        if let Some(mut opened) = current {
-            if self.stop.wanted().is_none() {
-                opened.talk.idle(opened.talk.timeouts().grace).await;
-            }
+        (outcome, current)
+    }
+
+    /// Waits for what must not come any more, and ends the main conversation; it needs no place for that.
+    pub(super) async fn end(&self, opened: Option<Opened>) -> Judge {
+        let mut outcome = Outcome::default();
+        if let Some(mut opened) = opened {
+            opened.step_aside();
+            let grace = opened.talk.timeouts().grace;
+            self.stop.unless(opened.talk.idle(grace)).await;
             self.finish(opened, &mut outcome).await;
         }
-        outcome
+        outcome.judge
     }
 
     /// Runs a probe in the main conversation; how the server went away, if it did.
