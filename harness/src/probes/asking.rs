@@ -78,14 +78,18 @@ pub(super) fn wish_of(question: &Value) -> Option<Wish> {
     Wish::of(question.get("method")?.as_str()?, question.get("params"))
 }
 
-/// The calls that are repeated for the sake of a wish: those that were quick and may have asked for it; the one that is
-/// known to do so first, then the quickest.
+/// The calls that are repeated for the sake of a wish: those that were quick and may have asked for it, the one that is
+/// known to do so first, then the quickest; or else one that was not.
 pub(super) fn callers(offer: &Offer, wish: Wish) -> Vec<Call> {
     let asks = |call: &&Call| call.wishes.contains(&wish) && call.took < QUICK && call.result.is_some();
     let mut calls: Vec<Call> = offer.calls.iter().filter(asks).cloned().collect();
     let known = offer.asker.get(&wish);
     calls.sort_by_key(|call| (Some(&call.tool) != known, call.took));
     calls.truncate(MOST_CALLERS);
+    if calls.is_empty() {
+        // Better a slow one than none, such as one that asks for so much that it never came to its end.
+        calls.extend(offer.calls.iter().find(|call| call.wishes.contains(&wish)).cloned());
+    }
     calls
 }
 

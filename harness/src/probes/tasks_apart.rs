@@ -143,11 +143,14 @@ async fn intrude(solo: &mut Solo<'_>, talk: &mut Conversation, id: &str, strange
     let row = if modern { EXTENSION } else { FOREIGN };
     let last = if modern { "tasks/update" } else { "tasks/result" };
     for method in ["tasks/get", last, "tasks/cancel"] {
-        let params = match method {
-            "tasks/update" => json!({"taskId": id, "inputResponses": {}}),
-            _ => json!({"taskId": id}),
+        let compose = |talk: &mut Conversation, id: &str| {
+            let params = match method {
+                "tasks/update" => json!({"taskId": id, "inputResponses": {}}),
+                _ => json!({"taskId": id}),
+            };
+            talk.compose(method, if modern { declared(params) } else { params })
         };
-        let outgoing = talk.compose(method, if modern { declared(params) } else { params });
+        let outgoing = compose(talk, id);
         let (ticket, reply) = stranger.sends(solo, talk, outgoing).await;
         if reply.is_refusal() {
             solo.judge.held(row);
@@ -155,6 +158,11 @@ async fn intrude(solo: &mut Solo<'_>, talk: &mut Conversation, id: &str, strange
                 solo.judge.held(BOUND);
             }
         } else if reply.result().is_some() {
+            // Where tasks that are not there are served alike, this tells nothing.
+            let outgoing = compose(talk, "mcprove-no-such-task");
+            if stranger.sends(solo, talk, outgoing).await.1.result().is_some() {
+                continue;
+            }
             let text = format!("`{method}` is served {} for a task of somebody else", stranger.described());
             let seen = breach("foreign", text, &ticket, &reply).expected(&["a refusal"]);
             if !modern {

@@ -199,7 +199,7 @@ pub(super) static TWISTS: &[Twist] = &[
     twist("every-change", "every subscription is told every change").outgoing(|_, out| {
         let mut other = out.value.clone();
         if method(out).is_some_and(|method| method.ends_with("/updated")) {
-            other.pointer_mut(TAG).into_iter().for_each(|tag| *tag = json!(0));
+            other.pointer_mut(TAG).into_iter().for_each(|tag| *tag = json!(""));
             return both(out.value, &other);
         }
         line(out.value)
