@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// How long a call may have taken to be repeated.
 const QUICK: Duration = Duration::from_secs(2);
+/// How long a call may have taken to be repeated before others.
+const PROMPT: Duration = Duration::from_millis(250);
 /// How long a repeated call is waited for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// How many calls that may ask for a thing are tried.
@@ -79,12 +81,13 @@ pub(super) fn wish_of(question: &Value) -> Option<Wish> {
 }
 
 /// The calls that are repeated for the sake of a wish: those that were quick and may have asked for it; the one that is
-/// known to do so first, then the quickest.
+/// known to do so first, then those that keep nobody waiting, before others those that may have asked for nothing else.
+/// Which of two prompt ones was the quicker does not matter: the same calls are made in the next run.
 pub(super) fn callers(offer: &Offer, wish: Wish) -> Vec<Call> {
     let asks = |call: &&Call| call.wishes.contains(&wish) && call.took < QUICK && call.result.is_some();
     let mut calls: Vec<Call> = offer.calls.iter().filter(asks).cloned().collect();
     let known = offer.asker.get(&wish);
-    calls.sort_by_key(|call| (Some(&call.tool) != known, call.took));
+    calls.sort_by_key(|call| (Some(&call.tool) != known, call.took > PROMPT, call.wishes.len()));
     calls.truncate(MOST_CALLERS);
     calls
 }
