@@ -44,8 +44,15 @@ fn told(ran: &Ran) -> String {
     text
 }
 
+/// Gives the reason of the one entry.
+fn fill_in(file: &Path) {
+    let text = fs::read_to_string(file).unwrap();
+    let placeholder = text.lines().find(|line| line.starts_with("reason")).unwrap();
+    fs::write(file, text.replace(placeholder, "reason = \"mended in the next release\"")).unwrap();
+}
+
 #[test]
-fn a_baseline_is_written_filled_in_used_and_emptied() {
+fn a_baseline_is_written_filled_in_and_used() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("known.toml");
     assert_eq!(check(folder.path(), PONG, &[]).code, Some(1));
@@ -60,8 +67,7 @@ fn a_baseline_is_written_filled_in_used_and_emptied() {
     assert_eq!((again.code, fs::read_to_string(&file).unwrap()), (Some(1), text.clone()));
 
     // With a reason it is known and does not count.
-    let placeholder = text.lines().find(|line| line.starts_with("reason")).unwrap();
-    fs::write(&file, text.replace(placeholder, "reason = \"mended in the next release\"")).unwrap();
+    fill_in(&file);
     let ran = check(folder.path(), PONG, &BASELINE);
     assert_eq!(ran.code, Some(0), "{}", ran.whole());
     snapshot!("baseline_known", told(&ran));
@@ -76,6 +82,14 @@ fn a_baseline_is_written_filled_in_used_and_emptied() {
     assert_eq!(baseline["results"].as_array().unwrap().len() as u64, document["summary"]["fail"]);
     assert_eq!(baseline["problems"], json!([]));
     assert_eq!(baseline["defects"][0]["reason"], "mended in the next release");
+}
+
+#[test]
+fn a_baseline_hides_nothing_else_and_is_emptied() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("known.toml");
+    check(folder.path(), PONG, &[&BASELINE[..], &["--update-baseline"]].concat());
+    fill_in(&file);
 
     // Another defect counts all the same.
     let two = Some("ping.empty-result/pong,base.response.at-most-once/twice");

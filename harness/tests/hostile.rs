@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     }
     let mut arguments = Arguments::from_args();
     // They wait most of the time.
-    arguments.test_threads.get_or_insert(8);
+    arguments.test_threads.get_or_insert(16);
     let trials = CASES.iter().map(|case| Trial::test(case.target.replace(' ', "_"), move || test(case)));
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }

@@ -97,7 +97,7 @@ fn run(cases: Vec<Case>) {
     let failures = Mutex::new(Vec::new());
     // A check waits far more than it works.
     std::thread::scope(|scope| {
-        for _ in 0..6 {
+        for _ in 0..10 {
             scope.spawn(|| {
                 loop {
                     let Some(case) = queue.lock().unwrap().pop() else { return };
