@@ -312,9 +312,10 @@ pub(super) struct KillMatrixArgs {
     /// Only these faults: an id, the beginning of ids up to a dot or slash, or a pattern with `*`.
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', num_args = 1..)]
     pub(super) fault: Vec<String>,
-    /// Check every requirement, instead of those in the areas of what the fault breaks.
-    #[arg(long)]
-    pub(super) full: bool,
+    /// Check every requirement, instead of those in the areas of what the fault breaks; `--full=1/10` for one part of
+    /// the faults only.
+    #[arg(long, value_name = "I/N", value_parser = shard, num_args = 0..=1, require_equals = true, default_missing_value = "1/1")]
+    pub(super) full: Option<(u32, u32)>,
     /// One part of the faults, such as 1/10; all parts together are the whole.
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub(super) shard: Option<(u32, u32)>,
