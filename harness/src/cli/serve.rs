@@ -10,12 +10,14 @@ use tokio::net::{TcpListener, TcpSocket};
 pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     // On stdio the one client is the user who started the process, so there is nobody to protect a cursor from; a
     // fixed secret lets cursors and request states outlive the process (2026-07-28, basic/index#statelessness).
-    let secret = args.http.is_none().then_some([0; 32]);
+    let secret = (args.http.is_none() && !has_profile(args)).then_some([0; 32]);
     let faults = args.fault.iter().map(|id| id.parse()).collect::<Result<Vec<FaultId>, _>>();
     let faults = faults.map_err(Failure::usage)?;
     let page_size = args.page_size.map(usize::from);
     let ServeArgs { chaos, delay, stall, .. } = *args;
     let config = Config { secret, faults, page_size, chaos, delay, stall, ..Config::default() };
+    #[cfg(feature = "enterprise")]
+    let config = with_profile(config, args)?;
     // Nothing that a request does takes long, so one thread serves all faster than several that wake each other.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::bug)?;
     let result = runtime.block_on(async {
@@ -27,7 +29,11 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
         let listener = listen(address).map_err(cannot_listen)?;
         let bound = listener.local_addr().map_err(Failure::bug)?;
         #[cfg(feature = "enterprise")]
-        let config = if args.with_test_authorization_server { protected(config, bound)? } else { config };
+        let config = if args.with_test_authorization_server {
+            protected(config, bound)?
+        } else {
+            with_fixed_tokens(config, bound)
+        };
         let _ = io::Write::write_all(
             &mut io::stderr(),
             format!("mcprove serves MCP at http://{bound}/mcp\n").as_bytes(),
@@ -37,6 +43,56 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     });
     runtime.shutdown_background();
     result.map(|()| 0)
+}
+
+/// Whether a profile is served. What it approves is for the process that has asked.
+fn has_profile(args: &ServeArgs) -> bool {
+    #[cfg(feature = "enterprise")]
+    let has = args.profile.is_some();
+    #[cfg(not(feature = "enterprise"))]
+    let has = {
+        let _ = args;
+        false
+    };
+    has
+}
+
+/// With the profile that is asked for.
+#[cfg(feature = "enterprise")]
+fn with_profile(config: Config, args: &ServeArgs) -> Result<Config, Failure> {
+    use super::args::ProfileArg;
+    use mcprove_reference_server::{Enterprise, EnterpriseFiles};
+    let Some(ProfileArg::Enterprise) = args.profile else { return Ok(config) };
+    let files = EnterpriseFiles {
+        database: args.database.clone(),
+        audit: args.audit.clone(),
+        roles: args.roles.clone(),
+        local_role: args.role.clone(),
+    };
+    let profile = Enterprise::open(&files).map_err(Failure::usage)?;
+    let torn = profile.torn_bytes();
+    if torn > 0 {
+        let text =
+            format!("mcprove: the audit log ended with {torn} bytes of a torn record, which are no record\n");
+        let _ = io::Write::write_all(&mut io::stderr(), text.as_bytes());
+    }
+    Ok(Config { enterprise: Some(profile.into()), ..config })
+}
+
+/// With the tokens of the role file, if there are any.
+#[cfg(feature = "enterprise")]
+fn with_fixed_tokens(config: Config, bound: SocketAddr) -> Config {
+    use mcprove_reference_server::{Authorization, Tokens};
+    let tokens = config.enterprise.as_ref().map(|profile| profile.fixed_tokens()).unwrap_or_default();
+    if tokens.is_empty() {
+        return config;
+    }
+    let authorization = Authorization {
+        resource: format!("http://{bound}/mcp"),
+        authorization_servers: Vec::new(),
+        tokens: Tokens::Fixed(tokens),
+    };
+    Config { authorization: Some(authorization.into()), ..config }
 }
 
 /// With authorization, and an authorization server for tests at the same origin.

@@ -56,10 +56,10 @@ pub(crate) fn step_up(server: &Server, grant: &Grant, payload: &Payload<'_>) -> 
         return Ok(());
     }
     let needed = match payload {
-        Payload::Single(message) => needed_by(server, message),
+        Payload::Single(message) => needed_by(server, grant, message),
         Payload::Batch(messages) => {
             let all = messages.iter().filter_map(|raw| crate::message::read_one(raw).ok());
-            all.map(|message| needed_by(server, &message))
+            all.map(|message| needed_by(server, grant, &message))
                 .max_by_key(|scopes| scopes.len())
                 .unwrap_or(BASIC_SCOPE)
         }
@@ -71,11 +71,11 @@ pub(crate) fn step_up(server: &Server, grant: &Grant, payload: &Payload<'_>) -> 
 }
 
 /// All the scopes that a message takes.
-fn needed_by(server: &Server, message: &Message) -> &'static str {
+fn needed_by(server: &Server, grant: &Grant, message: &Message) -> &'static str {
     match message {
         Message::Request(request) if request.method == "tools/call" => {
             let name = request.params.get("name").and_then(serde_json::Value::as_str).unwrap_or_default();
-            server.tools().scopes(name)
+            server.tools(&grant.principal).scopes(name)
         }
         _ => BASIC_SCOPE,
     }

@@ -60,6 +60,11 @@ pub(crate) enum Duty {
     /// The signature of a token has to be right.
     #[cfg(feature = "enterprise")]
     TokenSignatureChecked,
+    /// Log messages name a record and do not hold it.
+    #[cfg(feature = "enterprise")]
+    RecordsStayOutOfLogs,
+    /// What differs with who asks is kept by nobody else.
+    ResultsPrivate,
     /// The STDIO server ends at the end of its input.
     ExitAtEndOfInput,
     /// A call that became a task is answered before its work is done.

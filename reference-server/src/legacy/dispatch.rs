@@ -4,6 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::context::{Answer, Caller, RequestContext, Sink};
+#[cfg(feature = "enterprise")]
+use crate::enterprise;
 use crate::faults::Duty;
 use crate::features::{self, tasks};
 use crate::legacy::{Session, batch, lifecycle};
@@ -13,6 +15,7 @@ use crate::message::{
 };
 use crate::pace::pause;
 use crate::revision::Revision;
+use crate::server::Server;
 
 /// What becomes of a payload.
 pub(crate) enum Exchange {
@@ -59,7 +62,7 @@ pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Si
     let before = session.error_revision();
     let id = request.id.clone();
     let faults = session.server.faults_on(before, &mut request);
-    let may_wait = may_wait(&request.method);
+    let may_wait = may_wait(&session.server, &request.method);
     // What is held back is in progress too. The handshake cannot be cancelled.
     let enters = may_wait || (session.server.pace().is_some() && request.method != "initialize");
     let ticket = if enters {
@@ -94,7 +97,13 @@ pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Si
 }
 
 /// Whether a method may take time and can therefore be cancelled.
-fn may_wait(method: &str) -> bool {
+fn may_wait(server: &Server, method: &str) -> bool {
+    #[cfg(feature = "enterprise")]
+    if server.enterprise().is_some() {
+        return enterprise::is_served(method);
+    }
+    #[cfg(not(feature = "enterprise"))]
+    let _ = server;
     matches!(method, "tools/call" | "prompts/get" | "tasks/result")
 }
 
@@ -103,6 +112,12 @@ async fn waiting(session: &Arc<Session>, request: Request, sink: Sink) -> Answer
     let held = session.server.hold(&request)?;
     let caller = Caller::Session(Arc::clone(session));
     let context = RequestContext::new(session.server.clone(), revision, request, caller, sink, held);
+    #[cfg(feature = "enterprise")]
+    if session.server.enterprise().is_some()
+        && let Some(served) = enterprise::answer(&context).await
+    {
+        return served.map(|(result, _)| Reply::Object(result));
+    }
     let result = match context.request.method.as_str() {
         "tasks/result" => tasks::legacy::result(&context).await,
         "prompts/get" => features::get_prompt(&context).await,

@@ -150,6 +150,11 @@ impl Session {
             Change::Tools => Some(list_changed("tools")),
             Change::Prompts => Some(list_changed("prompts")),
             Change::Resources => Some(list_changed("resources")),
+            #[cfg(feature = "enterprise")]
+            Change::Records(kind) => {
+                let lists = self.server.enterprise()?.lists(&self.principal, *kind);
+                lists.then(|| list_changed("resources"))
+            }
             Change::Task(task) => (task.owner == Owner::Session(self.id)).then(|| status_notification(task)),
             Change::Resource(uri) => (lock(&self.subscriptions).contains(&**uri)
                 || !self.server.keeps(Duty::UpdatesAsSubscribed))

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::context::{Answer, Caller, RequestContext, Sink};
-use crate::faults::FaultsOnRequest;
+#[cfg(feature = "enterprise")]
+use crate::enterprise;
+use crate::faults::{Duty, FaultsOnRequest};
 use crate::features;
 use crate::features::tasks::extension;
 use crate::memory::Answered;
@@ -129,6 +131,13 @@ pub(crate) fn response(server: &Server, request: &Request, answer: Answer) -> Mo
 
 async fn dispatch(context: &RequestContext, closing: watch::Receiver<bool>) -> Answer {
     let (server, revision, params) = (&context.server, context.revision, &context.request.params);
+    #[cfg(feature = "enterprise")]
+    if server.enterprise().is_some()
+        && let Some(served) = enterprise::answer(context).await
+    {
+        let (result, ttl) = served?;
+        return Ok(Reply::Object(complete(server, result, revision, ttl)));
+    }
     let (result, ttl) = match context.request.method.as_str() {
         "server/discover" => (discover::discover(server, revision), Some(DISCOVER_TTL)),
         "tools/list" => (features::list_tools(server, revision, params)?, Some(LIST_TTL)),
@@ -160,7 +169,8 @@ fn complete(server: &Server, mut result: Object, revision: Revision, ttl: Option
     if let Some(ttl) = ttl.filter(|_| is_complete) {
         result.insert("ttlMs".into(), ttl.into());
         // What takes a token is not for everybody's cache.
-        let scope = if server.is_protected() { "private" } else { "public" };
+        let scope =
+            if server.is_private() && server.keeps(Duty::ResultsPrivate) { "private" } else { "public" };
         result.insert("cacheScope".into(), scope.into());
     }
     result.entry("_meta").or_insert_with(|| json!({SERVER_INFO: Server::implementation(revision)}));

@@ -6,7 +6,11 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
+#[cfg(feature = "enterprise")]
+use crate::auth::Principal;
 use crate::context::{Answer, RequestContext};
+#[cfg(feature = "enterprise")]
+use crate::enterprise::{Enterprise, Kind};
 use crate::faults::Duty;
 use crate::features::Capability;
 use crate::features::tasks::extension::detailed;
@@ -30,6 +34,10 @@ struct Filter {
     resource_subscriptions: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     task_ids: Vec<String>,
+    /// The kinds of records that the client's role lists.
+    #[cfg(feature = "enterprise")]
+    #[serde(skip)]
+    records: Vec<Kind>,
 }
 
 impl Filter {
@@ -59,7 +67,17 @@ impl Filter {
             resources_list_changed: flag("resourcesListChanged")?,
             resource_subscriptions: strings("resourceSubscriptions")?,
             task_ids: strings("taskIds")?,
+            #[cfg(feature = "enterprise")]
+            records: Vec::new(),
         })
+    }
+
+    /// Leaves out what there is not for the role of the caller, whether it exists or not.
+    #[cfg(feature = "enterprise")]
+    fn narrow(&mut self, profile: &Enterprise, principal: &Principal) {
+        (self.tools_list_changed, self.prompts_list_changed) = (false, false);
+        self.resource_subscriptions.retain(|uri| profile.may_read(principal, uri));
+        self.records = Kind::ALL.into_iter().filter(|kind| profile.lists(principal, *kind)).collect();
     }
 
     /// The notification that a change calls for, tagged with the subscription.
@@ -71,6 +89,11 @@ impl Filter {
             Change::Resource(uri) => (
                 self.resource_subscriptions.iter().any(|wanted| **wanted == **uri),
                 "notifications/resources/updated",
+            ),
+            #[cfg(feature = "enterprise")]
+            Change::Records(kind) => (
+                self.resources_list_changed && self.records.contains(kind),
+                "notifications/resources/list_changed",
             ),
             Change::Task(task) => (self.task_ids.contains(&task.id), "notifications/tasks"),
         };
@@ -136,6 +159,10 @@ pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receive
     let mut changes = context.server.changes();
     if !filter.task_ids.is_empty() {
         filter.task_ids = own_tasks(context, filter.task_ids)?;
+    }
+    #[cfg(feature = "enterprise")]
+    if let Some(profile) = context.server.enterprise() {
+        filter.narrow(profile, context.principal());
     }
     let id = &context.request.id;
     let acknowledged = Tagged { notifications: Some(&filter), ..Tagged::of(id) };

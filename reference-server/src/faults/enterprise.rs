@@ -1,0 +1,23 @@
+//! Faults of the enterprise profile, by the area of what they break.
+
+use crate::faults::Duty;
+use crate::faults::fault::{Fault, HTTP, MODERN, STDIO, fault};
+use crate::faults::hook::Hook::Neglect;
+
+pub(super) const LOGGING: &[Fault] = &[fault(
+    "logging.no-personal-data/record",
+    "The log messages of the enterprise profile hold the record as the role sees it, e-mail address and all.",
+    &[Neglect(Duty::RecordsStayOutOfLogs)],
+)
+.breaking(&["logging.sensitive-removed"])
+.over(STDIO)
+.where_served(&["--profile", "enterprise", "--role", "manager"])];
+
+pub(super) const CACHING: &[Fault] = &[fault(
+    "caching.public.shared-aware/records",
+    "What a role sees in the enterprise profile is marked as good for everybody.",
+    &[Neglect(Duty::ResultsPrivate)],
+)
+.within(MODERN)
+.over(HTTP)
+.where_served(&["--profile", "enterprise"])];
