@@ -312,7 +312,7 @@ fn allowed(has: &Has, method: &str, params: &Value) -> bool {
 
 /// What was said, with the name of what was asked for taken out.
 fn without(said: &Said, name: &str) -> (u16, String) {
-    (said.status, said.text.replace(name, "IT"))
+    (said.status, said.answer.to_string().replace(name, "IT"))
 }
 
 #[tokio::test]

@@ -267,7 +267,8 @@ async fn legacy_a_client_that_cannot_ask_gets_nothing_done() {
 
 #[tokio::test]
 async fn legacy_an_answer_of_somebody_else_is_none() {
-    let business = Business::new().await;
+    let mut business = Business::new().await;
+    business.elicits = true;
     let (sue, tom) = (business.token("sue", "support"), business.token("tom", "support"));
     let (session, other) = (business.session(&sue).await, business.session(&tom).await);
     let headers = [

@@ -120,7 +120,9 @@ async fn injections_of_every_kind_find_nothing_and_do_nothing() {
                         found.len() == holders_of(text)
                     }
                     _ if method == "completion/complete" => {
-                        said.answer["result"]["completion"]["values"].as_array().is_none_or(Vec::is_empty)
+                        let values = said.answer["result"]["completion"]["values"].as_array();
+                        let begins = |id: &Value| id.as_str().unwrap().starts_with(&text.to_lowercase());
+                        values.is_none_or(|values| values.iter().all(begins))
                     }
                     _ => !served,
                 };

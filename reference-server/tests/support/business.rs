@@ -30,6 +30,8 @@ pub struct Business {
     pub http: Http,
     issuer: Arc<TestAuthorizationServer>,
     sessions: Mutex<HashMap<String, String>>,
+    /// Whether legacy clients can be asked, and calls may wait for their answer.
+    pub elicits: bool,
 }
 
 /// All that came back for a request, as text, and the response in it.
@@ -72,7 +74,7 @@ impl Business {
             answer_seconds,
             ..Config::default()
         };
-        Self { http: Http::on(listener, config), issuer, sessions: Mutex::default() }
+        Self { http: Http::on(listener, config), issuer, sessions: Mutex::default(), elicits: false }
     }
 
     pub async fn new() -> Self {
@@ -95,7 +97,9 @@ impl Business {
             return session;
         }
         let mut handshake = initialize("2025-11-25");
-        handshake["params"]["capabilities"] = json!({"elicitation": {"form": {}}});
+        if self.elicits {
+            handshake["params"]["capabilities"] = json!({"elicitation": {"form": {}}});
+        }
         let response = self.http.post(&[("Authorization", token)], &handshake).await;
         assert_eq!(response.status, 200);
         let session = response.headers["mcp-session-id"].clone();
