@@ -348,7 +348,11 @@ impl Server {
 
     /// Whether results differ with who asks.
     pub(crate) fn is_private(&self) -> bool {
-        self.has_profile() || self.is_protected()
+        #[cfg(feature = "enterprise")]
+        let kept = self.keeps(Duty::ResultsPrivate);
+        #[cfg(not(feature = "enterprise"))]
+        let kept = true;
+        kept && (self.has_profile() || self.is_protected())
     }
 
     /// Whether `revision` is served.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use mcprove_reference_server::{AuditReading, Config, Enterprise, EnterpriseFiles, Server, serve_stdio};
 use serde_json::{Value, json};
 use support::business::{Business, Era};
-use support::modern;
+use support::{Pipe, initialize, modern, notification, request};
 
 fn file(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("mcprove-log-{}-{name}", std::process::id()))
@@ -73,6 +73,38 @@ async fn every_call_read_and_prompt_leaves_a_record() {
     assert_eq!(lists.status, 200);
     assert_eq!(self::records(&path).len(), records.len(), "lists are no record");
     std::fs::remove_file(path).unwrap();
+}
+
+#[tokio::test]
+async fn a_call_that_is_cancelled_leaves_a_record_too() {
+    let path = file("cancelled");
+    let files = EnterpriseFiles {
+        audit: Some(path.clone()),
+        local_role: Some("support".to_owned()),
+        ..EnterpriseFiles::default()
+    };
+    let profile = Enterprise::open(&files).unwrap();
+    let mut pipe = Pipe::open(Config { enterprise: Some(Arc::new(profile)), ..Config::default() });
+    let mut handshake = initialize("2025-11-25");
+    handshake["params"]["capabilities"] = json!({"elicitation": {}});
+    pipe.ask(&handshake).await;
+    pipe.send(&notification("notifications/initialized", json!({}))).await;
+    let refund = json!({"name": "refund_order", "arguments": {"order": "o-5001", "reason": "broken"}});
+    let question = pipe.ask(&request(1, "tools/call", refund)).await;
+    assert_eq!(question["method"], "elicitation/create");
+    let withdrawn = pipe.ask(&notification("notifications/cancelled", json!({"requestId": 1}))).await;
+    assert_eq!(withdrawn["method"], "notifications/cancelled");
+    let record = records(&path).pop().unwrap();
+    assert_eq!((&record["name"], &record["outcome"]), (&json!("refund_order"), &json!("cancelled")));
+    std::fs::remove_file(path).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_that_cannot_be_written_is_told_at_the_start() {
+    let files = EnterpriseFiles { audit: Some("/dev/full".into()), ..EnterpriseFiles::default() };
+    let error = Enterprise::open(&files).unwrap_err().to_string();
+    assert!(error.contains("the audit log /dev/full cannot be used"), "{error}");
 }
 
 /// The variable that makes the next test a server.

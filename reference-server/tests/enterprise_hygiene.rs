@@ -119,6 +119,10 @@ async fn injections_of_every_kind_find_nothing_and_do_nothing() {
                             said.answer["result"]["structuredContent"]["customers"].as_array().unwrap();
                         found.len() == holders_of(text)
                     }
+                    // An id of the right form that nobody has.
+                    "list_orders" if served => {
+                        said.answer["result"]["structuredContent"]["orders"] == json!([])
+                    }
                     _ if method == "completion/complete" => {
                         let values = said.answer["result"]["completion"]["values"].as_array();
                         let begins = |id: &Value| id.as_str().unwrap().starts_with(&text.to_lowercase());

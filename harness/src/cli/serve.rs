@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpSocket};
 pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     // On stdio the one client is the user who started the process, so there is nobody to protect a cursor from; a
     // fixed secret lets cursors and request states outlive the process (2026-07-28, basic/index#statelessness).
-    let secret = (args.http.is_none() && !has_profile(args)).then_some([0; 32]);
+    let secret = args.http.is_none().then_some([0; 32]);
     let faults = args.fault.iter().map(|id| id.parse()).collect::<Result<Vec<FaultId>, _>>();
     let faults = faults.map_err(Failure::usage)?;
     let page_size = args.page_size.map(usize::from);
@@ -43,18 +43,6 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     });
     runtime.shutdown_background();
     result.map(|()| 0)
-}
-
-/// Whether a profile is served. What it approves is for the process that has asked.
-fn has_profile(args: &ServeArgs) -> bool {
-    #[cfg(feature = "enterprise")]
-    let has = args.profile.is_some();
-    #[cfg(not(feature = "enterprise"))]
-    let has = {
-        let _ = args;
-        false
-    };
-    has
 }
 
 /// With the profile that is asked for.

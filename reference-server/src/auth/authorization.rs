@@ -101,6 +101,11 @@ impl Authorization {
         metadata
     }
 
+    /// Whether tokens are agreed on beforehand, so that an API key is as good.
+    pub(super) const fn takes_api_keys(&self) -> bool {
+        matches!(self.tokens, Tokens::Fixed(_))
+    }
+
     /// What the bearer of a token may do.
     pub(super) fn grant(&self, server: &Server, token: &str) -> Result<Grant, Denial> {
         match &self.tokens {

@@ -18,7 +18,12 @@ use crate::transport::{HttpReply, json_reply, not_allowed_reply};
 #[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
 pub(crate) fn admit(server: &Server, method: &Method, headers: &HeaderMap) -> Result<Grant, HttpReply> {
     let Some(authorization) = &server.config().authorization else { return Ok(Grant::everything()) };
-    let admitted = bearer_token(headers).and_then(|token| authorization.grant(server, token));
+    let token = if authorization.takes_api_keys() && headers.contains_key(API_KEY) {
+        api_key(headers)
+    } else {
+        bearer_token(headers)
+    };
+    let admitted = token.and_then(|token| authorization.grant(server, token));
     let admitted = admitted.and_then(|grant| {
         // What a body asks for may take more, and that is told all at once.
         let enough =
@@ -45,6 +50,20 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, Denial> {
         return Err(Denial::Malformed("Authorization has no bearer token"));
     }
     Ok(token)
+}
+
+/// The header in which a token that was agreed on beforehand may stand as well.
+const API_KEY: &str = "x-api-key";
+
+/// The key of `X-API-Key: KEY`.
+fn api_key(headers: &HeaderMap) -> Result<&str, Denial> {
+    let mut values = headers.get_all(API_KEY).into_iter();
+    match (values.next(), values.next(), headers.contains_key(AUTHORIZATION)) {
+        (Some(key), None, false) => {
+            key.to_str().map(str::trim).map_err(|_| Denial::Malformed("X-API-Key is no text"))
+        }
+        _ => Err(Denial::Malformed("There are two tokens")),
+    }
 }
 
 /// Whether the grant is enough for every message of a body. What is missing comes in one challenge, together with what

@@ -11,20 +11,36 @@ use crate::enterprise::profile::Enterprise;
 use crate::features::{Elicited, Stop, form};
 use crate::message::RpcError;
 use crate::modern::{StateTicket, seconds_since_1970};
+use crate::seal::random_id;
 use crate::server::lock;
 
 /// The most used states that are remembered; no longer than they are valid.
 const REMEMBERED: usize = 100_000;
 
 /// The request states whose question has been answered. Each counts once, whatever the answer was.
-#[derive(Default)]
-pub(super) struct Approvals(Mutex<BTreeSet<StateTicket>>);
+pub(super) struct Approvals {
+    used: Mutex<BTreeSet<StateTicket>>,
+    /// Tells this server from others with the same secret: what was asked by those is not known to be answered or not.
+    run: String,
+}
+
+impl Default for Approvals {
+    fn default() -> Self {
+        Self { used: Mutex::default(), run: random_id() }
+    }
+}
 
 impl Approvals {
+    /// The key of a question, which no other question has, and none of another server.
+    fn key(&self, question: &str) -> String {
+        let digest = Sha256::new().chain_update(&self.run).chain_update(question).finalize();
+        digest.iter().take(8).fold("approve-".to_owned(), |key, byte| key + &format!("{byte:02x}"))
+    }
+
     /// Uses a state up.
     fn use_up(&self, ticket: StateTicket) -> Result<(), RpcError> {
         let now = seconds_since_1970();
-        let mut used = lock(&self.0);
+        let mut used = lock(&self.used);
         // In the order of their ends, so that what has ended comes first.
         while used.first().is_some_and(|ticket| ticket.expires < now) {
             used.pop_first();
@@ -48,8 +64,7 @@ pub(super) async fn approved(
     context: &RequestContext,
     question: &str,
 ) -> Result<(), Stop> {
-    let digest = Sha256::digest(question);
-    let key = digest.iter().take(8).fold("approve-".to_owned(), |key, byte| key + &format!("{byte:02x}"));
+    let key = profile.approvals.key(question);
     let fields =
         json!({"approve": {"type": "boolean", "title": "Approve", "description": "Whether to do it"}});
     let form = form(context.revision, question, fields, &["approve"]);
@@ -76,6 +91,8 @@ mod tests {
         assert!(approvals.use_up(ticket(soon, "a")).is_ok());
         assert!(approvals.use_up(ticket(soon, "b")).is_ok());
         assert!(approvals.use_up(ticket(soon, "a")).is_err());
-        assert_eq!(approvals.0.lock().unwrap().len(), 2);
+        assert_eq!(approvals.used.lock().unwrap().len(), 2);
+        assert_ne!(approvals.key("a"), approvals.key("b"));
+        assert_ne!(approvals.key("a"), Approvals::default().key("a"), "every server asks for itself");
     }
 }

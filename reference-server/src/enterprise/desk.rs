@@ -91,18 +91,28 @@ pub(super) fn required<'a>(arguments: &'a Object, name: &str) -> &'a str {
     text(arguments, name).unwrap_or_default()
 }
 
+/// The most records that one call lists.
+const MOST: u8 = 50;
+
 /// How many records are wanted.
 pub(super) fn limit(arguments: &Object) -> usize {
-    const USUAL: usize = 10;
-    arguments.get("limit").and_then(Value::as_f64).map_or(USUAL, |limit| limit as usize)
+    const USUAL: u8 = 10;
+    let wanted = arguments.get("limit").and_then(Value::as_f64).unwrap_or(f64::from(USUAL));
+    // A number with a point is a whole one too, to the schema.
+    (1..=MOST).find(|limit| f64::from(*limit) >= wanted).unwrap_or(MOST).into()
 }
 
 /// The schema of `limit`.
 pub(super) fn limit_schema() -> Value {
-    json!({"type": "integer", "minimum": 1, "maximum": 50, "description": "How many at most; 10 if not given"})
+    json!({"type": "integer", "minimum": 1, "maximum": MOST, "description": "How many at most; 10 if not given"})
 }
 
 /// The schema of an id.
 pub(super) fn id_schema(kind: Kind) -> Value {
-    json!({"type": "string", "pattern": kind.id_pattern(), "description": format!("The id of the {}", kind.name())})
+    json!({
+        "type": "string",
+        "pattern": kind.id_pattern(),
+        "description": format!("The id of the {}", kind.name()),
+        "examples": [kind.example()],
+    })
 }

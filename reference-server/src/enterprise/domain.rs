@@ -117,6 +117,15 @@ impl Kind {
         }
     }
 
+    /// The id of a record of the example business.
+    pub(super) const fn example(self) -> &'static str {
+        match self {
+            Self::Customer => "c-1001",
+            Self::Order => "o-5001",
+            Self::Employee => "e-201",
+        }
+    }
+
     /// Whether a text is written like an id of this kind.
     pub(super) fn is_id(self, text: &str) -> bool {
         text.strip_prefix(self.letter()).and_then(|rest| rest.strip_prefix('-')).is_some_and(|digits| {

@@ -158,7 +158,7 @@ fn outline(field: &Field, value: &Value) -> Value {
 
 /// A text without characters that hide or turn around what stands there: control characters but for line ends and tabs,
 /// directions of writing, tags.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     let hides = |character: &char| {
         matches!(character,
             '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'

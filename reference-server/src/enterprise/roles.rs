@@ -38,7 +38,7 @@ pub(super) struct Role {
 
 /// The roles of a file.
 pub(super) struct Roles {
-    roles: Vec<Role>,
+    all: Vec<Role>,
     least: usize,
     pub tokens: Vec<StaticToken>,
 }
@@ -115,19 +115,19 @@ impl Roles {
                 )));
             }
         }
-        Ok(Self { roles, least, tokens: file.token })
+        Ok(Self { all: roles, least, tokens: file.token })
     }
 
     pub(super) fn least(&self) -> &Role {
-        &self.roles[self.least]
+        &self.all[self.least]
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&Role> {
-        self.roles.iter().find(|role| &*role.name.0 == name)
+        self.all.iter().find(|role| &*role.name.0 == name)
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.roles.iter().map(|role| &*role.name.0)
+        self.all.iter().map(|role| &*role.name.0)
     }
 }
 
@@ -181,12 +181,19 @@ fn role(entry: &RoleEntry, key: &TokenKey) -> Result<Role, InvalidProfile> {
     let tools = named(name, "tool", &entry.tools, all)?;
     let families = FAMILIES.iter().map(|family| (family.pattern, family));
     let prompts = PROMPTS.iter().map(|prompt| (prompt.name, prompt));
+    let masking = Masking::new(sights(entry)?, key.clone());
+    let orders = "customer://{id}/orders";
+    if entry.resources.iter().any(|uri| uri == orders) && !masking.shows(Kind::Order, "customer") {
+        return Err(invalid(&format!(
+            "role `{name}` has `{orders}`, which tells whose an order is, and is not shown `customer` of order"
+        )));
+    }
     Ok(Role {
         name: RoleName(Arc::from(name)),
         tools: ToolSet::of(tools),
         families: named(name, "resource", &entry.resources, families)?,
         prompts: named(name, "prompt", &entry.prompts, prompts)?,
-        masking: Masking::new(sights(entry)?, key.clone()),
+        masking,
     })
 }
 
@@ -253,6 +260,10 @@ mod tests {
             (
                 "least = 'a'\n[[role]]\nname = 'a'\n[role.fields]\norder = {show = ['id']}",
                 "unknown field of order `id`",
+            ),
+            (
+                "least = 'a'\n[[role]]\nname = 'a'\nresources = ['customer://{id}/orders']",
+                "whose an order is",
             ),
             (
                 "least = 'a'\n[[role]]\nname = 'a'\n[role.fields]\norder = {show = ['card'], token = ['card']}",

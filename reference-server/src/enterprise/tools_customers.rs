@@ -117,7 +117,15 @@ pub(super) const TOOLS: &[Tool] = &[
             })
         },
     )
-    .input(one)
+    .input(|| {
+        // Without an example, which somebody might follow.
+        json!({
+            "type": "object",
+            "properties": {"customer": {"type": "string", "pattern": Customer.id_pattern()}},
+            "required": ["customer"],
+            "additionalProperties": false,
+        })
+    })
     .output(|| {
         json!({"type": "object", "properties": {"deleted": id_schema(Customer)}, "required": ["deleted"]})
     })

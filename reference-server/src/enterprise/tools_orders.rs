@@ -6,6 +6,7 @@ use crate::enterprise::approval::approved;
 use crate::enterprise::database::Wanted;
 use crate::enterprise::desk::{Desk, id_schema, limit, limit_schema, required, text};
 use crate::enterprise::domain::Kind::{Customer, Order};
+use crate::enterprise::masking::harmless;
 use crate::enterprise::tools_customers::{self, list_of, record_of};
 use crate::enterprise::tools_employees;
 use crate::features::{Level, Stop, Tool, ToolResult};
@@ -70,11 +71,12 @@ pub(super) const TOOLS: &[Tool] = &[
             Box::pin(async move {
                 let desk = Desk::of(context);
                 let id = required(arguments, "order");
-                let question = question(&desk, id)?;
+                let reason = required(arguments, "reason");
+                let question = question(&desk, id, reason)?;
                 approved(desk.profile, context, &question).await?;
                 // Between question and answer much may have happened.
                 let changed = || Stop::Refused("The order has changed meanwhile; nothing was done.".to_owned());
-                if self::question(&desk, id)? != question {
+                if self::question(&desk, id, reason)? != question {
                     return Err(changed());
                 }
                 let customer = desk.profile.database.refund(id)?.ok_or_else(changed)?;
@@ -91,7 +93,7 @@ pub(super) const TOOLS: &[Tool] = &[
             "type": "object",
             "properties": {
                 "order": id_schema(Order),
-                "reason": {"type": "string", "minLength": 1, "maxLength": 200, "description": "Why; it goes into the audit log"},
+                "reason": {"type": "string", "minLength": 1, "maxLength": 200, "description": "Why; the user is told"},
             },
             "required": ["order", "reason"],
             "additionalProperties": false,
@@ -103,13 +105,16 @@ pub(super) const TOOLS: &[Tool] = &[
 ];
 
 /// What the user is asked before an order is refunded, with what the role sees of it.
-fn question(desk: &Desk<'_>, id: &str) -> Result<String, Stop> {
+fn question(desk: &Desk<'_>, id: &str, reason: &str) -> Result<String, Stop> {
     let order = desk.view(Order, id)?;
     if desk.profile.database.is_refunded(id)? {
         return Err(Stop::Refused("This order has been refunded already.".to_owned()));
     }
-    let (item, cents) = (order.words("item"), order.words("amount_cents"));
-    Ok(format!("Refund order {id} ({item}, {cents} cents) of customer {}?", order.words("customer")))
+    let (item, cents, customer) = (order.words("item"), order.words("amount_cents"), order.words("customer"));
+    let reason = harmless(reason);
+    Ok(format!(
+        "Refund order {id} ({item}, {cents} cents) of customer {customer}? The reason given: {reason}"
+    ))
 }
 
 fn one() -> Value {

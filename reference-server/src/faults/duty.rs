@@ -64,6 +64,7 @@ pub(crate) enum Duty {
     #[cfg(feature = "enterprise")]
     RecordsStayOutOfLogs,
     /// What differs with who asks is kept by nobody else.
+    #[cfg(feature = "enterprise")]
     ResultsPrivate,
     /// The STDIO server ends at the end of its input.
     ExitAtEndOfInput,

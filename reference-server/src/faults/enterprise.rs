@@ -1,7 +1,7 @@
 //! Faults of the enterprise profile, by the area of what they break.
 
 use crate::faults::Duty;
-use crate::faults::fault::{Fault, HTTP, MODERN, STDIO, fault};
+use crate::faults::fault::{ANY, Fault, HTTP, MODERN, STDIO, fault};
 use crate::faults::hook::Hook::Neglect;
 
 pub(super) const LOGGING: &[Fault] = &[fault(
@@ -10,6 +10,7 @@ pub(super) const LOGGING: &[Fault] = &[fault(
     &[Neglect(Duty::RecordsStayOutOfLogs)],
 )
 .breaking(&["logging.sensitive-removed"])
+.warning_in(ANY)
 .over(STDIO)
 .where_served(&["--profile", "enterprise", "--role", "manager"])];
 
@@ -19,5 +20,6 @@ pub(super) const CACHING: &[Fault] = &[fault(
     &[Neglect(Duty::ResultsPrivate)],
 )
 .within(MODERN)
+.warning_in(MODERN)
 .over(HTTP)
 .where_served(&["--profile", "enterprise"])];

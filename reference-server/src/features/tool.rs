@@ -164,6 +164,7 @@ impl Tool {
     }
 
     /// Says that what calling it does can't be undone.
+    #[cfg(feature = "enterprise")]
     pub(crate) const fn destroying(mut self) -> Self {
         self.hints = Hints { read_only: false, idempotent: false, destructive: true };
         self

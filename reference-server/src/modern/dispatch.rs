@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use crate::context::{Answer, Caller, RequestContext, Sink};
 #[cfg(feature = "enterprise")]
 use crate::enterprise;
-use crate::faults::{Duty, FaultsOnRequest};
+use crate::faults::FaultsOnRequest;
 use crate::features;
 use crate::features::tasks::extension;
 use crate::memory::Answered;
@@ -169,8 +169,7 @@ fn complete(server: &Server, mut result: Object, revision: Revision, ttl: Option
     if let Some(ttl) = ttl.filter(|_| is_complete) {
         result.insert("ttlMs".into(), ttl.into());
         // What takes a token is not for everybody's cache.
-        let scope =
-            if server.is_private() && server.keeps(Duty::ResultsPrivate) { "private" } else { "public" };
+        let scope = if server.is_private() { "private" } else { "public" };
         result.insert("cacheScope".into(), scope.into());
     }
     result.entry("_meta").or_insert_with(|| json!({SERVER_INFO: Server::implementation(revision)}));

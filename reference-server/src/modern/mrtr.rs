@@ -45,6 +45,7 @@ pub(crate) struct Round {
     /// The answers that came with this request and are not checked yet.
     fresh: Object,
     /// The state that came with this request.
+    #[cfg_attr(not(feature = "enterprise"), allow(dead_code, reason = "approvals look at it"))]
     ticket: Option<StateTicket>,
 }
 
