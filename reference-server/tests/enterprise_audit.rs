@@ -43,7 +43,7 @@ async fn every_call_read_and_prompt_leaves_a_record() {
         ),
         ("tools/call", json!({"name": "get_customer", "arguments": {"customer": "c-1"}}), "error"),
         ("tools/call", json!({"name": "delete_customer", "arguments": {"customer": "c-1001"}}), "refused"),
-        ("tools/call", json!({"name": "made-up", "arguments": {}}), "refused"),
+        ("tools/call", json!({"name": "broken card 4111111111111000", "arguments": {}}), "refused"),
         ("tools/call", refund, "input_required"),
         ("resources/read", json!({"uri": "customer://c-1001"}), "ok"),
         ("resources/read", json!({"uri": "file:///etc/passwd"}), "refused"),
@@ -61,7 +61,7 @@ async fn every_call_read_and_prompt_leaves_a_record() {
         assert!(record["ms"].as_f64().unwrap() >= 0.0 && record["time"].as_str().unwrap().ends_with('Z'));
     }
     let text = std::fs::read_to_string(&path).unwrap();
-    for secret in ["4111111111111000", "customer1@mail", "/etc/passwd", "made-up", "Ada"] {
+    for secret in ["4111111111111000", "customer1@mail", "broken card", "Ada"] {
         assert!(!text.contains(secret), "{secret}");
     }
     let records = records(&path);

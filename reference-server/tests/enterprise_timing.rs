@@ -14,16 +14,17 @@ use support::{Pipe, modern};
 
 /// How many of each are measured.
 const TIMES: usize = 20_000;
-/// How far the chance that one of the one kind takes longer than one of the other may be from one half. The standard
-/// deviation of that chance is 1 / sqrt(6 · TIMES), 0.003.
-const ALLOWED: f64 = 0.02;
+/// By how many nanoseconds the medians may differ: far less than what can be told from the other side of any network, and
+/// less than any look into the database takes.
+const ALLOWED: u128 = if cfg!(debug_assertions) { 2_000 } else { 100 };
+
+/// The pair that has to differ.
+const SEEN: &str = "record that the role may read";
 
 async fn nanoseconds(pipe: &mut Pipe, message: &Value) -> u128 {
     let begun = Instant::now();
-    let answer = pipe.ask(message).await;
-    let taken = begun.elapsed().as_nanos();
-    assert!(answer["error"].is_object(), "{answer}");
-    taken
+    pipe.ask(message).await;
+    begun.elapsed().as_nanos()
 }
 
 /// The chance that a value of `a` is larger than one of `b` (Mann and Whitney).
@@ -62,13 +63,16 @@ async fn what_is_for_others_takes_as_long_as_what_is_not_there() {
     };
     // Names of the same length, for what takes longer to read would take longer anyway.
     let pairs = [
+        ("nothing but noise", tool("delete_flamingo"), tool("delete_elephant")),
         ("tool", tool("delete_customer"), tool("delete_elephant")),
         ("record", read("employee://e-201"), read("elephant://e-201")),
         ("record that is not there", read("employee://e-201"), read("employee://e-999")),
         ("prompt", prompt("review_employee"), prompt("review_elephant")),
         ("completion", complete("review_employee"), complete("review_elephant")),
+        // What the role may read: here something is to be seen, so that the measure is fine enough.
+        (SEEN, read("customer://c-1001"), read("customer://c-9999")),
     ];
-    let mut worst: f64 = 0.0;
+    let mut wrong = Vec::new();
     for audited in [false, true] {
         let files = EnterpriseFiles {
             local_role: Some("sales".to_owned()),
@@ -91,15 +95,18 @@ async fn what_is_for_others_takes_as_long_as_what_is_not_there() {
                 }
             }
             let chance = chance(&theirs, &nobodys);
-            worst = worst.max((chance - 0.5).abs());
             theirs.sort_unstable();
             nobodys.sort_unstable();
             let (theirs, nobodys) = (theirs[TIMES / 2], nobodys[TIMES / 2]);
-            println!(
-                "{what}, audited {audited}: median {theirs} ns for others, {nobodys} ns not there, chance {chance:.4}"
+            let told = format!(
+                "{what}, audited {audited}: medians {theirs} ns and {nobodys} ns, chance {chance:.4}"
             );
+            println!("{told}");
+            if (theirs.abs_diff(nobodys) > ALLOWED) != (*what == SEEN) {
+                wrong.push(told);
+            }
         }
     }
     let _ = std::fs::remove_file(path);
-    assert!(worst <= ALLOWED, "{worst}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

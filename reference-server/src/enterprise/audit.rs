@@ -17,8 +17,6 @@ use crate::context::RequestContext;
 use crate::enterprise::domain::Kind;
 use crate::enterprise::masking::TokenKey;
 use crate::enterprise::profile::Enterprise;
-use crate::enterprise::prompts::PROMPTS;
-use crate::enterprise::resources::FAMILIES;
 use crate::enterprise::tools_customers::STATUSES;
 use crate::enterprise::tools_employees::DEPARTMENTS;
 use crate::enterprise::tools_orders;
@@ -165,7 +163,7 @@ impl<'a> Entry<'a> {
         let content = json!({
             "principal": shorten(&principal.key()),
             "role": profile.role(principal).name.as_str(),
-            "request": plain_or_token(key, context.request.id.raw().get().trim_matches('"')),
+            "request": name_or_token(key, context.request.id.raw().get().trim_matches('"')),
             "method": context.request.method,
             "name": name,
             "params": params,
@@ -208,28 +206,26 @@ impl Drop for Entry<'_> {
 }
 
 /// What is called, read or used, and with what parameters, as the log may know it.
-fn described(key: &TokenKey, method: &str, params: &Object) -> (Value, Object) {
-    let text = |member: &str| params.get(member).and_then(Value::as_str).unwrap_or_default();
-    if method == "resources/read" {
-        let uri = text("uri");
-        let known = FAMILIES.iter().any(|family| family.id_in(uri).is_some());
-        return (shown_if(known, key, uri).into(), Object::new());
-    }
-    let name = text("name");
-    let known = tools_orders::is_tool(name) || PROMPTS.iter().any(|prompt| prompt.name == name);
+fn described(key: &TokenKey, method: &str, params: &Object) -> (String, Object) {
+    let member = if method == "resources/read" { "uri" } else { "name" };
+    let name = params.get(member).and_then(Value::as_str).unwrap_or_default();
     let arguments = params.get("arguments").and_then(Value::as_object);
     let masked = arguments.into_iter().flatten().take(PARAMETERS);
-    let masked = masked.map(|(name, value)| {
-        let is_name = name.len() <= 32 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-        (shown_if(is_name, key, name), parameter(key, value))
-    });
-    (shown_if(known, key, name).into(), masked.collect())
+    let masked = masked.map(|(name, value)| (name_or_token(key, name), parameter(key, value)));
+    (name_or_token(key, name), masked.collect())
 }
 
-/// A text, or a stand-in. Both are made, so that the time taken does not tell what is known here.
-fn shown_if(known: bool, key: &TokenKey, text: &str) -> String {
-    let token = key.token("audit", text);
-    if known { text.to_owned() } else { token }
+/// A name where it is written like one, else a stand-in. Whether anything has the name does not matter and is not looked
+/// for, so that the time taken does not tell.
+fn name_or_token(key: &TokenKey, name: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte);
+    let digits = name.bytes().filter(u8::is_ascii_digit).count();
+    // As many as an id has at most, and fewer than an account or a card.
+    if name.len() <= 64 && digits <= 9 && name.bytes().all(is_plain) {
+        name.to_owned()
+    } else {
+        key.token("audit", name)
+    }
 }
 
 /// A parameter as the log shows it: ids, words of the schemas and small numbers as they are, all else as a stand-in.
@@ -247,13 +243,6 @@ fn parameter(key: &TokenKey, value: &Value) -> Value {
 fn is_known(text: &str) -> bool {
     let words = [STATUSES, tools_orders::STATUSES, DEPARTMENTS].concat();
     Kind::ALL.iter().any(|kind| kind.is_id(text)) || words.contains(&text)
-}
-
-/// The id of a request, where it is short and plain.
-fn plain_or_token(key: &TokenKey, id: &str) -> String {
-    let plain =
-        id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-    shown_if(plain, key, id)
 }
 
 #[cfg(test)]
@@ -326,6 +315,12 @@ mod tests {
         assert_eq!(name, "customer://c-1001");
         let (name, _) =
             described(&key, "resources/read", json!({"uri": "file:///etc/passwd"}).as_object().unwrap());
-        assert!(name.as_str().unwrap().starts_with("tok_"));
+        assert_eq!(name, "file:///etc/passwd");
+        let (name, _) = described(
+            &key,
+            "resources/read",
+            json!({"uri": "customer://4111111111111"}).as_object().unwrap(),
+        );
+        assert!(name.starts_with("tok_"));
     }
 }

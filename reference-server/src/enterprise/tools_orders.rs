@@ -7,8 +7,7 @@ use crate::enterprise::database::Wanted;
 use crate::enterprise::desk::{Desk, id_schema, limit, limit_schema, required, text};
 use crate::enterprise::domain::Kind::{Customer, Order};
 use crate::enterprise::masking::harmless;
-use crate::enterprise::tools_customers::{self, list_of, record_of};
-use crate::enterprise::tools_employees;
+use crate::enterprise::tools_customers::{list_of, record_of};
 use crate::features::{Level, Stop, Tool, ToolResult};
 
 pub(super) const STATUSES: &[&str] = &["paid", "shipped", "delivered", "refunded"];
@@ -124,10 +123,4 @@ fn one() -> Value {
         "required": ["order"],
         "additionalProperties": false,
     })
-}
-
-/// Whether any tool of the profile has this name.
-pub(super) fn is_tool(name: &str) -> bool {
-    let all = tools_customers::TOOLS.iter().chain(TOOLS).chain(tools_employees::TOOLS);
-    all.into_iter().any(|tool| tool.name == name)
 }

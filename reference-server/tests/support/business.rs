@@ -138,10 +138,8 @@ impl Business {
         let text = response.body().await;
         let answer = if streamed {
             let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
-            let messages = data.filter_map(|data| serde_json::from_str::<Value>(data).ok());
-            messages
-                .filter(|message| message.get("id").is_some() && message.get("method").is_none())
-                .next_back()
+            let mut messages = data.filter_map(|data| serde_json::from_str::<Value>(data).ok());
+            messages.rfind(|message| message.get("id").is_some() && message.get("method").is_none())
         } else {
             serde_json::from_str(&text).ok()
         };
