@@ -73,6 +73,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     eprintln!("listening at http://{}/mcp", listener.local_addr()?);
     loop {
         let (stream, _) = listener.accept().await?;
+        // Else each event waits 40 ms for the acknowledgement of the head before it.
+        stream.set_nodelay(true)?;
         let service = TowerToHyperService::new(service.clone());
         tokio::spawn(async move {
             // A client that goes away is no matter of ours.

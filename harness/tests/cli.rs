@@ -267,6 +267,12 @@ fn inspect_shows_what_is_offered() {
 }
 
 #[test]
+fn inspect_ends_for_a_server_of_five_revisions() {
+    let json = run(&["inspect", "--output-format", "json", "--", PROGRAM, "serve"]).json();
+    assert_eq!(json["transports"][0]["revisions"].as_array().unwrap().len(), 5);
+}
+
+#[test]
 fn targets_of_every_kind() {
     let folder = tempfile::tempdir().unwrap();
     let only = ["check", "--only", "base.response.same-id", "--output-format", "json"];

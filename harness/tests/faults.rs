@@ -75,6 +75,7 @@ fn claim(breaks: &str, faults: &[&str]) -> Planted {
         warns: Vec::new(),
         revisions: vec![Revision::V2025_11_25],
         transports: vec![Transport::Stdio],
+        anonymous: false,
         arguments: faults.iter().flat_map(|fault| ["--fault".to_owned(), (*fault).to_owned()]).collect(),
     }
 }

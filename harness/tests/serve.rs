@@ -126,3 +126,33 @@ fn bad_paces_are_refused() {
         assert!(told.contains(flag), "{told}");
     }
 }
+
+#[test]
+fn a_subscription_ends_with_its_result_when_the_process_is_told_to_end() {
+    let listen = r#"{"jsonrpc":"2.0","id":"L","method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+    for signal in ["TERM", "INT"] {
+        let (mut served, address) = Served::http();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let length = listen.len();
+        write!(
+            stream,
+            "POST /mcp HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: subscriptions/listen\r\nContent-Length: {length}\r\n\r\n{listen}"
+        )
+        .unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut text = String::new();
+        while !text.contains("acknowledged") {
+            assert!(reader.read_line(&mut text).unwrap() > 0, "{text}");
+        }
+        let id = served.0.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+        reader.read_to_string(&mut text).unwrap();
+        assert!(text.contains(r#""resultType":"complete""#), "{text}");
+        let told = Instant::now();
+        while served.0.try_wait().unwrap().is_none() {
+            assert!(told.elapsed() < Duration::from_secs(3), "the process goes on");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}

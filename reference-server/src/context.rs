@@ -134,7 +134,7 @@ impl RequestContext {
     /// Whom tasks of this caller belong to.
     pub(crate) fn owner(&self) -> Owner {
         match &self.caller {
-            Caller::Session(session) => Owner::Session(session.id),
+            Caller::Session(session) => Owner::of(session),
             Caller::Stateless(_) if !self.server.keeps(Duty::TaskBound) => Owner::Principal(String::new()),
             Caller::Stateless(_) => Owner::Principal(self.principal().key()),
         }

@@ -4,6 +4,7 @@
 //! server to [`serve_stdio`] or [`serve_http`]; `README.md` maps each page of the specification to a file.
 
 mod auth;
+mod changes;
 mod chaos;
 mod context;
 #[cfg(feature = "enterprise")]
@@ -32,4 +33,9 @@ pub use faults::{Fault, FaultId, Transport, UnknownFault, areas, faults};
 pub use pace::{Delay, InvalidPace, Stall};
 pub use revision::Revision;
 pub use server::{Config, Server};
-pub use transport::{serve_http, serve_stdio, serve_stream};
+pub use transport::{serve_http, serve_http_until, serve_stdio, serve_stream};
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

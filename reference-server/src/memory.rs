@@ -1,12 +1,14 @@
 //! The memory that is held for clients: one account for the requests in progress and for all that waits to be read.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use crate::message::{INTERNAL_ERROR, RpcError};
+use crate::server::lock;
 
 /// Up to this many bytes a request is small, and an answer is not counted: there are no more of these than connections
 /// and requests in progress.
@@ -15,11 +17,18 @@ pub(crate) const SMALL: usize = 16 << 10;
 const REQUEST: usize = 2 << 10;
 /// How often a message that finds no room tries again.
 const RETRY: Duration = Duration::from_millis(20);
+/// The most clients that are cut off to make room for one request or answer.
+const CUT_OFF: usize = 256;
+
+/// Cuts off the client that has not read for longest, if there is one that has not read for long enough.
+type CutOff = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// The account. The last quarter is for small requests, so that a few large ones do not keep everybody out.
 pub(crate) struct Memory {
     limit: usize,
     used: AtomicUsize,
+    /// One for each transport that can cut clients off, with its number.
+    cut_off: Mutex<Vec<(usize, CutOff)>>,
 }
 
 /// A share of the memory, given back when it is dropped.
@@ -31,7 +40,7 @@ pub(crate) struct Held {
 
 impl Memory {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, used: AtomicUsize::new(0) })
+        Arc::new(Self { limit, used: AtomicUsize::new(0), cut_off: Mutex::default() })
     }
 
     fn reserve(self: &Arc<Self>, bytes: usize, limit: usize) -> Option<Held> {
@@ -55,10 +64,43 @@ impl Memory {
         held.ok_or_else(refusal)
     }
 
-    /// Room for what is there already, however little is left.
-    pub(crate) fn count(self: &Arc<Self>, bytes: usize) -> Held {
-        self.used.fetch_add(bytes, Ordering::Relaxed);
-        Held { memory: Some(Arc::clone(self)), bytes }
+    /// Room for an answer until it is written; short ones need none.
+    pub(crate) fn take_answer(self: &Arc<Self>, bytes: usize) -> Option<Held> {
+        if bytes <= SMALL { Some(Held::default()) } else { self.take(bytes) }
+    }
+
+    /// When room is scarce, `cut_off` is called until it says that nobody can go, or until what it returns is dropped.
+    pub(crate) fn when_scarce(
+        self: &Arc<Self>,
+        cut_off: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Scarcity {
+        let mut all = lock(&self.cut_off);
+        let number = all.last().map_or(0, |(number, _)| number + 1);
+        all.push((number, Box::new(cut_off)));
+        Scarcity { memory: Arc::clone(self), number }
+    }
+
+    fn cut_off(&self) -> bool {
+        lock(&self.cut_off).iter().any(|(_, cut_off)| cut_off())
+    }
+
+    /// Takes room; where there is none, clients that do not read what they asked for are cut off, one by one.
+    pub(crate) async fn find<T, E>(&self, mut take: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+        let mut taken = take();
+        for _ in 0..CUT_OFF {
+            if taken.is_ok() || !self.cut_off() {
+                break;
+            }
+            // Who is cut off lets go of everything as soon as it has its turn.
+            for _ in 0..2 {
+                yield_now().await;
+                taken = take();
+                if taken.is_ok() {
+                    break;
+                }
+            }
+        }
+        taken
     }
 
     /// Waits for room; none if it takes longer than `patience`.
@@ -68,6 +110,7 @@ impl Memory {
         }
         let end = Instant::now() + patience;
         while Instant::now() < end {
+            self.cut_off();
             sleep(RETRY).await;
             if let Some(held) = self.take(bytes) {
                 return Some(held);
@@ -79,6 +122,28 @@ impl Memory {
     /// Bytes held at present.
     pub(crate) fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
+    }
+}
+
+/// The way to cut clients off, for as long as there is one.
+pub(crate) struct Scarcity {
+    memory: Arc<Memory>,
+    number: usize,
+}
+
+impl Drop for Scarcity {
+    fn drop(&mut self) {
+        lock(&self.memory.cut_off).retain(|(number, _)| *number != self.number);
+    }
+}
+
+impl Held {
+    /// Takes as much again as is needed for `bytes` more; false if there is too little.
+    pub(crate) fn grow(&mut self, memory: &Arc<Memory>, bytes: usize) -> bool {
+        let Some(mut more) = memory.take(bytes) else { return false };
+        self.bytes += std::mem::take(&mut more.bytes);
+        self.memory = more.memory.take();
+        true
     }
 }
 

@@ -7,6 +7,7 @@ use serde::ser::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use crate::memory::SMALL;
 use crate::revision::Revision;
 
 /// An object of JSON, the shape of every `params` and every `result`.
@@ -289,17 +290,68 @@ pub(crate) fn read_one(raw: &RawValue) -> Result<Message, Unreadable> {
 
 /// The most memory in bytes that one message may take.
 const LARGEST_FOOTPRINT: usize = 64 << 20;
-/// The memory in bytes that one value takes, besides its text.
-const VALUE: usize = 72;
+/// The memory in bytes that is taken for each of these characters of a JSON text, where it is in no string.
+const COSTS: [(u8, u16); 5] = [
+    // A value, in an array that has room for twice as many; so do objects.
+    (b',', 2 * VALUE),
+    // The first allocation of an array has room for four values.
+    (b'[', 4 * VALUE + HEAP),
+    // That of an object has room for three members, and a hash table for them.
+    (b'{', 3 * (VALUE + KEY) + 64 + 2 * HEAP),
+    // What a member takes besides its value: its key, and its place in the hash table.
+    (b':', 2 * (KEY + 9)),
+    // One half of the allocation of a string.
+    (b'"', HEAP),
+];
+/// A value of JSON, as it is held.
+const VALUE: u16 = size_of::<Value>() as u16;
+/// A key and its hash.
+const KEY: u16 = (size_of::<String>() + size_of::<usize>()) as u16;
+/// What an allocation takes besides its bytes.
+const HEAP: u16 = 16;
 
-/// The memory that a JSON text takes when it is read, estimated from above: there are no more values than commas,
-/// brackets and braces, and a comma may also stand in a string.
+/// The costs by character.
+const COST: [u16; 256] = {
+    let mut table = [0; 256];
+    let mut next = 0;
+    while next < COSTS.len() {
+        let (character, cost) = COSTS[next];
+        table[character as usize] = cost;
+        next += 1;
+    }
+    table
+};
+
+/// The memory that a JSON text takes when it is read, estimated from above.
 pub(crate) fn footprint(text: &str) -> usize {
-    let separators = |text: &str| {
-        let bytes = text.as_bytes();
-        memchr::memchr3_iter(b',', b'[', b'{', bytes).count()
-    };
-    text.len() + VALUE * separators(text)
+    let cost = |byte: &u8| usize::from(COST[usize::from(*byte)]);
+    let bytes = text.as_bytes();
+    let rough = text.len() + bytes.iter().map(cost).sum::<usize>();
+    if rough <= SMALL {
+        return rough;
+    }
+    // Where it matters, what stands in strings does not count.
+    let mut total = text.len();
+    let mut rest = bytes;
+    while let Some(start) = memchr::memchr(b'"', rest) {
+        total += rest[..=start].iter().map(cost).sum::<usize>();
+        rest = &rest[start + 1..];
+        loop {
+            match memchr::memchr2(b'"', b'\\', rest) {
+                Some(at) if rest[at] == b'\\' => rest = rest.get(at + 2..).unwrap_or_default(),
+                Some(end) => {
+                    total += cost(&b'"');
+                    rest = &rest[end + 1..];
+                    break;
+                }
+                None => {
+                    rest = &[];
+                    break;
+                }
+            }
+        }
+    }
+    total + rest.iter().map(cost).sum::<usize>()
 }
 
 /// The progress token, verbatim: a parsed number would lose digits. One that is too long is not kept; progress is never

@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::sync::broadcast;
 
 use crate::auth::Principal;
 #[cfg(feature = "enterprise")]
 use crate::auth::{Authorization, TestAuthorizationServer};
+use crate::changes::{Change, Changes, Listener};
 use crate::chaos::Chaos;
 #[cfg(feature = "enterprise")]
-use crate::enterprise::{Enterprise, Kind};
+use crate::enterprise::Enterprise;
 use crate::faults::{Arrived, Duty, FaultId, FaultsOnRequest, Force};
-use crate::features::tasks::{TaskStore, TaskView};
+use crate::features::tasks::TaskStore;
 use crate::features::{APPS, Icon, SKILLS, TASKS, ToolSet};
 use crate::legacy::Peer;
 use crate::memory::{Answered, Held, Memory, SMALL, refusal};
@@ -24,9 +24,6 @@ use crate::pace::{Delay, Pace, Stall};
 use crate::revision::Revision;
 use crate::seal::Seal;
 use crate::transport::Replay;
-
-/// How many changes a slow listener may fall behind before it misses some.
-const CHANGES_KEPT: usize = 256;
 
 /// How the server behaves. [`Config::default`] is the honest, complete server.
 #[derive(Clone, Debug)]
@@ -130,20 +127,6 @@ impl Default for Config {
     }
 }
 
-/// Something a client may want to be told about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    Tools,
-    Prompts,
-    Resources,
-    Resource(Arc<str>),
-    /// There are other records of a kind, for those whose role lists them.
-    #[cfg(feature = "enterprise")]
-    Records(Kind),
-    /// A task has a new status; for its owner only.
-    Task(Arc<TaskView>),
-}
-
 /// A Model Context Protocol server; clones share everything.
 #[derive(Clone)]
 pub struct Server {
@@ -159,7 +142,7 @@ struct Inner {
     tools: ToolSet,
     seal: Seal,
     tasks: Arc<TaskStore>,
-    changes: broadcast::Sender<Change>,
+    changes: Arc<Changes>,
     sessions: AtomicU64,
     transports: AtomicUsize,
     extra_tool: AtomicBool,
@@ -174,7 +157,7 @@ impl Server {
         config.page_size = config.page_size.map(|size| size.max(1));
         config.revisions.sort_unstable();
         config.revisions.dedup();
-        let changes = broadcast::channel(CHANGES_KEPT).0;
+        let changes = Arc::<Changes>::default();
         #[cfg(feature = "enterprise")]
         let has_profile = config.enterprise.is_some();
         #[cfg(not(feature = "enterprise"))]
@@ -182,7 +165,7 @@ impl Server {
         Self {
             inner: Arc::new(Inner {
                 seal: config.secret.map_or_else(Seal::random, Seal::new),
-                tasks: TaskStore::new(config.max_tasks, config.max_tasks_per_client, changes.clone()),
+                tasks: TaskStore::new(config.max_tasks, config.max_tasks_per_client, Arc::clone(&changes)),
                 faults: Force::new(&config.faults),
                 pace: Pace::new(&config),
                 memory: Memory::new(config.max_bytes_in_flight),
@@ -249,19 +232,25 @@ impl Server {
     }
 
     /// Takes what a request needs of the memory, for as long as the share lives.
-    pub(crate) fn hold(&self, request: &Request) -> Result<Held, RpcError> {
-        self.inner.memory.take_request(request.footprint)
+    pub(crate) async fn hold(&self, request: &Request) -> Result<Held, RpcError> {
+        self.inner.memory.find(|| self.inner.memory.take_request(request.footprint)).await
     }
 
     /// An answer with the memory that it takes until it is written, or the refusal if there is too little; whether it
     /// is the answer.
-    pub(crate) fn answered(&self, id: Option<&Id>, text: String, revision: Revision) -> (Answered, bool) {
+    pub(crate) async fn answered(
+        &self,
+        id: Option<&Id>,
+        text: String,
+        revision: Revision,
+    ) -> (Answered, bool) {
         if text.len() <= SMALL {
             return (Answered::short(text), true);
         }
-        match self.inner.memory.take(text.len()) {
-            Some(held) => (Answered { text, held }, true),
-            None => (Answered::short(error_response(id, &refusal(), revision)), false),
+        let take = || self.inner.memory.take_answer(text.len()).ok_or(());
+        match self.inner.memory.find(take).await {
+            Ok(held) => (Answered { text, held }, true),
+            Err(()) => (Answered::short(error_response(id, &refusal(), revision)), false),
         }
     }
 
@@ -391,13 +380,13 @@ impl Server {
     }
 
     /// Tells every listener about a change.
-    pub(crate) fn announce(&self, change: Change) {
-        // Without a listener there is nobody to tell.
-        let _ = self.inner.changes.send(change);
+    pub(crate) fn announce(&self, change: &Change) {
+        self.inner.changes.announce(change);
     }
 
-    pub(crate) fn changes(&self) -> broadcast::Receiver<Change> {
-        self.inner.changes.subscribe()
+    /// From now on, the changes that `wants` admits.
+    pub(crate) fn changes(&self, wants: impl Fn(&Change) -> bool + Send + Sync + 'static) -> Listener {
+        self.inner.changes.listen(wants)
     }
 
     pub(crate) fn extra_tool_listed(&self) -> bool {

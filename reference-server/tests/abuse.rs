@@ -343,3 +343,25 @@ async fn events_that_never_were_are_not_resumed_from() {
         assert_eq!(http.send("GET", "/mcp", &headers, b"").await.status, status, "{last}");
     }
 }
+
+#[tokio::test]
+async fn slow_long_bodies_give_way() {
+    let http = Http::open(Config::default()).await;
+    let mut slow = Vec::new();
+    for _ in 0..100 {
+        let mut stream = TcpStream::connect(http.address).await.unwrap();
+        let start = format!("{{{}", " ".repeat(20_000));
+        let text = head(&http, &format!("Content-Length: 4000000\r\n\r\n{start}"));
+        stream.write_all(text.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let body = format!("{}{}", initialize("2025-11-25"), " ".repeat(200_000));
+    let (first, rest) = body.split_at(100_000);
+    let mut stream = TcpStream::connect(http.address).await.unwrap();
+    let start = head(&http, &format!("Connection: close\r\nContent-Length: {}\r\n\r\n{first}", body.len()));
+    stream.write_all(start.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    stream.write_all(rest.as_bytes()).await.unwrap();
+    assert!(heard(&mut stream).await.starts_with("HTTP/1.1 200"));
+}

@@ -233,15 +233,19 @@ async fn answers_that_wait_to_be_read_share_what_there_is() {
     let (most, _) = most_held(&http.server, flood).await;
     assert!((14 * MIB..=32 * MIB).contains(&most), "{most}");
     is_served(&http).await;
-    // Who is refused is told, and is told the truth about the length.
-    let mut refused = 0;
+    // Who is refused is told; who has not read for too long is cut off.
+    let mut without = 0;
     for stream in &mut streams {
         let mut start = [0; 12];
-        if let Ok(Ok(_)) = tokio::time::timeout(SOON, stream.read_exact(&mut start)).await {
-            refused += usize::from(&start == b"HTTP/1.1 503");
+        let begun = tokio::time::timeout(SOON, stream.read_exact(&mut start)).await.unwrap().is_ok();
+        if !begun || &start == b"HTTP/1.1 503" {
+            without += 1;
+            continue;
         }
+        let mut rest = vec![0; 7 * MIB];
+        without += usize::from(stream.read_exact(&mut rest).await.is_err());
     }
-    assert!(refused > 3, "{refused}");
+    assert!(without > 3, "{without}");
     // In time the rest are given up.
     held_falls_below(&http.server, 1).await;
 }
@@ -264,4 +268,93 @@ async fn the_events_of_all_sessions_are_bounded_together() {
     let resumed =
         http.send("GET", "/mcp", &[("Mcp-Session-Id", &session), ("Last-Event-ID", &id)], b"").await;
     assert_eq!(resumed.status, 400);
+}
+
+/// A batch whose answer would have some 3 MiB.
+fn large_batch() -> Value {
+    (0..300).map(|id| request(id, "tools/list", json!({}))).collect()
+}
+
+#[tokio::test]
+async fn a_batch_is_answered_with_one_bounded_answer() {
+    let http = Http::open(Config::default()).await;
+    let session = http.initialized("2025-03-26").await;
+    let response = http.post(&[("Mcp-Session-Id", &session)], &large_batch()).await;
+    // What takes long is answered on a stream.
+    let answer = match response.header("content-type") {
+        "application/json" => response.body().await,
+        _ => response.events().await.pop().unwrap().data,
+    };
+    assert!(answer.len() < 3 * MIB / 2, "{}", answer.len());
+    let answers: Value = serde_json::from_str(&answer).unwrap();
+    let answers = answers.as_array().unwrap();
+    assert_eq!(answers.len(), 300);
+    for (id, answer) in answers.iter().enumerate() {
+        assert_eq!(answer["id"], id);
+        assert!(answer["result"].is_object() || answer["error"]["code"] == -32603, "{answer}");
+    }
+    assert!(answers[0]["result"].is_object() && answers[299]["error"].is_object());
+    assert_eq!(http.server.bytes_held().0, 0);
+}
+
+#[tokio::test]
+async fn batches_that_are_not_read_hold_no_more_than_the_limit() {
+    let http = Http::open(Config { max_bytes_in_flight: 16 * MIB, ..Config::default() }).await;
+    let session = http.initialized("2025-03-26").await;
+    let mut streams = Vec::new();
+    let flood = async {
+        for _ in 0..12 {
+            let headers = format!("Mcp-Session-Id: {session}\r\n");
+            streams.push(unread(&http, "/mcp", &headers, &large_batch()).await);
+        }
+    };
+    let (most, _) = most_held(&http.server, flood).await;
+    assert!(most <= 12 * MIB, "{most}");
+    is_served(&http).await;
+}
+
+#[tokio::test]
+async fn one_batch_after_the_other_is_served_on_a_pipe() {
+    let server = Server::new(Config::default());
+    let mut pipe = support::Pipe::on(server.clone());
+    pipe.ask(&initialize("2025-03-26")).await;
+    let line = format!("{}\n", large_batch());
+    let flood = async {
+        let endless = async {
+            loop {
+                pipe.send_raw(line.as_bytes()).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(1500), endless).await;
+    };
+    let (most, _) = most_held(&server, flood).await;
+    assert!((MIB / 2..6 * MIB).contains(&most), "{most}");
+}
+
+#[tokio::test]
+async fn clients_that_do_not_read_make_room_for_newcomers() {
+    let http = Http::open(Config { max_bytes_in_flight: 32 * MIB, ..Config::default() }).await;
+    // More than the operating system takes off our hands.
+    let call = modern(1, "tools/call", echo(4 * MIB - 1000));
+    let mut streams = Vec::new();
+    for _ in 0..8 {
+        streams.push(unread(&http, "/mcp", &calling("echo"), &call).await);
+    }
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    for _ in 0..2 {
+        let newcomer = http.modern(&call, &[]).await;
+        assert_eq!(newcomer.status, 200);
+        assert!(newcomer.body().await.len() > 4 * MIB - 1000);
+    }
+}
+
+#[tokio::test]
+async fn the_filter_of_a_subscription_is_counted_too() {
+    let http = Http::open(Config::default()).await;
+    let uris: Vec<String> = (0..999).map(|n| format!("test://{n}{}", "u".repeat(2000))).collect();
+    let listen = modern(1, "subscriptions/listen", json!({"notifications": {"resourceSubscriptions": uris}}));
+    let mut stream = http.modern(&listen, &[]).await;
+    stream.event().await.unwrap();
+    let held = http.server.bytes_held().0;
+    assert!(held > 2 * listen.to_string().len(), "{held}");
 }

@@ -3,7 +3,7 @@
 
 use super::discover;
 use super::unit::{Bench, Choice, Outcome, Setting};
-use crate::client::{Binding, HandshakeFailure, Reply};
+use crate::client::{Binding, HandshakeFailure, Opened, Reply};
 use crate::monitors::{Breach, Judge};
 use crate::probes::{self, Place, Run};
 use crate::protocol::catalogue::{Catalogue, Violation, outcome_of_violation};
@@ -55,7 +55,9 @@ impl Bench {
             // What was seen at the end may have been sent long before.
             .flat_map(|breach| {
                 let last = breach.event.is_none().then(|| probe_until(breach, u64::MAX)).flatten();
-                [active_probe(breach), last]
+                // What came late is seen again only where the same is sent.
+                let sender = breach.sent.and_then(|sent| probe_until(breach, sent));
+                [active_probe(breach), last, sender]
             })
             .flatten()
             .collect();
@@ -121,14 +123,21 @@ impl Bench {
             }
             if revision.era() == Era::Modern && discover::is_modern(&failure) {
                 opened.talk.speak_modern(revision);
-                return Ok(self.main_conversation(opened, revision, choice, &|_, _, _| {}).await);
+                return Ok(self.once_more(opened, revision, choice).await);
             }
             // The handshake itself is what fails: the monitors judge it.
             let mut outcome = Outcome::default();
             self.finish(opened, &mut outcome).await;
             return Ok(outcome);
         }
-        Ok(self.main_conversation(opened, revision, choice, &|_, _, _| {}).await)
+        Ok(self.once_more(opened, revision, choice).await)
+    }
+
+    /// A whole main conversation.
+    async fn once_more(&self, opened: Opened, revision: Revision, choice: &Choice) -> Outcome {
+        let (mut outcome, last) = self.main_conversation(opened, revision, choice, &|_, _, _| {}).await;
+        outcome.judge.merge(self.end(last).await);
+        outcome
     }
 }
 

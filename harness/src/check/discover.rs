@@ -31,6 +31,8 @@ pub(super) struct Found {
     pub(super) refused: Option<Begun>,
     /// Whether `initialize` got an answer, if not the one that was hoped for.
     pub(super) legacy_spoke: bool,
+    /// Whether all that came for it bears ids that were never sent: no valid answer.
+    pub(super) misanswered: bool,
     /// Time from the start to the first valid answer.
     pub(super) startup: Duration,
     /// What came of those that did not begin.
@@ -121,6 +123,7 @@ async fn sort_out(
         offered: None,
         refused: None,
         legacy_spoke: false,
+        misanswered: false,
         startup: Duration::MAX,
         reasons: Vec::new(),
     };
@@ -152,8 +155,9 @@ async fn sort_out(
                     // the request may be anybody's word.
                     Failure::Handshake(HandshakeFailure::Refused(reply)) => {
                         let answers = matches!(reply, Reply::Result(_) | Reply::Error(_));
-                        (answers && reply.status() != Some(401))
-                            || opened.as_mut().is_some_and(answered_otherwise)
+                        let otherwise = !answers && opened.as_mut().is_some_and(answered_otherwise);
+                        found.misanswered |= otherwise && revision.era() == Era::Legacy;
+                        (answers && reply.status() != Some(401)) || otherwise
                     }
                     Failure::Open(_) => false,
                 };

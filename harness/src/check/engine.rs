@@ -9,7 +9,7 @@ use super::stop::Stop;
 use super::unit::{Bench, Choice, Outcome as UnitOutcome, Setting};
 use crate::client::{Binding, Opened, Opener};
 use crate::monitors::{Judge, Watch};
-use crate::probes::{Known, Place};
+use crate::probes::{Known, Offer, Place};
 use crate::protocol::catalogue::Catalogue;
 use crate::protocol::{Era, Revision, Transport};
 use crate::run::{
@@ -20,7 +20,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::recorders::Recorders;
 
@@ -232,6 +232,15 @@ struct Finished {
     since: Instant,
 }
 
+/// What the main conversations of an era have found.
+fn known(era: Era, offers: &[(Revision, Offer)]) -> Known {
+    let of_era = || offers.iter().filter(|(revision, _)| revision.era() == era);
+    Known {
+        spoken: of_era().map(|(revision, _)| *revision).collect(),
+        offer: of_era().next_back().map(|(_, offer)| offer.clone()).unwrap_or_default(),
+    }
+}
+
 impl Transporting {
     async fn run(shared: Arc<Shared>, binding: Binding) -> Result<(), String> {
         let config = &shared.config;
@@ -350,9 +359,15 @@ impl Transporting {
         let startup = u64::try_from(found.startup.as_millis()).unwrap_or(u64::MAX);
         let tried: BTreeSet<Revision> = found.begun.iter().map(|begun| begun.revision).collect();
         let mut mains: Vec<tokio::task::JoinHandle<Option<Finished>>> = Vec::new();
+        let mut offers = Vec::new();
+        let mut begin = |opened, revision| {
+            let (tell, offered) = oneshot::channel();
+            offers.push(offered);
+            mains.push(tokio::spawn(self.clone().main(opened, revision, dual_era, tell)));
+        };
         for Begun { opened, revision } in found.begun {
             if self.wants(revision) {
-                mains.push(tokio::spawn(self.clone().main(Some(opened), revision, dual_era)));
+                begin(Some(opened), revision);
             } else {
                 opened.close().await;
             }
@@ -362,7 +377,7 @@ impl Transporting {
             speaks_legacy && !tried.contains(revision) && self.wants(*revision) && !over_sse
         });
         for revision in older {
-            mains.push(tokio::spawn(self.clone().main(None, revision, dual_era)));
+            begin(None, revision);
         }
         // What comes before any revision is agreed on need not wait for the main conversations.
         let mut eras = Vec::new();
@@ -377,6 +392,14 @@ impl Transporting {
                 eras.push((era, tell, tokio::spawn(self.clone().alone(setting))));
             }
         }
+        let mut offers: Vec<(Revision, Offer)> =
+            futures_util::future::join_all(offers).await.into_iter().flatten().collect();
+        offers.sort_by_key(|(revision, _)| *revision);
+        if !offers.is_empty() {
+            for (era, tell, _) in &eras {
+                tell.send_replace(Some(Arc::new(known(*era, &offers))));
+            }
+        }
         let mut done: Vec<Finished> = Vec::new();
         for main in mains {
             match main.await {
@@ -387,7 +410,7 @@ impl Transporting {
         }
         if let Some(refused) = found.refused {
             if done.is_empty() && self.wants(refused.revision) && self.stop().wanted().is_none() {
-                let finished = self.not_begun(refused).await;
+                let finished = self.not_begun(refused, found.misanswered).await;
                 if finished.outcome.judge.broken().next().is_none() {
                     // Nothing to say against it, and nothing to say at all.
                     return Err(format!("no conversation could be begun: {refusals}"));
@@ -410,10 +433,15 @@ impl Transporting {
         }));
         let mut for_era = HashMap::new();
         for (era, tell, running) in eras {
-            let of_era = || done.iter().filter(|finished| finished.revision.era() == era);
-            let offer = of_era().next_back().map(|finished| finished.outcome.offer.clone());
-            let spoken = of_era().map(|finished| finished.revision).collect();
-            tell.send_replace(Some(Arc::new(Known { spoken, offer: offer.unwrap_or_default() })));
+            // A server with which nothing could be begun offers nothing.
+            tell.send_if_modified(|told| {
+                let late = told.is_none();
+                told.get_or_insert_with(|| {
+                    let offers = done.iter().map(|done| (done.revision, done.outcome.offer.clone()));
+                    Arc::new(known(era, &offers.collect::<Vec<_>>()))
+                });
+                late
+            });
             match running.await {
                 Ok(judged) => for_era.insert(era, judged),
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -438,7 +466,13 @@ impl Transporting {
     }
 
     /// The main conversation of a revision, and its confirmation; `None` where the revision is not spoken.
-    async fn main(self, opened: Option<Opened>, revision: Revision, dual_era: bool) -> Option<Finished> {
+    async fn main(
+        self,
+        opened: Option<Opened>,
+        revision: Revision,
+        dual_era: bool,
+        tell: oneshot::Sender<(Revision, Offer)>,
+    ) -> Option<Finished> {
         let since = Instant::now();
         if self.stop().wanted().is_some() {
             return None;
@@ -464,31 +498,36 @@ impl Transporting {
                 doing: doing.to_owned(),
             });
         };
-        let mut outcome = self.bench.main_conversation(opened, revision, &Choice::Selected, &progress).await;
-        let mut confirmations = if self.stop().wanted().is_none() {
-            self.bench.confirm(&outcome.judge, revision, Scope::Main).await
-        } else {
-            Confirmations::new()
-        };
+        let (mut outcome, last) =
+            self.bench.main_conversation(opened, revision, &Choice::Selected, &progress).await;
         for (name, reason) in outcome.offer.not_called.drain(..) {
             self.shared.notice(format!(
                 "{revision} over {}: tool `{name}` was not called: {}",
                 self.transport, reason.text
             ));
         }
+        // Whoever listens for it has gone when the user wants to stop.
+        let _ = tell.send((revision, outcome.offer.clone()));
         let spoken = vec![revision];
         let known = Known { spoken, offer: outcome.offer.clone() };
         // A channel without a sender keeps its last value.
         let (_, known) = watch::channel(Some(Arc::new(known)));
         let setting = Setting { place: Place::Alone, revision, dual_era, known, dead: outcome.dead.clone() };
-        let (judge, confirmed) = self.alone(setting).await;
+        // What must not come any more is waited for meanwhile.
+        let (ended, (judge, confirmed)) = tokio::join!(self.bench.end(last), self.clone().alone(setting));
+        outcome.judge.merge(ended);
+        let mut confirmations = if self.stop().wanted().is_none() {
+            self.bench.confirm(&outcome.judge, revision, Scope::Main).await
+        } else {
+            Confirmations::new()
+        };
         outcome.judge.merge(judge);
         confirmations.extend(confirmed);
         Some(Finished { revision, outcome, confirmations, since })
     }
 
     /// A server answers, but no revision can be begun with it: what was seen of the handshake is the whole unit.
-    async fn not_begun(&self, refused: Begun) -> Finished {
+    async fn not_begun(&self, refused: Begun, misanswered: bool) -> Finished {
         let (since, revision) = (Instant::now(), refused.revision);
         self.shared.tell(RunEvent::UnitStarted { revision, transport: self.transport });
         self.shared.notice(format!(
@@ -497,6 +536,9 @@ impl Transporting {
         ));
         let mut outcome = UnitOutcome::default();
         self.bench.finish(refused.opened, &mut outcome).await;
+        if misanswered {
+            outcome.judge.doubt("no-valid-answer", "no answer ever came that bears the id of a request");
+        }
         let confirmations = self.bench.confirm(&outcome.judge, revision, Scope::Main).await;
         Finished { revision, outcome, confirmations, since }
     }

@@ -200,7 +200,8 @@ async fn look(
         config.opening.clone(),
         config.target.display.clone(),
         Arc::<Recorders>::clone(recorders),
-        Arc::new(Semaphore::new(config.parallel.max(2))),
+        // One conversation of each revision stays open until all have been looked at.
+        Arc::new(Semaphore::new(config.parallel.max(Revision::ALL.len() + 1))),
         Arc::default(),
     );
     let mut found = discover::discover(&opener, &config.revisions).await;

@@ -41,6 +41,8 @@ enum Reach {
         /// Further arguments of `serve`.
         arguments: Vec<String>,
         transports: Vec<Transport>,
+        /// Whether HTTP is behind authorization.
+        authorization: bool,
     },
     Command(CommandLine),
     Http {
@@ -104,18 +106,32 @@ impl Target {
     /// The reference server, as `program serve` runs it: over STDIO, Streamable HTTP and HTTP+SSE.
     pub fn embedded(program: impl Into<String>) -> Self {
         let transports = vec![Transport::Stdio, Transport::Http, Transport::HttpSse];
-        Self::over(Reach::Embedded { program: program.into(), arguments: Vec::new(), transports })
+        Self::over(Reach::Embedded {
+            program: program.into(),
+            arguments: Vec::new(),
+            transports,
+            authorization: cfg!(feature = "enterprise"),
+        })
     }
 
     /// The reference server with further arguments of `serve`, such as faults, and over these transports only; any
     /// other target is left as it is.
     #[must_use]
     pub fn faulty(mut self, faults: &[String], over: &[Transport]) -> Self {
-        if let Reach::Embedded { program, arguments, transports } = &mut self.reach {
+        if let Reach::Embedded { program, arguments, transports, .. } = &mut self.reach {
             faults.clone_into(arguments);
             over.clone_into(transports);
             let serve = ["--", program, "serve"].map(str::to_owned).into_iter();
             self.words = serve.chain(faults.iter().cloned()).collect();
+        }
+        self
+    }
+
+    /// The reference server without authorization; any other target is left as it is.
+    #[must_use]
+    pub fn without_authorization(mut self) -> Self {
+        if let Reach::Embedded { authorization, .. } = &mut self.reach {
+            *authorization = false;
         }
         self
     }
@@ -377,7 +393,7 @@ impl Target {
                 let binding = if target.sse { Binding::HttpSse(url) } else { Binding::Http(url) };
                 Ok(Up { bindings: vec![binding], served, ours: false, issuer, issuing })
             }
-            Reach::Embedded { program, arguments, transports } => {
+            Reach::Embedded { program, arguments, transports, authorization } => {
                 let command = |extra: &[&str]| CommandLine {
                     program: program.clone(),
                     // Small pages, so that every list has some.
@@ -399,7 +415,7 @@ impl Target {
                     return Ok(Up { bindings, served: None, ours: true, issuer: None, issuing: None });
                 }
                 let mut options = vec!["--http", "127.0.0.1:0"];
-                if cfg!(feature = "enterprise") {
+                if *authorization {
                     options.push("--with-test-authorization-server");
                 }
                 let http = command(&options);
@@ -409,7 +425,7 @@ impl Target {
                 let mut bindings =
                     vec![Binding::Stdio(command(&[])), Binding::Http(url), Binding::HttpSse(stream)];
                 bindings.retain(|binding| transports.contains(&binding.transport()));
-                let issuer = if cfg!(feature = "enterprise") {
+                let issuer = if *authorization {
                     let mint = served.url.join("/mint").map_err(|error| broken(error.to_string()))?;
                     Some(Issuer { mint, is_target: true, scopes: "mcp mcp:write".to_owned() })
                 } else {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// How often a unit starts again after the server went away under a probe.
-const RESTARTS: u32 = 4;
+const RESTARTS: u32 = 8;
 
 /// Why no more is asked of a target; nothing that it was not asked is judged.
 #[derive(Debug, Clone)]
@@ -117,14 +117,14 @@ impl Bench {
             .collect()
     }
 
-    /// The main conversation, from where its handshake ended.
+    /// The main conversation, from where its handshake ended; it is still open unless the server went away.
     pub(super) async fn main_conversation(
         &self,
         opened: Opened,
         revision: Revision,
         choice: &Choice,
         progress: Progress<'_>,
-    ) -> Outcome {
+    ) -> (Outcome, Option<Opened>) {
         let mut outcome = Outcome::default();
         let mut current = Some(opened);
         let clean = self.probes(Place::Clean, revision, choice);
@@ -157,7 +157,11 @@ impl Bench {
                 // What must not come after the clean part would come now.
                 let grace = opened.talk.timeouts().grace;
                 self.stop.unless(opened.talk.idle(grace)).await;
-                let canary = self.stop.unless(opened.talk.canary()).await;
+                let mut canary = self.stop.unless(opened.talk.canary()).await;
+                // An error may be meant for what went before, such as a cancellation; so once more.
+                if canary.as_ref().is_some_and(Reply::is_error) {
+                    canary = self.stop.unless(opened.talk.canary()).await;
+                }
                 if let Some(canary) = canary.filter(|canary| canary.result().is_none()) {
                     let text = format!(
                         "even before anything broken was sent, a valid request was not answered with its result: {}",
@@ -185,13 +189,19 @@ impl Bench {
                 });
             }
         }
-        if let Some(mut opened) = current {
-            if self.stop.wanted().is_none() {
-                opened.talk.idle(opened.talk.timeouts().grace).await;
-            }
+        (outcome, current)
+    }
+
+    /// Waits for what must not come any more, and ends the main conversation; it needs no place for that.
+    pub(super) async fn end(&self, opened: Option<Opened>) -> Judge {
+        let mut outcome = Outcome::default();
+        if let Some(mut opened) = opened {
+            opened.step_aside();
+            let grace = opened.talk.timeouts().grace;
+            self.stop.unless(opened.talk.idle(grace)).await;
             self.finish(opened, &mut outcome).await;
         }
-        outcome
+        outcome.judge
     }
 
     /// Runs a probe in the main conversation; how the server went away, if it did.
@@ -307,20 +317,22 @@ impl Bench {
                 // What is under way when somebody asks to stop is dropped, and its processes with it.
                 self.stop.unless(run(&mut solo)).await;
             }
-            (judge, finished)
-        });
-        for (judge, finished) in futures_util::future::join_all(running).await {
-            outcome.judge.merge(judge);
+            // At once, so that what one of them was flooded with is not kept until all are over.
+            let mut own = Outcome { judge, ..Outcome::default() };
             for recorder in finished.take() {
-                outcome.take_in(&recorder);
+                own.take_in(recorder).await;
             }
+            own.judge
+        });
+        for judge in futures_util::future::join_all(running).await {
+            outcome.judge.merge(judge);
         }
         outcome
     }
 
     pub(super) async fn finish(&self, opened: Opened, outcome: &mut Outcome) {
         let closed = opened.close().await;
-        outcome.take_in(&closed.recorder);
+        outcome.take_in(closed.recorder).await;
     }
 }
 
@@ -342,12 +354,16 @@ async fn lives_on(opened: &mut Opened) -> bool {
 }
 
 impl Outcome {
-    /// Judges a conversation that is over, and lets go of what no finding speaks of.
-    fn take_in(&mut self, recorder: &Arc<Recorder>) {
-        self.judge.merge(Watch::over(recorder));
+    /// Judges a conversation that is over, and lets go of what no finding speaks of. Others go on meanwhile.
+    async fn take_in(&mut self, recorder: Arc<Recorder>) {
+        let watched = Arc::clone(&recorder);
+        match tokio::task::spawn_blocking(move || Watch::over(&watched)).await {
+            Ok(judge) => self.judge.merge(judge),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
         let breaches = self.judge.broken().flat_map(|(_, tally)| &tally.breaches);
         let keep = breaches
-            .filter(|breach| breach.conversation.as_ref().is_some_and(|its| Arc::ptr_eq(its, recorder)))
+            .filter(|breach| breach.conversation.as_ref().is_some_and(|its| Arc::ptr_eq(its, &recorder)))
             .filter_map(|breach| breach.event)
             .collect();
         recorder.shed(&keep);

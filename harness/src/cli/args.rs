@@ -270,9 +270,13 @@ pub(super) enum ProfileArg {
 /// Flags of `serve`.
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
-    /// Serve over HTTP at this address, such as 127.0.0.1:3000 (port 0 for any free one).
-    #[arg(long, value_name = "ADDR")]
+    /// Serve over HTTP at this address, such as 127.0.0.1:3000 or localhost:3000 (port 0 for any free one).
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(super) http: Option<std::net::SocketAddr>,
+    /// A name or an address, without a port, by which clients may call besides localhost; repeatable. Needed where --http
+    /// is no loopback address.
+    #[arg(long, value_name = "NAME", requires = "http")]
+    pub(super) allow_host: Vec<String>,
     /// Take only requests with an access token, and serve the authorization server that gives them to anybody, bad ones
     /// too: for tests, on a loopback address.
     #[cfg(feature = "enterprise")]
@@ -300,7 +304,7 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "FILE", requires = "profile")]
     pub(super) roles: Option<PathBuf>,
     /// Break a rule on purpose; `mcprove list faults` shows what there is.
-    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    #[arg(long, value_name = "ID,ID", value_delimiter = ',')]
     pub(super) fault: Vec<String>,
     /// Items on one page of every list; by default only resources and templates come in several pages.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -315,6 +319,20 @@ pub(super) struct ServeArgs {
     /// Answer nothing for a while: `4s+2s` is 4 s after the first message, for 2 s. Notifications and questions go on.
     #[arg(long, value_name = "AFTER+FOR")]
     pub(super) stall: Option<mcprove_reference_server::Stall>,
+}
+
+/// An address to listen at; a name has to be that of this machine.
+fn address(text: &str) -> Result<std::net::SocketAddr, String> {
+    use std::net::ToSocketAddrs;
+    let Some(port) = text.strip_prefix("localhost:") else {
+        return text
+            .parse()
+            .map_err(|_| "expected an address such as 127.0.0.1:3000 or localhost:3000".to_owned());
+    };
+    let port: u16 = port.parse().map_err(|_| format!("{port} is no port"))?;
+    let mut known = ("localhost", port).to_socket_addrs().map_err(|error| error.to_string())?;
+    let fallback = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    Ok(known.find(|address| address.is_ipv4() && address.ip().is_loopback()).unwrap_or(fallback))
 }
 
 /// Flags of `kill-matrix`.

@@ -129,6 +129,7 @@ fn planted(fault: &'static Fault) -> Result<Planted, Failure> {
         warns: fault.warns().iter().map(|r| revision(r.as_str())).collect::<Result<_, _>>()?,
         revisions: fault.revisions().iter().map(|r| revision(r.as_str())).collect::<Result<_, _>>()?,
         transports: fault.transports().iter().map(|t| transport(t.as_str())).collect::<Result<_, _>>()?,
+        anonymous: fault.anonymous(),
         arguments: [fault.serving(), &["--fault", fault.id()]]
             .concat()
             .into_iter()

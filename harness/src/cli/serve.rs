@@ -2,7 +2,7 @@
 
 use super::args::ServeArgs;
 use super::failure::Failure;
-use mcprove_reference_server::{Config, FaultId, Server, serve_http, serve_stdio};
+use mcprove_reference_server::{Config, FaultId, Server, serve_http_until, serve_stdio};
 use std::io;
 use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpSocket};
@@ -15,7 +15,9 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     let faults = faults.map_err(Failure::usage)?;
     let page_size = args.page_size.map(usize::from);
     let ServeArgs { chaos, delay, stall, .. } = *args;
-    let config = Config { secret, faults, page_size, chaos, delay, stall, ..Config::default() };
+    let allowed_hosts = args.allow_host.clone();
+    let config =
+        Config { secret, faults, page_size, chaos, delay, stall, allowed_hosts, ..Config::default() };
     #[cfg(feature = "enterprise")]
     let config = with_profile(config, args)?;
     // Nothing that a request does takes long, so one thread serves all faster than several that wake each other.
@@ -39,7 +41,8 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
             format!("mcprove serves MCP at http://{bound}/mcp\n").as_bytes(),
         );
         raise_descriptor_limit();
-        serve_http(Server::new(config), listener).await.map_err(cannot_serve)
+        let shutdown = told_to_end().map_err(Failure::bug)?;
+        serve_http_until(Server::new(config), listener, shutdown).await.map_err(cannot_serve)
     });
     runtime.shutdown_background();
     result.map(|()| 0)
@@ -81,6 +84,28 @@ fn with_fixed_tokens(config: Config, bound: SocketAddr) -> Config {
         tokens: Tokens::Fixed(tokens),
     };
     Config { authorization: Some(authorization.into()), ..config }
+}
+
+/// Ends when the process is told to end.
+#[cfg(unix)]
+fn told_to_end() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Ends when the process is told to end.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+fn told_to_end() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
 }
 
 /// With authorization, and an authorization server for tests at the same origin.

@@ -167,7 +167,10 @@ impl Matrix {
     pub(super) fn target(&self, fault: Option<&Planted>) -> Target {
         let target = Target::embedded(&self.program);
         match fault {
-            Some(fault) => target.faulty(&fault.arguments, &fault.transports),
+            Some(fault) => {
+                let faulty = target.faulty(&fault.arguments, &fault.transports);
+                if fault.anonymous { faulty.without_authorization() } else { faulty }
+            }
             None => target,
         }
     }

@@ -20,6 +20,8 @@ pub struct Planted {
     pub revisions: Vec<Revision>,
     /// The transports over which it can show.
     pub transports: Vec<Transport>,
+    /// Whether it shows only where there is no authorization.
+    pub anonymous: bool,
     /// Arguments for the server's `serve`.
     #[serde(skip)]
     pub arguments: Vec<String>,

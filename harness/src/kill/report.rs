@@ -111,6 +111,7 @@ mod tests {
                 warns: Vec::new(),
                 revisions: vec![Revision::V2025_11_25],
                 transports: vec![Transport::Stdio],
+                anonymous: false,
                 arguments: Vec::new(),
             },
             verdict: Verdict::Extra,

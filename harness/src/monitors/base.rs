@@ -326,6 +326,23 @@ mod tests {
     use crate::wire::Taint;
     use serde_json::json;
 
+    /// An error without an id is meant for a notification, unless we sent a response that bears no good id either.
+    #[test]
+    fn errors_without_an_id() {
+        let error = json!({"jsonrpc": "2.0", "error": {"code": -32600, "message": "m"}});
+        let told = Script::stdio(V2025_11_25).handshake().received(error.clone()).verdicts();
+        assert!(told.broken().contains(&"base.notification.no-reply"), "{:?}", told.broken());
+        for id in [json!(null), json!(0.5)] {
+            let verdicts = Script::stdio(V2025_11_25)
+                .handshake()
+                .received(json!({"jsonrpc": "2.0", "id": id, "method": "ping"}))
+                .sent(json!({"jsonrpc": "2.0", "id": id, "result": {}}))
+                .received(error.clone())
+                .verdicts();
+            assert!(!verdicts.broken().contains(&"base.notification.no-reply"), "{:?}", verdicts.broken());
+        }
+    }
+
     #[test]
     fn an_empty_batch_is_owed_an_error_and_a_notification_is_not() {
         let error = json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32600, "message": "m"}});

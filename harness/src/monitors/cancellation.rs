@@ -11,8 +11,10 @@ use std::time::Duration;
 
 /// Within this time after a cancellation or an answer, what comes may have crossed it.
 const CROSSING: Duration = Duration::from_millis(500);
-/// A request that is sent this long after a cancellation is behind it on every way.
+/// A request that is sent this long after a cancellation or an answer is behind it on every way.
 const BEHIND: Duration = Duration::from_millis(100);
+/// So many requests that were sent behind an answer, and answered, are behind it on every way.
+const MANY: usize = 10;
 
 monitors! {
     /// A server in a session cancels requests of its own that wait for an answer, by the id that it gave them, and
@@ -69,7 +71,13 @@ fn server_cancels_its_own_requests(moment: &Moment<'_>, judge: &mut Judge) {
         judge.broke(TASKS, seen.expected(&["`tasks/cancel`"]));
     }
     let answered = state.notices.answered.get(&id).copied();
-    let stale = answered.is_some_and(|at| moment.record.at.saturating_sub(at) > CROSSING);
+    let stale = answered.is_some_and(|at| {
+        // What was sent behind the answer has been answered: so the answer had been read.
+        let behind = || state.asked.values().filter(move |other| other.responses > 0 && other.at > at);
+        moment.record.at.saturating_sub(at) > CROSSING
+            || behind().any(|other| other.at > at + BEHIND)
+            || behind().count() >= MANY
+    });
     judge.decide(RUNNING, !stale, || {
         breach("answered", "the server cancelled a request long after it had been answered")
     });
@@ -265,6 +273,22 @@ mod tests {
         let crossing =
             script().received(asks()).sent(answer.clone()).received(cancel(&json!("s1"))).verdicts();
         crossing.assert_held("cancellation.sent.in-progress");
+        // What was sent behind the answer has been answered, so the answer had been read.
+        let passed = script()
+            .received(asks())
+            .sent(answer.clone())
+            .wait(BEHIND * 2)
+            .sent(call(7))
+            .received(done(7))
+            .received(cancel(&json!("s1")))
+            .verdicts();
+        assert_eq!(of_cancellation(&passed), ["cancellation.sent.in-progress"]);
+        let mut busy = script().received(asks()).sent(answer.clone());
+        for id in 10..20 {
+            busy = busy.wait(Duration::from_millis(1)).sent(call(id)).received(done(id));
+        }
+        let busy = busy.received(cancel(&json!("s1"))).verdicts();
+        assert_eq!(of_cancellation(&busy), ["cancellation.sent.in-progress"]);
         let stale = script()
             .received(asks())
             .sent(answer)

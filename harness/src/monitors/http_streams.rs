@@ -2,6 +2,7 @@
 
 use super::http::{exchange, head};
 use super::rule::monitors;
+use super::streams::is_lost;
 use super::{Breach, Heard, HttpExchange, Judge, Moment, State};
 use crate::protocol::{Era, Kind, Revision, Transport};
 use crate::transcript::Record;
@@ -176,13 +177,18 @@ fn streams_delivered_their_responses(state: &State, judge: &mut Judge) {
                     .actual("none")
             });
         }
-        if !answered {
-            let text = "the stream of a request ended without its response";
-            judge.broke(DELIVERED, breach("no-response", text));
-            if batch {
-                judge
-                    .broke(BATCH, breach("no-response", "the stream of a batch ended without all responses"));
-            }
+        if answered {
+            continue;
+        }
+        if !is_lost(state, exchange) {
+            let text = "a stream ended before its response, and nobody came back for the rest of it";
+            judge.undecided(DELIVERED, "not-taken-up", text);
+            continue;
+        }
+        let text = "the stream of a request ended without its response";
+        judge.broke(DELIVERED, breach("no-response", text));
+        if batch {
+            judge.broke(BATCH, breach("no-response", "the stream of a batch ended without all responses"));
         }
     }
 }

@@ -238,6 +238,13 @@ impl Judge {
         self.tally(requirement).unseen.get_or_insert_with(|| Reason::new(code, text));
     }
 
+    /// Nothing passes, whatever held so far.
+    pub fn doubt(&mut self, code: &str, text: &str) {
+        for tally in self.tallies.values_mut().filter(|tally| tally.held > 0) {
+            tally.unseen.get_or_insert_with(|| Reason::new(code, text));
+        }
+    }
+
     /// It does not apply to this server.
     pub fn not_applicable(&mut self, requirement: &'static str, code: &str, text: impl Into<String>) {
         self.tally(requirement).not_applicable.get_or_insert_with(|| Reason::new(code, text));

@@ -255,6 +255,8 @@ impl LinkState {
 
     fn note_sent_message(&mut self, message: &Message) {
         if message.is_response() {
+            // To a request of the server that has no good id; what is said of it has none either.
+            self.unreadable_sent += u32::from(message.id().is_none_or(|id| !id.is_well_formed()));
             return;
         }
         let Some(id) = message.id() else {

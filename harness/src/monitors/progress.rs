@@ -176,17 +176,17 @@ fn progress_grows(moment: &Moment<'_>, judge: &mut Judge) {
     if value > last {
         return judge.held(ID);
     }
-    let equal = value >= last;
-    let breach = Breach::new(
-        if equal { "equal" } else { "lower" },
-        "`progress` did not grow from one notification to the next",
-    )
-    .expected(&[&format!("more than {last}")])
-    .actual(value.to_string())
-    .at(moment.record)
-    .pointer("/params/progress");
-    let lesser = equal && moment.state.era() != Some(Era::Modern);
-    judge.broke(ID, if lesser { breach.quality() } else { breach });
+    judge.broke(
+        ID,
+        Breach::new(
+            if value >= last { "equal" } else { "lower" },
+            "`progress` did not grow from one notification to the next",
+        )
+        .expected(&[&format!("more than {last}")])
+        .actual(value.to_string())
+        .at(moment.record)
+        .pointer("/params/progress"),
+    );
 }
 
 fn progress_stays_on_the_stream_of_its_request(moment: &Moment<'_>, judge: &mut Judge) {

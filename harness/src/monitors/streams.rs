@@ -1,8 +1,9 @@
 //! What is known of event streams: their first event, their ids, what may come only once.
 
-use crate::protocol::{Kind, Message};
+use super::{HttpExchange, State};
+use crate::protocol::{Era, Kind, Message};
 use crate::transcript::Record;
-use crate::wire::{Channel, SseFields};
+use crate::wire::{Channel, End, SseFields, header};
 use std::collections::HashMap;
 
 /// How many event ids and unique messages of a conversation are kept; more are not compared.
@@ -36,6 +37,40 @@ impl EventStream {
     /// Whether its first event has an id and nothing else.
     pub fn is_primed(&self) -> bool {
         self.first.as_ref().is_some_and(|(fields, has_content, _)| fields.id.is_some() && !has_content)
+    }
+}
+
+/// Whether what was to come on a stream that has ended can come no more. A legacy stream with event ids may go on: that
+/// it does not shows where a client comes back with the last id, and is refused or gets a stream that ends with nothing
+/// new on it, and no word of when to come back.
+pub(super) fn is_lost(state: &State, exchange: &HttpExchange) -> bool {
+    let Some(mut last) = exchange.stream.last_id.as_deref().filter(|_| state.era() == Some(Era::Legacy))
+    else {
+        return true;
+    };
+    let mut since = exchange.seq;
+    let mut in_vain = false;
+    loop {
+        let takes_up = |other: &&HttpExchange| {
+            other.seq > since
+                && !other.is_tainted()
+                && header(&other.request_headers, "last-event-id") == Some(last)
+        };
+        let Some(next) = state.exchanges.values().filter(takes_up).min_by_key(|other| other.seq) else {
+            return in_vain;
+        };
+        since = next.seq;
+        match next.status {
+            Some(200) if next.is_event_stream() => {}
+            Some(401 | 403 | 429 | 502..=504) | None => return false,
+            Some(_) => return true,
+        }
+        if next.end != Some(End::Complete) {
+            return false;
+        }
+        let goes_on = next.stream.retry || next.stream.last_id.as_deref().is_some_and(|id| id != last);
+        in_vain = next.responses > 0 || !goes_on;
+        last = next.stream.last_id.as_deref().unwrap_or(last);
     }
 }
 

@@ -16,6 +16,8 @@ const QUICK: Duration = Duration::from_secs(2);
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// How many calls that may ask for a thing are tried.
 const MOST_CALLERS: usize = 10;
+/// How often that long is waited while the server goes on asking.
+const MOST_WAITS: u32 = 10;
 /// How often demands for input of one call are met.
 const MOST_ROUNDS: u32 = 5;
 
@@ -76,14 +78,18 @@ pub(super) fn wish_of(question: &Value) -> Option<Wish> {
     Wish::of(question.get("method")?.as_str()?, question.get("params"))
 }
 
-/// The calls that are repeated for the sake of a wish: those that were quick and may have asked for it; the one that is
-/// known to do so first, then the quickest.
+/// The calls that are repeated for the sake of a wish: those that were quick and may have asked for it, the one that is
+/// known to do so first, then the quickest; or else one that was not.
 pub(super) fn callers(offer: &Offer, wish: Wish) -> Vec<Call> {
     let asks = |call: &&Call| call.wishes.contains(&wish) && call.took < QUICK && call.result.is_some();
     let mut calls: Vec<Call> = offer.calls.iter().filter(asks).cloned().collect();
     let known = offer.asker.get(&wish);
     calls.sort_by_key(|call| (Some(&call.tool) != known, call.took));
     calls.truncate(MOST_CALLERS);
+    if calls.is_empty() {
+        // Better a slow one than none, such as one that asks for so much that it never came to its end.
+        calls.extend(offer.calls.iter().find(|call| call.wishes.contains(&wish)).cloned());
+    }
     calls
 }
 
@@ -139,13 +145,38 @@ impl Stage<'_> {
         (ticket, reply)
     }
 
+    /// The same, and waits on as long as the server goes on asking: such a call is not lost.
+    async fn call_while_asked(&mut self, params: Value, taint: Option<Taint>) -> (Ticket, Reply) {
+        let mut outgoing = self.compose_call(params);
+        if let Some(taint) = taint {
+            outgoing = outgoing.deliberate(self.name, taint);
+        }
+        let ticket = self.talk.send(outgoing).await;
+        let wait = self.talk.timeouts().request.min(PATIENCE);
+        let mut reply = self.talk.reply_within(&ticket, wait).await;
+        // One question may be what it waits for in vain.
+        let mut before = 1;
+        for _ in 0..MOST_WAITS {
+            let asked = self.talk.asked_since(ticket.since).len();
+            if !matches!(reply, Reply::Silence(_)) || asked <= before {
+                break;
+            }
+            before = asked;
+            reply = self.talk.reply_within(&ticket, wait).await;
+        }
+        if let Reply::Silence(_) = reply {
+            give_up(self, &ticket).await;
+        }
+        (ticket, reply)
+    }
+
     /// Repeats a call, and answers in this way what the server asks for meanwhile.
     pub(super) async fn call_answering(&mut self, call: &Call, mut answering: Answering) -> Outcome {
         let taint = answering.breaks_the_protocol().then_some(Taint::Message);
         let mut params = call_params(call);
         if self.era() == Era::Legacy {
             self.talk.answer_as(answering);
-            let (ticket, reply) = self.call_once(params, taint).await;
+            let (ticket, reply) = self.call_while_asked(params, taint).await;
             self.talk.answer_as(Answering::Willing);
             let heard = self.talk.asked_since(ticket.since);
             let questions = heard.iter().map(|heard| heard.message.value().clone()).collect();

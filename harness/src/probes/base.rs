@@ -3,7 +3,7 @@
 use super::Stage;
 use super::probe::{breach, probes};
 use crate::client::{Outgoing, Reply};
-use crate::protocol::{Id, Kind};
+use crate::protocol::{Era, Id, Kind};
 use crate::wire::Taint;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -105,6 +105,9 @@ async fn answers_carry_the_id_of_the_request(stage: &mut Stage<'_>) {
         Id::string("ключ-鍵-🔑"),
         Id::string(&"long".repeat(256)),
     ];
+    // A subscription has the empty one, and no id is used twice.
+    let subscribes = stage.era() == Era::Modern;
+    let ids = ids.into_iter().filter(|id| !(subscribes && *id == Id::string("")));
     let method = stage.harmless();
     let (_, usual) = stage.request(method, json!({})).await;
     if usual.result().is_none() {

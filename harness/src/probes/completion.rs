@@ -59,7 +59,7 @@ async fn completion_stays_in_its_place(stage: &mut Stage<'_>) {
 }
 
 /// A completion request for a prompt's argument or a template's variable.
-fn complete(reference: &Value, argument: &str) -> Value {
+pub(super) fn complete(reference: &Value, argument: &str) -> Value {
     json!({"ref": reference, "argument": {"name": argument, "value": ""}})
 }
 
@@ -87,7 +87,7 @@ fn references(stage: &Stage<'_>) -> Vec<(&'static str, Value)> {
 }
 
 /// Whether the server can be asked to complete: declared, or in 2024-11-05 seen to work.
-fn is_offered(stage: &Stage<'_>) -> bool {
+pub(super) fn is_offered(stage: &Stage<'_>) -> bool {
     declares(stage.talk, "completions") || stage.revision == Revision::V2024_11_05
 }
 

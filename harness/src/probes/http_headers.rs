@@ -435,6 +435,7 @@ async fn names_are_compared(stage: &mut Stage<'_>, call: &Call) {
             None
         }
     };
+    let is_compared = found.is_none() && matches!(reaction(&reply), Reaction::Refused);
     if let Some(found) = found {
         // Whoever guards by the header is passed by with another body.
         stage.judge.broke(TRUSTED, found.clone().see(NAME_ROWS[1]));
@@ -442,7 +443,8 @@ async fn names_are_compared(stage: &mut Stage<'_>, call: &Call) {
     }
 
     let switched: String = call.name.chars().map(switch_case).collect();
-    if switched != call.name && switched.is_ascii() {
+    // Where any other name is served, it says nothing that this one is.
+    if is_compared && switched != call.name && switched.is_ascii() {
         let outgoing = with(stage, set("Mcp-Name", switched));
         let what = "with its name in `Mcp-Name` in other letters";
         refused(stage, "http-headers.value.case-sensitive", (method, what), outgoing).await;

@@ -198,24 +198,40 @@ async fn own_origin_makes_no_difference(solo: &mut Solo<'_>, talk: &mut Conversa
         Era::Legacy => HttpEdits::default().without("Mcp-Session-Id").without("MCP-Protocol-Version"),
         Era::Modern => HttpEdits::default(),
     };
-    let plain = first_request(talk, solo.revision).http(outside()).deliberate(solo.name, Taint::Message);
-    let ticket = talk.send(plain).await;
-    let without = talk.reply(&ticket).await;
-    end_session(solo, talk, &without).await;
-    if without.status() != Some(403) {
-        return;
+    // Without a session only the newer era has more to ask for.
+    let lists: &[&str] = match solo.revision.era() {
+        Era::Legacy => &[],
+        Era::Modern => &["tools/list", "resources/list", "prompts/list"],
+    };
+    for list in std::iter::once(None).chain(lists.iter().copied().map(Some)) {
+        let asked = |talk: &mut Conversation, edits| {
+            let outgoing = match list {
+                None => first_request(talk, solo.revision),
+                Some(list) => {
+                    let params = crate::client::with_meta(json!({}), solo.revision.as_str());
+                    Outgoing::request(&talk.fresh_id(), list, Some(params))
+                }
+            };
+            outgoing.http(edits).deliberate(solo.name, Taint::Message)
+        };
+        let plain = asked(talk, outside());
+        let ticket = talk.send(plain).await;
+        let without = talk.reply(&ticket).await;
+        end_session(solo, talk, &without).await;
+        if without.status() != Some(403) {
+            continue;
+        }
+        let same = asked(talk, outside().set("Origin", origin.as_str()));
+        let same = talk.exchange(same).await;
+        if same.result().is_some() {
+            solo.judge.broke(
+                ID,
+                breach("refused", "a request was refused only because it has no Origin", &ticket, &without)
+                    .expected(&["the request is served"]),
+            );
+        }
+        end_session(solo, talk, &same).await;
     }
-    let edits = outside().set("Origin", origin);
-    let same = first_request(talk, solo.revision).http(edits).deliberate(solo.name, Taint::Message);
-    let same = talk.exchange(same).await;
-    if same.result().is_some() {
-        solo.judge.broke(
-            ID,
-            breach("refused", "a request was refused only because it has no Origin", &ticket, &without)
-                .expected(&["the request is served"]),
-        );
-    }
-    end_session(solo, talk, &same).await;
 }
 
 /// Ends a session that a further `initialize` has begun.

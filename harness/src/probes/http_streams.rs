@@ -25,7 +25,8 @@ probes! {
     /// event ids. Breaks this stream off after its first id, while a second call runs, and takes it up again by GET
     /// with `Last-Event-ID`. What comes belongs to the first call, comes after the id, and ends with the response:
     /// losing the connection is no cancellation. Replay is optional; a server that gives ids but answers the GET with
-    /// 405 promises what it does not keep. The same id in another session leads to nothing of that call.
+    /// 405 promises what it does not keep, and one that does not give the response of the second call again either may
+    /// have lost that of the first without cancelling it. The same id in another session leads to nothing of that call.
     interrupted_stream_is_taken_up_again (Alone, Legacy, Http) decides [
         "http.resume.by-get", "http.resume.event-id-is-cursor", "http.resume.same-stream-only",
         "http.resume.event-id-names-stream", "http.disconnect.not-cancellation", "http.sse.priming-event",
@@ -112,7 +113,7 @@ async fn interrupted_stream_is_taken_up_again(solo: &mut Solo<'_>) {
         let seen = event_ids(talk, ticket.channel);
         let last = seen.last().cloned().unwrap_or(first);
         let broken_off = BrokenOff { ticket, token, other: (other, other_token), seen, last };
-        resume(solo.judge, talk, &broken_off).await;
+        resume(solo.judge, talk, &broken_off, solo.name).await;
         resume_from_another_session(solo, &mut another, &broken_off).await;
         done = true;
         break;
@@ -151,7 +152,12 @@ struct BrokenOff {
     last: String,
 }
 
-async fn resume(judge: &mut crate::monitors::Judge, talk: &mut Conversation, broken: &BrokenOff) {
+async fn resume(
+    judge: &mut crate::monitors::Judge,
+    talk: &mut Conversation,
+    broken: &BrokenOff,
+    probe: &'static str,
+) {
     const BY_GET: &str = "http.resume.by-get";
     const KEPT: &str = "http.disconnect.not-cancellation";
     // What runs is given a moment in which it could be cancelled.
@@ -197,13 +203,19 @@ async fn resume(judge: &mut crate::monitors::Judge, talk: &mut Conversation, bro
         }
     }
     if !answered(talk, &broken.ticket) && ends_again(talk, broken, &again).await {
-        judge.broke(
-            KEPT,
-            Breach::new("ended", "a call ended without its response when its connection was lost")
-                .expected(&["the response, on the stream that was taken up again"])
-                .actual("the end of that stream")
-                .sent(again.since),
-        );
+        if gives_again(talk, &broken.other.0, probe).await {
+            judge.broke(
+                KEPT,
+                Breach::new("ended", "a call ended without its response when its connection was lost")
+                    .expected(&["the response, on the stream that was taken up again"])
+                    .actual("the end of that stream")
+                    .sent(again.since),
+            );
+        } else {
+            let text = "the response of a call that is over is not given again, so that one that was under way \
+                        when the connection was lost is lost with it";
+            judge.undecided(KEPT, "not-kept", text);
+        }
     }
     for id in [BY_GET, KEPT] {
         let text = "the stream was taken up again, but nothing of the call came on it; replay is optional";
@@ -244,6 +256,21 @@ async fn resume_from_another_session(solo: &mut Solo<'_>, other: &mut Opened, br
         }
         talk.abort(&again).await;
     }
+}
+
+/// Whether the response of a call that has come to its end comes again where its stream is taken up from its first
+/// event. Only of a server that keeps responses does it tell something that one is missing.
+async fn gives_again(talk: &mut Conversation, call: &Ticket, probe: &'static str) -> bool {
+    let Some(first) = first_event_id(talk, call.channel) else { return false };
+    let again = talk.get_stream(Some(&first), &Outgoing::bytes("").deliberate(probe, Taint::Message));
+    let again = Ticket { id: call.id.clone(), ..again };
+    let deadline = Instant::now() + PATIENCE;
+    while !answered(talk, &again) && talk.ended(&again).is_none() && Instant::now() < deadline {
+        talk.idle(Duration::from_millis(5)).await;
+    }
+    let given = answered(talk, &again);
+    talk.abort(&again).await;
+    given
 }
 
 /// Whether a stream that was taken up again ends without the response, and does so once more some time later: a server

@@ -509,6 +509,21 @@ pub(super) async fn listing(talk: &mut Conversation, list: &List) -> Option<(Vec
     Some((keys, first))
 }
 
+/// The entry with a key, as it is listed now.
+pub(super) async fn entry(talk: &mut Conversation, list: &List, key: &str) -> Option<Value> {
+    let mut params = json!({});
+    for _ in 0..MOST_PAGES {
+        let reply = talk.request(list.method, params).await;
+        let result = reply.result()?;
+        let mut entries = list.entries(result).iter();
+        if let Some(found) = entries.find(|entry| entry.get(list.key).is_some_and(|own| own == key)) {
+            return Some(found.clone());
+        }
+        params = json!({"cursor": result.get("nextCursor")?.as_str()?});
+    }
+    None
+}
+
 /// The same keys in an order of their own.
 pub(super) fn sorted(keys: &[String]) -> Vec<String> {
     let mut keys = keys.to_vec();

@@ -2,16 +2,30 @@
 
 use super::lists::declares;
 use super::probe::probes;
-use super::{Stage, breach};
+use super::{Call, Stage, breach};
 use crate::client::Reply;
-use crate::protocol::Era;
+use crate::monitors::Breach;
+use crate::protocol::{Era, Id, Message};
+use crate::wire::Event;
 use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 /// The levels, the most severe first.
 const LEVELS: [&str; 8] = ["emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"];
 const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+const LOG_LEVEL_POINTER: &str = "/_meta/io.modelcontextprotocol~1logLevel";
+
+/// How many tools are called without a log level.
+const MOST_TOOLS: usize = 8;
+/// A tool that took longer is not called again.
+const QUICK: Duration = Duration::from_millis(400);
 
 probes! {
+    /// In 2026-07-28 over STDIO calls the quick tools during whose calls log messages came, at most eight, without a
+    /// log level and while nothing else is asked. No log message comes. One that does is no proof alone, because it may
+    /// be late; so the tools are called once more.
+    logs_stay_away_unless_asked_for (Clean, Modern, Stdio) decides ["logging.level.none-without"];
     /// Sets a log level that there is not, `verbose`, and a number; in 2026-07-28 names them in a request. Error -32602
     /// tells a client that it has misspelt something; silence tells it nothing.
     unknown_log_levels_are_refused (Breaking, Both, Any) decides ["logging.level.invalid-refused"];
@@ -114,4 +128,115 @@ async fn unknown_log_levels_are_refused(stage: &mut Stage<'_>) {
             return;
         }
     }
+}
+
+/// The tools during whose calls log messages came, those whose calls had one most often first.
+fn talkative(stage: &Stage<'_>) -> Vec<Call> {
+    let mut open: HashMap<Id, String> = HashMap::new();
+    // For each tool how many calls there were, and how many in which something was logged.
+    let mut logged: HashMap<Id, bool> = HashMap::new();
+    let mut seen: HashMap<String, (u32, u32)> = HashMap::new();
+    for record in stage.talk.recorder().snapshot() {
+        match &record.event {
+            Event::Sent { payload, .. } => {
+                let Some(message) = payload.message() else { continue };
+                let name = message.params().and_then(|params| params.get("name")?.as_str());
+                if let (Some("tools/call"), Some(name), Some(id)) = (message.method(), name, message.id()) {
+                    open.insert(id.clone(), name.to_owned());
+                }
+            }
+            Event::Received { payload, .. } => {
+                let Some(message) = payload.message() else { continue };
+                if message.method() == Some("notifications/message") {
+                    logged.extend(open.keys().map(|id| (id.clone(), true)));
+                } else if message.is_response()
+                    && let Some(id) = message.id()
+                    && let Some(name) = open.remove(id)
+                {
+                    let counts = seen.entry(name).or_default();
+                    counts.0 += 1;
+                    counts.1 += u32::from(logged.remove(id).unwrap_or_default());
+                }
+            }
+            _ => {}
+        }
+    }
+    let often = |call: &Call| seen.get(&call.tool).map_or(0, |(calls, logs)| logs * 100 / calls.max(&1));
+    let quick = |call: &&Call| call.result.is_some() && !call.asked_for_input && call.took < QUICK;
+    let mut calls: Vec<Call> =
+        stage.offer.calls.iter().filter(quick).filter(|call| often(call) > 0).cloned().collect();
+    calls.sort_by_key(|call| std::cmp::Reverse(often(call)));
+    calls.truncate(MOST_TOOLS);
+    calls
+}
+
+/// Whether a request that asked for log messages has no response yet.
+fn is_logging(stage: &Stage<'_>) -> bool {
+    let mut open: HashSet<Id> = HashSet::new();
+    for record in stage.talk.recorder().snapshot() {
+        match &record.event {
+            Event::Sent { payload, .. } => {
+                let asks = |message: &&Message| {
+                    message.params().is_some_and(|params| params.pointer(LOG_LEVEL_POINTER).is_some())
+                };
+                open.extend(payload.message().filter(asks).and_then(Message::id).cloned());
+            }
+            Event::Received { payload, .. } => {
+                if let Some(id) =
+                    payload.message().filter(|message| message.is_response()).and_then(Message::id)
+                {
+                    open.remove(id);
+                }
+            }
+            _ => {}
+        }
+    }
+    !open.is_empty()
+}
+
+async fn logs_stay_away_unless_asked_for(stage: &mut Stage<'_>) {
+    const ID: &str = "logging.level.none-without";
+    /// The second time is for what may have been late the first time.
+    const TIMES: usize = 2;
+    let calls = talkative(stage);
+    if calls.is_empty() {
+        return;
+    }
+    stage.talk.canary().await;
+    if is_logging(stage) {
+        let text = "a request that asked for log messages is still open";
+        return stage.judge.undecided(ID, "open-request", text);
+    }
+    let mut last = None;
+    for _ in 0..TIMES {
+        let since = stage.talk.now();
+        let mut tickets = Vec::new();
+        for call in &calls {
+            let params = json!({"name": call.tool, "arguments": call.arguments});
+            let outgoing = stage.talk.compose("tools/call", params);
+            tickets.push(stage.talk.send(outgoing).await);
+        }
+        for ticket in &tickets {
+            if stage.talk.reply(ticket).await.answer().is_none() {
+                let text = "a call without a log level was not answered";
+                return stage.judge.undecided(ID, "no-answer", text);
+            }
+        }
+        let mut heard = stage.talk.heard_since(since).into_iter();
+        let Some(message) = heard.find(|heard| heard.message.method() == Some("notifications/message"))
+        else {
+            return stage.judge.held(ID);
+        };
+        last = Some((since, message));
+    }
+    let Some((since, heard)) = last else { return };
+    stage.judge.broke(
+        ID,
+        Breach::new("unasked", "log messages come for calls that asked for none")
+            .expected(&["no log message"])
+            .actual("`notifications/message`, each time")
+            .at(&heard.record)
+            .pointer("/method")
+            .sent(since),
+    );
 }

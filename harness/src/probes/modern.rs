@@ -48,6 +48,8 @@ async fn fresh_connection_is_served_alike(solo: &mut Solo<'_>) {
         );
     };
     opened.talk.speak_modern(solo.revision);
+    // The main conversations, which are waited for now, may need the place.
+    opened.step_aside();
     let method = solo.known().await.offer.listed.first().copied().unwrap_or("server/discover");
     let outgoing = opened.talk.compose(method, json!({}));
     let ticket = opened.talk.send(outgoing).await;

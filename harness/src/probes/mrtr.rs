@@ -14,8 +14,8 @@ use serde_json::{Map, Value, json};
 
 /// How many calls that ask for input are looked at.
 const MOST_CALLS: usize = 3;
-/// How many calls are looked through for two that demand the same.
-const MOST_ALIKE: usize = 12;
+/// How many pairs of calls that demand the same are looked at.
+const MOST_ALIKE: usize = 3;
 /// How many demands for input are left alone.
 const ABANDONED: usize = 5;
 
@@ -488,14 +488,26 @@ fn change(value: &mut Value) -> bool {
     }
 }
 
-/// Sends the state of one call with another one.
+/// Sends the state of one call with another one: calls that demand the same, if there are any, for there nothing else
+/// stands in the way.
 async fn judge_binding(stage: &mut Stage<'_>, demands: &[&Demand]) {
-    let [first, second, ..] = demands else {
-        let text = "fewer than two calls give a `requestState`";
-        return stage.judge.undecided(REQUEST, "one-call", text);
-    };
-    let alike = alike(stage).await;
-    let (first, second) = alike.as_ref().map_or((*first, *second), |(first, second)| (first, second));
+    let mut tried = false;
+    for (first, second) in alike(&stage.offer.calls) {
+        let (Some(first), Some(second)) = (demand(stage, &first).await, demand(stage, &second).await) else {
+            continue;
+        };
+        if first.state().is_some() && second.state().is_some() {
+            tried = true;
+            exchange_states(stage, &first, &second).await;
+        }
+    }
+    match demands {
+        [first, second, ..] if !tried => exchange_states(stage, first, second).await,
+        _ => stage.judge.undecided(REQUEST, "one-call", "fewer than two calls give a `requestState`"),
+    }
+}
+
+async fn exchange_states(stage: &mut Stage<'_>, first: &Demand, second: &Demand) {
     let foreign = second.retry();
     // With the answers that belong to the state, and with those that belong to the call.
     for answers in [&foreign, &first.retry()] {
@@ -507,22 +519,20 @@ async fn judge_binding(stage: &mut Stage<'_>, demands: &[&Demand]) {
     }
 }
 
-/// Two calls of different tools that demand the same: where the state of one counts for the other, nothing else stands
-/// in the way.
-async fn alike(stage: &mut Stage<'_>) -> Option<(Demand, Demand)> {
-    let mut known: Vec<Demand> = Vec::new();
-    for call in asking(stage).into_iter().take(MOST_ALIKE) {
-        let Some(found) = demand(stage, &call).await.filter(|found| found.state().is_some() && found.asks())
-        else {
-            continue;
-        };
-        let same = |other: &Demand| other.result["inputRequests"] == found.result["inputRequests"];
-        if let Some(at) = known.iter().position(same) {
-            return Some((known.swap_remove(at), found));
+/// Pairs of calls whose first demands were the same, each call in one pair.
+fn alike(calls: &[Call]) -> Vec<(Call, Call)> {
+    let (mut pairs, mut single): (Vec<(Call, Call)>, Vec<&Call>) = (Vec::new(), Vec::new());
+    let asks = |call: &&Call| {
+        call.demanded.as_ref().and_then(Value::as_object).is_some_and(|requests| !requests.is_empty())
+    };
+    for call in calls.iter().filter(asks) {
+        match single.iter().position(|other| other.demanded == call.demanded) {
+            Some(at) => pairs.push((single.swap_remove(at).clone(), call.clone())),
+            None => single.push(call),
         }
-        known.push(found);
     }
-    None
+    pairs.truncate(MOST_ALIKE);
+    pairs
 }
 
 fn judge_foreign(judge: &mut Judge, demand: &Demand, ticket: &Ticket, reply: &Reply) {
@@ -552,6 +562,32 @@ mod tests {
         assert_eq!(flipped("abAde").as_deref(), Some("abBde"));
         assert_eq!(flipped("äöü").as_deref(), Some("äAü"));
         assert_eq!(flipped(""), None);
+    }
+
+    #[test]
+    fn calls_are_alike_where_they_demand_the_same() {
+        let call = |tool: &str, demanded: Option<Value>| Call {
+            tool: tool.to_owned(),
+            arguments: json!({}),
+            result: None,
+            asked_for_input: demanded.is_some(),
+            demanded,
+            wishes: Vec::new(),
+            token: json!(1),
+            took: std::time::Duration::ZERO,
+        };
+        let roots = || Some(json!({"roots": {"method": "roots/list"}}));
+        let calls = [
+            call("a", None),
+            call("b", Some(json!({}))),
+            call("c", roots()),
+            call("d", Some(json!({}))),
+            call("e", Some(json!({"name": {"method": "elicitation/create"}}))),
+            call("f", roots()),
+            call("g", roots()),
+        ];
+        let found: Vec<_> = alike(&calls).into_iter().map(|(one, other)| (one.tool, other.tool)).collect();
+        assert_eq!(found, [("c".to_owned(), "f".to_owned())]);
     }
 
     #[test]

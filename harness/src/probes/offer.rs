@@ -73,6 +73,8 @@ pub struct Call {
     pub result: Option<Value>,
     /// Whether input was demanded on the way (2026-07-28).
     pub asked_for_input: bool,
+    /// The `inputRequests` of the first demand on the way.
+    pub demanded: Option<Value>,
     /// What the client was asked for on the way. In the legacy era: while the call was open, so that it may have been
     /// another call that asked.
     pub wishes: Vec<Wish>,

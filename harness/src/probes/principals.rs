@@ -1,9 +1,10 @@
 //! Several clients: what one without credentials gets, and what one sees of another (server/utilities/caching, and the
 //! security sections of the features).
 
-use super::probe::probes;
+use super::auth::{Shown, show};
+use super::probe::{breach, probes};
 use super::{Known, Solo};
-use crate::client::{Conversation, HttpEdits, Outgoing, Reply, Ticket};
+use crate::client::{Conversation, Outgoing, Reply, Ticket};
 use crate::monitors::Breach;
 use crate::protocol::{Era, Transport};
 use serde_json::{Value, json};
@@ -17,9 +18,10 @@ const MOST_CALLS: usize = 6;
 const ASTRAY: Duration = Duration::from_millis(60);
 
 probes! {
-    /// Where the user gave credentials (`Authorization`): sends a listing, a read, a call and a completion with them and
-    /// again without. What is refused without them is guarded. What a server marks as public may be kept and handed to
-    /// anybody, so it has to be the same for both, and reads of a guarded server are not public at all.
+    /// Where the user gave credentials (`Authorization`): sends the listings, a call, a read and a completion with them and
+    /// again without. Where a listing is refused without them, what it lists is guarded, and has to be refused too. What a
+    /// server marks as public may be kept and handed to anybody, so it has to be the same for all, another principal among
+    /// them, and reads of a guarded server are not public at all.
     callers_without_credentials_are_kept_out (Alone, Both, Any) decides [
         "tools.call.access-control", "resources.read.access-control", "resources.read.permissions-checked",
         "completion.access-controlled", "caching.public.no-user-data", "caching.public.shared-aware",
@@ -37,21 +39,35 @@ const NO_USER_DATA: &str = "caching.public.no-user-data";
 const SHARED: &str = "caching.public.shared-aware";
 const INDEPENDENT: &str = "caching.access-control-independent";
 
-/// Requests that the server is known to serve, and the rows that are about them.
-fn known_requests(known: &Known) -> Vec<(Option<&'static str>, &'static str, Value)> {
+/// A request that the server is known to serve, with the row that is about it and the listing of what it is for.
+struct Asking {
+    row: Option<&'static str>,
+    listing: &'static str,
+    method: &'static str,
+    params: Value,
+}
+
+/// Listings first.
+fn known_requests(known: &Known) -> Vec<Asking> {
     let offer = &known.offer;
     let mut requests = Vec::new();
     for method in ["tools/list", "resources/list", "prompts/list"] {
         if offer.listed.contains(&method) {
-            requests.push((None, method, json!({})));
+            requests.push(Asking { row: None, listing: method, method, params: json!({}) });
         }
     }
     if let Some(call) = offer.calls.iter().find(|call| call.succeeded() && !call.asked_for_input) {
         let params = json!({"name": call.tool, "arguments": call.arguments});
-        requests.push((Some(GUARDED[0]), "tools/call", params));
+        requests.push(Asking { row: Some(GUARDED[0]), listing: "tools/list", method: "tools/call", params });
     }
     if let Some(uri) = offer.first.get("resources/list").and_then(|uris| uris.first()) {
-        requests.push((Some(GUARDED[1]), "resources/read", json!({"uri": uri})));
+        let params = json!({"uri": uri});
+        requests.push(Asking {
+            row: Some(GUARDED[1]),
+            listing: "resources/list",
+            method: "resources/read",
+            params,
+        });
     }
     let argument = offer.prompts.iter().find_map(|prompt| {
         let argument = prompt.get("arguments")?.get(0)?.get("name")?.as_str()?;
@@ -60,7 +76,12 @@ fn known_requests(known: &Known) -> Vec<(Option<&'static str>, &'static str, Val
     if let Some((name, argument)) = argument {
         let params = json!({"ref": {"type": "ref/prompt", "name": name},
             "argument": {"name": argument, "value": ""}});
-        requests.push((Some(GUARDED[2]), "completion/complete", params));
+        requests.push(Asking {
+            row: Some(GUARDED[2]),
+            listing: "prompts/list",
+            method: "completion/complete",
+            params,
+        });
     }
     requests
 }
@@ -88,27 +109,30 @@ async fn callers_without_credentials_are_kept_out(solo: &mut Solo<'_>) {
     let Some(mut opened) = solo.begin(solo.revision, &all).await else { return };
     let known = solo.known().await;
     let talk = &mut opened.talk;
-    let mut guarded = false;
-    for (id, method, params) in known_requests(&known) {
+    let another = solo.settings.credentials.another().await.map(|token| format!("Bearer {token}"));
+    let mut closed: Vec<&'static str> = Vec::new();
+    for Asking { row, listing, method, params } in known_requests(&known) {
         let with = talk.request(method, params.clone()).await;
-        let mut outgoing = talk.compose(method, params);
-        outgoing = outgoing
-            .http(HttpEdits { fresh_connection: true, ..HttpEdits::default().without("Authorization") });
-        let ticket = talk.send(outgoing).await;
-        let without = talk.reply(&ticket).await;
+        let outgoing = talk.compose(method, params.clone());
+        let (ticket, without) = show(talk, solo.name, outgoing, &Shown::Nothing).await;
         if with.result().is_none() {
             continue;
         }
-        let refused = without.is_refusal();
-        guarded |= refused;
-        if let Some(id) = id {
-            judge_guard(solo, id, refused, &without);
+        match row {
+            None if without.is_refusal() => closed.push(listing),
+            None => {}
+            Some(id) => judge_guard(solo, id, closed.contains(&listing), &without, &ticket),
         }
         if solo.revision.era() == Era::Modern {
             judge_public(solo, method, &with, &without, &ticket);
+            if let Some(another) = another.as_ref().filter(|_| scope(&with) == Some("public")) {
+                let outgoing = talk.compose(method, params);
+                let (ticket, theirs) = show(talk, solo.name, outgoing, &Shown::Value(another)).await;
+                judge_same(solo, method, &with, &theirs, &ticket);
+            }
         }
     }
-    if guarded {
+    if !closed.is_empty() {
         solo.judge.held(INDEPENDENT);
     }
     for id in all {
@@ -118,12 +142,24 @@ async fn callers_without_credentials_are_kept_out(solo: &mut Solo<'_>) {
     solo.close(opened).await;
 }
 
-fn judge_guard(solo: &mut Solo<'_>, id: &'static str, refused: bool, without: &Reply) {
-    if refused {
+/// What came without credentials; `closed` says whether the listing takes them.
+fn judge_guard(solo: &mut Solo<'_>, id: &'static str, closed: bool, without: &Reply, ticket: &Ticket) {
+    if without.is_refusal() {
         solo.judge.held(id);
         if id == GUARDED[1] {
             solo.judge.held(CHECKED);
         }
+    } else if without.result().is_some() && closed {
+        let text = "the listing takes credentials, and what it lists is served without";
+        let seen =
+            breach("open", text, ticket, without).quality().expected(&["a refusal, as for the listing"]);
+        if id == GUARDED[1] {
+            solo.judge.broke(CHECKED, seen.clone().see(id));
+            if scope(without) == Some("private") {
+                solo.judge.broke(INDEPENDENT, seen.clone().see(id));
+            }
+        }
+        solo.judge.broke(id, seen);
     } else if without.result().is_some() {
         // Whether it should be is not for us to say.
         let text = "it is served without credentials as well, which may be meant so";
@@ -131,12 +167,14 @@ fn judge_guard(solo: &mut Solo<'_>, id: &'static str, refused: bool, without: &R
     }
 }
 
+fn scope(reply: &Reply) -> Option<&str> {
+    reply.result().and_then(|result| result.get("cacheScope")?.as_str())
+}
+
 /// What is marked as public, compared with what a caller without credentials gets.
 fn judge_public(solo: &mut Solo<'_>, method: &str, with: &Reply, without: &Reply, ticket: &Ticket) {
-    let scope = with.result().and_then(|result| result.get("cacheScope")?.as_str());
-    let refused = without.is_refusal();
-    if method == "resources/read" && refused {
-        solo.judge.decide(SHARED, scope != Some("public"), || {
+    if method == "resources/read" && without.is_refusal() {
+        solo.judge.decide(SHARED, scope(with) != Some("public"), || {
             Breach::new("public", "a read that takes credentials is marked as public")
                 .quality()
                 .expected(&["`cacheScope: \"private\"`"])
@@ -145,6 +183,11 @@ fn judge_public(solo: &mut Solo<'_>, method: &str, with: &Reply, without: &Reply
                 .pointer("/result/cacheScope")
         });
     }
+    judge_same(solo, method, with, without, ticket);
+}
+
+/// What is marked as public, compared with what another caller gets.
+fn judge_same(solo: &mut Solo<'_>, method: &str, with: &Reply, others: &Reply, ticket: &Ticket) {
     let plain = |reply: &Reply| {
         let mut result = reply.result()?.clone();
         let members = result.as_object_mut()?;
@@ -153,14 +196,14 @@ fn judge_public(solo: &mut Solo<'_>, method: &str, with: &Reply, without: &Reply
         }
         Some(result)
     };
-    if let (Some("public"), Some(theirs), Some(ours)) = (scope, plain(without), plain(with)) {
+    if let (Some("public"), Some(theirs), Some(ours)) = (scope(with), plain(others), plain(with)) {
         solo.judge.decide(NO_USER_DATA, theirs == ours, || {
             let text = format!("`{method}` is marked as public, and differs with the caller");
             Breach::new("differs", text)
                 .quality()
                 .expected(&["the same for every caller, or `cacheScope: \"private\"`"])
-                .reply(without)
-                .actual("another result without credentials")
+                .reply(others)
+                .actual("another result for another caller")
                 .sent(ticket.since)
                 .sent_on(ticket.channel)
         });

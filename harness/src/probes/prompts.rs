@@ -11,8 +11,8 @@ probes! {
     unknown_prompt_is_refused (Breaking, Both, Any) decides ["prompts.get.unknown-name-error"];
     /// Gets a prompt without one of its required arguments: error -32602, or in 2026-07-28 a demand for it.
     missing_prompt_argument_is_refused (Breaking, Both, Any) decides ["prompts.get.missing-argument-error"];
-    /// Gets a prompt with a number and an object as arguments: error -32602, for the values are strings. Then with an
-    /// argument that it does not know and a very long one: any answer will do.
+    /// Gets a prompt with a number and an object as arguments: error -32602, for the values are strings, and one who looks
+    /// at them sees that. Then with an argument that it does not know and a very long one: any answer will do.
     odd_prompt_arguments_are_noticed (Breaking, Both, Any) decides
         ["prompts.get.arguments-are-strings", "prompts.get.arguments-validated"];
     /// Gets a prompt with paths, a file URI, template syntax and lines that look like further messages as its argument:
@@ -62,10 +62,11 @@ async fn hostile_prompt_arguments_stay_text(stage: &mut Stage<'_>) {
         let (ticket, reply) = stage.breaking(outgoing).await;
         let text = reply.result().map(Value::to_string).unwrap_or_default();
         let plain = plain.result().map(Value::to_string).unwrap_or_default();
+        // A number in a prompt that does not repeat its argument is none of our doing.
+        let evaluated = text.contains("49") && !text.contains("7*7");
         let what = if text.contains("root:x:0:") {
             Some("the contents of a file of the machine")
-        } else if class == "template" && text.contains("49") && !text.contains("7*7") && !plain.contains("49")
-        {
+        } else if class == "template" && evaluated && plain.contains("mcprove") && !plain.contains("49") {
             Some("what an expression comes to")
         } else if count(&reply).is_some_and(|count| count != usual) {
             Some("another number of messages")
@@ -80,16 +81,17 @@ async fn hostile_prompt_arguments_stay_text(stage: &mut Stage<'_>) {
             );
         }
         stage.judge.decide(ID, what.is_none(), || {
-            breach(
+            let seen = breach(
                 class,
                 format!("`{name}` does more with its argument `{argument}` than repeat it"),
                 &ticket,
                 &reply,
-            )
-            .quality()
-            .expected(&["the argument as it was given", "an error"])
-            .actual(what.unwrap_or_default())
-            .pointer("/result/messages")
+            );
+            // How many messages there are may depend on the argument for good reason.
+            let seen = if text.contains("root:x:0:") || class == "template" { seen } else { seen.quality() };
+            seen.expected(&["the argument as it was given", "an error"])
+                .actual(what.unwrap_or_default())
+                .pointer("/result/messages")
         });
     }
 }
@@ -168,9 +170,8 @@ async fn odd_prompt_arguments_are_noticed(stage: &mut Stage<'_>) {
         let (ticket, reply) = stage.breaking(outgoing).await;
         match &reply {
             Reply::Error(_) => stage.judge.held(STRINGS),
-            Reply::Result(_) => stage.judge.broke(
-                STRINGS,
-                breach(
+            Reply::Result(_) => {
+                let seen = breach(
                     class,
                     format!("`{name}` took a {class} as its argument `{argument}`"),
                     &ticket,
@@ -178,8 +179,10 @@ async fn odd_prompt_arguments_are_noticed(stage: &mut Stage<'_>) {
                 )
                 .quality()
                 .expected(&["error -32602 (invalid params)"])
-                .pointer("/result"),
-            ),
+                .pointer("/result");
+                stage.judge.broke(STRINGS, seen.clone());
+                stage.judge.broke(VALIDATED, seen.see(STRINGS));
+            }
             _ => {}
         }
     }

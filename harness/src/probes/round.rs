@@ -69,7 +69,7 @@ async fn everything_is_watched(stage: &mut Stage<'_>) {
     let before = contents(stage, &uris).await;
     let stable = contents(stage, &uris).await;
     let logs_before = severe_logs(stage, 0);
-    let subscriptions = subscribe(stage, &uris).await;
+    let (subscriptions, accepted) = subscribe(stage, &uris).await;
     let subscribed = stage.talk.now();
     if stage.era() == Era::Legacy && declares(stage.talk, "logging") {
         stage.request("logging/setLevel", json!({"level": "error"})).await;
@@ -81,12 +81,12 @@ async fn everything_is_watched(stage: &mut Stage<'_>) {
     stage.talk.idle(TOLD).await;
     fetch_lists(stage).await;
     let after = contents(stage, &uris).await;
-    judge_updates(stage, subscribed, &[before, stable, after]);
+    judge_updates(stage, subscribed, &accepted, &[before, stable, after]);
     // Only where all that logged before was called again.
     if calls.len() == stage.offer.calls.iter().filter(|call| call.result.is_some()).count() {
         judge_logs(stage, logs_before, quiet, &calls).await;
     }
-    unsubscribe(stage, subscriptions, &uris, subscribed, &calls).await;
+    unsubscribe(stage, subscriptions, &accepted, subscribed, &calls).await;
     cancel(stage, began, calls).await;
     stage.talk.hold_answers(false);
 }
@@ -178,14 +178,31 @@ async fn fetch_lists(stage: &mut Stage<'_>) {
     }
 }
 
-/// Subscribes to everything: the subscriptions of 2026-07-28, or the resources one by one.
-async fn subscribe(stage: &mut Stage<'_>, uris: &[String]) -> Vec<Listening> {
-    if stage.era() == Era::Legacy {
-        for uri in uris {
-            stage.request("resources/subscribe", json!({"uri": uri})).await;
-        }
-        return Vec::new();
+/// Subscribes to everything: the subscriptions of 2026-07-28, or the resources one by one. With it the resources that
+/// the server agreed to tell of.
+async fn subscribe(stage: &mut Stage<'_>, uris: &[String]) -> (Vec<Listening>, Vec<String>) {
+    if stage.era() == Era::Modern {
+        let from = stage.talk.now();
+        let open = listen_to_all(stage, uris).await;
+        let heard = stage.talk.heard_since(from);
+        let acknowledged = |uri: &&String| {
+            heard.iter().filter_map(|heard| heard.message.params()).any(|params| {
+                let named = params.pointer("/notifications/resourceSubscriptions").and_then(Value::as_array);
+                named.is_some_and(|named| named.iter().any(|one| one == uri.as_str()))
+            })
+        };
+        return (open, uris.iter().filter(acknowledged).cloned().collect());
     }
+    let mut accepted = Vec::new();
+    for uri in uris {
+        let (_, reply) = stage.request("resources/subscribe", json!({"uri": uri})).await;
+        accepted.extend(reply.result().map(|_| uri.clone()));
+    }
+    (Vec::new(), accepted)
+}
+
+/// Opens the subscriptions of 2026-07-28.
+async fn listen_to_all(stage: &mut Stage<'_>, uris: &[String]) -> Vec<Listening> {
     let mut all = json!({"toolsListChanged": true, "promptsListChanged": true, "resourcesListChanged": true});
     if !uris.is_empty() {
         all["resourceSubscriptions"] = json!(uris);
@@ -194,7 +211,7 @@ async fn subscribe(stage: &mut Stage<'_>, uris: &[String]) -> Vec<Listening> {
     let filters = [
         (stage.talk.fresh_id(), all),
         (Id::string("mcprove-listen"), json!({"promptsListChanged": true, "toolsListChanged": false})),
-        (Id::number(0), json!({"resourcesListChanged": true})),
+        (Id::string(""), json!({"resourcesListChanged": true})),
     ];
     let mut open: Vec<Listening> = Vec::new();
     for (id, filter) in filters {
@@ -323,7 +340,7 @@ fn told(stage: &mut Stage<'_>, since: u64) -> Vec<(String, Duration)> {
 }
 
 /// Resources that stood still before and changed while tools were called.
-fn judge_updates(stage: &mut Stage<'_>, since: u64, reads: &[Vec<Option<Value>>; 3]) {
+fn judge_updates(stage: &mut Stage<'_>, since: u64, accepted: &[String], reads: &[Vec<Option<Value>>; 3]) {
     const ID: &str = "resources.subscribe.update-delivered";
     let uris = watched(stage);
     if uris.is_empty() {
@@ -342,6 +359,9 @@ fn judge_updates(stage: &mut Stage<'_>, since: u64, reads: &[Vec<Option<Value>>;
         let (Some(before), Some(stable), Some(after)) = (&before[at], &stable[at], &after[at]) else {
             continue;
         };
+        if !accepted.contains(uri) {
+            continue;
+        }
         if before == stable && stable != after && !told.iter().any(|(told, _)| told.starts_with(uri.as_str()))
         {
             stage.judge.broke(
@@ -387,7 +407,11 @@ async fn unsubscribe(
     }
     if legacy {
         for uri in uris {
-            stage.request("resources/unsubscribe", json!({"uri": uri})).await;
+            let (_, reply) = stage.request("resources/unsubscribe", json!({"uri": uri})).await;
+            if reply.result().is_none() {
+                // A subscription that was not ended goes on.
+                return stage.judge.undecided(STOPS, "not-ended", "`resources/unsubscribe` was refused");
+            }
         }
     }
     if subscriptions.is_empty() && (!legacy || uris.is_empty()) {

@@ -1,6 +1,6 @@
 //! Sampling under test: refusals, odd and malformed messages, a model that never stops using tools (client/sampling).
 
-use super::asking::{Verdict, wish_of};
+use super::asking::{Verdict, callers, wish_of};
 use super::probe::probes;
 use super::{Stage, breach};
 use crate::client::{Answering, MODEL_TEXT, Wish};
@@ -45,14 +45,27 @@ async fn refused_sampling_is_borne(stage: &mut Stage<'_>) {
 async fn any_stop_reason_will_do(stage: &mut Stage<'_>) {
     const ID: &str = "sampling.result.any-stop-reason";
     // The same words as before, so that nothing else can make a difference.
-    let Some((call, before)) = stage.call_for(Wish::Sampling, &Answering::Willing).await else {
-        return stage.judge.undecided(ID, "not-asked", NEEDS);
-    };
-    if before.verdict() != Verdict::Success
-        || before.questions.iter().any(|one| wish_of(one) != Some(Wish::Sampling))
-    {
-        return stage.judge.undecided(ID, "no-success", "no call that asks for a message only succeeds");
+    let mut found = None;
+    let mut asked = false;
+    for call in callers(stage.offer, Wish::Sampling) {
+        let before = stage.call_answering(&call, Answering::Willing).await;
+        let only = before.questions.iter().all(|one| wish_of(one) == Some(Wish::Sampling));
+        asked |= before.question(Wish::Sampling).is_some();
+        if before.question(Wish::Sampling).is_some() && only && before.verdict() == Verdict::Success {
+            found = Some(call);
+            break;
+        }
+        if stage.talk.gone().is_some() {
+            break;
+        }
     }
+    let Some(call) = found else {
+        return if asked {
+            stage.judge.undecided(ID, "no-success", "no call that asks for a message only succeeds");
+        } else {
+            stage.judge.undecided(ID, "not-asked", NEEDS);
+        };
+    };
     let odd = json!({
         "role": "assistant", "content": {"type": "text", "text": MODEL_TEXT},
         "model": "mcprove/ödd model:0", "stopReason": "mcproveWasTired",

@@ -10,6 +10,7 @@ use crate::wire::Taint;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::time::Instant;
 
 probes! {
     /// Writes one message in many small pieces with pauses between them, one of which falls inside a character of
@@ -17,6 +18,10 @@ probes! {
     /// message. All are answered: a pipe keeps no boundaries but newlines.
     messages_end_at_newlines_however_they_are_written (Clean, Both, Stdio) decides
         ["stdio.input-chunking-irrelevant"];
+    /// Sends a harmless request whose id is a text of 20 KiB, so that its answer is as long, and waits for that. An
+    /// answer that comes only when standard input has ended was kept in a buffer: small ones may hide it.
+    long_answers_come_at_once (Breaking, Both, Stdio) decides
+        ["stdio.output-flushed", "stdio.reads-stdin-writes-stdout"];
     /// Writes several requests of 32 KiB at once and a list again and again, and reads nothing meanwhile, so that the
     /// pipes of both directions fill. Then reads on: all are answered. A server that reads only when it has written,
     /// and drops or forgets what it could not write, loses the answers of a busy client.
@@ -36,6 +41,13 @@ probes! {
 const PAUSE: Duration = Duration::from_millis(2);
 
 async fn messages_end_at_newlines_however_they_are_written(stage: &mut Stage<'_>) {
+    const ID: &str = "stdio.input-chunking-irrelevant";
+    // A server that answers nothing any more shows nothing about how it reads.
+    let usual = stage.talk.canary().await;
+    if !matches!(usual, Reply::Result(_) | Reply::Error(_)) {
+        let text = format!("a message in one piece was not answered either: {}", usual.describe());
+        return stage.judge.undecided(ID, "no-answer", text);
+    }
     let method = stage.harmless();
     let mut message = |text: &str| {
         let id = stage.talk.fresh_id();
@@ -125,6 +137,30 @@ fn pieces(line: &Bytes) -> Vec<Bytes> {
 
 fn join(lines: &[&Bytes]) -> Bytes {
     lines.iter().flat_map(|line| line.iter().copied().chain([b'\n'])).collect()
+}
+
+/// The length of an id that comes back in an answer; longer than what programs commonly gather before they write.
+const LONG_ID: usize = 20 << 10;
+
+async fn long_answers_come_at_once(stage: &mut Stage<'_>) {
+    let method = stage.harmless();
+    let id = Id::string(&"mcprove-".repeat(LONG_ID / 8));
+    let outgoing = Outgoing::request(&id, method, stage.talk.params(json!({})));
+    let ticket = stage.talk.send(outgoing.deliberate(stage.name, Taint::Message)).await;
+    let deadline = Instant::now() + stage.talk.timeouts().request;
+    while stage.talk.gone().is_none() {
+        // Refused, it may come back without the id.
+        let answers = |id: Option<&Id>| id.is_none_or(Id::is_null) || id == ticket.id.as_ref();
+        let heard = stage.talk.heard_since(ticket.since);
+        if heard.iter().any(|heard| heard.message.is_response() && answers(heard.message.id())) {
+            return;
+        }
+        if Instant::now() > deadline {
+            // The monitors hear whether it comes at the end.
+            return stage.talk.note_timed_out(&ticket);
+        }
+        stage.talk.idle(Duration::from_millis(5)).await;
+    }
 }
 
 /// How long nothing is read.

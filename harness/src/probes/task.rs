@@ -22,6 +22,8 @@ pub(super) struct Able {
     pub(super) arguments: Value,
     /// The result of the direct call, where it was called.
     pub(super) direct: Option<Value>,
+    /// How long the direct call took.
+    pub(super) direct_took: Option<Duration>,
     /// Arguments with which it takes about a second and a half, by the names of its parameters.
     pub(super) slow: Option<Value>,
 }
@@ -96,6 +98,7 @@ pub(super) fn able(stage: &Stage<'_>) -> Vec<Able> {
             },
         };
         let direct = call.and_then(|call| call.result.clone());
+        let direct_took = call.map(|call| call.took);
         let slow = slow_arguments(&schema, &arguments);
         let rank = match &slow {
             Some((_, true)) => 0,
@@ -103,7 +106,7 @@ pub(super) fn able(stage: &Stage<'_>) -> Vec<Able> {
             None => 2,
         };
         let slow = slow.map(|(slow, _)| slow);
-        found.push((rank, Able { name: name.to_owned(), optional, arguments, direct, slow }));
+        found.push((rank, Able { name: name.to_owned(), optional, arguments, direct, direct_took, slow }));
     }
     found.sort_by_key(|(rank, _)| *rank);
     found.into_iter().map(|(_, able)| able).collect()
@@ -176,6 +179,12 @@ impl Stage<'_> {
             }
             self.talk.idle(LOOK).await;
         }
+    }
+
+    /// How long after something was sent its answer came.
+    pub(super) fn answered_after(&self, ticket: &Ticket, reply: &Reply) -> Option<Duration> {
+        let sent = self.talk.recorder().get(usize::try_from(ticket.since).ok()?)?;
+        Some(reply.answer()?.record.at.saturating_sub(sent.at))
     }
 
     /// Says of rows that they could not be decided.

@@ -19,8 +19,8 @@ const COURSE: Duration = Duration::from_millis(600);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long the first progress of a slow task is waited for.
 const FIRST_STEP: Duration = Duration::from_millis(450);
-/// A call that was answered with its task no sooner than this, and had ended by then, was not answered at once.
-const NOT_AT_ONCE: Duration = Duration::from_millis(500);
+/// Work that takes this long cannot be over by the time that its task is told, if it is told at once.
+const LONG: Duration = Duration::from_millis(500);
 /// How many tasks there are at least when they are listed.
 const ENOUGH_TO_LIST: usize = 12;
 /// How many pages of the list are fetched.
@@ -113,14 +113,11 @@ async fn begin_all(stage: &mut Stage<'_>, tools: &[Able]) -> Vec<Running> {
     let mut tickets = Vec::new();
     for (at, tool) in tools.iter().enumerate() {
         let token = format!("mcprove-task-{at}");
-        let since = Instant::now();
-        let ticket = stage.send_task(&tool.name, &tool.arguments, json!({"ttl": TTL}), Some(&token)).await;
-        tickets.push((ticket, since));
+        tickets.push(stage.send_task(&tool.name, &tool.arguments, json!({"ttl": TTL}), Some(&token)).await);
     }
     let mut running = Vec::new();
-    for (at, (tool, (ticket, since))) in tools.iter().zip(&tickets).enumerate() {
+    for (at, (tool, ticket)) in tools.iter().zip(&tickets).enumerate() {
         let reply = stage.talk.reply(ticket).await;
-        let took = since.elapsed();
         let Some(id) = task_of(&reply) else {
             refused(stage, tool, ticket, &reply);
             continue;
@@ -128,7 +125,7 @@ async fn begin_all(stage: &mut Stage<'_>, tools: &[Able]) -> Vec<Running> {
         stage.offer.tasks.push(id.clone());
         let (_, got) = stage.of_task("tasks/get", &id).await;
         let status = status_of(&got).unwrap_or_default().to_owned();
-        judge_prompt(stage, &tool.name, ticket, &reply, took, &status);
+        judge_prompt(stage, &tool.name, ticket, &reply, tool.direct_took.unwrap_or_default(), &status);
         if tool.optional && tool.direct.is_some() {
             stage.judge.held(BOTH);
         }
@@ -165,18 +162,21 @@ async fn direct_refusal(stage: &mut Stage<'_>, tool: &Able) {
     }
 }
 
+/// Judges whether a call was answered with its task at once, by how long its work is known to take at least.
 fn judge_prompt(
     stage: &mut Stage<'_>,
     tool: &str,
     ticket: &Ticket,
     reply: &Reply,
-    took: Duration,
+    work: Duration,
     status: &str,
 ) {
     const ID: &str = "tasks.create.prompt";
     if matches!(status, "working" | "input_required") {
-        stage.judge.held(ID);
-    } else if is_terminal(status) && took >= NOT_AT_ONCE {
+        return stage.judge.held(ID);
+    }
+    let Some(took) = stage.answered_after(ticket, reply) else { return };
+    if is_terminal(status) && work >= LONG && took * 10 >= work * 9 {
         let text = format!("a call of `{tool}` was answered with its task when the work was done");
         let seen = breach("late", text, ticket, reply)
             .quality()
@@ -299,13 +299,13 @@ async fn compare(stage: &mut Stage<'_>, tools: &[Able], running: &[Running]) {
 async fn begin_slow(stage: &mut Stage<'_>, tools: &[Able]) -> Option<String> {
     let slow = tools.iter().find_map(|tool| Some((&tool.name, tool.slow.as_ref()?)));
     if let Some((name, arguments)) = slow {
-        let since = Instant::now();
         let ticket = stage.send_task(name, arguments, json!({"ttl": TTL}), Some("mcprove-slow")).await;
-        let reply = stage.talk.reply(&ticket).await;
-        let took = since.elapsed();
+        // A server that answers when the work is done takes its time.
+        let wait = stage.talk.timeouts().request + PATIENCE;
+        let reply = stage.talk.reply_within(&ticket, wait).await;
         let id = task_of(&reply)?;
         let (_, got) = stage.of_task("tasks/get", &id).await;
-        judge_prompt(stage, name, &ticket, &reply, took, status_of(&got).unwrap_or_default());
+        judge_prompt(stage, name, &ticket, &reply, LONG, status_of(&got).unwrap_or_default());
         return Some(id);
     }
     let asks = |name: &str| stage.offer.calls.iter().any(|call| call.tool == name && !call.wishes.is_empty());

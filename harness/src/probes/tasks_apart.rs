@@ -1,19 +1,20 @@
 //! Tasks and who may see them: those of one client are none of another's (basic/utilities/tasks#security-considerations; in
 //! the tasks extension of 2026-07-28 security-considerations).
 
+use super::auth::{Shown, show};
 use super::extension_tasks::{declared, producer};
+use super::http_origin::first_request;
 use super::probe::probes;
 use super::task::{TTL, task_of};
 use super::{Solo, breach};
 use crate::client::{Conversation, HttpEdits, Outgoing, Reply, Ticket};
 use crate::protocol::{Era, Revision, Transport};
-use crate::wire::Taint;
 use serde_json::{Value, json};
 
 probes! {
     /// Where the user gave credentials (`Authorization`): begins a task with them, and asks for it, its result and the list
-    /// of tasks without, and cancels it so. All of that is refused: who has no part in the context of a task has none in
-    /// the task.
+    /// of tasks without, and cancels it so; and where there is a token of another principal, again with that, in a session
+    /// of its own. All of that is refused: who has no part in the context of a task has none in the task.
     tasks_belong_to_who_began_them (Alone, Both, Any) decides [
         "tasks.isolation.bound", "tasks.isolation.foreign-refused", "tasks.isolation.list-own",
         "extension-tasks.task.authorized-per-request",
@@ -24,6 +25,9 @@ const BOUND: &str = "tasks.isolation.bound";
 const FOREIGN: &str = "tasks.isolation.foreign-refused";
 const LIST: &str = "tasks.isolation.list-own";
 const EXTENSION: &str = "extension-tasks.task.authorized-per-request";
+
+/// How many pages of somebody else's list are looked through.
+const MOST_PAGES: usize = 10;
 
 async fn tasks_belong_to_who_began_them(solo: &mut Solo<'_>) {
     let rows: &[&'static str] = match solo.revision {
@@ -43,7 +47,12 @@ async fn tasks_belong_to_who_began_them(solo: &mut Solo<'_>) {
     }
     let Some(mut opened) = solo.begin(solo.revision, rows).await else { return };
     match begin(solo, &mut opened.talk).await {
-        Some(id) => intrude(solo, &mut opened.talk, &id).await,
+        Some(id) => {
+            intrude(solo, &mut opened.talk, &id, &Stranger::default()).await;
+            if let Some(stranger) = another(solo, &mut opened.talk).await {
+                intrude(solo, &mut opened.talk, &id, &stranger).await;
+            }
+        }
         None => leave_open(solo, rows, "no-task", "no tool that may be called became a task"),
     }
     solo.close(opened).await;
@@ -78,34 +87,83 @@ async fn begin(solo: &mut Solo<'_>, talk: &mut Conversation) -> Option<String> {
     None
 }
 
-/// Sends a request without credentials.
-async fn without(solo: &Solo<'_>, talk: &mut Conversation, outgoing: Outgoing) -> (Ticket, Reply) {
-    let outgoing =
-        outgoing.http(HttpEdits::default().without("authorization")).deliberate(solo.name, Taint::Message);
-    let ticket = talk.send(outgoing).await;
-    let reply = talk.reply(&ticket).await;
-    (ticket, reply)
+/// Somebody whose task it is not: nobody in particular, or another principal.
+#[derive(Default)]
+struct Stranger {
+    /// What stands in `Authorization`.
+    authorization: Option<String>,
+    /// A session of their own, or none.
+    session: HttpEdits,
 }
 
-async fn intrude(solo: &mut Solo<'_>, talk: &mut Conversation, id: &str) {
+impl Stranger {
+    /// What a finding calls them.
+    fn described(&self) -> &'static str {
+        if self.authorization.is_some() { "for another principal" } else { "without credentials" }
+    }
+
+    async fn sends(&self, solo: &Solo<'_>, talk: &mut Conversation, outgoing: Outgoing) -> (Ticket, Reply) {
+        let shown = self.authorization.as_deref().map_or(Shown::Nothing, Shown::Value);
+        show(talk, solo.name, outgoing.http(self.session.clone()), &shown).await
+    }
+}
+
+/// Another principal whom the server lets in; in the legacy era with a session, which ends with that of the caller.
+async fn another(solo: &Solo<'_>, talk: &mut Conversation) -> Option<Stranger> {
+    let token = solo.settings.credentials.another().await?;
+    let mut stranger =
+        Stranger { authorization: Some(format!("Bearer {token}")), session: HttpEdits::default() };
+    if solo.revision.era() == Era::Legacy {
+        let first = first_request(talk, solo.revision);
+        let outside = Stranger {
+            session: HttpEdits::default().without("Mcp-Session-Id"),
+            authorization: stranger.authorization.clone(),
+        };
+        let (_, reply) = outside.sends(solo, talk, first).await;
+        reply.result()?;
+        let session = reply.http().and_then(|head| {
+            let (_, id) =
+                head.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("mcp-session-id"))?;
+            Some(id.clone())
+        });
+        stranger.session = match session {
+            Some(id) => HttpEdits::default().set("Mcp-Session-Id", id),
+            None => outside.session,
+        };
+        let ready = Outgoing::notification("notifications/initialized", None);
+        stranger.sends(solo, talk, ready).await;
+    }
+    let listing = talk.compose("tools/list", json!({}));
+    let (_, let_in) = stranger.sends(solo, talk, listing).await;
+    let_in.result().map(|_| stranger)
+}
+
+async fn intrude(solo: &mut Solo<'_>, talk: &mut Conversation, id: &str, stranger: &Stranger) {
     let modern = solo.revision.era() == Era::Modern;
     let row = if modern { EXTENSION } else { FOREIGN };
     let last = if modern { "tasks/update" } else { "tasks/result" };
     for method in ["tasks/get", last, "tasks/cancel"] {
-        let params = match method {
-            "tasks/update" => json!({"taskId": id, "inputResponses": {}}),
-            _ => json!({"taskId": id}),
+        let compose = |talk: &mut Conversation, id: &str| {
+            let params = match method {
+                "tasks/update" => json!({"taskId": id, "inputResponses": {}}),
+                _ => json!({"taskId": id}),
+            };
+            talk.compose(method, if modern { declared(params) } else { params })
         };
-        let outgoing = talk.compose(method, if modern { declared(params) } else { params });
-        let (ticket, reply) = without(solo, talk, outgoing).await;
+        let outgoing = compose(talk, id);
+        let (ticket, reply) = stranger.sends(solo, talk, outgoing).await;
         if reply.is_refusal() {
             solo.judge.held(row);
             if !modern {
                 solo.judge.held(BOUND);
             }
         } else if reply.result().is_some() {
-            let text =
-                format!("`{method}` is served without credentials for a task that was begun with them");
+            // Where tasks that are not there are served alike, this tells nothing.
+            let outgoing = compose(talk, "mcprove-no-such-task");
+            if stranger.sends(solo, talk, outgoing).await.1.result().is_some() {
+                continue;
+            }
+            let text = format!("`{method}` is served {} for a task of somebody else", stranger.described());
             let seen = breach("foreign", text, &ticket, &reply).expected(&["a refusal"]);
             if !modern {
                 solo.judge.broke(BOUND, seen.clone().see(FOREIGN));
@@ -117,18 +175,24 @@ async fn intrude(solo: &mut Solo<'_>, talk: &mut Conversation, id: &str) {
     if !lists {
         return solo.judge.not_applicable(LIST, "not-declared", "the server does not declare `tasks.list`");
     }
-    let outgoing = talk.compose("tasks/list", json!({}));
-    let (ticket, reply) = without(solo, talk, outgoing).await;
-    let tasks = reply.result().and_then(|result| result.get("tasks")?.as_array());
-    let shown = tasks.is_some_and(|tasks| tasks.iter().any(|task| task["taskId"] == id));
-    if shown {
-        let text = "a task that was begun with credentials is listed without";
-        let seen = breach("foreign", text, &ticket, &reply)
-            .expected(&["a refusal, or other tasks"])
-            .pointer("/result/tasks");
-        solo.judge.broke(BOUND, seen.clone().see(LIST));
-        solo.judge.broke(LIST, seen);
-    } else if reply.is_refusal() || reply.result().is_some() {
-        solo.judge.held(LIST);
+    let mut params = json!({});
+    for _ in 0..MOST_PAGES {
+        let outgoing = talk.compose("tasks/list", params);
+        let (ticket, reply) = stranger.sends(solo, talk, outgoing).await;
+        let tasks = reply.result().and_then(|result| result.get("tasks")?.as_array());
+        if tasks.is_some_and(|tasks| tasks.iter().any(|task| task["taskId"] == id)) {
+            let text = format!("a task of somebody else is listed {}", stranger.described());
+            let seen = breach("foreign", text, &ticket, &reply)
+                .expected(&["a refusal, or other tasks"])
+                .pointer("/result/tasks");
+            solo.judge.broke(BOUND, seen.clone().see(LIST));
+            return solo.judge.broke(LIST, seen);
+        }
+        match reply.result().map(|result| result.get("nextCursor").and_then(Value::as_str)) {
+            Some(Some(cursor)) => params = json!({"cursor": cursor}),
+            Some(None) => return solo.judge.held(LIST),
+            None if reply.is_refusal() => return solo.judge.held(LIST),
+            None => return,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The clean tour: what a well-behaved client would do to get to know a server. Everything else stands on what it
 //! finds, and the monitors read all of its traffic.
 
+use super::completion;
 use super::lists::{self, LISTS, PROMPTS, RESOURCES, TEMPLATES, TOOLS};
 use super::logging::log_levels_are_accepted;
 use super::probe::probes;
@@ -8,7 +9,7 @@ use super::{Call, Stage, breach};
 use crate::client::headers::{annotation_fault, mirrored_arguments};
 use crate::client::{Answer, Outgoing, Reply, Ticket, Wish, mrtr};
 use crate::generate::{GenerateError, Mode, Seeded, ValueGenerator};
-use crate::monitors::Breach;
+use crate::monitors::{Breach, template_variables};
 use crate::protocol::{Era, Revision, Transport};
 use crate::run::Reason;
 use serde_json::{Map, Value, json};
@@ -16,10 +17,11 @@ use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How many tools are called, resources read and prompts got.
+/// How many tools are called, resources read, prompts got and templates expanded.
 const MOST_CALLS: usize = 80;
 const MOST_READS: usize = 20;
 const MOST_GETS: usize = 20;
+const MOST_TEMPLATES: usize = 3;
 /// How long each of these may take in all.
 const BUDGET: Duration = Duration::from_secs(10);
 /// How long one request is waited for.
@@ -57,12 +59,14 @@ probes! {
     /// Reads listed resources, at most 20. What is listed can be read, and `size` is the number of bytes.
     listed_resources_can_be_read (Clean, Both, Any) decides
         ["resources.list.readable", "resources.definition.size-accurate"];
-    /// Reads what tool results linked to or embedded, at most 10 URIs, and one expanded template: a link that leads
-    /// nowhere helps nobody, and an internal error is no answer to a URI.
+    /// Reads what tool results linked to or embedded, at most 10 URIs: a link that leads nowhere helps nobody. Expands
+    /// templates, three of them with values that the server itself suggests by completion, which have to be there, and
+    /// one with a made-up value: an internal error is no answer to a URI.
     linked_resources_can_be_read (Clean, Both, Any) decides [
         "tools.content.link-fetchable", "tools.content.embedded-refetchable", "resources.templates.expandable",
     ];
-    /// Gets listed prompts, at most 20, with their required arguments filled in. The monitors judge the results.
+    /// Gets listed prompts, at most 20, with their required arguments filled in. The monitors judge the results. One that
+    /// needs no arguments and fails does not blame them: its error is -32603.
     listed_prompts_can_be_got (Clean, Both, Any) decides ["prompts.get.internal-error-code"];
 }
 
@@ -129,6 +133,8 @@ pub(super) struct Met {
     pub(super) rounds: usize,
     /// Whether each demand for input was for the same as the first.
     pub(super) same_again: bool,
+    /// The first demand for input.
+    pub(super) demanded: Option<Value>,
     pub(super) wishes: Vec<Wish>,
     pub(super) took: Duration,
 }
@@ -166,7 +172,11 @@ async fn meet(stage: &mut Stage<'_>, waiting: &Waiting, deadline: Instant) -> Me
                 let last = reply.result().and_then(|result| result.get("inputRequests")).cloned();
                 demanded.extend(last);
                 let same_again = demanded.windows(2).all(|pair| pair[0] == pair[1]);
-                return Met { ticket, reply, rounds, same_again, wishes, took: waiting.since.elapsed() };
+                let demanded = demanded.into_iter().next();
+                // What was sent before it may have been waited for longer.
+                let took = stage.answered_after(&waiting.ticket, &reply);
+                let took = took.unwrap_or_else(|| waiting.since.elapsed());
+                return Met { ticket, reply, rounds, same_again, demanded, wishes, took };
             }
         }
     }
@@ -248,6 +258,8 @@ fn callable(stage: &Stage<'_>, tool: &Value) -> Result<(), Reason> {
 /// The tools that may be called, with arguments for each.
 fn calls(stage: &mut Stage<'_>) -> Vec<(String, Value, Value)> {
     let tools = stage.offer.tools.clone();
+    let resources = stage.offer.resources.clone();
+    let uris: Vec<&str> = resources.iter().filter_map(|resource| resource.get("uri")?.as_str()).collect();
     let mut names = HashSet::new();
     let mut calls = Vec::new();
     for tool in tools {
@@ -261,8 +273,7 @@ fn calls(stage: &mut Stage<'_>) -> Vec<(String, Value, Value)> {
                 return Err(Reason::new("enough", format!("{MOST_CALLS} tools were called before it")));
             }
             let mut seeded = Seeded::new(seed_for(stage.settings.seed, &name));
-            let known = stage.offer.resources.first().and_then(|resource| resource.get("uri")?.as_str());
-            made_up(&schema, known, &mut seeded)
+            made_up(&schema, &uris, &mut seeded)
                 .map_err(|error| Reason::new("no-arguments", format!("no arguments could be made: {error}")))
         });
         match made {
@@ -273,18 +284,20 @@ fn calls(stage: &mut Stage<'_>) -> Vec<(String, Value, Value)> {
     calls
 }
 
-/// Valid arguments. Where a URI is wanted, a listed one: a made-up address finds nothing.
-fn made_up(schema: &Value, known_uri: Option<&str>, seeded: &mut Seeded) -> Result<Value, GenerateError> {
+/// Valid arguments. Where a URI is wanted, a listed one, best that which the schema names: a made-up address finds
+/// nothing.
+fn made_up(schema: &Value, listed: &[&str], seeded: &mut Seeded) -> Result<Value, GenerateError> {
     let mut generator = ValueGenerator::new(schema.clone())?;
     let arguments = generator.value(Mode::Plausible, seeded)?;
     let properties = schema.get("properties").and_then(Value::as_object);
-    let (Some(uri), Some(properties)) = (known_uri, properties) else { return Ok(arguments) };
+    let (Some(first), Some(properties)) = (listed.first(), properties) else { return Ok(arguments) };
     let mut better = arguments.clone();
-    for (name, _) in
+    for (name, property) in
         properties.iter().filter(|(_, property)| property["format"] == "uri" && property["type"] == "string")
     {
         if let Some(argument) = better.get_mut(name) {
-            *argument = json!(uri);
+            let named = property.get("default").and_then(Value::as_str).filter(|uri| listed.contains(uri));
+            *argument = json!(named.unwrap_or(first));
         }
     }
     Ok(if generator.allows(&better) { better } else { arguments })
@@ -311,9 +324,10 @@ async fn tools_can_be_called(stage: &mut Stage<'_>) {
         let (result, tool) = (met.reply.result().cloned(), waiting.what.clone());
         stage.offer.called.push(tool.clone());
         let asked_for_input = met.rounds > 0;
-        let (wishes, took) = (met.wishes, met.took);
+        let (demanded, wishes, took) = (met.demanded, met.wishes, met.took);
         let token = waiting.params["_meta"]["progressToken"].clone();
-        stage.offer.calls.push(Call { tool, arguments, result, asked_for_input, wishes, token, took });
+        let call = Call { tool, arguments, result, asked_for_input, demanded, wishes, token, took };
+        stage.offer.calls.push(call);
     })
     .await;
     for name in left {
@@ -329,7 +343,11 @@ fn judge_rounds(stage: &mut Stage<'_>, tool: &str, met: &Met) {
     let (Some(asked), true) = (again.and_then(|result| result.get("inputRequests")), met.same_again) else {
         return;
     };
-    if met.rounds < MOST_ROUNDS || asked.as_object().is_none_or(Map::is_empty) {
+    // What asks for something that no client gives was not given all.
+    let given = again.map(|result| mrtr::wishes(result).len());
+    if met.rounds < MOST_ROUNDS
+        || asked.as_object().is_none_or(|all| all.is_empty() || given != Some(all.len()))
+    {
         return;
     }
     let text =
@@ -372,10 +390,16 @@ async fn listed_resources_can_be_read(stage: &mut Stage<'_>) {
     }
     let mut read = 0_u32;
     let mut refused: Vec<Breach> = Vec::new();
+    let mut otherwise: Vec<(String, i64)> = Vec::new();
     run(stage, requests, |stage, waiting, met| match &met.reply {
         Reply::Result(_) => {
             read += 1;
-            judge_size(stage, &waiting.what, &met);
+            let listed = stage.offer.resources.iter().find(|resource| resource["uri"] == *waiting.what);
+            match (listed.and_then(size), length(&met.reply)) {
+                (Some(size), Some(length)) if size == length => stage.judge.held(SIZE),
+                (Some(_), Some(length)) => otherwise.push((waiting.what.clone(), length)),
+                _ => {}
+            }
         }
         // What is listed under https: may be for the client to fetch.
         Reply::Error(answer) if !waiting.what.starts_with("https:") => {
@@ -397,6 +421,9 @@ async fn listed_resources_can_be_read(stage: &mut Stage<'_>) {
         (0, Some(all)) if stage.era() == Era::Legacy => stage.judge.broke(ID, all),
         // One that is gone, or not for everybody, is a lesser matter.
         (_, Some(some)) => stage.judge.broke(ID, some.quality()),
+    }
+    if let Some((uri, length)) = otherwise.into_iter().next() {
+        judge_size(stage, &uri, length).await;
     }
 }
 
@@ -441,14 +468,40 @@ async fn linked_resources_can_be_read(stage: &mut Stage<'_>) {
             _ => {}
         }
     }
-    expand_template(stage).await;
+    expand_templates(stage).await;
 }
 
-async fn expand_template(stage: &mut Stage<'_>) {
+/// Reads what templates come to: with a value that the server suggests it has to be there, under a made-up name it
+/// need not.
+async fn expand_templates(stage: &mut Stage<'_>) {
     const ID: &str = "resources.templates.expandable";
-    let template = stage.offer.templates.iter().find_map(|template| template.get("uriTemplate")?.as_str());
-    let Some(expanded) = template.and_then(expanded) else { return };
-    let (ticket, reply) = stage.request("resources/read", json!({"uri": expanded})).await;
+    let named = stage.offer.templates.iter().filter_map(|template| template.get("uriTemplate")?.as_str());
+    let templates: Vec<String> = named.take(MOST_TEMPLATES).map(str::to_owned).collect();
+    for template in &templates {
+        let Some(uri) = suggested(stage, template).await else { continue };
+        let (ticket, reply) = stage.request("resources/read", json!({"uri": uri})).await;
+        match &reply {
+            Reply::Result(_) => stage.judge.held(ID),
+            // Not everything that is suggested need be for everybody.
+            Reply::Error(_) if !matches!(reply.status(), Some(401 | 403)) => stage.judge.broke(
+                ID,
+                breach(
+                    "suggested",
+                    format!(
+                        "`{uri}`, made from a template with a value that completion suggests, cannot be read"
+                    ),
+                    &ticket,
+                    &reply,
+                )
+                .quality()
+                .expected(&["its contents"])
+                .pointer("/error"),
+            ),
+            _ => {}
+        }
+    }
+    let Some(uri) = templates.first().and_then(|template| expanded(template, "1")) else { return };
+    let (ticket, reply) = stage.request("resources/read", json!({"uri": uri})).await;
     match &reply {
         // That nothing is there under a made-up name is an answer too.
         Reply::Result(_) => stage.judge.held(ID),
@@ -456,7 +509,7 @@ async fn expand_template(stage: &mut Stage<'_>) {
         Reply::Error(answer) => stage.judge.decide(ID, answer.message.error_code() != Some(-32603), || {
             breach(
                 "internal-error",
-                format!("`{expanded}`, made from a template, leads to an internal error"),
+                format!("`{uri}`, made from a template, leads to an internal error"),
                 &ticket,
                 &reply,
             )
@@ -468,6 +521,26 @@ async fn expand_template(stage: &mut Stage<'_>) {
     }
 }
 
+/// A template with one variable, expanded with a value that the server suggests for it; `None` where it suggests none
+/// that can stand in a URI as it is.
+async fn suggested(stage: &mut Stage<'_>, template: &str) -> Option<String> {
+    let variables = template_variables(template);
+    let [variable] = variables.as_slice() else { return None };
+    let simple =
+        template.contains(&format!("{{{variable}}}")) || template.contains(&format!("{{+{variable}}}"));
+    if !simple || !completion::is_offered(stage) {
+        return None;
+    }
+    let reference = json!({"type": "ref/resource", "uri": template});
+    let (_, reply) = stage.request("completion/complete", completion::complete(&reference, variable)).await;
+    let values = reply.result()?.pointer("/completion/values")?.as_array()?;
+    let plain = |value: &&str| {
+        let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        !value.is_empty() && value.bytes().all(unreserved)
+    };
+    expanded(template, values.iter().filter_map(Value::as_str).find(plain)?)
+}
+
 /// Whether the text of an error says that there is no such thing, whatever its code.
 fn says_not_found(answer: &Answer) -> bool {
     let text = answer.message.error().and_then(|error| error.get("message")?.as_str());
@@ -475,8 +548,8 @@ fn says_not_found(answer: &Answer) -> bool {
     ["not found", "no such", "unknown", "not exist"].iter().any(|words| text.contains(words))
 }
 
-/// A template with a plain word for each simple variable; `None` for one with operators.
-fn expanded(template: &str) -> Option<String> {
+/// A template with a value for each simple variable; `None` for one with operators.
+fn expanded(template: &str, value: &str) -> Option<String> {
     let mut uri = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
@@ -485,33 +558,51 @@ fn expanded(template: &str) -> Option<String> {
             return None;
         }
         uri.push_str(before);
-        uri.push('1');
+        uri.push_str(value);
         rest = after;
     }
     uri.push_str(rest);
     Some(uri)
 }
 
-fn judge_size(stage: &mut Stage<'_>, uri: &str, met: &Met) {
-    let listed = stage.offer.resources.iter().find(|resource| resource["uri"] == uri);
-    let Some(size) = listed.and_then(|resource| resource.get("size")?.as_i64()) else { return };
-    let contents = met.reply.result().and_then(|result| result.get("contents")?.as_array());
-    let Some([item]) = contents.map(Vec::as_slice) else { return };
+const SIZE: &str = "resources.definition.size-accurate";
+
+/// The size that a listed resource claims, in bytes.
+fn size(resource: &Value) -> Option<i64> {
+    resource.get("size")?.as_i64()
+}
+
+/// The bytes of what was read, where it is one text or one blob.
+fn length(reply: &Reply) -> Option<i64> {
+    let [item] = reply.result()?.get("contents")?.as_array()?.as_slice() else { return None };
     let text = item.get("text").and_then(Value::as_str).map(str::len);
     let blob = item.get("blob").and_then(Value::as_str).and_then(crate::monitors::base64_length);
-    let Some(length) = text.or(blob) else { return };
-    stage.judge.decide("resources.definition.size-accurate", i64::try_from(length) == Ok(size), || {
-        breach(
-            "other-size",
-            "the size of a listed resource is not that of its contents",
-            &met.ticket,
-            &met.reply,
-        )
-        .quality()
-        .expected(&[&format!("{size} bytes")])
-        .actual(format!("{length} bytes"))
-        .pointer("/result/contents/0")
-    });
+    i64::try_from(text.or(blob)?).ok()
+}
+
+/// A resource was as long as this, and listed with another size. It may have changed in between, so it is listed and read
+/// once more.
+async fn judge_size(stage: &mut Stage<'_>, uri: &str, before: i64) {
+    let listed = super::lists::entry(stage.talk, &super::lists::RESOURCES, uri).await;
+    let Some(size) = listed.as_ref().and_then(size) else { return };
+    let outgoing = stage.talk.compose("resources/read", json!({"uri": uri}));
+    let ticket = stage.talk.send(outgoing).await;
+    let reply = stage.talk.reply(&ticket).await;
+    match length(&reply) {
+        Some(now) if now == size => stage.judge.held(SIZE),
+        Some(now) if now == before => {
+            let text = "the size of a listed resource is not that of its contents";
+            stage.judge.broke(
+                SIZE,
+                breach("other-size", text, &ticket, &reply)
+                    .quality()
+                    .expected(&[&format!("{size} bytes")])
+                    .actual(format!("{now} bytes"))
+                    .pointer("/result/contents/0"),
+            );
+        }
+        _ => stage.judge.undecided(SIZE, "changes", "the resource changes while it is looked at"),
+    }
 }
 
 /// A prompt's arguments, the required ones filled in: what is named a URI with that of a listed resource.
@@ -547,9 +638,30 @@ async fn listed_prompts_can_be_got(stage: &mut Stage<'_>) {
             requests.push_back(prepare(stage, "prompts/get", params, Vec::new(), name));
         }
     }
-    run(stage, requests, |stage, _, met| {
-        if met.reply.error_code() == Some(-32603) && matches!(met.reply, Reply::Error(_)) {
-            stage.judge.held(ID);
+    run(stage, requests, |stage, waiting, met| {
+        let Reply::Error(answer) = &met.reply else { return };
+        // There are no arguments that could be wrong.
+        let prompt = stage.offer.prompts.iter().find(|prompt| prompt["name"] == waiting.what.as_str());
+        let declared = prompt.and_then(|prompt| prompt.get("arguments")?.as_array());
+        let needed = |argument: &Value| argument.get("required").is_some_and(|required| *required != false);
+        let bare = waiting.params.get("arguments").is_none() && !declared.into_iter().flatten().any(needed);
+        match met.reply.error_code() {
+            Some(-32603) => stage.judge.held(ID),
+            Some(-32602 | -32600)
+                if bare && !says_not_found(answer) && !matches!(met.reply.status(), Some(401 | 403)) =>
+            {
+                let text = format!(
+                    "`{}`, which needs no arguments, failed with a code that blames them",
+                    waiting.what
+                );
+                let seen = breach("blames", text, &met.ticket, &met.reply).quality();
+                stage.judge.broke(
+                    ID,
+                    seen.expected(&["error -32603 (internal error) where the server failed"])
+                        .pointer("/error/code"),
+                );
+            }
+            _ => {}
         }
     })
     .await;
@@ -576,19 +688,28 @@ mod tests {
 
     #[test]
     fn templates_are_expanded() {
-        assert_eq!(expanded("a://{b}/c/{+d}").as_deref(), Some("a://1/c/1"));
-        assert_eq!(expanded("a://b{?q}"), None);
-        assert_eq!(expanded("a://{b"), None);
+        assert_eq!(expanded("a://{b}/c/{+d}", "1").as_deref(), Some("a://1/c/1"));
+        assert_eq!(expanded("a://b{?q}", "1"), None);
+        assert_eq!(expanded("a://{b", "1"), None);
     }
 
     #[test]
     fn a_listed_uri_is_better_than_a_made_up_one() {
         let schema = json!({"type": "object", "properties": {"uri": {"type": "string", "format": "uri"}},
             "required": ["uri"]});
-        let made = made_up(&schema, Some("note://welcome"), &mut Seeded::new(1)).unwrap();
+        let listed = ["note://welcome", "note://touches"];
+        let made = made_up(&schema, &listed, &mut Seeded::new(1)).unwrap();
         assert_eq!(made, json!({"uri": "note://welcome"}));
-        let again = made_up(&schema, None, &mut Seeded::new(1)).unwrap();
-        assert_eq!(again, made_up(&schema, None, &mut Seeded::new(1)).unwrap());
+        let again = made_up(&schema, &[], &mut Seeded::new(1)).unwrap();
+        assert_eq!(again, made_up(&schema, &[], &mut Seeded::new(1)).unwrap());
+        for (default, expected) in [("note://touches", "note://touches"), ("note://gone", "note://welcome")] {
+            let mut schema = schema.clone();
+            schema["properties"]["uri"]["default"] = json!(default);
+            for seed in 0..20 {
+                let made = made_up(&schema, &listed, &mut Seeded::new(seed)).unwrap();
+                assert_eq!(made, json!({"uri": expected}), "{default}, seed {seed}");
+            }
+        }
     }
 
     #[test]

@@ -61,6 +61,8 @@ async fn ask(solo: &Solo<'_>, version: &'static str, declared: Value) -> Option<
     let outgoing = initialize(&mut opened.talk, version, &declared, &crate::client::client_info());
     let outgoing = outgoing.deliberate(solo.name, Taint::Message);
     let (ticket, reply) = opened.talk.opening_in_legacy(outgoing).await;
+    // The main conversations, which are waited for before it goes on, may need the place.
+    opened.step_aside();
     Some(Asked { opened, ticket, reply, version, declared })
 }
 
@@ -147,8 +149,6 @@ async fn judge_offer(solo: &mut Solo<'_>, asked: Asked, holds_back: bool) -> Opt
                 hold_back(solo, &mut opened.talk).await;
             }
             opened.talk.initialized().await;
-            // The main conversations, which are waited for now, may need the place.
-            opened.step_aside();
             call_with_few_capabilities(solo, &mut opened.talk, &declared).await;
             let works = opened.talk.request("ping", json!({})).await;
             if works.result().is_some() {

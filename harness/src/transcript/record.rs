@@ -49,18 +49,20 @@ pub struct Budget {
     taken: Arc<AtomicU64>,
     /// Events.
     pub events: u64,
+    /// Events that each may take even where all take more than `most`: many small ones cost more than their bytes.
+    pub own_events: u64,
 }
 
 impl Budget {
     /// A budget of one conversation: payload bytes, about, and events.
     pub fn new(bytes: u64, events: u64) -> Self {
-        Self { bytes, most: bytes, taken: Arc::default(), events }
+        Self { bytes, most: bytes, taken: Arc::default(), events, own_events: events }
     }
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { bytes: 48 << 20, most: 160 << 20, taken: Arc::default(), events: 200_000 }
+        Self { bytes: 48 << 20, most: 96 << 20, taken: Arc::default(), events: 200_000, own_events: 12_000 }
     }
 }
 
@@ -203,8 +205,9 @@ impl Inner {
     fn take(&mut self, bytes: u64) -> bool {
         self.bytes += bytes;
         let all = self.budget.taken.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        self.records.len() as u64 >= self.budget.events
-            || (self.bytes > self.budget.bytes && all > self.budget.most)
+        let events = self.records.len() as u64;
+        let much = self.bytes > self.budget.bytes || events > self.budget.own_events;
+        events >= self.budget.events || (much && all > self.budget.most)
     }
 
     fn release(&mut self, bytes: u64) {

@@ -31,6 +31,9 @@ const VALID: &str = "robustness.http.valid";
 const ONLY: &str = "stdio.stdout-only-messages";
 const SENT: &str = "base.response.always-sent";
 
+/// Every response has an id that was never sent.
+pub(crate) const MISANSWERS: &str = "wrong-id";
+
 /// All targets.
 pub(crate) const CASES: &[Case] = &[
     case("honest", 0, &[], &[], &[]),
@@ -64,7 +67,8 @@ pub(crate) const CASES: &[Case] = &[
     case("leaves-grandchild", 0, &[], &[], &[]),
     case("leaves-session", 0, &[], &[], &[]),
     case("answers-twice", 1, &["base.response.at-most-once"], &[], &[]),
-    case("wrong-id", 3, &[], ANSWERED, &["4000000"]),
+    // It answers, only nothing that was asked: what is wrong with that is told, and nothing passes.
+    case(MISANSWERS, 1, &["robustness.response.no-unknown-id"], ANSWERED, &["4000000"]),
     case(
         "wrong-id late",
         1,

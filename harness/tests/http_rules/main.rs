@@ -11,7 +11,7 @@ mod proxy;
 use mcprove_reference_server::{Config, Revision};
 use proxy::Twist;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
@@ -55,8 +55,8 @@ impl Case {
 
 const AREAS: &str = "http,http-session,http-headers,http-legacy-sse";
 
-/// What a check finds broken: the ids with `fail`, `warn` or `flaky`.
-fn broken(case: &Case) -> Result<BTreeSet<String>, String> {
+/// What a check finds broken: the ids with `fail`, `warn` or `flaky`; and what it says about every row.
+fn broken(case: &Case) -> Result<(BTreeSet<String>, BTreeMap<String, String>), String> {
     let mut config = Config::default();
     if !case.serves.is_empty() {
         config.revisions = case.serves.iter().filter_map(|revision| Revision::parse(revision)).collect();
@@ -78,11 +78,16 @@ fn broken(case: &Case) -> Result<BTreeSet<String>, String> {
     if rows.is_empty() {
         return Err(format!("nothing was judged: {}", report["error"]));
     }
-    Ok(rows
+    let id = |row: &Value| row["requirement"].as_str().unwrap().to_owned();
+    let broken = rows
         .iter()
         .filter(|row| matches!(row["outcome"].as_str(), Some("fail" | "warn" | "flaky")))
-        .map(|row| row["requirement"].as_str().unwrap().to_owned())
-        .collect())
+        .map(id)
+        .collect();
+    let told = |row: &Value| {
+        format!("{} {} {}", row["outcome"], row["reason"]["text"], row["findings"][0]["message"])
+    };
+    Ok((broken, rows.iter().map(|row| (id(row), told(row))).collect()))
 }
 
 fn run(cases: Vec<Case>) {
@@ -98,10 +103,11 @@ fn run(cases: Vec<Case>) {
                     let Some(case) = queue.lock().unwrap().pop() else { return };
                     let expected: BTreeSet<String> = case.breaks.iter().map(|id| (*id).to_owned()).collect();
                     match broken(&case) {
-                        Ok(found) if found == expected => {}
-                        Ok(found) => {
-                            let missed: Vec<_> = expected.difference(&found).collect();
-                            let wrong: Vec<_> = found.difference(&expected).collect();
+                        Ok((found, _)) if found == expected => {}
+                        Ok((found, told)) => {
+                            let with_reason = |id: &String| format!("{id}: {:?}", told.get(id));
+                            let missed: Vec<_> = expected.difference(&found).map(with_reason).collect();
+                            let wrong: Vec<_> = found.difference(&expected).map(with_reason).collect();
                             failures.lock().unwrap().push(format!(
                                 "{} ({}): missed {missed:?}, wrongly found {wrong:?}",
                                 case.name, case.revision

@@ -59,15 +59,26 @@ impl Twist for Cutting {
 }
 
 /// Who closes one stream cancels all requests.
-struct CancelsAll(AtomicBool);
+#[derive(Default)]
+struct CancelsAll {
+    /// A call that asked for progress has begun.
+    begun: AtomicBool,
+    closed: AtomicBool,
+}
 
 impl Twist for CancelsAll {
     fn request(&self, request: &mut Request) -> Option<Response> {
-        if request.rpc() != "server/discover" {
+        if request.rpc() != "tools/call" {
             return None;
         }
-        std::thread::sleep(Duration::from_millis(500));
-        self.0.swap(false, Ordering::SeqCst).then(|| Response::error(200, request, -32000))
+        if request.json().pointer("/params/_meta/progressToken").is_some() {
+            self.begun.store(true, Ordering::SeqCst);
+            return None;
+        }
+        if self.begun.swap(false, Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        self.closed.swap(false, Ordering::SeqCst).then(|| Response::error(200, request, -32000))
     }
 
     fn event(&self, _: &Request, _: usize, event: &str) -> Fate {
@@ -76,7 +87,7 @@ impl Twist for CancelsAll {
     }
 
     fn closed(&self, request: &Request) {
-        self.0.store(request.rpc() == "tools/call", Ordering::SeqCst);
+        self.closed.store(request.rpc() == "tools/call", Ordering::SeqCst);
     }
 }
 
@@ -222,11 +233,7 @@ fn bodies() -> Vec<Case> {
         ),
         Case {
             only: "http.disconnect.others-unaffected",
-            ..case(
-                "cancels-all",
-                Box::new(CancelsAll(AtomicBool::new(false))),
-                &["http.disconnect.others-unaffected"],
-            )
+            ..case("cancels-all", Box::new(CancelsAll::default()), &["http.disconnect.others-unaffected"])
         },
         Case {
             only: "tools.list.same-on-every-connection,tools.list.unaffected-by-requests",

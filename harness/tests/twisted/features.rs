@@ -83,6 +83,8 @@ pub(super) static CASES: &[Case] = &[
     case("sum-as-text", MODERN, "tools", &["tools.structured.conforms", "tools.structured.text-copy"]),
     case("shuffled-tools", MODERN, "tools", &["tools.list.deterministic-order"]),
     case("tools-by-process", MODERN, "tools", &["tools.list.same-on-every-connection"]),
+    case("tools-after-calls", MODERN, "tools", &["tools.list.unaffected-by-requests"]),
+    case("suggests-what-is-not", LEGACY, "resources", &["resources.templates.expandable"]),
     case("described-by-process", MODERN, "discover", &["discover.connection-independent"]),
     case("empty-for-missing", LEGACY, "resources", &["resources.read.not-found-error"]),
     case("empty-for-missing", MODERN, "resources", &["resources.read.not-found-not-empty"]),

@@ -24,6 +24,12 @@ pub(super) static CASES: &[Case] = &[
         found: &[("stdio.stdout-only-messages", "warn")],
     },
     Case {
+        twist: "holds-long-lines",
+        revision: "2025-11-25",
+        only: "stdio.output-flushed",
+        found: &[("stdio.output-flushed", "warn")],
+    },
+    Case {
         twist: "pretty",
         revision: "2025-11-25",
         only: "stdio,base.encoding,base.jsonrpc",

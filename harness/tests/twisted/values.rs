@@ -31,14 +31,14 @@ pub(super) static CASES: &[Case] = &[
         "cursors-in-a-circle",
         LEGACY,
         "pagination.cursor.absent-at-end",
-        &[("pagination.cursor.absent-at-end", "warn")],
+        &[("pagination.cursor.absent-at-end", "fail")],
     ),
     case("trims-ids", LEGACY, "robustness.response", &[("robustness.response.no-unknown-id", "fail")]),
     case(
         "tokens-are-text",
         LEGACY,
         "progress.token.type-preserved",
-        &[("progress.token.type-preserved", "warn")],
+        &[("progress.token.type-preserved", "fail")],
     ),
     case(
         "null-beside-errors",

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::changes::Change;
 use crate::context::RequestContext;
 use crate::enterprise::database::{Broken, Wanted};
 use crate::enterprise::domain::Kind;
@@ -11,7 +12,6 @@ use crate::enterprise::roles::Role;
 use crate::faults::Duty;
 use crate::features::{Level, Stop};
 use crate::message::Object;
-use crate::server::Change;
 
 /// One request at work.
 pub(super) struct Desk<'a> {
@@ -71,13 +71,13 @@ impl<'a> Desk<'a> {
 
     /// Tells those who subscribed that a record has changed.
     pub(super) fn changed(&self, kind: Kind, id: &str) {
-        self.context.server.announce(Change::Resource(kind.uri(id).into()));
+        self.context.server.announce(&Change::Resource(kind.uri(id).into()));
     }
 
     /// Tells those who subscribed that the orders of a customer have changed.
     pub(super) fn orders_changed(&self, customer: &str) {
         let uri = format!("{}/orders", Kind::Customer.uri(customer));
-        self.context.server.announce(Change::Resource(uri.into()));
+        self.context.server.announce(&Change::Resource(uri.into()));
     }
 }
 

@@ -1,7 +1,7 @@
 //! The records of the example business, and what kind of thing each field is.
 
 /// A kind of record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     Customer,
     Order,

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
+use crate::changes::Change;
 use crate::enterprise::approval::approved;
 use crate::enterprise::database::Wanted;
 use crate::enterprise::desk::{Desk, id_schema, limit, limit_schema, required, text};
 use crate::enterprise::domain::Kind::{Customer, Order};
 use crate::features::{Level, Stop, Tool, ToolResult};
-use crate::server::Change;
 
 pub(super) const STATUSES: &[&str] = &["active", "suspended", "closed"];
 
@@ -110,7 +110,7 @@ pub(super) const TOOLS: &[Tool] = &[
                 desk.changed(Customer, id);
                 desk.orders_changed(id);
                 for kind in [Customer, Order] {
-                    context.server.announce(Change::Records(kind));
+                    context.server.announce(&Change::Records(kind));
                 }
                 desk.log(Level::Warning, "customer deleted", Customer, &customer).await;
                 Ok(ToolResult::structured(json!({"deleted": id})))

@@ -13,8 +13,8 @@ use crate::faults::Duty;
 use crate::faults::fault::{
     Fault, HTTP, MODERN, SESSIONS, SINCE_2025_03, SINCE_2025_06, SINCE_2025_11, STDIO, V2025_06, fault,
 };
-use crate::faults::hook::Hook::{HttpReply, HttpRequest, Intercept, Neglect};
-use crate::faults::hook::{HttpAsked, Instead, Memory};
+use crate::faults::hook::Hook::{Answer, HttpReply, HttpRequest, Neglect};
+use crate::faults::hook::{HttpAsked, Memory};
 use crate::memory::Answered;
 use crate::transport::HttpReply as Reply;
 use crate::transport::http_reply::{ReplyBody, empty};
@@ -110,14 +110,16 @@ fn let_in_again(memory: &Memory, request: &mut hyper::Request<hyper::body::Incom
 
 pub(super) const FAULTS: &[Fault] = &[
     fault(
-        "auth.stdio-uses-environment/bearer",
-        "A tool asks for a bearer token in a header, which STDIO does not have.",
-        &[Intercept(|asked| {
-            (asked.is("tools/call") && asked.text("name") == "test_audio_content")
-                .then(|| Instead::error(-32603, "Unauthorized: send an Authorization: Bearer header"))
+        "auth.stdio-uses-environment/challenge",
+        "Over STDIO a wrong request is answered with a challenge for a token.",
+        &[Answer(|_, answer| {
+            if let Err(error) = answer {
+                error.data = Some(Box::new(json!({"WWW-Authenticate": "Bearer"})));
+            }
         })],
     )
     .within(SINCE_2025_03)
+    .warning_in(SINCE_2025_03)
     .over(STDIO),
     fault(
         "auth.challenge.present/absent",

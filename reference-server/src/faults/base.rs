@@ -293,8 +293,7 @@ pub(super) const FAULTS: &[Fault] = &[
             let refused = asked.is_harmless() && asked.id.raw().get().starts_with('"');
             refused.then(|| Instead::error(INVALID_REQUEST, "Invalid request: id must be a number"))
         })],
-    )
-    .warning_in(ANY),
+    ),
     fault(
         "base.request.unknown-params-tolerated/refused",
         "Unknown members of the parameters of lists and pings are refused.",
@@ -319,9 +318,12 @@ pub(super) const FAULTS: &[Fault] = &[
     fault(
         "base.notification.no-id/null",
         "Notifications about a request have the id null.",
-        &[Notify(|_, mut notification| {
-            notification["id"] = Value::Null;
-            vec![notification]
+        &[Notify(|_, mut message| {
+            // What has an id is a request.
+            if message.get("id").is_none() {
+                message["id"] = Value::Null;
+            }
+            vec![message]
         })],
     ),
     fault(

@@ -63,10 +63,11 @@ pub(super) const FAULTS: &[Fault] = &[
     .within(MODERN),
     fault(
         "caching.scope.same-on-all-pages/mixed",
-        "The first page of tools is public, the others are private.",
+        "The first page of tools is private where the others are public, and public where they are private.",
         &[Result("tools/list", |asked, result| {
-            if asked.params.contains_key("cursor") {
-                put(result, &["cacheScope"], "private");
+            if !asked.params.contains_key("cursor") {
+                let other = if is(result, "cacheScope", "public") { "private" } else { "public" };
+                put(result, &["cacheScope"], other);
             }
         })],
     )

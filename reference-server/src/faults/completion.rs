@@ -127,6 +127,19 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .also_seen(&["completion.error.missing-parameter", "completion.error.unknown-reference"])
     .over(STDIO)
+    .warning_in(ANY),
+    fault(
+        "completion.inputs-validated/invented",
+        "A completion that makes no sense has a suggestion.",
+        &[Answer(|asked, answer| {
+            if asked.is("completion/complete") && answer.is_err() {
+                *answer =
+                    Ok(Reply::Text(r#"{"completion":{"values":["a"]},"resultType":"complete"}"#.to_owned()));
+            }
+        })],
+    )
+    .also_seen(&["completion.error.missing-parameter", "completion.error.unknown-reference"])
+    .over(STDIO)
     .warning_in(MODERN),
     fault(
         "completion.no-disclosure/files",

@@ -68,6 +68,10 @@ pub(crate) enum Duty {
     ResultsPrivate,
     /// The STDIO server ends at the end of its input.
     ExitAtEndOfInput,
+    /// The STDIO server ends when it gets SIGTERM.
+    EndOnSigterm,
+    /// A call that is cancelled leaves other calls alone (2026-07-28).
+    CallsCancelledAlone,
     /// A call that became a task is answered before its work is done.
     TasksAnsweredAtOnce,
     /// The ids of tasks are random.

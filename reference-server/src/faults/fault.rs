@@ -43,6 +43,7 @@ pub struct Fault {
     transports: &'static [Transport],
     warns: &'static [Revision],
     serving: &'static [&'static str],
+    anonymous: bool,
     pub(crate) hooks: &'static [Hook],
 }
 
@@ -88,6 +89,11 @@ impl Fault {
         self.serving
     }
 
+    /// Whether it shows only where there is no authorization, which over HTTP is not how the server is usually checked.
+    pub const fn anonymous(&self) -> bool {
+        self.anonymous
+    }
+
     /// The transports over which it can show.
     pub const fn transports(&self) -> &'static [Transport] {
         self.transports
@@ -97,7 +103,18 @@ impl Fault {
 /// A fault as the tables write it: in every revision, over every transport, breaking the requirement of its name alone.
 pub(super) const fn fault(id: &'static str, about: &'static str, hooks: &'static [Hook]) -> Fault {
     let (revisions, transports) = (&Revision::ALL, &Transport::ALL);
-    Fault { id, about, besides: &[], also: &[], revisions, transports, warns: &[], serving: &[], hooks }
+    Fault {
+        id,
+        about,
+        besides: &[],
+        also: &[],
+        revisions,
+        transports,
+        warns: &[],
+        anonymous: false,
+        serving: &[],
+        hooks,
+    }
 }
 
 impl Fault {
@@ -116,6 +133,12 @@ impl Fault {
     /// It is worth a warning at most in these revisions: the reaction is of the right kind, or the check is lenient.
     pub(super) const fn warning_in(mut self, revisions: &'static [Revision]) -> Self {
         self.warns = revisions;
+        self
+    }
+
+    /// It shows without authorization only.
+    pub(super) const fn where_anonymous(mut self) -> Self {
+        self.anonymous = true;
         self
     }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use serde_json::Value;
@@ -10,7 +11,7 @@ use serde_json::Value;
 use crate::context::Answer;
 use crate::faults::hook::{Asked, Hook, HttpAsked, Input, Instead, Memory, result};
 use crate::faults::{Duty, FaultId};
-use crate::message::{Notification, Request, RpcError};
+use crate::message::{INTERNAL_ERROR, Notification, Request, RpcError};
 use crate::revision::Revision;
 use crate::transport::{HttpReply, Outgoing};
 
@@ -219,6 +220,21 @@ impl<'a> FaultsOnRequest<'a> {
         }
     }
 
+    /// The answer of a handler; a call ends with an error when another one is given up, where a fault wants it.
+    pub(crate) async fn beside_others(&self, work: impl Future<Output = Answer>) -> Answer {
+        let together = |(force, asked): &&(&Force, Asked)| {
+            asked.is("tools/call") && force.neglects(Duty::CallsCancelledAlone)
+        };
+        let Some((force, _)) = self.0.as_deref().filter(together) else { return work.await };
+        let mut going = Going(Some(&force.memory.given_up));
+        let answer = tokio::select! {
+            answer = work => answer,
+            () = force.memory.given_up.notified() => Err(RpcError::new(INTERNAL_ERROR, "Request cancelled")),
+        };
+        going.0 = None;
+        answer
+    }
+
     /// The answer of a handler, changed.
     pub(crate) fn altered(&self, mut answer: Answer) -> Answer {
         let Some((force, asked)) = self.0.as_deref() else { return answer };
@@ -261,5 +277,16 @@ impl<'a> FaultsOnRequest<'a> {
             _ => None,
         });
         changes.fold(text, |text, change| change(asked, text))
+    }
+}
+
+/// Tells, when it is dropped, that a call was given up.
+struct Going<'a>(Option<&'a Notify>);
+
+impl Drop for Going<'_> {
+    fn drop(&mut self) {
+        if let Some(given_up) = self.0 {
+            given_up.notify_waiters();
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::{HeaderMap, Method};
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use crate::context::Answer;
 use crate::faults::Duty;
@@ -159,6 +160,8 @@ impl<'a> HttpAsked<'a> {
 pub(crate) struct Memory {
     count: AtomicU64,
     kept: Mutex<Option<Value>>,
+    /// A call was given up by its client.
+    pub(super) given_up: Notify,
 }
 
 impl Memory {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::faults::Duty;
 use crate::faults::fault::{
-    Fault, HTTP, MODERN, SESSIONS, SINCE_2025_06, SINCE_2025_11, V2025_03, V2025_11, fault,
+    Fault, HTTP, MODERN, SESSIONS, SINCE_2025_03, SINCE_2025_06, SINCE_2025_11, V2025_03, V2025_11, fault,
 };
 use crate::faults::hook::Hook::{
     Event, HttpReply, HttpRequest, Input, Intercept, Neglect, Notified, Notify, Response,
@@ -124,7 +124,7 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .over(HTTP)
-    .warning_in(SESSIONS),
+    .warning_in(SINCE_2025_03),
     fault(
         "http.error.unknown-method-status/ok",
         "Unknown methods get the status 200.",
@@ -166,8 +166,13 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(HTTP),
     fault(
         "http.sse.response-delivered/cut",
-        "Streams end before the response.",
-        &[Event(|_, event| if event.contains("\"result\"") { ": gone\n\n".to_owned() } else { event })],
+        "Streams end before the response, and nothing tells when to come back.",
+        &[Event(|_, event| {
+            if event.contains("\"result\"") {
+                return ": gone\n\n".to_owned();
+            }
+            event.split_inclusive('\n').filter(|line| !line.starts_with("retry:")).collect()
+        })],
     )
     .breaking(&["http.sse.not-closed-early", "http.sse.retry-before-close"])
     .also_seen(&["http.post.accept-both-types-served"])
@@ -405,6 +410,13 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .also_seen(&["http.sse.response-delivered", "http.sse.retry-before-close"])
     .within(V2025_11)
+    .over(HTTP),
+    fault(
+        "http.disconnect.others-unaffected/all-cancelled",
+        "When a client gives up one call, all others end.",
+        &[Neglect(Duty::CallsCancelledAlone)],
+    )
+    .within(MODERN)
     .over(HTTP),
     fault(
         "http.get.messages-unrelated/progress",

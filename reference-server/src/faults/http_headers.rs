@@ -67,6 +67,7 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Forgive(|_, error| error.message.contains("Mcp-Name differs"))],
     )
     .breaking(&["http-headers.value.base64-malformed-refused", "http-headers.value.base64-sentinel-exact", "security.mirrored-headers-untrusted"])
+    .also_seen(&["http-headers.value.case-sensitive"])
     .within(MODERN)
     .over(HTTP),
     fault(

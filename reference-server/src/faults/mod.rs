@@ -9,6 +9,8 @@ mod hook;
 mod registry;
 
 #[cfg(feature = "enterprise")]
+mod access;
+#[cfg(feature = "enterprise")]
 mod auth;
 #[cfg(feature = "enterprise")]
 mod auth_server;

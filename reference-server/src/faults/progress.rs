@@ -20,9 +20,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "progress.value.increases/same",
         "Progress does not grow.",
         &[Notify(|_, message| told(message, |params| params["progress"] = 1.into()))],
-    )
-    // A value that stands still is the lesser matter there.
-    .warning_in(LEGACY),
+    ),
     fault(
         "progress.value.increases/falls",
         "Progress counts down.",
@@ -144,20 +142,21 @@ pub(super) const FAULTS: &[Fault] = &[
     fault(
         "progress.task.stops-at-terminal/once-more",
         "Progress comes once more when the task is over.",
-        &[
-            Notify(|memory, message| {
-                if is_method(&message, PROGRESS) {
-                    memory.keep(message["params"].clone());
-                }
-                vec![message]
-            }),
-            Response(|asked, text| match asked.memory.kept() {
-                Some(params) if asked.is("tasks/get") && text.contains(r#""status":"completed""#) => {
-                    format!("{text}\n{}", with_progress(notification(PROGRESS, &params), 1_000_000))
-                }
-                _ => text,
-            }),
-        ],
+        &[Response(|asked, text| {
+            let answer: Value = serde_json::from_str(&text).unwrap_or_default();
+            let mut tokens = asked.memory.kept().unwrap_or_else(|| json!({}));
+            if let (Some(task), Some(token)) = (answer["result"]["task"]["taskId"].as_str(), token(asked)) {
+                tokens[task] = token.clone();
+                asked.memory.keep(tokens);
+            } else if asked.is("tasks/get")
+                && answer["result"]["status"] == "completed"
+                && let Some(token) = tokens.get(asked.text("taskId"))
+            {
+                let late = json!({"progressToken": token, "progress": 1_000_000 + asked.memory.count()});
+                return format!("{text}\n{}", notification(PROGRESS, &late));
+            }
+            text
+        })],
     )
     .within(V2025_11)
     .over(STDIO),

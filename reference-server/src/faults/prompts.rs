@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::faults::edit::{array, at, is, is_method, items, put, repeat_first, without_params};
-use crate::faults::fault::{ANY, Fault, HTTP, LEGACY, MODERN, SINCE_2025_03, STDIO, fault};
+use crate::faults::fault::{ANY, Fault, LEGACY, MODERN, SINCE_2025_03, STDIO, fault};
 use crate::faults::hook::Hook::{Answer, Definition, Input, Intercept, Notify, Request, Response, Result};
 use crate::faults::hook::Instead;
 use crate::message::{INTERNAL_ERROR, INVALID_PARAMS, Object, Reply};
@@ -108,6 +108,7 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .also_seen(&["prompts.get.arguments-validated"])
+    .warning_in(MODERN)
     .within(MODERN),
     fault(
         "prompts.content.image-valid/not-base64",
@@ -179,7 +180,7 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .within(MODERN)
-    .over(HTTP),
+    .over(STDIO),
     fault(
         "prompts.list-changed.sent/never",
         "The first entry of the list comes and goes, and nobody is told.",
@@ -220,14 +221,19 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .over(STDIO),
     fault(
-        "prompts.get.arguments-validated/any",
-        "Arguments of prompts are taken as they come.",
+        "prompts.get.arguments-validated/coerced",
+        "Arguments of prompts are taken as they come: what is no text is made one.",
         &[Request(|_, request| {
-            if request.method == "prompts/get" {
-                put(&mut request.params, &["arguments"], json!({}));
+            let arguments = at(&mut request.params, &["arguments"]).filter(|_| request.method == "prompts/get");
+            for argument in arguments.into_iter().flat_map(Object::values_mut) {
+                if !argument.is_string() {
+                    *argument = argument.to_string().into();
+                }
             }
         })],
     )
+    .breaking(&["prompts.get.arguments-are-strings"])
+    .warning_in(ANY)
     .over(STDIO),
     fault(
         "prompts.content.audio-valid/not-base64",

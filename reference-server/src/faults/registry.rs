@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::faults::fault::Fault;
 #[cfg(feature = "enterprise")]
-use crate::faults::{auth, auth_server, enterprise};
+use crate::faults::{access, auth, auth_server, enterprise};
 use crate::faults::{
     base, caching, cancellation, capabilities, compat, completion, content, discover, elicitation,
     extension_apps, extension_tasks, http, http_headers, http_legacy_sse, http_session, identity,
@@ -22,11 +22,15 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("base", base::FAULTS),
     ("caching", caching::FAULTS),
     #[cfg(feature = "enterprise")]
+    ("caching", access::CACHING),
+    #[cfg(feature = "enterprise")]
     ("caching", enterprise::CACHING),
     ("cancellation", cancellation::FAULTS),
     ("capabilities", capabilities::FAULTS),
     ("compat", compat::FAULTS),
     ("completion", completion::FAULTS),
+    #[cfg(feature = "enterprise")]
+    ("completion", access::COMPLETION),
     ("content", content::FAULTS),
     ("discover", discover::FAULTS),
     ("elicitation", elicitation::FAULTS),
@@ -49,6 +53,8 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("progress", progress::FAULTS),
     ("prompts", prompts::FAULTS),
     ("resources", resources::FAULTS),
+    #[cfg(feature = "enterprise")]
+    ("resources", access::RESOURCES),
     ("robustness", robustness::FAULTS),
     ("roots", roots::FAULTS),
     ("sampling", sampling::FAULTS),
@@ -57,9 +63,13 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("stdio", stdio::FAULTS),
     ("subscriptions", subscriptions::FAULTS),
     ("tasks", tasks::FAULTS),
+    #[cfg(feature = "enterprise")]
+    ("tasks", access::TASKS),
     ("tasks", tasks_kept::FAULTS),
     ("tasks", tasks_told::FAULTS),
     ("tools", tools::FAULTS),
+    #[cfg(feature = "enterprise")]
+    ("tools", access::TOOLS),
     ("versioning", versioning::FAULTS),
 ];
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::faults::Duty;
 use crate::faults::edit::{array, at, is, is_method, items, put, repeat_first, without_params};
-use crate::faults::fault::{ANY, Fault, HTTP, LEGACY, MODERN, SESSIONS, STDIO, fault};
+use crate::faults::fault::{ANY, Fault, LEGACY, MODERN, SESSIONS, STDIO, fault};
 use crate::faults::hook::Hook::{
     Answer, Definition, Input, Intercept, Neglect, Notify, Refusal, Request, Response, Result,
 };
@@ -54,7 +54,17 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .breaking(&["resources.definition.custom-scheme-valid"])
+    .also_seen(&["resources.list.readable"]),
+    fault(
+        "resources.definition.custom-scheme-valid/underscore",
+        "The URI of one resource has a scheme of its own, with an underscore in it.",
+        &[Definition("resources", |_, resource| {
+            if is(resource, "name", "empty") {
+                put(resource, &["uri"], "my_notes://empty");
+            }
+        })],
+    )
+    .breaking(&["resources.definition.uri"])
     .also_seen(&["resources.list.readable"]),
     fault(
         "resources.definition.uri-unique/twice",
@@ -213,7 +223,7 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .within(MODERN)
-    .over(HTTP),
+    .over(STDIO),
     fault(
         "resources.list-changed.sent/never",
         "The first entry of the list comes and goes, and nobody is told.",

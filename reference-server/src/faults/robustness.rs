@@ -170,8 +170,12 @@ pub(super) const FAULTS: &[Fault] = &[
         "robustness.http.valid/too-short",
         "Answers to calls of tools announce more bytes than they have.",
         &[HttpReply(|asked, reply| {
-            if asked.headers.get("mcp-method").is_some_and(|method| method == "tools/call") {
-                let length = ReplyBody::size_hint(reply.body()).exact().unwrap_or_default() + 7;
+            let calls = asked.headers.get("mcp-method").is_some_and(|method| method == "tools/call");
+            if let ReplyBody::Whole(body) = reply.body_mut()
+                && calls
+            {
+                let length = body.size_hint().exact().unwrap_or_default() + 7;
+                *reply.body_mut() = ReplyBody::Unmeasured(std::mem::take(body).into());
                 reply.headers_mut().insert(CONTENT_LENGTH, length.into());
             }
         })],

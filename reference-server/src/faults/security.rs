@@ -12,7 +12,15 @@ pub(super) const FAULTS: &[Fault] = &[
         "The task of one user is told to any other.",
         &[Neglect(Duty::TaskBound)],
     )
-    .also_seen(&["extension-tasks.task.authorized-per-request"])
+    .breaking(&["extension-tasks.task.authorized-per-request"])
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "security.handle.random/times",
+        "The id of a task is the time of its beginning.",
+        &[Neglect(Duty::TaskIdsRandom)],
+    )
+    .also_seen(&["extension-tasks.task.id-unguessable"])
     .within(MODERN)
     .over(HTTP),
     fault(

@@ -53,6 +53,14 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .over(STDIO),
     fault(
+        "stdio.exit-on-sigterm/deaf",
+        "The process stays when its input has ended, and SIGTERM does not end it either.",
+        &[Neglect(Duty::ExitAtEndOfInput), Neglect(Duty::EndOnSigterm)],
+    )
+    .breaking(&["stdio.exit-on-eof"])
+    .within(V2025_11)
+    .over(STDIO),
+    fault(
         "stdio.newline-delimited/content-length",
         "Messages are framed by Content-Length (https://github.com/paiml/rust-mcp-sdk/issues/158).",
         &[Line(|_, line| [format!("Content-Length: {}\r\n\r\n", line.len()).as_bytes(), &*line].concat())],

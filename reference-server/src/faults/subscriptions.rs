@@ -141,7 +141,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Changes of the prompts are acknowledged whether asked for or not.",
         &[Notify(|_, message| acknowledged(message, |filter| filter["promptsListChanged"] = true.into()))],
     )
-    .breaking(&["subscriptions.filter.false-or-omitted"])
+    .also_seen(&["subscriptions.filter.false-or-omitted"])
     .within(MODERN),
     fault(
         "subscriptions.ack.omits-unsupported/acknowledged",
@@ -200,6 +200,8 @@ pub(super) const FAULTS: &[Fault] = &[
             full.then(|| Instead::error(INTERNAL_ERROR, "Too many subscriptions"))
         })],
     )
+    // A limit shows the same, and is permitted.
+    .warning_in(MODERN)
     .within(MODERN)
     .over(HTTP),
     fault(

@@ -117,6 +117,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Tasks are listed for clients that nobody knows.",
         &[Neglect(Duty::TasksListedForKnownClients)],
     )
+    .where_anonymous()
     .over(HTTP)
     .within(V2025_11),
     fault(

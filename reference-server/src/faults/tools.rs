@@ -6,7 +6,7 @@ use crate::context;
 use crate::faults::Duty;
 use crate::faults::edit::{array, at, blocks, is, is_method, put, repeat_first, without_params};
 use crate::faults::fault::{
-    FORMS, Fault, HTTP, LEGACY, MODERN, SINCE_2025_03, SINCE_2025_06, SINCE_2025_11, STDIO, V2025_11, fault,
+    FORMS, Fault, LEGACY, MODERN, SINCE_2025_03, SINCE_2025_06, SINCE_2025_11, STDIO, V2025_11, fault,
 };
 use crate::faults::hook::Hook::{
     Answer, Definition, Input, Intercept, Neglect, Notify, Request, Response, Result,
@@ -274,7 +274,7 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .within(MODERN)
-    .over(HTTP),
+    .over(STDIO),
     fault(
         "tools.list-changed.sent/never",
         "The first entry of the list comes and goes, and nobody is told.",

@@ -3,6 +3,8 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::context::{Answer, Caller, RequestContext, Sink};
 #[cfg(feature = "enterprise")]
 use crate::enterprise;
@@ -71,6 +73,7 @@ pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Si
         session.in_flight.refuse_double(&id).map(|()| None)
     };
     let (ticket, refused) = ticket.map_or_else(|error| (None, Some(error)), |ticket| (ticket, None));
+    let refused = refused.or_else(|| check_meta(&request.params).err());
     let work = async {
         let answer = match (faults.instead().await, refused) {
             (Some(instead), _) => instead,
@@ -85,7 +88,7 @@ pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Si
             Ok(reply) => result_response(&id, &reply),
             Err(error) => error_response(Some(&id), &error, before),
         });
-        let (answered, _) = session.server.answered(Some(&id), text, before);
+        let (answered, _) = session.server.answered(Some(&id), text, before).await;
         // A request that is cancelled while its answer is held back stays without one.
         pause(&session.server, &answered.text).await;
         answered
@@ -94,6 +97,23 @@ pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Si
         Some(ticket) => ticket.run(work).await,
         None => Some(work.await),
     }
+}
+
+/// Refuses metadata of the wrong types.
+fn check_meta(params: &Object) -> Result<(), RpcError> {
+    let Some(meta) = params.get("_meta") else { return Ok(()) };
+    let Some(meta) = meta.as_object() else {
+        return Err(RpcError::invalid_params("Invalid params: _meta must be an object"));
+    };
+    let is_token = |token: &Value| match token {
+        Value::String(_) => true,
+        Value::Number(number) => number.as_f64().is_some_and(|number| number.fract() == 0.0),
+        _ => false,
+    };
+    if meta.get("progressToken").is_some_and(|token| !is_token(token)) {
+        return Err(RpcError::invalid_params("Invalid params: progressToken must be a string or an integer"));
+    }
+    Ok(())
 }
 
 /// Whether a method may take time and can therefore be cancelled.
@@ -109,7 +129,7 @@ fn may_wait(server: &Server, method: &str) -> bool {
 
 async fn waiting(session: &Arc<Session>, request: Request, sink: Sink) -> Answer {
     let revision = lifecycle::require_initialized(session)?;
-    let held = session.server.hold(&request)?;
+    let held = session.server.hold(&request).await?;
     let caller = Caller::Session(Arc::clone(session));
     let context = RequestContext::new(session.server.clone(), revision, request, caller, sink, held);
     #[cfg(feature = "enterprise")]

@@ -15,6 +15,9 @@ pub(crate) fn initialize(session: &Session, params: &Object) -> Result<Object, R
     let missing = |name: &str| RpcError::invalid_params(format!("Invalid params: {name} is missing"));
     let requested = string(params, "protocolVersion")?;
     let capabilities = optional_object(params, "capabilities")?.ok_or_else(|| missing("capabilities"))?;
+    for name in ["roots", "sampling", "elicitation", "tasks", "experimental", "extensions"] {
+        optional_object(capabilities, name)?;
+    }
     let client = optional_object(params, "clientInfo")?.ok_or_else(|| missing("clientInfo"))?;
     string(client, "name")?;
     string(client, "version")?;

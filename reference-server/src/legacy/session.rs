@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 use serde_json::json;
 
 use crate::auth::Principal;
+use crate::changes::{Change, Listener};
 use crate::faults::Duty;
 use crate::features::tasks::{Owner, legacy::status_notification};
 use crate::features::{Capability, ClientCapabilities, InFlight, Level};
 use crate::legacy::peer::Peer;
 use crate::message::{INTERNAL_ERROR, RpcError, notification};
 use crate::revision::Revision;
-use crate::server::{Change, Server, lock};
+use crate::server::{Server, lock};
 
 /// The most resources that one session may subscribe to.
 const SUBSCRIPTIONS: usize = 1000;
@@ -135,13 +136,34 @@ impl Session {
         lock(&self.subscriptions).remove(uri);
     }
 
+    /// The changes from now on that may concern this client.
+    pub(crate) fn changes(self: &Arc<Self>) -> Listener {
+        let session = Arc::clone(self);
+        self.server.changes(move |change| session.is_concerned(change))
+    }
+
+    fn is_concerned(&self, change: &Change) -> bool {
+        match change {
+            Change::Tools | Change::Prompts | Change::Resources => true,
+            #[cfg(feature = "enterprise")]
+            Change::Records(kind) => {
+                self.server.enterprise().is_some_and(|profile| profile.lists(&self.principal, *kind))
+            }
+            Change::Task(task) => task.owner == Owner::Session(self.id),
+            Change::Resource(uri) => {
+                lock(&self.subscriptions).contains(&**uri) || !self.server.keeps(Duty::UpdatesAsSubscribed)
+            }
+        }
+    }
+
     /// What this client is told about a change, if anything.
     pub(crate) fn notifications_for(&self, change: &Change) -> Vec<String> {
         self.notification_for(change).map_or_else(Vec::new, |message| self.server.says(message))
     }
 
     fn notification_for(&self, change: &Change) -> Option<String> {
-        if !matches!(*lock(&self.phase), Phase::Operating(_)) {
+        // What it was subscribed to then, it may not be any more.
+        if !matches!(*lock(&self.phase), Phase::Operating(_)) || !self.is_concerned(change) {
             return None;
         }
         let list_changed =
@@ -151,14 +173,11 @@ impl Session {
             Change::Prompts => Some(list_changed("prompts")),
             Change::Resources => Some(list_changed("resources")),
             #[cfg(feature = "enterprise")]
-            Change::Records(kind) => {
-                let lists = self.server.enterprise()?.lists(&self.principal, *kind);
-                lists.then(|| list_changed("resources"))
+            Change::Records(_) => Some(list_changed("resources")),
+            Change::Task(task) => Some(status_notification(task)),
+            Change::Resource(uri) => {
+                Some(notification("notifications/resources/updated", &json!({"uri": &**uri})))
             }
-            Change::Task(task) => (task.owner == Owner::Session(self.id)).then(|| status_notification(task)),
-            Change::Resource(uri) => (lock(&self.subscriptions).contains(&**uri)
-                || !self.server.keeps(Duty::UpdatesAsSubscribed))
-            .then(|| notification("notifications/resources/updated", &json!({"uri": &**uri}))),
         }
     }
 }

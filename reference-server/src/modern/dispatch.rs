@@ -99,17 +99,17 @@ pub(crate) async fn answer(
     closing: watch::Receiver<bool>,
 ) -> ModernAnswer {
     let faults = server.faults_on(revision, &mut request);
-    let held = match server.hold(&request) {
+    let held = match server.hold(&request).await {
         Ok(held) => held,
-        Err(error) => return response(&server, &request, Err(error)),
+        Err(error) => return response(&server, &request, Err(error)).await,
     };
     let caller = Caller::Stateless(meta);
     let context = RequestContext::new(server.clone(), revision, request, caller, sink, held);
     let answer = match faults.instead().await {
         Some(instead) => instead,
-        None => dispatch(&context, closing).await,
+        None => faults.beside_others(dispatch(&context, closing)).await,
     };
-    let response = response(&server, &context.request, answer);
+    let response = response(&server, &context.request, answer).await;
     drop(faults);
     drop(context);
     pause(&server, &response.answered.text).await;
@@ -117,16 +117,29 @@ pub(crate) async fn answer(
 }
 
 /// The response of a request, and its status.
-pub(crate) fn response(server: &Server, request: &Request, answer: Answer) -> ModernAnswer {
+async fn response(server: &Server, request: &Request, answer: Answer) -> ModernAnswer {
+    let (http_status, text) = worded(server, request, answer);
+    match server.answered(Some(&request.id), text, Revision::V2026_07_28).await {
+        (answered, true) => ModernAnswer { http_status, answered },
+        (refused, false) => ModernAnswer { http_status: 503, answered: refused },
+    }
+}
+
+/// The response of a request that is not let in, however long its id is.
+pub(crate) fn refused(server: &Server, request: &Request, error: RpcError) -> ModernAnswer {
+    let (http_status, text) = worded(server, request, Err(error));
+    let held = server.memory().take_answer(text.len()).unwrap_or_default();
+    ModernAnswer { http_status, answered: Answered { text, held } }
+}
+
+/// The text of a response, and its status.
+fn worded(server: &Server, request: &Request, answer: Answer) -> (u16, String) {
     let faults = FaultsOnRequest::new(server.faults(), Revision::V2026_07_28, request);
     let (http_status, text) = match faults.altered(answer) {
         Ok(reply) => (200, result_response(&request.id, &reply)),
         Err(error) => (error.http_status, error_response(Some(&request.id), &error, Revision::V2026_07_28)),
     };
-    match server.answered(Some(&request.id), faults.worded(text), Revision::V2026_07_28) {
-        (answered, true) => ModernAnswer { http_status, answered },
-        (refused, false) => ModernAnswer { http_status: 503, answered: refused },
-    }
+    (http_status, faults.worded(text))
 }
 
 async fn dispatch(context: &RequestContext, closing: watch::Receiver<bool>) -> Answer {

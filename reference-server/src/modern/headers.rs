@@ -139,8 +139,27 @@ fn same(given: &str, expected: &str, value: &Value) -> bool {
     if decoded == expected {
         return true;
     }
-    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
-    value.is_number() && plain(&decoded) && decoded.parse::<f64>().ok() == value.as_f64()
+    match (integer(&decoded), integer(expected)) {
+        (Some(given), Some(expected)) => value.is_number() && given == expected,
+        _ => value.is_f64() && is_plain(&decoded) && decoded.parse::<f64>().ok() == value.as_f64(),
+    }
+}
+
+/// Whether a text holds nothing but digits, signs and points.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'))
+}
+
+/// The sign and the digits of an integer, however it is written: `42`, `042` and `42.0` are one number.
+fn integer(text: &str) -> Option<(bool, &str)> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !all(whole) || !all(fraction) || fraction.bytes().any(|digit| digit != b'0') {
+        return None;
+    }
+    let whole = whole.trim_start_matches('0');
+    Some((digits.len() < text.len() && !whole.is_empty(), whole))
 }
 
 #[cfg(test)]
@@ -163,7 +182,13 @@ mod tests {
     fn integers_are_compared_as_numbers() {
         assert!(same("42", "42", &json!(42)));
         assert!(same("42.0", "42", &json!(42)));
+        assert!(same("042", "42", &json!(42)));
+        assert!(same("-0", "0", &json!(0)));
         assert!(!same("43", "42", &json!(42)));
+        assert!(!same("-42", "42", &json!(42)));
+        assert!(!same("42.", "42", &json!(42)));
+        assert!(!same("9007199254740992", "9007199254740993", &json!(9_007_199_254_740_993_u64)));
+        assert!(same("1.50", "1.5", &json!(1.5)));
         assert!(!same("42.0", "42", &json!("42")));
         assert!(!same("TRUE", "true", &json!(true)));
     }

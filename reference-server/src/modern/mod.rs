@@ -7,7 +7,7 @@ mod meta;
 mod mrtr;
 mod subscriptions;
 
-pub(crate) use dispatch::{ModernAnswer, admit, admit_notification, answer, may_stream, response};
+pub(crate) use dispatch::{ModernAnswer, admit, admit_notification, answer, may_stream, refused};
 pub(crate) use headers::MirrorHeaders;
 pub(crate) use meta::{RequestMeta, is_stateless};
 pub(crate) use mrtr::Round;

@@ -1,13 +1,15 @@
 //! `subscriptions/listen`: a request that stays open and carries the changes that the client asked for.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
 #[cfg(feature = "enterprise")]
 use crate::auth::Principal;
+use crate::changes::Change;
 use crate::context::{Answer, RequestContext};
 #[cfg(feature = "enterprise")]
 use crate::enterprise::{Enterprise, Kind};
@@ -15,7 +17,7 @@ use crate::faults::Duty;
 use crate::features::Capability;
 use crate::features::tasks::extension::detailed;
 use crate::message::{Id, Object, Reply, RpcError, notification, to_json};
-use crate::server::{Change, Server};
+use crate::server::Server;
 
 /// The most resources, and the most tasks, that one subscription may name.
 const NAMES: usize = 1000;
@@ -80,32 +82,40 @@ impl Filter {
         self.records = Kind::ALL.into_iter().filter(|kind| profile.lists(principal, *kind)).collect();
     }
 
-    /// The notification that a change calls for, tagged with the subscription.
-    fn notification(&self, change: &Change, id: &Id) -> Option<String> {
-        let (wanted, method) = match change {
-            Change::Tools => (self.tools_list_changed, "notifications/tools/list_changed"),
-            Change::Prompts => (self.prompts_list_changed, "notifications/prompts/list_changed"),
-            Change::Resources => (self.resources_list_changed, "notifications/resources/list_changed"),
-            Change::Resource(uri) => (
-                self.resource_subscriptions.iter().any(|wanted| **wanted == **uri),
-                "notifications/resources/updated",
-            ),
+    /// The memory that it takes besides the request, which it repeats.
+    fn footprint(&self) -> usize {
+        let strings = self.resource_subscriptions.iter().chain(&self.task_ids);
+        strings.map(|string| size_of::<String>() + string.len()).sum()
+    }
+
+    fn wants(&self, change: &Change) -> bool {
+        match change {
+            Change::Tools => self.tools_list_changed,
+            Change::Prompts => self.prompts_list_changed,
+            Change::Resources => self.resources_list_changed,
+            Change::Resource(uri) => self.resource_subscriptions.iter().any(|wanted| **wanted == **uri),
             #[cfg(feature = "enterprise")]
-            Change::Records(kind) => (
-                self.resources_list_changed && self.records.contains(kind),
-                "notifications/resources/list_changed",
-            ),
-            Change::Task(task) => (self.task_ids.contains(&task.id), "notifications/tasks"),
-        };
-        let uri = match change {
-            Change::Resource(uri) => Some(&**uri),
-            _ => None,
-        };
-        let task = match change {
-            Change::Task(task) if wanted => Some(detailed(task)),
-            _ => None,
-        };
-        wanted.then(|| notification(method, &Tagged { uri, task, ..Tagged::of(id) }))
+            Change::Records(kind) => self.resources_list_changed && self.records.contains(kind),
+            Change::Task(task) => self.task_ids.contains(&task.id),
+        }
+    }
+}
+
+/// The notification of a change, tagged with the subscription.
+fn told(change: &Change, id: &Id) -> String {
+    let tagged = Tagged::of(id);
+    match change {
+        Change::Tools => notification("notifications/tools/list_changed", &tagged),
+        Change::Prompts => notification("notifications/prompts/list_changed", &tagged),
+        Change::Resources => notification("notifications/resources/list_changed", &tagged),
+        #[cfg(feature = "enterprise")]
+        Change::Records(_) => notification("notifications/resources/list_changed", &tagged),
+        Change::Resource(uri) => {
+            notification("notifications/resources/updated", &Tagged { uri: Some(uri), ..tagged })
+        }
+        Change::Task(task) => {
+            notification("notifications/tasks", &Tagged { task: Some(detailed(task)), ..tagged })
+        }
     }
 }
 
@@ -155,8 +165,7 @@ fn own_tasks(context: &RequestContext, mut ids: Vec<String>) -> Result<Vec<Strin
 /// Serves one subscription until the client ends it (the work is dropped) or the server closes.
 pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receiver<bool>) -> Answer {
     let mut filter = Filter::read(&context.request.params)?;
-    // Listening starts before the acknowledgment, so that nothing is missed after it.
-    let mut changes = context.server.changes();
+    let _held = context.server.memory().take_request(filter.footprint())?;
     if !filter.task_ids.is_empty() {
         filter.task_ids = own_tasks(context, filter.task_ids)?;
     }
@@ -165,30 +174,25 @@ pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receive
         filter.narrow(profile, context.principal());
     }
     let id = &context.request.id;
+    let filter = Arc::new(filter);
+    let wants = {
+        let filter = Arc::clone(&filter);
+        let all_lists = !context.server.keeps(Duty::ChangesAsSubscribed);
+        move |change: &Change| {
+            filter.wants(change)
+                || all_lists && matches!(change, Change::Tools | Change::Prompts | Change::Resources)
+        }
+    };
+    // Listening starts before the acknowledgment, so that nothing is missed after it.
+    let mut changes = context.server.changes(wants);
     let acknowledged = Tagged { notifications: Some(&filter), ..Tagged::of(id) };
     context.send(notification("notifications/subscriptions/acknowledged", &acknowledged)).await;
-    if !context.server.keeps(Duty::ChangesAsSubscribed) {
-        filter = Filter {
-            tools_list_changed: true,
-            prompts_list_changed: true,
-            resources_list_changed: true,
-            ..filter
-        };
-    }
     while context.server.keeps(Duty::SubscriptionLasts) {
         tokio::select! {
             biased;
             // An error means that the transport is gone, which ends the subscription as well.
             () = async { let _ = closing.wait_for(|closing| *closing).await; } => break,
-            change = changes.recv() => match change {
-                Ok(change) => {
-                    if let Some(message) = filter.notification(&change, id) {
-                        context.send(message).await;
-                    }
-                }
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => break,
-            },
+            change = changes.next() => context.send(told(&change, id)).await,
         }
     }
     let meta = Tag { subscription_id: id.raw(), server_info: Some(Server::implementation(context.revision)) };
@@ -199,8 +203,8 @@ pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receive
 
 #[cfg(test)]
 mod tests {
-    use super::Filter;
-    use crate::server::Change;
+    use super::{Filter, told};
+    use crate::changes::Change;
     use serde_json::json;
 
     #[test]
@@ -210,13 +214,8 @@ mod tests {
         let filter = Filter::read(params.as_object().unwrap()).unwrap();
         assert_eq!(serde_json::to_value(&filter).unwrap(), json!({"toolsListChanged": true}));
         let id = crate::message::Id::read(&serde_json::value::to_raw_value(&7).unwrap()).unwrap();
-        assert!(
-            filter
-                .notification(&Change::Tools, &id)
-                .unwrap()
-                .contains("\"io.modelcontextprotocol/subscriptionId\":7")
-        );
-        assert_eq!(filter.notification(&Change::Prompts, &id), None);
+        assert!(told(&Change::Tools, &id).contains("\"io.modelcontextprotocol/subscriptionId\":7"));
+        assert!(filter.wants(&Change::Tools) && !filter.wants(&Change::Prompts));
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(crate) struct Connection {
     out: Outgoing,
     stateless_allowed: bool,
     tasks: Mutex<JoinSet<()>>,
+    /// Requests that may be in progress at once.
+    most_requests: u32,
     room: Arc<Semaphore>,
     closing: watch::Sender<bool>,
     _running: Running,
@@ -44,8 +46,8 @@ pub(crate) enum Step {
     Done,
     /// This is the answer.
     Answer(Answered),
-    /// The answer takes its time.
-    Waits(Serving),
+    /// The answer takes its time; it is that to so many requests.
+    Waits(Serving, u32),
     /// The same, and nothing is read before it is given.
     First(Serving),
     /// A fault: nothing is read after this.
@@ -59,7 +61,7 @@ impl Step {
         match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Some(answer)) => Self::Answer(answer),
             Poll::Ready(None) => Self::Done,
-            Poll::Pending => Self::Waits(work),
+            Poll::Pending => Self::Waits(work, 1),
         }
     }
 }
@@ -76,15 +78,16 @@ impl MirrorHeaders for NoHeaders {
 impl Connection {
     /// `stateless_allowed`: whether requests of the modern era are served here too.
     pub(crate) fn new(session: Arc<Session>, out: Outgoing, stateless_allowed: bool) -> Self {
-        let room =
-            Arc::new(Semaphore::new(session.server.config().max_requests_in_flight.saturating_add(16)));
+        let most_requests = session.server.config().max_requests_in_flight.saturating_add(16);
+        let most_requests = u32::try_from(most_requests.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
         Self {
             _running: session.server.run(),
             session,
             out,
             stateless_allowed,
             tasks: Mutex::default(),
-            room,
+            most_requests,
+            room: Arc::new(Semaphore::new(most_requests as usize)),
             closing: watch::Sender::new(false),
         }
     }
@@ -100,6 +103,10 @@ impl Connection {
         let payload = read(&text)?;
         let is_handshake =
             matches!(&payload, Payload::Single(Message::Request(request)) if request.method == "initialize");
+        let requests = match &payload {
+            Payload::Single(_) => 1,
+            Payload::Batch(elements) => u32::try_from(elements.len()).unwrap_or(u32::MAX),
+        };
         let step = match payload {
             Payload::Single(Message::Request(request)) if self.is_stateless(&request) => {
                 self.begin_stateless(request, sink)
@@ -112,7 +119,8 @@ impl Connection {
         };
         Ok(match step {
             // Whatever holds it back, the answer to `initialize` keeps its place.
-            Step::Waits(work) if is_handshake => Step::First(work),
+            Step::Waits(work, _) if is_handshake => Step::First(work),
+            Step::Waits(work, _) => Step::Waits(work, requests.min(self.most_requests)),
             step => step,
         })
     }
@@ -142,7 +150,7 @@ impl Connection {
 
     fn begin_stateless(&self, request: Request, sink: Sink) -> Step {
         let server = &self.session.server;
-        let refused = |request, error| Step::Answer(modern::response(server, request, Err(error)).answered);
+        let refused = |request, error| Step::Answer(modern::refused(server, request, error).answered);
         let admitted = match modern::admit::<NoHeaders>(server, None, &request) {
             Ok((revision, mut meta)) => {
                 meta.principal = self.session.principal.clone();
@@ -176,8 +184,8 @@ impl Connection {
         match step {
             Step::Done => {}
             Step::Answer(answer) => self.out.answer(answer).await,
-            Step::Waits(work) => {
-                if let Ok(permit) = Arc::clone(&self.room).acquire_owned().await {
+            Step::Waits(work, requests) => {
+                if let Ok(permit) = Arc::clone(&self.room).acquire_many_owned(requests).await {
                     self.go_on(work, permit);
                 }
             }
@@ -195,12 +203,12 @@ impl Connection {
         match step {
             Step::Done => None,
             Step::Answer(answer) => self.out.try_answer(answer).err().map(Step::Answer),
-            Step::Waits(work) => match Arc::clone(&self.room).try_acquire_owned() {
+            Step::Waits(work, requests) => match Arc::clone(&self.room).try_acquire_many_owned(requests) {
                 Ok(permit) => {
                     self.go_on(work, permit);
                     None
                 }
-                Err(_) => Some(Step::Waits(work)),
+                Err(_) => Some(Step::Waits(work, requests)),
             },
             Step::First(_) | Step::Hangs => Some(step),
         }

@@ -7,16 +7,15 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN};
+use hyper::header::{HOST, HeaderName, HeaderValue, ORIGIN};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 
@@ -26,12 +25,13 @@ use crate::auth::{Grant, Principal};
 use crate::faults::{Arrived, Duty};
 use crate::legacy::{Session, answer};
 use crate::memory::Answered;
+use crate::message::METHOD_NOT_FOUND;
 use crate::message::{self, INVALID_REQUEST, Message, Object, Payload, RpcError};
-use crate::message::{METHOD_NOT_FOUND, PARSE_ERROR};
 use crate::modern;
 use crate::pace::pause;
 use crate::revision::Revision;
 use crate::server::Server;
+use crate::transport::http_bodies::Bodies;
 use crate::transport::http_chaos::disturbed;
 use crate::transport::http_connections::{Connections, Place};
 use crate::transport::http_legacy_sse::{self, SseClients, accepts_events, prefers_events};
@@ -42,11 +42,8 @@ use crate::transport::{connection::poll_once, http_modern};
 
 /// The most bytes of a head; also what is read of a body at a time.
 const BUFFER: usize = 64 << 10;
-/// Bodies that are being waited for at once, each of which may be as large as is allowed; further ones are not read
-/// before. Those that come together with their head do not count.
-const BODIES: usize = 64;
-/// A body up to this many bytes is read whoever else sends bodies.
-const SHORT_BODY: usize = 16 << 10;
+/// How long requests in progress may go on when the server is shut down.
+const GRACE: Duration = Duration::from_secs(1);
 /// How often idle sessions are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -60,7 +57,7 @@ struct Shared {
     sessions: Sessions,
     clients: Arc<SseClients>,
     closing: watch::Sender<bool>,
-    bodies: Semaphore,
+    bodies: Bodies,
 }
 
 /// Ends every session when the server is dropped.
@@ -81,6 +78,19 @@ impl Drop for Shutdown {
 /// [`crate::Config::test_authorization_server`] is set, and the listener is not on a loopback address. Failures of single
 /// connections, and of accepting them, are overcome.
 pub async fn serve_http(server: Server, listener: TcpListener) -> std::io::Result<()> {
+    serve_http_until(server, listener, std::future::pending()).await
+}
+
+/// The same until `shutdown` ends, and in order: nobody is let in any more, `subscriptions/listen` ends with its result
+/// (2026-07-28, basic/patterns/subscriptions#graceful-closure), and what is in progress has a second to end.
+///
+/// # Errors
+/// As [`serve_http`].
+pub async fn serve_http_until(
+    server: Server,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> std::io::Result<()> {
     #[cfg(feature = "enterprise")]
     if server.config().test_authorization_server.is_some() {
         auth::refuse_others(&listener)?;
@@ -90,15 +100,22 @@ pub async fn serve_http(server: Server, listener: TcpListener) -> std::io::Resul
         sessions: Sessions::new(server.clone()),
         clients: SseClients::new(),
         closing: watch::Sender::new(false),
-        bodies: Semaphore::new(BODIES),
+        bodies: Bodies::default(),
         server,
     });
+    let _scarcity = {
+        let connections = Arc::downgrade(&connections);
+        let cut_off = move || connections.upgrade().is_some_and(|connections| connections.cut_off_unread());
+        shared.server.memory().when_scarce(cut_off)
+    };
     let _running = shared.server.run();
     let _shutdown = Shutdown(Arc::clone(&shared));
     let mut tasks = JoinSet::new();
     let mut sweep = tokio::time::interval(SWEEP);
+    let mut shutdown = pin!(shutdown);
     loop {
         tokio::select! {
+            () = &mut shutdown => break,
             (stream, place) = connections.accept(&listener) => {
                 tasks.spawn(take_in(Arc::clone(&shared), stream, place));
             }
@@ -106,6 +123,12 @@ pub async fn serve_http(server: Server, listener: TcpListener) -> std::io::Resul
             _ = sweep.tick() => shared.sessions.sweep(),
         }
     }
+    drop(listener);
+    let _ = shared.closing.send(true);
+    shared.sessions.end_listening();
+    connections.close_all();
+    let _ = tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await;
+    Ok(())
 }
 
 /// Waits for the first byte; until then a connection has neither buffers nor a state.
@@ -152,9 +175,18 @@ async fn serve_connection(shared: Arc<Shared>, stream: TcpStream, place: Place) 
         // Answers are short: to copy one behind its head costs less than to write two pieces.
         .writev(false)
         .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
     tokio::select! {
-        _ = connection => {}
+        _ = &mut connection => return,
         () = place.is_needed() => {}
+    }
+    if *shared.closing.borrow() {
+        // What is in progress may end; then the connection does.
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            _ = connection => {}
+            () = place.is_needed() => {}
+        }
     }
 }
 
@@ -193,7 +225,7 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
     let has_sse = server.serves(Revision::V2024_11_05);
     let legacy = server.serves_legacy();
     match (parts.uri.path(), &parts.method) {
-        ("/mcp", &Method::POST) => match read_body(shared, &parts.headers, body).await {
+        ("/mcp", &Method::POST) => match shared.bodies.read(server, &parts.headers, body).await {
             Ok(body) => post(shared, &parts.headers, &grant, body).await,
             Err(refusal) => refusal,
         },
@@ -221,10 +253,12 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
             http_legacy_sse::open(server, &shared.clients, grant.principal.clone())
         }
         ("/sse", _) if has_sse => not_allowed("GET"),
-        ("/messages", &Method::POST) if has_sse => match read_body(shared, &parts.headers, body).await {
-            Ok(body) => messages(shared, &parts, &grant, body).await,
-            Err(refusal) => refusal,
-        },
+        ("/messages", &Method::POST) if has_sse => {
+            match shared.bodies.read(server, &parts.headers, body).await {
+                Ok(body) => messages(shared, &parts, &grant, body).await,
+                Err(refusal) => refusal,
+            }
+        }
         ("/messages", _) if has_sse => not_allowed("POST"),
         _ => empty(StatusCode::NOT_FOUND),
     }
@@ -315,44 +349,6 @@ fn host_name(authority: &str) -> Option<&str> {
     let valid =
         (port.is_empty() || port.starts_with(':')) && digits.bytes().all(|byte| byte.is_ascii_digit());
     valid.then_some(host)
-}
-
-/// Reads the body of a POST within the limits.
-async fn read_body(shared: &Shared, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Reply> {
-    let server = &shared.server;
-    let limit = server.config().max_body_bytes;
-    let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !media.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-        return Err(empty(StatusCode::UNSUPPORTED_MEDIA_TYPE));
-    }
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let length = announced.and_then(|length| length.parse::<usize>().ok());
-    if length.is_some_and(|length| length > limit) {
-        return Err(empty(StatusCode::PAYLOAD_TOO_LARGE));
-    }
-    let is_short = length.is_some_and(|length| length <= SHORT_BODY);
-    let mut reading = pin!(Limited::new(body, limit).collect());
-    // A short body has come with its head; it needs no timer.
-    let read = match poll_once(&mut reading).await {
-        Poll::Ready(read) => Ok(read),
-        Poll::Pending => {
-            let waiting = async {
-                // Whoever sends long bodies slowly must not keep others from sending short ones.
-                let _room = if is_short { None } else { shared.bodies.acquire().await.ok() };
-                reading.await
-            };
-            tokio::time::timeout(server.config().read_timeout, waiting).await
-        }
-    };
-    match read {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(failure)) if failure.is::<LengthLimitError>() => Err(empty(StatusCode::PAYLOAD_TOO_LARGE)),
-        Ok(Err(_)) => {
-            let failure = RpcError::new(PARSE_ERROR, "Parse error: the body is incomplete");
-            Err(error(400, None, &failure, server.newest()))
-        }
-        Err(_) => Err(empty(StatusCode::REQUEST_TIMEOUT)),
-    }
 }
 
 /// Why a request does not reach its session.

@@ -23,6 +23,8 @@ const PIECE: usize = 32 << 10;
 pub(crate) struct Chunk {
     bytes: Bytes,
     held: Held,
+    /// Told when a piece is given out, where there are several.
+    busy: Option<Busy>,
 }
 
 impl Chunk {
@@ -31,10 +33,21 @@ impl Chunk {
             return None;
         }
         let piece = self.bytes.split_to(self.bytes.len().min(PIECE));
+        if let Some(busy) = &self.busy {
+            busy.gives_out();
+        }
         if self.bytes.is_empty() {
             self.held = Held::default();
+            self.busy = None;
         }
         Some(piece)
+    }
+
+    /// Keeps the connection busy until all is given out; what fits into one piece is as good as written.
+    pub(crate) fn keep_busy(&mut self, busy: Busy) {
+        if self.bytes.len() > PIECE {
+            self.busy = Some(busy);
+        }
     }
 
     /// All that is left, as text.
@@ -50,7 +63,7 @@ impl Chunk {
 
 impl From<Answered> for Chunk {
     fn from(Answered { text, held }: Answered) -> Self {
-        Self { bytes: text.into(), held }
+        Self { bytes: text.into(), held, busy: None }
     }
 }
 
@@ -71,6 +84,36 @@ impl Body for Chunk {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.bytes.len() as u64)
+    }
+}
+
+/// Bytes whose length is not told, of a server with faults: the head may say what it likes.
+pub(crate) struct Unmeasured {
+    chunk: Chunk,
+    is_written: bool,
+}
+
+impl From<Chunk> for Unmeasured {
+    fn from(chunk: Chunk) -> Self {
+        Self { chunk, is_written: false }
+    }
+}
+
+impl Body for Unmeasured {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = self.chunk.piece();
+        // Before the end comes that is too early, everything is written.
+        if piece.is_none() && !std::mem::replace(&mut self.is_written, true) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }
 }
 
@@ -96,7 +139,7 @@ impl Feed {
 
     /// The same for what is counted already.
     pub(crate) async fn send_held(&self, bytes: Bytes, held: Held) -> bool {
-        self.chunks.send(Chunk { bytes, held }).await.is_ok()
+        self.chunks.send(Chunk { bytes, held, busy: None }).await.is_ok()
     }
 }
 
@@ -128,6 +171,26 @@ impl FedBody {
         self.busy = Some(busy);
     }
 
+    /// The next piece.
+    fn next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(piece) = self.current.piece() {
+            return Poll::Ready(Some(piece));
+        }
+        if let Some(feeder) = &mut self.feeder
+            && feeder.as_mut().poll(context).is_ready()
+        {
+            self.feeder = None;
+        }
+        let Poll::Ready(chunk) = self.chunks.poll_recv(context) else { return Poll::Pending };
+        Poll::Ready(chunk.map(|chunk| {
+            if self.is_whole {
+                return chunk.bytes;
+            }
+            self.current = chunk;
+            self.current.piece().unwrap_or_default()
+        }))
+    }
+
     /// Gives out every chunk whole.
     pub(crate) fn whole(mut self) -> Self {
         self.is_whole = true;
@@ -143,21 +206,10 @@ impl Body for FedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if let Some(piece) = self.current.piece() {
-            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        let frame = self.next(context);
+        if let Some(busy) = &self.busy {
+            if frame.is_ready() { busy.gives_out() } else { busy.is_read() }
         }
-        if let Some(feeder) = &mut self.feeder
-            && feeder.as_mut().poll(context).is_ready()
-        {
-            self.feeder = None;
-        }
-        let Poll::Ready(chunk) = self.chunks.poll_recv(context) else { return Poll::Pending };
-        Poll::Ready(chunk.map(|chunk| {
-            if self.is_whole {
-                return Ok(Frame::data(chunk.bytes));
-            }
-            self.current = chunk;
-            Ok(Frame::data(self.current.piece().unwrap_or_default()))
-        }))
+        frame.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -18,6 +18,8 @@ use crate::server::lock;
 const BUSY: u64 = u64::MAX;
 /// How long to wait when the operating system has no connection to give, and nobody can make room.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
+/// A client that has taken nothing of its answer for so long may be cut off when memory is scarce.
+const READS: Duration = Duration::from_secs(1);
 
 /// The connections of one server.
 pub(crate) struct Connections {
@@ -25,6 +27,7 @@ pub(crate) struct Connections {
     table: Mutex<HashMap<u64, Arc<Activity>>>,
     /// Counts what happens, so that it can be told what happened first.
     clock: AtomicU64,
+    started: Instant,
     /// Somebody has become idle, or has gone.
     freed: Notify,
 }
@@ -32,6 +35,8 @@ pub(crate) struct Connections {
 /// When a connection was last in use.
 struct Activity {
     idle_since: AtomicU64,
+    /// Milliseconds after which a piece of an answer was given out that the client has not taken yet; 0 when there is none.
+    unread_since: AtomicU64,
     must_go: Notify,
 }
 
@@ -42,6 +47,7 @@ impl Connections {
             most: most.max(1),
             table: Mutex::default(),
             clock: AtomicU64::new(0),
+            started: Instant::now(),
             freed: Notify::new(),
         })
     }
@@ -83,7 +89,11 @@ impl Connections {
 
     fn enter(self: &Arc<Self>) -> Place {
         let number = self.tick();
-        let activity = Arc::new(Activity { idle_since: AtomicU64::new(number), must_go: Notify::new() });
+        let activity = Arc::new(Activity {
+            idle_since: AtomicU64::new(number),
+            unread_since: AtomicU64::new(0),
+            must_go: Notify::new(),
+        });
         lock(&self.table).insert(number, Arc::clone(&activity));
         Place { connections: Arc::clone(self), number, activity }
     }
@@ -99,6 +109,30 @@ impl Connections {
             activity.must_go.notify_one();
             true
         })
+    }
+
+    /// Asks the connection whose client has not read for longest to go; false if all have read of late.
+    pub(crate) fn cut_off_unread(&self) -> bool {
+        let long_ago = self.milliseconds().saturating_sub(READS.as_millis() as u64);
+        let mut table = lock(&self.table);
+        let since = |activity: &Activity| activity.unread_since.load(Ordering::Relaxed);
+        let stuck = table.iter().filter(|(_, activity)| (1..long_ago).contains(&since(activity)));
+        let longest = stuck.min_by_key(|(_, activity)| since(activity)).map(|(number, _)| *number);
+        let gone = longest.and_then(|number| table.remove(&number));
+        gone.is_some_and(|activity| {
+            activity.must_go.notify_one();
+            true
+        })
+    }
+
+    /// Asks all to go.
+    pub(crate) fn close_all(&self) {
+        lock(&self.table).values().for_each(|activity| activity.must_go.notify_one());
+    }
+
+    /// Since the beginning, which was at 1.
+    fn milliseconds(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64 + 1
     }
 
     fn tick(&self) -> u64 {
@@ -133,7 +167,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Ends when somebody else needs the place.
+    /// Ends when somebody else needs the place, or all have to go.
     pub(crate) async fn is_needed(&self) {
         self.activity.must_go.notified().await;
     }
@@ -158,8 +192,21 @@ pub(crate) struct Busy {
     activity: Arc<Activity>,
 }
 
+impl Busy {
+    /// A piece of the answer is on its way to the client.
+    pub(crate) fn gives_out(&self) {
+        self.activity.unread_since.store(self.connections.milliseconds(), Ordering::Relaxed);
+    }
+
+    /// The client has taken everything.
+    pub(crate) fn is_read(&self) {
+        self.activity.unread_since.store(0, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
+        self.is_read();
         self.activity.idle_since.store(self.connections.tick(), Ordering::Relaxed);
         self.connections.freed.notify_waiters();
     }

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
-use tokio::sync::broadcast::error::RecvError;
 
 use crate::auth::Principal;
 use crate::faults::Duty;
@@ -75,7 +74,7 @@ pub(crate) fn open(server: &Server, clients: &Arc<SseClients>, principal: Princi
         }
         table.insert(id.clone(), connection);
     }
-    let mut changes = server.changes();
+    let mut changes = session.changes();
     let registration = Registration { clients: Arc::clone(clients), id };
     events(FedBody::new(server, |out| async move {
         let endpoint = format!("event: endpoint\ndata: /messages?sessionId={}\n\n", registration.id);
@@ -86,13 +85,9 @@ pub(crate) fn open(server: &Server, clients: &Arc<SseClients>, principal: Princi
                     Some(message) => out.send_held(event(None, &message.text), message.held).await,
                     None => return,
                 },
-                change = changes.recv() => match change {
-                    Ok(change) => match told(&session.notifications_for(&change)) {
-                        Some(events) => out.send(events).await,
-                        None => true,
-                    },
-                    Err(RecvError::Lagged(_)) => true,
-                    Err(RecvError::Closed) => return,
+                change = changes.next() => match told(&session.notifications_for(&change)) {
+                    Some(events) => out.send(events).await,
+                    None => true,
                 },
                 () = tokio::time::sleep(KEEP_ALIVE) => out.send(COMMENT).await,
             };

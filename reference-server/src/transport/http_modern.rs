@@ -36,7 +36,7 @@ pub(crate) async fn post(
     let mut admitted = match modern::admit(server, Some(headers), &request) {
         Ok(admitted) => admitted,
         Err(error) => {
-            let refusal = modern::response(server, &request, Err(error));
+            let refusal = modern::refused(server, &request, error);
             pause(server, &refusal.answered.text).await;
             return plain(refusal);
         }

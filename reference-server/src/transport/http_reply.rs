@@ -13,13 +13,15 @@ use crate::memory::Answered;
 use crate::message::{Id, RpcError, error_response};
 use crate::revision::Revision;
 use crate::server::Server;
-use crate::transport::http_body::{Chunk, FedBody};
+use crate::transport::http_body::{Chunk, FedBody, Unmeasured};
 use crate::transport::http_chaos::ChaoticBody;
 use crate::transport::http_connections::Busy;
 
 /// A body that is known at once or written bit by bit.
 pub(crate) enum ReplyBody {
     Whole(Chunk),
+    /// The same, with a head that may tell another length.
+    Unmeasured(Unmeasured),
     Fed(FedBody),
     /// Written bit by bit by a server with faults.
     Faulty(FedBody, Server),
@@ -28,10 +30,11 @@ pub(crate) enum ReplyBody {
 }
 
 impl ReplyBody {
-    /// Keeps a connection busy for as long as there is something to write; what is whole is as good as written.
+    /// Keeps a connection busy for as long as there is something to write.
     pub(crate) fn keep_busy(&mut self, busy: Busy) {
         match self {
-            Self::Whole(_) => {}
+            Self::Whole(body) => body.keep_busy(busy),
+            Self::Unmeasured(_) => {}
             Self::Fed(body) | Self::Faulty(body, _) => body.keep_busy(busy),
             Self::Chaotic(body) => body.keep_busy(busy),
         }
@@ -48,6 +51,7 @@ impl Body for ReplyBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.get_mut() {
             Self::Whole(body) => Pin::new(body).poll_frame(context),
+            Self::Unmeasured(body) => Pin::new(body).poll_frame(context),
             Self::Fed(body) => Pin::new(body).poll_frame(context),
             Self::Faulty(body, server) => Pin::new(body).poll_frame(context).map_ok(|frame| {
                 frame.map_data(|event| match server.faults() {
@@ -62,14 +66,14 @@ impl Body for ReplyBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(body) => body.is_end_stream(),
-            Self::Fed(_) | Self::Faulty(..) | Self::Chaotic(_) => false,
+            Self::Unmeasured(_) | Self::Fed(_) | Self::Faulty(..) | Self::Chaotic(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(body) => body.size_hint(),
-            Self::Fed(_) | Self::Faulty(..) => SizeHint::default(),
+            Self::Unmeasured(_) | Self::Fed(_) | Self::Faulty(..) => SizeHint::default(),
             Self::Chaotic(body) => body.size_hint(),
         }
     }

@@ -7,10 +7,10 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::Notify;
 
 use crate::auth::Principal;
+use crate::changes::Listener;
 use crate::context::Sink;
 use crate::faults::Duty;
 use crate::legacy::{Exchange, Session, take_in};
@@ -19,7 +19,7 @@ use crate::message::{Payload, RpcError};
 use crate::pace::pause;
 use crate::revision::Revision;
 use crate::seal::random_id;
-use crate::server::{Change, Server, lock};
+use crate::server::{Server, lock};
 use crate::transport::connection::poll_once;
 use crate::transport::http_body::FedBody;
 use crate::transport::http_reply::{Reply, empty, events, json, short_json};
@@ -37,7 +37,9 @@ pub(crate) struct HttpSession {
     pub core: Arc<Session>,
     streams: Mutex<Streams>,
     /// Changes since `initialize`, until the first GET stream takes them.
-    changes: Mutex<Option<broadcast::Receiver<Change>>>,
+    changes: Mutex<Option<Listener>>,
+    /// A GET stream has got a reader.
+    opened: Notify,
     last_used: AtomicU64,
     closed: AtomicBool,
     closing: Notify,
@@ -58,6 +60,14 @@ struct Streams {
 }
 
 impl Streams {
+    /// The newest GET stream that is being read. Those that nobody can come back to are forgotten.
+    fn listening(&mut self) -> Option<Arc<EventLog>> {
+        let Self { resumable, general, .. } = self;
+        let is_kept = |log: &Arc<EventLog>| resumable.iter().any(|kept| Arc::ptr_eq(kept, log));
+        general.retain(|log| log.is_attached() || is_kept(log));
+        general.iter().rev().find(|log| log.is_attached() && !log.has_ended()).cloned()
+    }
+
     /// Lets the oldest streams that have ended go when all that have keep too much.
     fn settle(&mut self) {
         let held = |streams: &Self| -> usize {
@@ -75,11 +85,12 @@ impl Streams {
 
 impl HttpSession {
     fn new(core: Arc<Session>, now: u64) -> Arc<Self> {
-        let changes = core.server.changes();
+        let changes = core.changes();
         Arc::new(Self {
             core,
             streams: Mutex::default(),
             changes: Mutex::new(Some(changes)),
+            opened: Notify::new(),
             last_used: AtomicU64::new(now),
             closed: AtomicBool::new(false),
             closing: Notify::new(),
@@ -97,15 +108,16 @@ impl HttpSession {
         EventLog::open(streams.next, self.core.server.replay())
     }
 
-    /// Keeps a stream for resumption; the oldest make room.
+    /// Keeps a stream for resumption. Of those kept, the oldest that has ended makes room, else the oldest.
     fn keep(&self, log: &Arc<EventLog>) {
         let mut streams = lock(&self.streams);
-        streams.resumable.push_back(Arc::clone(log));
-        while streams.resumable.len() > STREAMS {
-            if let Some(oldest) = streams.resumable.pop_front() {
+        if streams.resumable.len() >= STREAMS {
+            let ended = streams.resumable.iter().position(|log| log.has_ended());
+            if let Some(oldest) = streams.resumable.remove(ended.unwrap_or(0)) {
                 oldest.make_final();
             }
         }
+        streams.resumable.push_back(Arc::clone(log));
         streams.settle();
     }
 
@@ -150,12 +162,13 @@ impl HttpSession {
             }
         }
         match tokio::time::timeout(PATIENCE, reader.opening()).await {
-            Ok(Opening::Answer(Some(text))) if !prefers_events => {
-                let held = self.core.server.memory().count(text.len());
+            Ok(Opening::Answer(Some(text)))
+                if !prefers_events && let Some(held) = self.core.server.memory().take_answer(text.len()) =>
+            {
                 json(200, Answered { text, held })
             }
-            Ok(Opening::Answer(None)) => empty(StatusCode::ACCEPTED),
-            Ok(Opening::Answer(Some(_)) | Opening::Messages) | Err(_) => {
+            // A request that was cancelled before gets a stream too, which ends without its answer.
+            Ok(Opening::Answer(_) | Opening::Messages) | Err(_) => {
                 self.keep(reader.log());
                 self.stream(reader, true)
             }
@@ -205,6 +218,7 @@ impl HttpSession {
             let sequence: u64 = sequence.parse().map_err(|_| unknown())?;
             let log = lock(&self.streams).resumable.iter().find(|log| log.stream() == stream).cloned();
             let reader = log.and_then(|log| log.attach(sequence)).ok_or_else(unknown)?;
+            self.opened.notify_waiters();
             return Ok(self.stream(reader, false));
         }
         let reader = self.open_stream();
@@ -216,14 +230,16 @@ impl HttpSession {
         }
         streams.general.push(log);
         drop(streams);
+        self.opened.notify_waiters();
         if let Some(changes) = lock(&self.changes).take() {
             tokio::spawn(Arc::clone(self).pump(changes));
         }
         Ok(self.stream(reader, true))
     }
 
-    /// Puts changes on one GET stream: the newest that is being read, else the newest.
-    async fn pump(self: Arc<Self>, mut changes: broadcast::Receiver<Change>) {
+    /// Puts changes on one GET stream, the newest that is being read. They wait for as long as none is, or as its client is
+    /// behind.
+    async fn pump(self: Arc<Self>, mut changes: Listener) {
         loop {
             let closing = self.closing.notified();
             tokio::pin!(closing);
@@ -231,25 +247,45 @@ impl HttpSession {
             if self.closed.load(Ordering::SeqCst) {
                 return;
             }
-            let change = tokio::select! {
+            tokio::select! {
                 () = closing => return,
-                change = changes.recv() => match change {
-                    Ok(change) => change,
-                    Err(RecvError::Lagged(_)) => continue,
-                    Err(RecvError::Closed) => return,
-                },
-            };
-            let messages = self.core.notifications_for(&change);
-            if messages.is_empty() {
-                continue;
+                change = changes.next() => {
+                    for message in self.core.notifications_for(&change) {
+                        self.tell(message).await;
+                    }
+                }
             }
-            let mut streams = lock(&self.streams);
-            if let Some(newest) = streams.general.last().cloned() {
-                let kept: Vec<u64> = streams.resumable.iter().map(|log| log.stream()).collect();
-                streams.general.retain(|log| log.is_attached() || kept.contains(&log.stream()));
-                let read = streams.general.iter().rev().find(|log| log.is_attached());
-                let stream = read.unwrap_or(&newest);
-                messages.into_iter().for_each(|message| stream.append_now(message));
+        }
+    }
+
+    /// Puts a message on the GET stream that is being read, once there is one with room; gives up when the session ends.
+    async fn tell(&self, message: String) {
+        loop {
+            let (opened, closing) = (self.opened.notified(), self.closing.notified());
+            tokio::pin!(opened, closing);
+            opened.as_mut().enable();
+            closing.as_mut().enable();
+            if self.closed.load(Ordering::SeqCst) {
+                return;
+            }
+            let stream = lock(&self.streams).listening();
+            let has_room = async {
+                match &stream {
+                    Some(stream) => stream.has_room().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = has_room => {
+                    // Nobody may have read it for some time, and others may be read.
+                    if let Some(stream) = stream.filter(|stream| stream.is_attached() && !stream.has_ended()) {
+                        stream.append_now(message);
+                        return;
+                    }
+                }
+                () = closing => return,
+                () = opened => {}
             }
         }
     }
@@ -263,7 +299,8 @@ impl HttpSession {
 
     fn is_busy(&self) -> bool {
         let streams = lock(&self.streams);
-        !self.core.in_flight.is_empty() || streams.resumable.iter().any(|log| log.is_attached())
+        let mut logs = streams.resumable.iter().chain(&streams.general);
+        !self.core.in_flight.is_empty() || logs.any(|log| log.is_attached())
     }
 }
 
@@ -341,6 +378,13 @@ impl Sessions {
             }
             keep
         });
+    }
+
+    /// Ends all GET streams.
+    pub(crate) fn end_listening(&self) {
+        for session in lock(&self.table).values() {
+            lock(&session.streams).general.iter().for_each(|log| log.end(None));
+        }
     }
 
     pub(crate) fn close_all(&self) {

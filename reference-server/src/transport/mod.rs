@@ -2,6 +2,7 @@
 
 mod connection;
 mod http;
+mod http_bodies;
 mod http_body;
 mod http_chaos;
 mod http_connections;
@@ -16,7 +17,7 @@ mod sse;
 mod stdio;
 mod stdout;
 
-pub use http::serve_http;
+pub use http::{serve_http, serve_http_until};
 pub use stdio::{serve_stdio, serve_stream};
 
 pub(crate) use http_reply::Reply as HttpReply;

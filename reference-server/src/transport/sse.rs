@@ -173,12 +173,17 @@ impl EventLog {
 
     /// Adds a message; waits while an attached reader is far behind.
     pub(crate) async fn append(self: &Arc<Self>, message: String) {
+        self.has_room().await;
+        self.push(message, false);
+    }
+
+    /// Waits until no reader is far behind.
+    pub(crate) async fn has_room(&self) {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
             if !lock(&self.state).is_behind() {
-                self.push(message, false);
                 return;
             }
             changed.await;
@@ -237,15 +242,14 @@ impl EventLog {
     }
 
     /// Becomes the reader, after the message with this number; an earlier reader ends. None if there is no such message,
-    /// or all that followed it is lost.
+    /// or something that followed it is lost.
     pub(crate) fn attach(self: &Arc<Self>, after: u64) -> Option<Reader> {
         let mut state = lock(&self.state);
-        let is_lost = state.ended && state.events.is_empty() && after < state.last();
-        if after > state.last() || is_lost {
+        if after > state.last() || after < state.dropped {
             return None;
         }
         state.reader += 1;
-        let position = after.max(state.dropped);
+        let position = after;
         let taken = usize::try_from(position - state.dropped).unwrap_or(usize::MAX);
         state.unread = state.events.iter().skip(taken).map(String::len).sum();
         state.position = Some(position);
@@ -414,7 +418,8 @@ mod tests {
             log.append(n.to_string()).await;
         }
         assert!(log.bytes() < 256 * 5);
-        let mut reader = log.attach(0).unwrap();
+        assert!(log.attach(0).is_none(), "a stream with a gap cannot be resumed");
+        let mut reader = log.attach(9744).unwrap();
         assert_eq!(reader.next().await, Some((9745, "9744".to_owned())));
         drop(reader);
         log.make_final();

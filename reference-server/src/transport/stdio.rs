@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::runtime::Handle;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::oneshot;
 
 use crate::auth::Principal;
+use crate::changes::Listener;
 use crate::faults::Duty;
 use crate::legacy::Session;
 use crate::message::{PARSE_ERROR, RpcError, error_response};
-use crate::server::{Change, Server};
+use crate::server::Server;
 use crate::transport::connection::{Connection, Step};
 use crate::transport::lines::{Line, LineSplitter, append_line, pieces};
 use crate::transport::queue::{Outgoing, queue};
@@ -35,10 +35,12 @@ pub async fn serve_stdio(server: Server) -> std::io::Result<()> {
     let (outgoing, queue) = queue(&server);
     let stdout = Stdout::new(server.clone(), queue)?;
     let stays = !server.keeps(Duty::ExitAtEndOfInput);
-    // Before anything is read, so that no change is missed.
-    let changes = server.changes();
+    #[cfg(unix)]
+    let _deaf = deaf(&server)?;
     let unasked = server.faults().map(|faults| faults.speak_unasked(&outgoing));
     let connection = Arc::new(open(server, &outgoing));
+    // Before anything is read, so that no change is missed.
+    let changes = connection.session.changes();
     let (read, input_ended) = oneshot::channel();
     let (written, all_written) = oneshot::channel();
     // A read of standard input cannot be cancelled, so it has a thread that is left behind.
@@ -57,7 +59,7 @@ pub async fn serve_stdio(server: Server) -> std::io::Result<()> {
     })?;
     tokio::select! {
         _ = input_ended => {}
-        () = tell_changes(&connection, changes) => {}
+        never = tell_changes(&connection, changes) => never,
         () = outgoing.closed() => {}
     }
     connection.finish().await;
@@ -81,8 +83,8 @@ where
     W: AsyncWrite + Unpin,
 {
     let (outgoing, mut queue) = queue(&server);
-    let changes = server.changes();
     let connection = open(server.clone(), &outgoing);
+    let changes = connection.session.changes();
     let serving = async move {
         let reading = async {
             let mut splitter = LineSplitter::new(connection.session.server.config().max_line_bytes);
@@ -99,7 +101,7 @@ where
         };
         tokio::select! {
             () = reading => {}
-            () = tell_changes(&connection, changes) => {}
+            never = tell_changes(&connection, changes) => never,
             () = outgoing.closed() => {}
         }
         connection.finish().await;
@@ -124,6 +126,13 @@ where
     forgive_closed(tokio::join!(serving, writing).1)
 }
 
+/// Keeps SIGTERM from ending the process, for a fault.
+#[cfg(unix)]
+fn deaf(server: &Server) -> std::io::Result<Option<tokio::signal::unix::Signal>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    if server.keeps(Duty::EndOnSigterm) { Ok(None) } else { signal(SignalKind::terminate()).map(Some) }
+}
+
 fn forgive_closed(result: std::io::Result<()>) -> std::io::Result<()> {
     match result {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
@@ -137,16 +146,10 @@ fn open(server: Server, outgoing: &Outgoing) -> Connection {
 }
 
 /// Tells the client about changes for as long as there may be any.
-async fn tell_changes(connection: &Connection, mut changes: broadcast::Receiver<Change>) {
+async fn tell_changes(connection: &Connection, mut changes: Listener) -> ! {
     loop {
-        match changes.recv().await {
-            Ok(change) => {
-                for message in connection.session.notifications_for(&change) {
-                    connection.send(message).await;
-                }
-            }
-            Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return,
+        for message in connection.session.notifications_for(&changes.next().await) {
+            connection.send(message).await;
         }
     }
 }

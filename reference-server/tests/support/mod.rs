@@ -70,9 +70,13 @@ pub struct Pipe {
 
 impl Pipe {
     pub fn open(config: Config) -> Self {
-        let (client, server) = tokio::io::duplex(1 << 16);
-        let (server_reader, server_writer) = tokio::io::split(server);
-        let served = tokio::spawn(serve_stream(Server::new(config), server_reader, server_writer));
+        Self::on(Server::new(config))
+    }
+
+    pub fn on(server: Server) -> Self {
+        let (client, stream) = tokio::io::duplex(1 << 16);
+        let (server_reader, server_writer) = tokio::io::split(stream);
+        let served = tokio::spawn(serve_stream(server, server_reader, server_writer));
         let (reader, writer) = tokio::io::split(client);
         Self { reader: BufReader::new(reader), writer: Some(writer), served }
     }

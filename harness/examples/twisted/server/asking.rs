@@ -38,7 +38,7 @@ pub(super) static TWISTS: &[Twist] = &[
     twist("endless-tools", "a model that uses tools is asked on for ever").outgoing(|seen, out| {
         let result = out.value.get("result").filter(|_| out.method == Some("tools/call"));
         let Some(result) = result else { return line(out.value) };
-        if result.pointer("/inputRequests/results").is_some() {
+        if result.pointer("/inputRequests/results-0").is_some() {
             seen.kept = Some(result.clone());
         }
         let says = result.pointer("/content/0/text").and_then(Value::as_str).unwrap_or_default();
@@ -89,21 +89,29 @@ pub(super) static TWISTS: &[Twist] = &[
                 }
             })
         }),
-    twist("takes-any-state", "a state that was tampered with is as good as the last one")
+    twist("takes-any-state", "a state that was tampered with is as good as the last one of the same call")
         .incoming(|seen, incoming| {
-            let issued = seen.kept.as_ref().and_then(Value::as_array);
-            match (issued, at(incoming, "/params/requestState")) {
-                (Some(issued), Some(state @ Value::String(_))) if !issued.contains(state) => {
-                    let last = issued.last().cloned().unwrap_or_default();
+            let params = at(incoming, "/params");
+            let member = |name: &str| params.and_then(|params| params.get(name)).cloned().unwrap_or_default();
+            let call = json!([member("name"), member("arguments")]).to_string();
+            let kept = seen.kept.get_or_insert_with(|| json!({"calls": {}, "states": {}, "issued": []}));
+            if let (Some("tools/call"), Some(id)) = (incoming.method(), incoming.id()) {
+                kept["calls"][id.to_string()] = json!(call);
+            }
+            let state = member("requestState");
+            let is_ours = kept["issued"].as_array().is_some_and(|issued| issued.contains(&state));
+            match kept["states"].get(&call).cloned() {
+                Some(last) if state.is_string() && !is_ours => {
                     changed(incoming, |value| value["params"]["requestState"] = last)
                 }
                 _ => Take::Pass,
             }
         })
         .outgoing(|seen, out| {
-            if let Some(state) = out.value.pointer("/result/requestState") {
-                let issued = seen.kept.get_or_insert_with(|| json!([]));
-                if let Some(issued) = issued.as_array_mut() {
+            if let (Some(state), Some(kept)) = (out.value.pointer("/result/requestState"), &mut seen.kept) {
+                let call = kept["calls"][out.value["id"].to_string()].as_str().unwrap_or_default().to_owned();
+                kept["states"][call] = state.clone();
+                if let Some(issued) = kept["issued"].as_array_mut() {
                     issued.push(state.clone());
                 }
             }

@@ -220,6 +220,22 @@ pub(super) static TWISTS: &[Twist] = &[
             result["tools"][0]["name"] = json!(format!("tool-{}", std::process::id()));
         })
     }),
+    twist("tools-after-calls", "whoever calls a tool has one tool less").outgoing(|seen, out| {
+        seen.count += u32::from(out.method == Some("tools/call"));
+        let called = seen.count > 0;
+        edit(out, "tools/list", |result| {
+            if let Some(tools) = result["tools"].as_array_mut().filter(|_| called) {
+                tools.pop();
+            }
+        })
+    }),
+    twist("suggests-what-is-not", "what completion suggests for a template leads nowhere").outgoing(
+        |_, out| {
+            edit(out, "completion/complete", |result| {
+                result["completion"] = json!({"values": ["mcprove-nowhere"], "total": 1, "hasMore": false});
+            })
+        },
+    ),
     twist("described-by-process", "each process describes itself otherwise").outgoing(|_, out| {
         edit(out, "server/discover", |result| result["instructions"] = json!(std::process::id().to_string()))
     }),

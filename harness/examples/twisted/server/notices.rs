@@ -44,6 +44,13 @@ pub(super) static TWISTS: &[Twist] = &[
             "params": {"level": "info", "data": "listed"}});
         if out.method == Some("tools/list") { both(&message, out.value) } else { line(out.value) }
     }),
+    twist("talkative-tools", "a log message goes before the answer to each call of a tool").outgoing(
+        |_, out| {
+            let message = json!({"jsonrpc": "2.0", "method": "notifications/message",
+            "params": {"level": "info", "data": "called"}});
+            if out.method == Some("tools/call") { both(&message, out.value) } else { line(out.value) }
+        },
+    ),
     twist("careless-logs", "log messages hold a password").outgoing(|_, out| {
         let mut value = out.value.clone();
         if method(out) == Some("notifications/message") {
@@ -192,7 +199,7 @@ pub(super) static TWISTS: &[Twist] = &[
     twist("every-change", "every subscription is told every change").outgoing(|_, out| {
         let mut other = out.value.clone();
         if method(out).is_some_and(|method| method.ends_with("/updated")) {
-            other.pointer_mut(TAG).into_iter().for_each(|tag| *tag = json!(0));
+            other.pointer_mut(TAG).into_iter().for_each(|tag| *tag = json!(""));
             return both(out.value, &other);
         }
         line(out.value)

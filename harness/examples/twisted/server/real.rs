@@ -37,6 +37,8 @@ pub(super) static TWISTS: &[Twist] = &[
                 Some("resources/read") if uri.is_some_and(|uri| uri.contains('1')) => {
                     error(incoming, -32603, "Component \"1\" not found")
                 }
+                // It suggests nothing, so that a made-up name is all there is.
+                Some("completion/complete") => error(incoming, -32602, "Nothing to suggest"),
                 _ => Take::Pass,
             }
         }),

@@ -54,6 +54,19 @@ pub(super) static TWISTS: &[Twist] = &[
             None => Take::Drop,
         },
     ),
+    twist("holds-long-lines", "lines of 16 KiB and more are written at the end")
+        .outgoing(|seen, out| {
+            let line = line(out.value);
+            if line.len() < 16 << 10 {
+                return line;
+            }
+            let before = seen.kept.as_ref().and_then(|kept| kept.as_str()).unwrap_or_default();
+            seen.kept = Some(format!("{before}{}", String::from_utf8_lossy(&line)).into());
+            Vec::new()
+        })
+        .last(|seen| {
+            seen.kept.as_ref().and_then(|kept| kept.as_str()).unwrap_or_default().as_bytes().to_vec()
+        }),
     twist("stays", "it goes on after the end of its input").outlives(false),
     twist("stays-for-good", "it goes on after SIGTERM too").outlives(true),
     twist("latin1-log", "standard error is in Latin-1").incoming(|seen, _| {

@@ -20,6 +20,8 @@ pub(crate) struct Twist {
     pub(crate) incoming: fn(&mut Seen, &Incoming<'_>) -> Take,
     /// What is written in place of a line from the server, line ends included.
     pub(crate) outgoing: fn(&mut Seen, &Outgoing<'_>) -> Vec<u8>,
+    /// What is written at the end, behind everything else.
+    pub(crate) last: fn(&Seen) -> Vec<u8>,
     /// Whether it goes on after the end of its input.
     pub(crate) outlives_eof: bool,
     /// Whether it ignores SIGTERM.
@@ -98,6 +100,7 @@ pub(crate) const fn twist(name: &'static str, about: &'static str) -> Twist {
         banner: b"",
         incoming: |_, _| Take::Pass,
         outgoing: |_, out| line(out.value),
+        last: |_| Vec::new(),
         outlives_eof: false,
         outlives_sigterm: false,
         per_read: false,
@@ -114,6 +117,12 @@ impl Twist {
     /// Twists what goes out.
     pub(crate) const fn outgoing(mut self, outgoing: fn(&mut Seen, &Outgoing<'_>) -> Vec<u8>) -> Self {
         self.outgoing = outgoing;
+        self
+    }
+
+    /// Writes something at the end.
+    pub(crate) const fn last(mut self, last: fn(&Seen) -> Vec<u8>) -> Self {
+        self.last = last;
         self
     }
 
@@ -234,6 +243,7 @@ async fn serve(twist: Twist) {
     drop(term);
     let _ = to_server.shutdown().await;
     let _ = outgoing.await;
+    write(&(twist.last)(&seen.lock().unwrap_or_else(PoisonError::into_inner)));
 }
 
 async fn read(

@@ -15,7 +15,7 @@ pub use advice::{Advice, Example, advice, example, no_fault};
 pub use applicability::NotApplicable;
 pub use read::{Catalogue, CatalogueError};
 pub use requirement::{
-    AppliesTo, Basis, Level, Levels, Party, Requirement, Severity, Spec, Testable, VerdictMax,
+    AppliesTo, Basis, ImpliedBy, Level, Levels, Party, Requirement, Severity, Spec, Testable, VerdictMax,
 };
 pub use selection::{Selection, SelectionError, in_shard, matches};
 pub use sets::{RequirementSet, UnknownSet};

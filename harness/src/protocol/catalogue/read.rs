@@ -2,7 +2,7 @@
 
 use super::files::{FILES, File};
 use super::requirement::{
-    AppliesTo, Basis, Level, Levels, Party, Requirement, Severity, Spec, Testable, VerdictMax,
+    AppliesTo, Basis, ImpliedBy, Level, Levels, Party, Requirement, Severity, Spec, Testable, VerdictMax,
 };
 use crate::protocol::{Era, Revision};
 use serde::Deserialize;
@@ -55,6 +55,7 @@ struct RawRow {
     severity: Severity,
     basis: Basis,
     basis_legacy: Option<Basis>,
+    implied_by: Option<ImpliedBy>,
     testable: Testable,
     needs: Option<String>,
     stimulus: Option<String>,
@@ -201,6 +202,9 @@ fn requirement(area: &'static str, raw: RawRow) -> Result<Requirement, Catalogue
     if raw.basis_legacy.is_some() && !(has(Era::Legacy) && has(Era::Modern)) {
         return err("`basis_legacy` without levels in both eras");
     }
+    if raw.implied_by.is_some() && ![Some(raw.basis), raw.basis_legacy].contains(&Some(Basis::Implied)) {
+        return err("`implied_by` without a basis that is implied");
+    }
     if raw.carried.iter().any(|revision| levels.get(*revision).is_none()) {
         return err("a carried revision has no level");
     }
@@ -236,6 +240,7 @@ fn requirement(area: &'static str, raw: RawRow) -> Result<Requirement, Catalogue
         severity: raw.severity,
         basis: raw.basis,
         basis_legacy: raw.basis_legacy,
+        implied_by: raw.implied_by,
         testable: raw.testable,
         needs: raw.needs,
         stimulus_legacy,
@@ -338,6 +343,7 @@ mod tests {
             (r#"stimulus = "x""#, "stimulus = \"x\"\ncarried = [\"2024-11-05\"]", "carried"),
             (r#"stimulus = "x""#, "stimulus = \"x\"\nrestates = \"ping.other\"", "does not exist"),
             (r#"stimulus = "x""#, "stimulus = \"x\"\nrestates = \"ping.answered\"", "restates another row"),
+            (r#"stimulus = "x""#, "stimulus = \"x\"\nimplied_by = \"table\"", "implied_by"),
             (r#"legacy = "basic/utilities/ping", "#, "", "go together"),
             (r#"= "MUST" }"#, r#"= "INVARIANT" }"#, "INVARIANT"),
             (

@@ -1,6 +1,6 @@
 //! Where a requirement stands, as a sentence and as a link.
 
-use super::requirement::{Basis, Level, Requirement};
+use super::requirement::{Basis, ImpliedBy, Level, Requirement};
 use crate::protocol::{Era, Revision};
 
 /// Where the site of the specification keeps its pages.
@@ -64,7 +64,13 @@ impl Requirement {
         let force = match self.basis_for(revision) {
             _ if level == Level::Invariant => "must hold for any server".to_owned(),
             Basis::Keyword => format!("the spec says {level}"),
-            Basis::Implied => format!("{level}, implied"),
+            Basis::Implied => match self.implied_by {
+                Some(ImpliedBy::Prose) => format!("{level}, implied by a plain sentence"),
+                Some(ImpliedBy::Table) => format!("{level}, implied by a table"),
+                Some(ImpliedBy::Flow) => format!("{level}, implied by the flow"),
+                Some(ImpliedBy::Consequence) => format!("{level}, a consequence"),
+                None => format!("{level}, implied"),
+            },
             Basis::Schema => format!("{level} by schema"),
             Basis::JsonRpc => format!("{level} by JSON-RPC 2.0"),
             Basis::Rfc => format!("{level} by RFC"),
@@ -158,14 +164,14 @@ mod tests {
     fn the_spec_says_only_what_it_says() {
         let table = [
             (
-                "stdio.newline-delimited",
+                "stdio.no-embedded-newline",
                 V2025_11_25,
-                "the spec says MUST: basic/transports#stdio (2025-11-25)",
+                "the spec says MUST NOT: basic/transports#stdio (2025-11-25)",
             ),
             (
                 "stdio.newline-delimited",
                 V2026_07_28,
-                "the spec says MUST: basic/transports/stdio (2026-07-28)",
+                "MUST, implied by a plain sentence: basic/transports/stdio (2026-07-28)",
             ),
             (
                 "base.error.method-not-found-code",

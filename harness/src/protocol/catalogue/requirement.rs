@@ -69,6 +69,20 @@ words! {
 }
 
 words! {
+    /// What an implied force rests on.
+    ImpliedBy {
+        /// A plain sentence without a key word; "must" and "should" in lower case among them.
+        Prose = "prose",
+        /// A table.
+        Table = "table",
+        /// The steps or the diagram of an exchange, or an example.
+        Flow = "flow",
+        /// What is asked of the client, or said elsewhere: it would not work without.
+        Consequence = "consequence",
+    }
+}
+
+words! {
     /// Who has the duty. Duties of clients alone are no rows of the catalogue.
     Party {
         /// The server.
@@ -176,6 +190,8 @@ pub struct Requirement {
     pub basis: Basis,
     /// Where its force comes from in the legacy era, if that differs.
     pub basis_legacy: Option<Basis>,
+    /// What an implied force rests on; `None` where the text has not been read for it again.
+    pub implied_by: Option<ImpliedBy>,
     /// Whether it can be tested from outside.
     pub testable: Testable,
     /// What a test needs of the server or the operator.

@@ -59,6 +59,7 @@ mod tests {
             severity: Severity::Interop,
             basis,
             basis_legacy: None,
+            implied_by: None,
             testable: Testable::Always,
             needs: None,
             stimulus_legacy: None,

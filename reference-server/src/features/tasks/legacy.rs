@@ -57,7 +57,7 @@ pub(crate) fn status_notification(view: &TaskView) -> String {
 fn own(session: &Session, revision: Revision, params: &Object, method: &str) -> Result<Arc<Task>, RpcError> {
     require(revision, method)?;
     let id = string(params, "taskId")?;
-    named(&session.server, &Owner::Session(session.id), id)
+    named(&session.server, &Owner::of(session), id)
 }
 
 fn require(revision: Revision, method: &str) -> Result<(), RpcError> {
@@ -99,7 +99,7 @@ pub(crate) fn list(session: &Session, revision: Revision, params: &Object) -> Re
         return Err(RpcError::method_not_found("tasks/list"));
     }
     let server = &session.server;
-    let tasks = server.tasks().of(&Owner::Session(session.id));
+    let tasks = server.tasks().of(&Owner::of(session));
     let shown = tasks.iter().map(|task| (task.number, Value::Object(shown(&task.view()))));
     page_from(server, ListKind::Tasks, params, shown)
 }

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::broadcast;
 use tokio::time::{sleep, timeout_at};
 
+use crate::changes::Changes;
+use crate::faults::Duty;
 use crate::features::tasks::task::{Task, Terms};
+use crate::legacy::Session;
 use crate::message::{INTERNAL_ERROR, Object, RpcError};
-use crate::server::{Change, lock};
+use crate::server::lock;
 
 /// The work waits for this long, so that the answer that names the task is out before anything else about it.
 const HEAD_START: Duration = Duration::from_millis(2);
@@ -23,12 +25,23 @@ pub(crate) enum Owner {
     Principal(String),
 }
 
+impl Owner {
+    /// Whom the tasks that are begun in a session belong to.
+    pub(crate) fn of(session: &Session) -> Self {
+        if session.server.keeps(Duty::TaskBound) {
+            Self::Session(session.id)
+        } else {
+            Self::Principal(String::new())
+        }
+    }
+}
+
 /// The tasks.
 pub(crate) struct TaskStore {
     held: Mutex<Held>,
     limit: usize,
     limit_per_owner: usize,
-    changes: broadcast::Sender<Change>,
+    changes: Arc<Changes>,
 }
 
 #[derive(Default)]
@@ -40,7 +53,7 @@ struct Held {
 
 impl TaskStore {
     /// A store with room for `limit` tasks, `limit_per_owner` of each owner; `changes` hears of every new status.
-    pub(crate) fn new(limit: usize, limit_per_owner: usize, changes: broadcast::Sender<Change>) -> Arc<Self> {
+    pub(crate) fn new(limit: usize, limit_per_owner: usize, changes: Arc<Changes>) -> Arc<Self> {
         Arc::new(Self { held: Mutex::default(), limit, limit_per_owner, changes })
     }
 
@@ -60,7 +73,7 @@ impl TaskStore {
         }
         held.next = held.next.wrapping_add(1);
         held.count += 1;
-        let task = Arc::new(Task::new(held.next, terms, self.changes.clone()));
+        let task = Arc::new(Task::new(held.next, terms, Arc::clone(&self.changes)));
         let owned = held.owners.entry(task.owner().clone()).or_default();
         owned.insert(task.id.clone(), Arc::clone(&task));
         // A runtime that is about to end drops what is spawned, and with it the task is forgotten.
@@ -155,10 +168,9 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
-    use tokio::sync::broadcast;
 
     fn store(limit: usize, limit_per_owner: usize) -> Arc<TaskStore> {
-        TaskStore::new(limit, limit_per_owner, broadcast::channel(16).0)
+        TaskStore::new(limit, limit_per_owner, Arc::default())
     }
 
     fn terms(owner: u64) -> Terms {

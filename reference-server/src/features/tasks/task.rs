@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::changes::{Change, Changes};
 use crate::context::Sink;
 use crate::features::tasks::outlet::{Attachment, Outlet};
 use crate::features::tasks::state::{Outcome, State, Status};
 use crate::features::tasks::store::Owner;
 use crate::features::{InputRequest, Stop};
 use crate::message::{Object, RpcError, shorten, to_json};
-use crate::server::Change;
 
 /// The longest answer of a client in bytes, as JSON: a task may keep it for long.
 const LONGEST_ANSWER: usize = 64 << 10;
@@ -43,7 +43,7 @@ pub(crate) struct Task {
     expires: Instant,
     tool_errors_fail: bool,
     state: watch::Sender<State>,
-    changes: broadcast::Sender<Change>,
+    changes: Arc<Changes>,
 }
 
 /// What a task was like at one moment.
@@ -55,6 +55,8 @@ pub(crate) struct TaskView {
     pub message: Option<String>,
     pub created: Timestamp,
     pub updated: Timestamp,
+    /// When it is forgotten.
+    pub expires: Instant,
     /// Milliseconds.
     pub ttl: u64,
     pub outcome: Option<Outcome>,
@@ -95,7 +97,7 @@ impl Drop for Taken {
 }
 
 impl Task {
-    pub(super) fn new(number: u32, terms: Terms, changes: broadcast::Sender<Change>) -> Self {
+    pub(super) fn new(number: u32, terms: Terms, changes: Arc<Changes>) -> Self {
         let created = Timestamp::now();
         Self {
             id: terms.id,
@@ -128,6 +130,7 @@ impl Task {
             message: state.message.clone(),
             created: self.created,
             updated: state.updated,
+            expires: self.expires,
             ttl: self.ttl.as_millis() as u64,
             outcome: state.outcome().cloned(),
             questions: questions
@@ -148,8 +151,8 @@ impl Task {
             let before = state.status();
             done = Some(change(state));
             if state.status() != before {
-                // Told under the lock, so that changes are told in their order. Without a listener nobody is told.
-                let _ = self.changes.send(Change::Task(Arc::new(self.view_of(state))));
+                // Told under the lock, so that changes are told in their order.
+                self.changes.announce(&Change::Task(Arc::new(self.view_of(state))));
             }
         });
         done.expect("the closure has run")

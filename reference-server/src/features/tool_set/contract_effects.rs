@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::schemas::{object, text};
+use crate::changes::Change;
 use crate::context::RequestContext;
 use crate::features::Level;
 use crate::features::tool::{Tool, ToolFuture, ToolResult};
 use crate::message::Object;
 use crate::revision::Revision;
-use crate::server::Change;
 
 /// The time between two notifications of a tool.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -34,7 +34,7 @@ pub(super) const TOOLS: &[Tool] = &[
         "Change of tools",
         "Tells listeners to fetch the tools again",
         |context, _| {
-            context.server.announce(Change::Tools);
+            context.server.announce(&Change::Tools);
             ToolResult::text("Mutation triggered")
         },
     )
@@ -45,7 +45,7 @@ pub(super) const TOOLS: &[Tool] = &[
         "Change of prompts",
         "Tells listeners to fetch the prompts again",
         |context, _| {
-            context.server.announce(Change::Prompts);
+            context.server.announce(&Change::Prompts);
             ToolResult::text("Mutation triggered")
         },
     )

@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::schemas::{object, text, whole};
+use crate::changes::Change;
 use crate::context::RequestContext;
 use crate::features::tasks::TaskSupport;
 use crate::features::tool::{Tool, ToolFuture, ToolResult};
 use crate::features::{Level, resource_exists};
 use crate::message::Object;
-use crate::server::Change;
 
 pub(super) const TOOLS: &[Tool] = &[
     Tool::later(
@@ -50,7 +50,7 @@ pub(super) const TOOLS: &[Tool] = &[
         "Tells listeners to fetch a list again",
         |context, arguments| {
             let list = text(arguments, "list");
-            context.server.announce(match list {
+            context.server.announce(&match list {
                 "tools" => Change::Tools,
                 "prompts" => Change::Prompts,
                 _ => Change::Resources,
@@ -68,7 +68,7 @@ pub(super) const TOOLS: &[Tool] = &[
         "Adds the tool named extra to the list, or removes it",
         |context, _| {
             let listed = context.server.toggle_extra_tool();
-            context.server.announce(Change::Tools);
+            context.server.announce(&Change::Tools);
             ToolResult::text(if listed { "extra is listed now." } else { "extra is no longer listed." })
         },
     )
@@ -111,6 +111,6 @@ fn touch_resource(context: &RequestContext, arguments: &Object) -> ToolResult {
     if uri == "note://touches" {
         context.server.touch();
     }
-    context.server.announce(Change::Resource(uri.into()));
+    context.server.announce(&Change::Resource(uri.into()));
     ToolResult::text(format!("Touched {uri}."))
 }
