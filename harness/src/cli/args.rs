@@ -354,7 +354,7 @@ pub(super) struct KillMatrixArgs {
     /// area in this folder.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["full", "markdown", "out"])]
     pub(super) examples: Option<PathBuf>,
-    /// How many checks run at once; twice as many as there are cores, if not given.
+    /// How many checks run at once; four times as many as there are cores, if not given.
     #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=256))]
     pub(super) jobs: Option<usize>,
     /// Time-out of a request, in seconds.

@@ -150,7 +150,8 @@ fn word(verdict: Verdict) -> (&'static str, Style) {
 fn line(judged: &Judged) -> String {
     let (word, style) = word(judged.verdict);
     let seconds = Duration::from_millis(judged.millis).as_secs_f64();
-    format!("{style}{word:<15}{style:#} {:<64} {DIM}{seconds:5.1} s{DIM:#}", judged.fault.id)
+    let tries = if judged.tries > 1 { "  second try" } else { "" };
+    format!("{style}{word:<15}{style:#} {:<64} {DIM}{seconds:5.1} s{tries}{DIM:#}", judged.fault.id)
 }
 
 fn text(judged: &[Judged], totals: Totals, millis: u64) -> String {
@@ -166,11 +167,11 @@ fn text(judged: &[Judged], totals: Totals, millis: u64) -> String {
             }
         }
     }
-    let Totals { faults, caught, missed, extra, undecided } = totals;
+    let Totals { faults, caught, at_second_try, missed, extra, undecided } = totals;
     let style = if totals.is_good() { GOOD } else { BAD };
     let _ = writeln!(
         text,
-        "\n{style}{faults} faults: {caught} caught, {missed} missed, {extra} with extra rows, {undecided} not decided yet{style:#}, in {:.0} s",
+        "\n{style}{faults} faults: {caught} caught ({at_second_try} at the second try), {missed} missed, {extra} with extra rows, {undecided} not decided yet{style:#}, in {:.0} s",
         Duration::from_millis(millis).as_secs_f64()
     );
     text
@@ -194,5 +195,5 @@ fn grouped(rows: &[Seen]) -> Vec<(String, String)> {
 
 /// Checks wait most of the time, also for faults that answer late or never.
 fn jobs() -> usize {
-    2 * std::thread::available_parallelism().map_or(1, usize::from)
+    4 * std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -48,6 +48,8 @@ pub struct Judged {
     pub error: Option<String>,
     /// Wall time of the check in milliseconds.
     pub millis: u64,
+    /// How often it was checked: what comes out wrong among others is checked once more, alone, and this counts.
+    pub tries: u32,
 }
 
 /// The faults by verdict.
@@ -57,6 +59,8 @@ pub struct Totals {
     pub faults: usize,
     /// Caught.
     pub caught: usize,
+    /// Of these, at the second try only.
+    pub at_second_try: usize,
     /// Missed.
     pub missed: usize,
     /// Caught with something else.
@@ -71,7 +75,10 @@ impl Totals {
         let mut totals = Self { faults: judged.len(), ..Self::default() };
         for one in judged {
             match one.verdict {
-                Verdict::Caught => totals.caught += 1,
+                Verdict::Caught => {
+                    totals.caught += 1;
+                    totals.at_second_try += usize::from(one.tries > 1);
+                }
                 Verdict::Missed => totals.missed += 1,
                 Verdict::Extra => totals.extra += 1,
                 Verdict::Undecided => totals.undecided += 1,
@@ -86,7 +93,8 @@ impl Totals {
     }
 }
 
-/// Judges every fault, and tells of each as soon as it is known. The result is in the order of `faults`; where
+/// Judges every fault, and tells of each as soon as it is known. What comes out wrong is judged once more when the others
+/// are over: a machine that is too busy for all of them together says nothing about the harness. The result is in the order of `faults`; where
 /// somebody asked to stop, it ends with what was known by then.
 pub async fn judge_all(matrix: &Matrix, faults: Vec<Planted>, told: &mut dyn FnMut(&Judged)) -> Vec<Judged> {
     let room = Arc::new(Semaphore::new(matrix.jobs.max(1)));
@@ -117,7 +125,16 @@ pub async fn judge_all(matrix: &Matrix, faults: Vec<Planted>, told: &mut dyn FnM
         }
     }
     judged.sort_by_key(|(place, _)| *place);
-    judged.into_iter().map(|(_, one)| one).collect()
+    let mut judged: Vec<Judged> = judged.into_iter().map(|(_, one)| one).collect();
+    for one in judged.iter_mut().filter(|one| matches!(one.verdict, Verdict::Missed | Verdict::Extra)) {
+        if matrix.stop.wanted().is_some() {
+            break;
+        }
+        let again = matrix.judge(one.fault.clone()).await;
+        *one = Judged { tries: 2, ..again };
+        told(one);
+    }
+    judged
 }
 
 impl Matrix {
@@ -131,6 +148,7 @@ impl Matrix {
             extra: Vec::new(),
             error: None,
             millis: 0,
+            tries: 1,
             fault,
         };
         if demanded.is_empty() {

@@ -66,7 +66,7 @@ fn main() -> ExitCode {
     trials.push(Trial::test("robustness.liveness_closes-its-input_2025-11-25", real::closes_its_input));
     let mut arguments = Arguments::from_args();
     // They wait more than they work.
-    arguments.test_threads.get_or_insert(8);
+    arguments.test_threads.get_or_insert(20);
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
