@@ -16,7 +16,7 @@ use crate::message::{INTERNAL_ERROR, RpcError};
 use crate::server::lock;
 
 /// What a new database is filled with.
-const SEED: &str = include_str!("../../../fixtures/enterprise/records.json");
+const SEED: &str = include_str!("../../fixtures/enterprise/records.json");
 /// How long a statement waits for another process.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The most ids that are looked at for one list or completion.

@@ -47,14 +47,14 @@ pub(super) const FAMILIES: &[Family] = &[
         "returns",
         "Returns",
         "How goods come back",
-        Source::Document(include_str!("../../../fixtures/enterprise/policy-returns.md")),
+        Source::Document(include_str!("../../fixtures/enterprise/policy-returns.md")),
     ),
     family(
         "policy://privacy",
         "privacy",
         "Privacy",
         "Who sees what",
-        Source::Document(include_str!("../../../fixtures/enterprise/policy-privacy.md")),
+        Source::Document(include_str!("../../fixtures/enterprise/policy-privacy.md")),
     ),
     family(
         "customer://{id}",

@@ -15,7 +15,7 @@ use crate::enterprise::{tools_customers, tools_employees, tools_orders};
 use crate::features::{Prompt, Tool, ToolSet};
 
 /// The roles of the example business.
-pub(super) const DEFAULT: &str = include_str!("../../../fixtures/enterprise/roles.toml");
+pub(super) const DEFAULT: &str = include_str!("../../fixtures/enterprise/roles.toml");
 /// The largest role file, in bytes.
 pub(super) const LARGEST: u64 = 1 << 20;
 

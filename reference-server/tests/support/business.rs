@@ -14,7 +14,7 @@ use super::{Http, initialize, modern, notification, request};
 
 /// What a new database holds.
 pub fn seed() -> Value {
-    serde_json::from_str(include_str!("../../../fixtures/enterprise/records.json")).unwrap()
+    serde_json::from_str(include_str!("../../fixtures/enterprise/records.json")).unwrap()
 }
 
 pub const ROLES: [&str; 6] = ["guest", "sales", "support", "billing", "people", "manager"];
