@@ -154,9 +154,12 @@ fn line(judged: &Judged) -> String {
     format!("{style}{word:<15}{style:#} {:<64} {DIM}{seconds:5.1} s{tries}{DIM:#}", judged.fault.id)
 }
 
+/// The faults in their order, what a reader looks for last: where the end of a long text is seen first.
 fn text(judged: &[Judged], totals: Totals, millis: u64) -> String {
     let mut text = String::new();
-    for one in judged {
+    let mut ordered: Vec<&Judged> = judged.iter().collect();
+    ordered.sort_by_key(|one| (one.verdict != Verdict::Caught, one.tries));
+    for one in ordered {
         let _ = writeln!(text, "{}", line(one));
         if let Some(error) = &one.error {
             let _ = writeln!(text, "    {BAD}the check ended early{BAD:#}: {error}");

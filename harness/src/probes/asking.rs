@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// How long a call may have taken to be repeated.
 const QUICK: Duration = Duration::from_secs(2);
+/// How long a call may have taken to be repeated before others.
+const PROMPT: Duration = Duration::from_millis(250);
 /// How long a repeated call is waited for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// How many calls that may ask for a thing are tried.
@@ -78,16 +80,22 @@ pub(super) fn wish_of(question: &Value) -> Option<Wish> {
     Wish::of(question.get("method")?.as_str()?, question.get("params"))
 }
 
-/// The calls that are repeated for the sake of a wish: those that were quick and may have asked for it, the one that is
-/// known to do so first, then the quickest; or else one that was not.
+/// The calls that are repeated for the sake of a wish: those that were quick and may have asked for it; the one that is
+/// known to do so first, then those that keep nobody waiting, before others those that may have asked for nothing else.
+/// Which of two prompt ones was the quicker does not matter: the same calls are made in the next run.
 pub(super) fn callers(offer: &Offer, wish: Wish) -> Vec<Call> {
     let asks = |call: &&Call| call.wishes.contains(&wish) && call.took < QUICK && call.result.is_some();
     let mut calls: Vec<Call> = offer.calls.iter().filter(asks).cloned().collect();
     let known = offer.asker.get(&wish);
-    calls.sort_by_key(|call| (Some(&call.tool) != known, call.took));
+    calls.sort_by_key(|call| (Some(&call.tool) != known, call.took > PROMPT, call.wishes.len()));
     calls.truncate(MOST_CALLERS);
+    calls
+}
+
+/// The same, or else one that was slow or never came to its end: for what may be the reason of just that.
+pub(super) fn callers_however_slow(offer: &Offer, wish: Wish) -> Vec<Call> {
+    let mut calls = callers(offer, wish);
     if calls.is_empty() {
-        // Better a slow one than none, such as one that asks for so much that it never came to its end.
         calls.extend(offer.calls.iter().find(|call| call.wishes.contains(&wish)).cloned());
     }
     calls
@@ -199,7 +207,18 @@ impl Stage<'_> {
 
     /// Repeats the first call that asks for this, and answers in this way; `None` where nothing asks for it any more.
     pub(super) async fn call_for(&mut self, wish: Wish, answering: &Answering) -> Option<(Call, Outcome)> {
-        for call in callers(self.offer, wish) {
+        let calls = callers(self.offer, wish);
+        self.call_among(calls, wish, answering).await
+    }
+
+    /// The same among these calls.
+    pub(super) async fn call_among(
+        &mut self,
+        calls: Vec<Call>,
+        wish: Wish,
+        answering: &Answering,
+    ) -> Option<(Call, Outcome)> {
+        for call in calls {
             let outcome = self.call_answering(&call, answering.clone()).await;
             if outcome.question(wish).is_some() {
                 self.offer.asker.insert(wish, call.tool.clone());

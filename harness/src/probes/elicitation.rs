@@ -1,7 +1,7 @@
 //! Elicitation under test: what becomes of a call when the user declines, gives up, or fills in nonsense
 //! (client/elicitation).
 
-use super::asking::{Verdict, callers};
+use super::asking::{Verdict, callers_however_slow};
 use super::probe::probes;
 use super::{Solo, Stage, breach};
 use crate::client::{Answering, Conversation, Opened, Outgoing, Reply, Ticket, Wish};
@@ -109,8 +109,8 @@ async fn elicitations_stay_with_their_client(solo: &mut Solo<'_>) {
         }
     }
     let known = solo.known().await;
-    let forms = callers(&known.offer, Wish::Form);
-    let pages = callers(&known.offer, Wish::Url);
+    let forms = callers_however_slow(&known.offer, Wish::Form);
+    let pages = callers_however_slow(&known.offer, Wish::Url);
     if forms.is_empty() && pages.is_empty() {
         for id in [BOUND, INITIATOR] {
             solo.judge.undecided(id, "not-asked", NEEDS);

@@ -80,6 +80,7 @@ fn lesser_capabilities() -> [(Value, &'static [Wish]); 6] {
 async fn only_declared_input_is_demanded(stage: &mut Stage<'_>) {
     for (declared, without) in lesser_capabilities() {
         for wish in without {
+            // A call that asks for this alone comes first.
             let Some(call) = callers(stage.offer, *wish).into_iter().next() else { continue };
             let mut params = call_params(&call);
             params["_meta"] = json!({CAPABILITIES: declared, VERSION: stage.revision.as_str()});

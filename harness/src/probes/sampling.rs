@@ -1,6 +1,6 @@
 //! Sampling under test: refusals, odd and malformed messages, a model that never stops using tools (client/sampling).
 
-use super::asking::{Verdict, callers, wish_of};
+use super::asking::{Verdict, callers, callers_however_slow, wish_of};
 use super::probe::probes;
 use super::{Stage, breach};
 use crate::client::{Answering, MODEL_TEXT, Wish};
@@ -122,7 +122,9 @@ async fn tool_loops_end(stage: &mut Stage<'_>) {
     if stage.revision < Revision::V2025_11_25 {
         return;
     }
-    let Some((call, outcome)) = stage.call_for(Wish::SamplingTools, &Answering::Tools(USES)).await else {
+    let calls = callers_however_slow(stage.offer, Wish::SamplingTools);
+    let asked = stage.call_among(calls, Wish::SamplingTools, &Answering::Tools(USES)).await;
+    let Some((call, outcome)) = asked else {
         let text = "no call that may be repeated asks for a message of a model that may use tools";
         return stage.judge.undecided(ID, "not-asked", text);
     };

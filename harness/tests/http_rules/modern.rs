@@ -233,7 +233,7 @@ fn bodies() -> Vec<Case> {
         ),
         Case {
             only: "http.disconnect.others-unaffected",
-            ..case("cancels-all", Box::new(CancelsAll::default()), &["http.disconnect.others-unaffected"])
+            ..case("cancels-all", Box::<CancelsAll>::default(), &["http.disconnect.others-unaffected"])
         },
         Case {
             only: "tools.list.same-on-every-connection,tools.list.unaffected-by-requests",

@@ -124,6 +124,7 @@ pub(super) const FAULTS: &[Fault] = &[
             [message].into_iter().chain(late.flatten().filter(Value::is_object)).collect()
         })],
     )
+    .also_seen(&["logging.level.none-without"])
     .within(MODERN)
     .over(HTTP),
     fault(

@@ -322,6 +322,8 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
+    // Whoever asks early is answered, the owner or not.
+    .also_seen(&["tasks.isolation.bound", "tasks.isolation.foreign-refused"])
     .within(V2025_11),
     fault(
         "tasks.result.same-as-direct/reworded",
