@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+#[cfg(feature = "enterprise")]
+use crate::enterprise::Kind;
 use crate::features::tasks::TaskView;
 use crate::server::lock;
 
@@ -20,6 +22,9 @@ pub(crate) enum Change {
     Prompts,
     Resources,
     Resource(Arc<str>),
+    /// There are other records of a kind, for those whose role lists them.
+    #[cfg(feature = "enterprise")]
+    Records(Kind),
     /// A task has a new status; for its owner only.
     Task(Arc<TaskView>),
 }
@@ -31,6 +36,8 @@ enum Subject<'a> {
     Prompts,
     Resources,
     Resource(&'a str),
+    #[cfg(feature = "enterprise")]
+    Records(Kind),
     Task(&'a str),
 }
 
@@ -41,6 +48,8 @@ impl Change {
             Self::Prompts => Subject::Prompts,
             Self::Resources => Subject::Resources,
             Self::Resource(uri) => Subject::Resource(uri),
+            #[cfg(feature = "enterprise")]
+            Self::Records(kind) => Subject::Records(*kind),
             Self::Task(task) => Subject::Task(&task.id),
         }
     }

@@ -259,6 +259,14 @@ pub(super) enum OutputFormat {
     Json,
 }
 
+/// What `serve` can serve besides the usual.
+#[cfg(feature = "enterprise")]
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum ProfileArg {
+    // Without a text of its own, which would spread the help of all flags over twice as many lines.
+    Enterprise,
+}
+
 /// Flags of `serve`.
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
@@ -274,6 +282,27 @@ pub(super) struct ServeArgs {
     #[cfg(feature = "enterprise")]
     #[arg(long, requires = "http")]
     pub(super) with_test_authorization_server: bool,
+    /// What is served: the tools, resources and prompts to test with, or records of a business behind roles, masking, an
+    /// audit log and approval.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "PROFILE", value_enum)]
+    pub(super) profile: Option<ProfileArg>,
+    /// The role of the client over STDIO; the least one, if not given. Over HTTP the token has it.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "ROLE", env = "MCPROVE_ROLE")]
+    pub(super) role: Option<String>,
+    /// Keep the records of the profile in this SQLite file, instead of in memory; a new one is filled with examples.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "FILE", requires = "profile")]
+    pub(super) database: Option<PathBuf>,
+    /// Append a line for every tool call, resource read and prompt of the profile to this file.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "FILE", requires = "profile")]
+    pub(super) audit: Option<PathBuf>,
+    /// Take the roles of the profile, and tokens that were agreed on, from this file (TOML).
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "FILE", requires = "profile")]
+    pub(super) roles: Option<PathBuf>,
     /// Break a rule on purpose; `mcprove list faults` shows what there is.
     #[arg(long, value_name = "ID,ID", value_delimiter = ',')]
     pub(super) fault: Vec<String>,

@@ -18,6 +18,8 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     let allowed_hosts = args.allow_host.clone();
     let config =
         Config { secret, faults, page_size, chaos, delay, stall, allowed_hosts, ..Config::default() };
+    #[cfg(feature = "enterprise")]
+    let config = with_profile(config, args)?;
     // Nothing that a request does takes long, so one thread serves all faster than several that wake each other.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::bug)?;
     let result = runtime.block_on(async {
@@ -29,7 +31,11 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
         let listener = listen(address).map_err(cannot_listen)?;
         let bound = listener.local_addr().map_err(Failure::bug)?;
         #[cfg(feature = "enterprise")]
-        let config = if args.with_test_authorization_server { protected(config, bound)? } else { config };
+        let config = if args.with_test_authorization_server {
+            protected(config, bound)?
+        } else {
+            with_fixed_tokens(config, bound)
+        };
         let _ = io::Write::write_all(
             &mut io::stderr(),
             format!("mcprove serves MCP at http://{bound}/mcp\n").as_bytes(),
@@ -40,6 +46,44 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     });
     runtime.shutdown_background();
     result.map(|()| 0)
+}
+
+/// With the profile that is asked for.
+#[cfg(feature = "enterprise")]
+fn with_profile(config: Config, args: &ServeArgs) -> Result<Config, Failure> {
+    use super::args::ProfileArg;
+    use mcprove_reference_server::{Enterprise, EnterpriseFiles};
+    let Some(ProfileArg::Enterprise) = args.profile else { return Ok(config) };
+    let files = EnterpriseFiles {
+        database: args.database.clone(),
+        audit: args.audit.clone(),
+        roles: args.roles.clone(),
+        local_role: args.role.clone(),
+    };
+    let profile = Enterprise::open(&files).map_err(Failure::usage)?;
+    let torn = profile.torn_bytes();
+    if torn > 0 {
+        let text =
+            format!("mcprove: the audit log ended with {torn} bytes of a torn record, which are no record\n");
+        let _ = io::Write::write_all(&mut io::stderr(), text.as_bytes());
+    }
+    Ok(Config { enterprise: Some(profile.into()), ..config })
+}
+
+/// With the tokens of the role file, if there are any.
+#[cfg(feature = "enterprise")]
+fn with_fixed_tokens(config: Config, bound: SocketAddr) -> Config {
+    use mcprove_reference_server::{Authorization, Tokens};
+    let tokens = config.enterprise.as_ref().map(|profile| profile.fixed_tokens()).unwrap_or_default();
+    if tokens.is_empty() {
+        return config;
+    }
+    let authorization = Authorization {
+        resource: format!("http://{bound}/mcp"),
+        authorization_servers: Vec::new(),
+        tokens: Tokens::Fixed(tokens),
+    };
+    Config { authorization: Some(authorization.into()), ..config }
 }
 
 /// Ends when the process is told to end.

@@ -49,30 +49,33 @@ impl std::error::Error for InvalidKeys {}
 struct Claims {
     sub: String,
     #[serde(default)]
-    aud: Audience,
+    aud: Names,
     #[serde(default)]
     scope: String,
+    /// RFC 9068, section 2.2.3.1.
+    #[serde(default)]
+    roles: Names,
 }
 
-/// `aud`: one audience, or several.
+/// A claim with one name, or several: `aud`, `roles`.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Audience {
+enum Names {
     One(String),
     Several(Vec<String>),
 }
 
-impl Default for Audience {
+impl Default for Names {
     fn default() -> Self {
         Self::Several(Vec::new())
     }
 }
 
-impl Audience {
-    fn any(&self, is_ours: impl Fn(&str) -> bool) -> bool {
+impl Names {
+    fn as_slice(&self) -> &[String] {
         match self {
-            Self::One(audience) => is_ours(audience),
-            Self::Several(audiences) => audiences.iter().any(|audience| is_ours(audience)),
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Several(names) => names,
         }
     }
 }
@@ -115,11 +118,12 @@ impl TrustedIssuer {
         } else {
             dangerous::insecure_decode_claims::<Claims>(token).map_err(|_| unreadable)?
         };
-        let is_for_us = claims.aud.any(|audience| is_same(audience, resource));
+        let is_for_us = claims.aud.as_slice().iter().any(|audience| is_same(audience, resource));
         if !is_for_us && server.keeps(Duty::TokenAudienceChecked) {
             return Err(Denial::Invalid("The token is for another server"));
         }
-        Ok(Grant::of_token(&claims.sub, &claims.scope))
+        let role = server.enterprise().and_then(|profile| profile.role_name(claims.roles.as_slice()));
+        Ok(Grant::of_token(&claims.sub, &claims.scope, role))
     }
 
     fn validation(&self, server: &Server, key: &DecodingKey) -> Validation {

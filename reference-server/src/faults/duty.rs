@@ -60,6 +60,12 @@ pub(crate) enum Duty {
     /// The signature of a token has to be right.
     #[cfg(feature = "enterprise")]
     TokenSignatureChecked,
+    /// Log messages name a record and do not hold it.
+    #[cfg(feature = "enterprise")]
+    RecordsStayOutOfLogs,
+    /// What differs with who asks is kept by nobody else.
+    #[cfg(feature = "enterprise")]
+    ResultsPrivate,
     /// The STDIO server ends at the end of its input.
     ExitAtEndOfInput,
     /// The STDIO server ends when it gets SIGTERM.

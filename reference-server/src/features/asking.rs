@@ -15,6 +15,8 @@ use crate::faults::Duty;
 use crate::features::Capability;
 use crate::message::{Object, RpcError};
 use crate::modern::Round;
+#[cfg(feature = "enterprise")]
+use crate::modern::StateTicket;
 
 /// Why a handler ends without its result.
 #[derive(Debug)]
@@ -91,6 +93,23 @@ impl RequestContext {
     pub(crate) async fn ask(&self, key: &str, request: InputRequest) -> Result<Value, Stop> {
         let mut answers = self.ask_all(&[(key, request)]).await?;
         Ok(answers.pop().unwrap_or_default())
+    }
+
+    /// The same for an answer that counts only after the question, and with what tells one time of asking from another in
+    /// the modern era. In the legacy era each question is a request of its own, which is answered once.
+    #[cfg(feature = "enterprise")]
+    pub(crate) async fn ask_afresh(
+        &self,
+        key: &str,
+        request: InputRequest,
+    ) -> Result<(Value, Option<StateTicket>), Stop> {
+        if matches!(self.caller, Caller::Session(_)) || self.task.is_some() {
+            return Ok((self.ask(key, request).await?, None));
+        }
+        self.require(request.needs)?;
+        let (round, ticket) = Round::open(self)?.asked_before();
+        let mut answers = round.answers(self, &[(key, request)])?;
+        Ok((answers.pop().unwrap_or_default(), ticket))
     }
 
     /// Asks the client for several things at once; the answers come in the order of the questions, each checked.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::context::{Answer, Caller, RequestContext, Sink};
+#[cfg(feature = "enterprise")]
+use crate::enterprise;
 use crate::faults::Duty;
 use crate::features::{self, tasks};
 use crate::legacy::{Session, batch, lifecycle};
@@ -15,6 +17,7 @@ use crate::message::{
 };
 use crate::pace::pause;
 use crate::revision::Revision;
+use crate::server::Server;
 
 /// What becomes of a payload.
 pub(crate) enum Exchange {
@@ -61,7 +64,7 @@ pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Si
     let before = session.error_revision();
     let id = request.id.clone();
     let faults = session.server.faults_on(before, &mut request);
-    let may_wait = may_wait(&request.method);
+    let may_wait = may_wait(&session.server, &request.method);
     // What is held back is in progress too. The handshake cannot be cancelled.
     let enters = may_wait || (session.server.pace().is_some() && request.method != "initialize");
     let ticket = if enters {
@@ -114,7 +117,13 @@ fn check_meta(params: &Object) -> Result<(), RpcError> {
 }
 
 /// Whether a method may take time and can therefore be cancelled.
-fn may_wait(method: &str) -> bool {
+fn may_wait(server: &Server, method: &str) -> bool {
+    #[cfg(feature = "enterprise")]
+    if server.enterprise().is_some() {
+        return enterprise::is_served(method);
+    }
+    #[cfg(not(feature = "enterprise"))]
+    let _ = server;
     matches!(method, "tools/call" | "prompts/get" | "tasks/result")
 }
 
@@ -123,6 +132,12 @@ async fn waiting(session: &Arc<Session>, request: Request, sink: Sink) -> Answer
     let held = session.server.hold(&request).await?;
     let caller = Caller::Session(Arc::clone(session));
     let context = RequestContext::new(session.server.clone(), revision, request, caller, sink, held);
+    #[cfg(feature = "enterprise")]
+    if session.server.enterprise().is_some()
+        && let Some(served) = enterprise::answer(&context).await
+    {
+        return served.map(|(result, _)| Reply::Object(result));
+    }
     let result = match context.request.method.as_str() {
         "tasks/result" => tasks::legacy::result(&context).await,
         "prompts/get" => features::get_prompt(&context).await,

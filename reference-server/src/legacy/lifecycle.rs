@@ -31,13 +31,13 @@ pub(crate) fn initialize(session: &Session, params: &Object) -> Result<Object, R
     }
     let mut result = Object::new();
     result.insert("protocolVersion".into(), revision.as_str().into());
-    let mut capabilities = Server::capabilities(revision);
-    if revision.has_tasks() {
+    let mut capabilities = session.server.capabilities(revision);
+    if revision.has_tasks() && session.server.has_tasks() {
         capabilities["tasks"] = tasks::legacy::capability(session);
     }
     result.insert("capabilities".into(), capabilities);
     result.insert("serverInfo".into(), Server::introduction(revision));
-    result.insert("instructions".into(), Server::INSTRUCTIONS.into());
+    result.insert("instructions".into(), session.server.instructions().into());
     Ok(result)
 }
 

@@ -145,6 +145,10 @@ impl Session {
     fn is_concerned(&self, change: &Change) -> bool {
         match change {
             Change::Tools | Change::Prompts | Change::Resources => true,
+            #[cfg(feature = "enterprise")]
+            Change::Records(kind) => {
+                self.server.enterprise().is_some_and(|profile| profile.lists(&self.principal, *kind))
+            }
             Change::Task(task) => task.owner == Owner::Session(self.id),
             Change::Resource(uri) => {
                 lock(&self.subscriptions).contains(&**uri) || !self.server.keeps(Duty::UpdatesAsSubscribed)
@@ -168,6 +172,8 @@ impl Session {
             Change::Tools => Some(list_changed("tools")),
             Change::Prompts => Some(list_changed("prompts")),
             Change::Resources => Some(list_changed("resources")),
+            #[cfg(feature = "enterprise")]
+            Change::Records(_) => Some(list_changed("resources")),
             Change::Task(task) => Some(status_notification(task)),
             Change::Resource(uri) => {
                 Some(notification("notifications/resources/updated", &json!({"uri": &**uri})))

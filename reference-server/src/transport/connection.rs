@@ -152,7 +152,10 @@ impl Connection {
         let server = &self.session.server;
         let refused = |request, error| Step::Answer(modern::refused(server, request, error).answered);
         let admitted = match modern::admit::<NoHeaders>(server, None, &request) {
-            Ok(admitted) => admitted,
+            Ok((revision, mut meta)) => {
+                meta.principal = self.session.principal.clone();
+                (revision, meta)
+            }
             Err(error) => return refused(&request, error),
         };
         let in_flight = &self.session.in_flight;

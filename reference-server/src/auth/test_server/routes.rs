@@ -92,7 +92,7 @@ impl TestAuthorizationServer {
     }
 
     /// A token as `POST /mint` makes it. The members of `wanted`, all optional: `sub`, `scope`, `aud`, `iss` replace the
-    /// claims (`null` leaves one out), `exp` and `nbf` are in seconds from now, and `sign` is `ES256`, `foreign-key`,
+    /// claims (`null` leaves one out), `roles` adds that claim, `exp` and `nbf` are in seconds from now, and `sign` is `ES256`, `foreign-key`,
     /// `HS256` or `none`. `None` where one of them makes no sense.
     pub fn mint(&self, wanted: &Value) -> Option<String> {
         let mut claims = self.claims(USER, BASIC_SCOPE, &self.resource);
@@ -100,8 +100,8 @@ impl TestAuthorizationServer {
             match name.as_str() {
                 "sign" => {}
                 "exp" | "nbf" => claims[name] = now().checked_add(value.as_i64()?)?.into(),
-                "sub" | "scope" | "aud" | "iss" if !value.is_null() => claims[name] = value.clone(),
-                "sub" | "scope" | "aud" | "iss" => {
+                "sub" | "scope" | "aud" | "iss" | "roles" if !value.is_null() => claims[name] = value.clone(),
+                "sub" | "scope" | "aud" | "iss" | "roles" => {
                     claims.as_object_mut()?.remove(name);
                 }
                 _ => return None,
