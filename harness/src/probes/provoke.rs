@@ -140,4 +140,19 @@ impl Stage<'_> {
             .map(|(member, method)| (method, member))
             .collect()
     }
+
+    /// Whether the tools fill a list that is not asked for more often than needed: each answer is kept.
+    pub fn has_long_list(&self) -> bool {
+        /// Bytes.
+        const LONG: usize = 60_000;
+        self.offer.tools.iter().map(|tool| tool.to_string().len()).sum::<usize>() > LONG
+    }
+
+    /// A list that may be asked for again and again; if there is none, the harmless request.
+    pub fn light_request(&self) -> &'static str {
+        let long = self.has_long_list();
+        let lists = self.lists();
+        let light = lists.iter().find(|(method, _)| !long || *method != "tools/list");
+        light.map_or(self.harmless(), |(method, _)| *method)
+    }
 }
