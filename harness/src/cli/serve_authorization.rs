@@ -49,6 +49,7 @@ fn origin(args: &ServeArgs, bound: SocketAddr) -> String {
         return format!("http://{bound}");
     }
     let name = args.allow_host.first().map_or("localhost", String::as_str);
-    let name = if name.contains(':') && !name.starts_with('[') { format!("[{name}]") } else { name.to_owned() };
+    let name =
+        if name.contains(':') && !name.starts_with('[') { format!("[{name}]") } else { name.to_owned() };
     format!("http://{name}:{}", bound.port())
 }

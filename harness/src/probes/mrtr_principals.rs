@@ -52,7 +52,9 @@ async fn states_belong_to_who_was_asked(solo: &mut Solo<'_>) {
     let other = solo.settings.credentials.another().await;
     let why = match (calls.is_empty(), own_token(solo), &other) {
         (true, ..) => Some(("not-asked", "no call that may be repeated asks for input")),
-        (_, None, _) => Some(("one-principal", "it takes tokens of two principals: --bearer-env and --principal")),
+        (_, None, _) => {
+            Some(("one-principal", "it takes tokens of two principals: --bearer-env and --principal"))
+        }
         (_, _, None) => Some((
             "one-principal",
             "it takes the token of another principal: --principal NAME=VAR, or --trust-test-issuer",

@@ -70,7 +70,8 @@ mod tests {
             "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"});
         let others = [json!(7), json!({"kty": "oct", "k": "AAAA"}), json!({"kty": "new"})];
         let read = |keys: Vec<serde_json::Value>| KeySet::read(json!({"keys": keys}).to_string().as_bytes());
-        let set = read(others.iter().cloned().chain([ec]).collect()).unwrap_or_else(|error| panic!("{error}"));
+        let set =
+            read(others.iter().cloned().chain([ec]).collect()).unwrap_or_else(|error| panic!("{error}"));
         assert!(set.find(Some("a")).is_some() && set.find(None).is_some() && set.find(Some("b")).is_none());
         assert!(read(others.to_vec()).is_err());
         assert!(KeySet::read(b"{}").is_err() && KeySet::read(b"<html>").is_err());

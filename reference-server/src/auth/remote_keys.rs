@@ -45,6 +45,8 @@ struct Known {
     /// When they were fetched, and when that was last attempted.
     fetched: Option<Instant>,
     attempted: Option<Instant>,
+    /// How many attempts have ended.
+    ended: u64,
 }
 
 impl Known {
@@ -76,7 +78,7 @@ impl RemoteKeys {
         let _turn = self.fetching.lock().await;
         let known = self.known();
         // Somebody may have fetched while we waited; and who sends nonsense does not make us fetch all the time.
-        if known.attempted == before.attempted && known.attempted.is_none_or(|at| at.elapsed() >= PAUSE) {
+        if known.ended == before.ended && known.attempted.is_none_or(|at| at.elapsed() >= PAUSE) {
             self.refresh().await;
         }
         let known = self.known();
@@ -100,12 +102,13 @@ impl RemoteKeys {
             Ok(Some(body)) => KeySet::read(&body).ok(),
             _ => None,
         };
-        if let Some(set) = set {
-            self.write(|known| {
+        self.write(|known| {
+            known.ended += 1;
+            if let Some(set) = set {
                 known.fetched = attempted;
                 known.set = Some(Arc::new(set));
-            });
-        }
+            }
+        });
     }
 
     fn write(&self, change: impl FnOnce(&mut Known)) {
@@ -132,8 +135,7 @@ impl Place {
             return Err(invalid("has a user in it"));
         }
         let name = host.trim_start_matches('[').trim_end_matches(']');
-        let is_local =
-            name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+        let is_local = name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
         let (tls, usual) = match uri.scheme_str() {
             Some("https") => (Some(connector()?), 443),
             Some("http") if is_local => (None, 80),
@@ -189,12 +191,21 @@ mod tests {
 
     #[test]
     fn keys_come_over_https_or_from_this_machine() {
-        for good in ["https://issuer.example/jwks", "http://127.0.0.1:9400/jwks", "http://[::1]:1/", "http://localhost/k"] {
+        for good in [
+            "https://issuer.example/jwks",
+            "http://127.0.0.1:9400/jwks",
+            "http://[::1]:1/",
+            "http://localhost/k",
+        ] {
             assert!(Place::read(good).is_ok(), "{good}");
         }
         for bad in [
-            "http://issuer.example/jwks", "http://127.0.0.1.evil.example/", "http://user@127.0.0.1/", "ftp://127.0.0.1/",
-            "jwks", "",
+            "http://issuer.example/jwks",
+            "http://127.0.0.1.evil.example/",
+            "http://user@127.0.0.1/",
+            "ftp://127.0.0.1/",
+            "jwks",
+            "",
         ] {
             assert!(Place::read(bad).is_err(), "{bad}");
         }
