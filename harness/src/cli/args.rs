@@ -290,6 +290,10 @@ pub(super) struct ServeArgs {
     #[cfg(feature = "enterprise")]
     #[arg(long, value_name = "URL", requires = "trust_issuer")]
     pub(super) jwks_url: Option<String>,
+    /// Where clients are told to get tokens, if they are those of the role file.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "URI", requires_all = ["http", "roles"], value_parser = resource)]
+    pub(super) authorization_server: Option<String>,
     /// What tokens have to be issued for: the URI by which clients know the endpoint, http://ADDR/mcp if not given.
     #[cfg(feature = "enterprise")]
     #[arg(long, value_name = "URI", requires = "http", value_parser = resource)]
@@ -347,7 +351,7 @@ fn address(text: &str) -> Result<std::net::SocketAddr, String> {
     Ok(known.find(|address| address.is_ipv4() && address.ip().is_loopback()).unwrap_or(fallback))
 }
 
-/// The canonical URI of an endpoint.
+/// The URI of an endpoint or an issuer.
 #[cfg(feature = "enterprise")]
 fn resource(text: &str) -> Result<String, String> {
     let url = url::Url::parse(text).map_err(|error| error.to_string())?;

@@ -21,7 +21,8 @@ pub(super) fn authorized(config: Config, args: &ServeArgs, bound: SocketAddr) ->
     if tokens.is_empty() {
         return Ok(config);
     }
-    Ok(protected(config, resource, Vec::new(), Tokens::Fixed(tokens)))
+    let servers = args.authorization_server.iter().cloned().collect();
+    Ok(protected(config, resource, servers, Tokens::Fixed(tokens)))
 }
 
 fn protected(config: Config, resource: String, authorization_servers: Vec<String>, tokens: Tokens) -> Config {
