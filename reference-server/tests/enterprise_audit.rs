@@ -107,8 +107,9 @@ fn a_log_that_cannot_be_written_is_told_at_the_start() {
     assert!(error.contains("the audit log /dev/full cannot be used"), "{error}");
 }
 
-/// The variable that makes the next test a server.
+/// The variables that make the next test a server: its log, and its database if that is a file.
 const SERVED: &str = "MCPROVE_TEST_AUDIT_FILE";
+const DATABASE: &str = "MCPROVE_TEST_DATABASE_FILE";
 
 /// Not a test, but the server that the test after it kills: this program once more.
 #[test]
@@ -116,6 +117,7 @@ fn serves_until_it_is_killed() {
     let Some(path) = std::env::var_os(SERVED) else { return };
     let files = EnterpriseFiles {
         audit: Some(path.into()),
+        database: std::env::var_os(DATABASE).map(PathBuf::from),
         local_role: Some("manager".to_owned()),
         ..EnterpriseFiles::default()
     };
@@ -184,4 +186,79 @@ fn no_record_of_an_answered_call_is_lost_when_the_server_is_killed() {
     let numbers: Vec<u64> = reading.records.iter().map(|record| record["n"].as_u64().unwrap()).collect();
     assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "records are numbered without a gap");
     std::fs::remove_file(path).unwrap();
+}
+
+/// What a server whose files may have so many bytes answers to these messages, one after the other.
+fn answers_with(limit: u64, log: &PathBuf, database: &PathBuf, messages: &[Value]) -> Vec<Value> {
+    // In blocks of 512 bytes, as POSIX has it. The signal would end the process; without it the write fails.
+    let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", limit / 512);
+    let mut server = Command::new("sh")
+        .args(["-c", &script])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "serves_until_it_is_killed", "--nocapture", "--test-threads", "1"])
+        .env(SERVED, log)
+        .env(DATABASE, database)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = server.stdin.take().unwrap();
+    let mut output = BufReader::new(server.stdout.take().unwrap()).lines();
+    let answers = messages.iter().map_while(|message| {
+        writeln!(input, "{message}").ok()?;
+        // The test runner of the server writes of its own, before an answer on its line too.
+        output.by_ref().map_while(Result::ok).find_map(|line| {
+            let answer = line.get(line.find('{')?..)?;
+            serde_json::from_str::<Value>(answer).ok().filter(|answer| answer["id"] == message["id"])
+        })
+    });
+    let answers = answers.collect();
+    drop(input);
+    server.wait().unwrap();
+    answers
+}
+
+#[test]
+fn nothing_is_changed_without_a_record_when_the_disk_is_full() {
+    const LIMIT: u64 = 512 << 10;
+    const UNLIMITED: u64 = 1 << 30;
+    let (log, database) = (file("full"), file("full-database"));
+    let call = |id: &str, name: &str, arguments: Value| {
+        modern(id, "tools/call", json!({"name": name, "arguments": arguments}))
+    };
+    let read = call("read", "get_customer", json!({"customer": "c-1001"}));
+    let (mut refused_before, mut refused_after) = (0, 0);
+    for (round, room) in (200..1600).step_by(100).enumerate() {
+        std::fs::write(&log, format!("{}\n", "x".repeat(usize::try_from(LIMIT).unwrap() - room - 1)))
+            .unwrap();
+        let _ = std::fs::remove_file(&database);
+        let email = format!("round{round}@mail.example");
+        let change = call("change", "update_customer", json!({"customer": "c-1001", "email": email}));
+        let answers = answers_with(LIMIT, &log, &database, &[change, read.clone()]);
+        let after = answers_with(UNLIMITED, &log, &database, std::slice::from_ref(&read));
+        let changed = after[0]["result"]["structuredContent"]["customer"]["email"] == email.as_str();
+        let records = AuditReading::of(&std::fs::read(&log).unwrap()).records;
+        let has = |outcome: &str| {
+            records.iter().any(|record| record["request"] == "change" && record["outcome"] == outcome)
+        };
+        let refused = answers[0]["error"]["message"].as_str().unwrap_or_default();
+        assert!(!changed || has("begun"), "room {room}: a change without a record");
+        if refused.is_empty() {
+            assert!(changed && has("ok"), "room {room}: {}", answers[0]);
+            continue;
+        }
+        assert!(refused.contains("audit log cannot be written"), "{refused}");
+        assert!(!has("ok"), "room {room}");
+        let next = answers[1]["error"]["message"].as_str().unwrap_or_default();
+        assert!(
+            next.contains("audit log cannot be written"),
+            "room {room}: nothing further is done: {}",
+            answers[1]
+        );
+        if changed { refused_after += 1 } else { refused_before += 1 }
+    }
+    assert!(refused_before > 0 && refused_after > 0, "both were seen: {refused_before} {refused_after}");
+    std::fs::remove_file(log).unwrap();
+    std::fs::remove_file(database).unwrap();
 }

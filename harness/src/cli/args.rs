@@ -282,6 +282,22 @@ pub(super) struct ServeArgs {
     #[cfg(feature = "enterprise")]
     #[arg(long, requires = "http")]
     pub(super) with_test_authorization_server: bool,
+    /// Take only requests with an access token of this issuer. Its keys are at --jwks-url.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "ISSUER", requires_all = ["http", "jwks_url"], conflicts_with = "with_test_authorization_server")]
+    pub(super) trust_issuer: Option<String>,
+    /// Where the issuer publishes its keys: an https URL, or one of this machine.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "URL", requires = "trust_issuer")]
+    pub(super) jwks_url: Option<String>,
+    /// Where clients are told to get tokens, if they are those of the role file.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "URI", requires_all = ["http", "roles"], value_parser = resource)]
+    pub(super) authorization_server: Option<String>,
+    /// What tokens have to be issued for: the URI by which clients know the endpoint, http://ADDR/mcp if not given.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "URI", requires = "http", value_parser = resource)]
+    pub(super) resource: Option<String>,
     /// What is served: the tools, resources and prompts to test with, or records of a business behind roles, masking, an
     /// audit log and approval.
     #[cfg(feature = "enterprise")]
@@ -333,6 +349,17 @@ fn address(text: &str) -> Result<std::net::SocketAddr, String> {
     let mut known = ("localhost", port).to_socket_addrs().map_err(|error| error.to_string())?;
     let fallback = std::net::SocketAddr::from(([127, 0, 0, 1], port));
     Ok(known.find(|address| address.is_ipv4() && address.ip().is_loopback()).unwrap_or(fallback))
+}
+
+/// The URI of an endpoint or an issuer.
+#[cfg(feature = "enterprise")]
+fn resource(text: &str) -> Result<String, String> {
+    let url = url::Url::parse(text).map_err(|error| error.to_string())?;
+    if matches!(url.scheme(), "http" | "https") && url.fragment().is_none() && url.query().is_none() {
+        Ok(text.to_owned())
+    } else {
+        Err("expected an absolute URI such as https://mcp.example/mcp, without query or fragment".to_owned())
+    }
 }
 
 /// Flags of `kill-matrix`.

@@ -14,6 +14,8 @@ mod out;
 mod report;
 mod sandbox;
 mod serve;
+#[cfg(feature = "enterprise")]
+mod serve_authorization;
 mod session;
 mod settings;
 

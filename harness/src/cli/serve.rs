@@ -31,11 +31,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
         let listener = listen(address).map_err(cannot_listen)?;
         let bound = listener.local_addr().map_err(Failure::bug)?;
         #[cfg(feature = "enterprise")]
-        let config = if args.with_test_authorization_server {
-            protected(config, bound)?
-        } else {
-            with_fixed_tokens(config, bound)
-        };
+        let config = super::serve_authorization::authorized(config, args, bound)?;
         let _ = io::Write::write_all(
             &mut io::stderr(),
             format!("mcprove serves MCP at http://{bound}/mcp\n").as_bytes(),
@@ -70,22 +66,6 @@ fn with_profile(config: Config, args: &ServeArgs) -> Result<Config, Failure> {
     Ok(Config { enterprise: Some(profile.into()), ..config })
 }
 
-/// With the tokens of the role file, if there are any.
-#[cfg(feature = "enterprise")]
-fn with_fixed_tokens(config: Config, bound: SocketAddr) -> Config {
-    use mcprove_reference_server::{Authorization, Tokens};
-    let tokens = config.enterprise.as_ref().map(|profile| profile.fixed_tokens()).unwrap_or_default();
-    if tokens.is_empty() {
-        return config;
-    }
-    let authorization = Authorization {
-        resource: format!("http://{bound}/mcp"),
-        authorization_servers: Vec::new(),
-        tokens: Tokens::Fixed(tokens),
-    };
-    Config { authorization: Some(authorization.into()), ..config }
-}
-
 /// Ends when the process is told to end.
 #[cfg(unix)]
 fn told_to_end() -> io::Result<impl Future<Output = ()>> {
@@ -105,28 +85,6 @@ fn told_to_end() -> io::Result<impl Future<Output = ()>> {
 fn told_to_end() -> io::Result<impl Future<Output = ()>> {
     Ok(async {
         let _ = tokio::signal::ctrl_c().await;
-    })
-}
-
-/// With authorization, and an authorization server for tests at the same origin.
-#[cfg(feature = "enterprise")]
-fn protected(config: Config, bound: SocketAddr) -> Result<Config, Failure> {
-    use mcprove_reference_server::{Authorization, TestAuthorizationServer, Tokens, TrustedIssuer};
-    use std::sync::Arc;
-    if !bound.ip().is_loopback() {
-        let text = "--with-test-authorization-server gives tokens to anybody, so --http has to be a loopback address";
-        return Err(Failure::usage(text));
-    }
-    let origin = format!("http://{bound}");
-    let resource = format!("{origin}/mcp");
-    let issuer = TestAuthorizationServer::new(&origin, &resource);
-    let trusted = TrustedIssuer::new(issuer.issuer(), &issuer.key_set()).map_err(Failure::bug)?;
-    let authorization =
-        Authorization { resource, authorization_servers: vec![origin], tokens: Tokens::Signed(trusted) };
-    Ok(Config {
-        authorization: Some(Arc::new(authorization)),
-        test_authorization_server: Some(Arc::new(issuer)),
-        ..config
     })
 }
 

@@ -34,6 +34,7 @@ mod logging;
 mod meta;
 mod modern;
 mod mrtr;
+mod mrtr_principals;
 mod offer;
 mod pagination;
 mod ping;

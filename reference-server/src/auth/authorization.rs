@@ -107,9 +107,9 @@ impl Authorization {
     }
 
     /// What the bearer of a token may do.
-    pub(super) fn grant(&self, server: &Server, token: &str) -> Result<Grant, Denial> {
+    pub(super) async fn grant(&self, server: &Server, token: &str) -> Result<Grant, Denial> {
         match &self.tokens {
-            Tokens::Signed(issuer) => issuer.grant(server, token, &self.resource),
+            Tokens::Signed(issuer) => issuer.grant(server, token, &self.resource).await,
             Tokens::Fixed(tokens) => {
                 let digest: [u8; 32] = Sha256::digest(token).into();
                 let found = tokens.iter().find(|fixed| fixed.digest == digest);

@@ -16,14 +16,17 @@ use crate::transport::{HttpReply, json_reply, not_allowed_reply};
 /// What the bearer of the token in the headers may do; whether that is enough for a message, [`step_up`] decides. Each request is looked at by itself: neither the connection nor
 /// a session remembers that an earlier one was let in.
 #[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
-pub(crate) fn admit(server: &Server, method: &Method, headers: &HeaderMap) -> Result<Grant, HttpReply> {
+pub(crate) async fn admit(server: &Server, method: &Method, headers: &HeaderMap) -> Result<Grant, HttpReply> {
     let Some(authorization) = &server.config().authorization else { return Ok(Grant::everything()) };
     let token = if authorization.takes_api_keys() && headers.contains_key(API_KEY) {
         api_key(headers)
     } else {
         bearer_token(headers)
     };
-    let admitted = token.and_then(|token| authorization.grant(server, token));
+    let admitted = match token {
+        Ok(token) => authorization.grant(server, token).await,
+        Err(denial) => Err(denial),
+    };
     let admitted = admitted.and_then(|grant| {
         // What a body asks for may take more, and that is told all at once.
         let enough =

@@ -143,6 +143,33 @@ fn unwritable() -> RpcError {
     RpcError::new(INTERNAL_ERROR, "The audit log cannot be written")
 }
 
+/// Records that something is about to be changed. Where that cannot be written, it must not be done: a change without any
+/// record is what there is never to be.
+pub(super) fn announce(profile: &Enterprise, context: &RequestContext) -> Result<(), RpcError> {
+    let Some(log) = &profile.audit else { return Ok(()) };
+    let mut content = description(profile, context);
+    content.insert("outcome".to_owned(), "begun".into());
+    log.append(content.into()).map_err(|_| unwritable())
+}
+
+/// Who asks for what.
+fn description(profile: &Enterprise, context: &RequestContext) -> Object {
+    let (key, principal) = (&profile.key, context.principal());
+    let (name, params) = described(key, &context.request.method, &context.request.params);
+    let mut content = Object::new();
+    for (member, value) in [
+        ("principal", json!(shorten(&principal.key()))),
+        ("role", json!(profile.role(principal).name.as_str())),
+        ("request", json!(name_or_token(key, context.request.id.raw().get().trim_matches('"')))),
+        ("method", json!(context.request.method)),
+        ("name", json!(name)),
+        ("params", params.into()),
+    ] {
+        content.insert(member.to_owned(), value);
+    }
+    content
+}
+
 /// The record of a request that is being served. It is written when the request ends, however it does.
 pub(super) struct Entry<'a> {
     log: &'a AuditLog,
@@ -158,17 +185,7 @@ impl<'a> Entry<'a> {
         if !log.works() {
             log.append(json!({"event": "writable again"})).map_err(|_| unwritable())?;
         }
-        let (key, principal) = (&profile.key, context.principal());
-        let (name, params) = described(key, &context.request.method, &context.request.params);
-        let content = json!({
-            "principal": shorten(&principal.key()),
-            "role": profile.role(principal).name.as_str(),
-            "request": name_or_token(key, context.request.id.raw().get().trim_matches('"')),
-            "method": context.request.method,
-            "name": name,
-            "params": params,
-        });
-        let Value::Object(content) = content else { return Ok(None) };
+        let content = description(profile, context);
         Ok(Some(Self { log, content, begun: Instant::now(), written: false }))
     }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::changes::Change;
 use crate::context::RequestContext;
+use crate::enterprise::audit;
 use crate::enterprise::database::{Broken, Wanted};
 use crate::enterprise::domain::Kind;
 use crate::enterprise::masking::View;
@@ -11,7 +12,7 @@ use crate::enterprise::profile::Enterprise;
 use crate::enterprise::roles::Role;
 use crate::faults::Duty;
 use crate::features::{Level, Stop};
-use crate::message::Object;
+use crate::message::{Object, RpcError};
 
 /// One request at work.
 pub(super) struct Desk<'a> {
@@ -58,6 +59,11 @@ impl<'a> Desk<'a> {
         }
         wanted.equal.push((field, text));
         Ok(())
+    }
+
+    /// Says in the audit log that something is about to be changed; without that it must not be.
+    pub(super) fn announce(&self) -> Result<(), RpcError> {
+        audit::announce(self.profile, self.context)
     }
 
     /// Tells the client what has been done with a record, which is named and not told.

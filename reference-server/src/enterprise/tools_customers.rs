@@ -64,6 +64,7 @@ pub(super) const TOOLS: &[Tool] = &[
                     .into_iter()
                     .filter_map(|field| Some((field, text(arguments, field)?)))
                     .collect();
+                desk.announce()?;
                 desk.profile.database.update(Customer, id, &changes)?;
                 let customer = desk.view(Customer, id)?;
                 desk.changed(Customer, id);
@@ -104,6 +105,7 @@ pub(super) const TOOLS: &[Tool] = &[
                     return Err(Stop::Refused("The customer has changed meanwhile; nothing was done.".to_owned()));
                 }
                 let customer = desk.view(Customer, id)?;
+                desk.announce()?;
                 if !desk.profile.database.delete_customer(id)? {
                     return Err(Stop::Refused("The customer is gone already; nothing was done.".to_owned()));
                 }

@@ -78,6 +78,7 @@ pub(super) const TOOLS: &[Tool] = &[
                 if self::question(&desk, id, reason)? != question {
                     return Err(changed());
                 }
+                desk.announce()?;
                 let customer = desk.profile.database.refund(id)?.ok_or_else(changed)?;
                 let order = desk.view(Order, id)?;
                 desk.changed(Order, id);

@@ -31,6 +31,8 @@ pub(crate) enum Duty {
     ToolLoopEnds,
     /// A request state counts for its own request only.
     StateBound,
+    /// A request state counts for its own principal only.
+    StateBoundToPrincipal,
     /// A change of a resource is told to those who subscribed to it (legacy).
     UpdatesAsSubscribed,
     /// A change is told to the subscriptions that asked for it.
