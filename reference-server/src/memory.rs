@@ -64,6 +64,12 @@ impl Memory {
         held.ok_or_else(refusal)
     }
 
+    /// Room for what is kept when the request that brought it is done. It gets in while half of the account is free, so
+    /// that clients that are gone leave room for others.
+    pub(crate) fn take_kept(self: &Arc<Self>, bytes: usize) -> Option<Held> {
+        self.reserve(bytes, self.limit / 2)
+    }
+
     /// Room for an answer until it is written; short ones need none.
     pub(crate) fn take_answer(self: &Arc<Self>, bytes: usize) -> Option<Held> {
         if bytes <= SMALL { Some(Held::default()) } else { self.take(bytes) }
@@ -140,10 +146,16 @@ impl Drop for Scarcity {
 impl Held {
     /// Takes as much again as is needed for `bytes` more; false if there is too little.
     pub(crate) fn grow(&mut self, memory: &Arc<Memory>, bytes: usize) -> bool {
-        let Some(mut more) = memory.take(bytes) else { return false };
+        let more = memory.take(bytes);
+        let is_enough = more.is_some();
+        self.add(more.unwrap_or_default());
+        is_enough
+    }
+
+    /// Makes one of two shares.
+    pub(crate) fn add(&mut self, mut more: Self) {
         self.bytes += std::mem::take(&mut more.bytes);
-        self.memory = more.memory.take();
-        true
+        self.memory = more.memory.take().or(self.memory.take());
     }
 }
 
@@ -186,6 +198,13 @@ mod tests {
         assert_eq!(memory.used(), 0);
         assert!(memory.take(usize::MAX).is_none());
         assert!(memory.take_request(usize::MAX).is_err());
+        let mut kept = memory.take_kept(40).unwrap();
+        assert!(memory.take_kept(20).is_none(), "half is for requests");
+        kept.add(super::Held::default());
+        kept.add(memory.take(20).unwrap());
+        assert_eq!(memory.used(), 60);
+        drop(kept);
+        assert_eq!(memory.used(), 0);
     }
 
     #[test]

@@ -185,6 +185,8 @@ pub(crate) struct Response {
     pub id: Option<Id>,
     /// The result, or the error object.
     pub outcome: Result<Value, Value>,
+    /// Bytes of memory that the answer takes, estimated from above.
+    pub footprint: usize,
 }
 
 /// What a text holds: one message, or the elements of an array, not yet read.
@@ -258,7 +260,7 @@ pub(crate) fn read_one(raw: &RawValue) -> Result<Message, Unreadable> {
             _ => return refuse("Invalid request: method is missing"),
         };
         return match outcome {
-            Ok(outcome) => Ok(Message::Response(Response { id, outcome })),
+            Ok(outcome) => Ok(Message::Response(Response { id, outcome, footprint })),
             Err(_) => refuse("Invalid request: the response nests too deeply or holds unusable values"),
         };
     };

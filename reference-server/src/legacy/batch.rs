@@ -41,7 +41,7 @@ pub(crate) fn take_in(session: &Arc<Session>, elements: &[&RawValue], sink: &Sin
                 answer.elements.push(None);
             }
             Ok(Message::Notification(notification)) => notified(session, &notification),
-            Ok(Message::Response(response)) => session.peer.answered(response),
+            Ok(Message::Response(response)) => session.peer.answered(response, session.server.memory()),
             Err(unreadable) => answer.elements.push(Some(unreadable.response(revision))),
         }
     }

@@ -43,7 +43,7 @@ pub(crate) fn take_in(session: &Arc<Session>, payload: Payload<'_>, sink: Sink) 
             }
         }
         Payload::Single(Message::Response(response)) => {
-            session.peer.answered(response);
+            session.peer.answered(response, session.server.memory());
             Exchange::Accepted
         }
         Payload::Batch(elements) if session.revision() == Some(Revision::V2025_03_26) => {

@@ -13,11 +13,12 @@ use crate::context::Sink;
 use crate::features::tasks::outlet::{Attachment, Outlet};
 use crate::features::tasks::state::{Outcome, State, Status};
 use crate::features::tasks::store::Owner;
-use crate::features::{InputRequest, Stop};
-use crate::message::{Object, RpcError, shorten, to_json};
+use crate::features::{Given, InputRequest, Stop};
+use crate::memory::{Memory, refusal};
+use crate::message::{Object, RpcError, footprint, shorten, to_json};
 
-/// The longest answer of a client in bytes, as JSON: a task may keep it for long.
-const LONGEST_ANSWER: usize = 64 << 10;
+/// The most memory in bytes that one answer of a client may take: a task may keep it for long.
+const LARGEST_ANSWER: usize = 64 << 10;
 
 /// What is fixed when a task begins.
 pub(crate) struct Terms {
@@ -175,7 +176,7 @@ impl Task {
         &self,
         questions: &[(&str, InputRequest)],
         patience: Duration,
-    ) -> Result<Vec<Value>, Stop> {
+    ) -> Result<Vec<Given>, Stop> {
         let ended = || Stop::Refused("The task ended before its question was answered.".to_owned());
         let asked: Option<Vec<_>> = self.change(|state| {
             questions.iter().map(|(key, question)| state.ask(key, question.clone())).collect()
@@ -193,19 +194,23 @@ impl Task {
         tokio::time::timeout(patience, waiting).await.map_err(late)?
     }
 
-    /// Hands in answers from the client. Those that nothing was asked for are ignored; a malformed one spoils all.
-    pub(super) fn answer_all(&self, answers: Object) -> Result<(), RpcError> {
+    /// Hands in answers from the client, which take room in `memory` until the task is done with them. Those that nothing
+    /// was asked for are ignored; a malformed one spoils all, and so does one for which there is no room.
+    pub(super) fn answer_all(&self, answers: Object, memory: &Arc<Memory>) -> Result<(), RpcError> {
         self.change(|state| {
-            for (key, answer) in &answers {
-                if let Some(question) = state.questions().iter().find(|open| open.key == *key) {
-                    check(&question.request, answer).map_err(|reason| {
+            let mut all = Vec::new();
+            for (key, value) in answers {
+                if let Some(question) = state.questions().iter().find(|open| open.key == key) {
+                    let size = check(&question.request, &value).map_err(|reason| {
                         RpcError::invalid_params(format!("Invalid params: inputResponses.{key}: {reason}"))
                     })?;
+                    let held = memory.take_kept(size).ok_or_else(refusal)?;
+                    all.push((key, Given { value, held }));
                 }
             }
-            for (key, answer) in answers {
+            for (key, given) in all {
                 if let Some(question) = state.close(&key) {
-                    question.answer(Ok(answer));
+                    question.answer(Ok(given));
                 }
             }
             Ok(())
@@ -213,7 +218,7 @@ impl Task {
     }
 
     /// Hands in what came of one question.
-    pub(super) fn answer(&self, key: &str, answer: Result<Value, Stop>) {
+    pub(super) fn answer(&self, key: &str, answer: Result<Given, Stop>) {
         if let Some(question) = self.change(|state| state.close(key)) {
             question.answer(answer);
         }
@@ -282,12 +287,13 @@ impl Task {
     }
 }
 
-/// What is wrong with an answer, if anything.
-pub(super) fn check(question: &InputRequest, answer: &Value) -> Result<(), String> {
-    if to_json(answer).len() > LONGEST_ANSWER {
-        return Err("the answer is too long".to_owned());
+/// The memory that an answer takes, in bytes, or what is wrong with it.
+pub(super) fn check(question: &InputRequest, answer: &Value) -> Result<usize, String> {
+    let size = footprint(&to_json(answer));
+    if size > LARGEST_ANSWER {
+        return Err("the answer is too large".to_owned());
     }
-    question.check(answer)
+    question.check(answer).map(|()| size)
 }
 
 /// Questions of a tool that waits; they are taken back when it stops waiting.
