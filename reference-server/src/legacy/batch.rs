@@ -29,6 +29,7 @@ pub(crate) fn take_in(session: &Arc<Session>, elements: &[&RawValue], sink: &Sin
     }
     let mut answer = BatchAnswer::new(&session.server, revision);
     let mut requests = Vec::new();
+    let mut complaint = None;
     for element in elements {
         match read_one(element) {
             Ok(Message::Request(request)) if request.method == "initialize" => {
@@ -41,12 +42,15 @@ pub(crate) fn take_in(session: &Arc<Session>, elements: &[&RawValue], sink: &Sin
                 answer.elements.push(None);
             }
             Ok(Message::Notification(notification)) => notified(session, &notification),
-            Ok(Message::Response(response)) => session.peer.answered(response, session.server.memory()),
+            Ok(Message::Response(response)) => {
+                complaint = complaint.or_else(|| dispatch::complaint(&response));
+                session.peer.answered(response, session.server.memory());
+            }
             Err(unreadable) => answer.elements.push(Some(unreadable.response(revision))),
         }
     }
     if answer.elements.is_empty() {
-        return Exchange::Accepted;
+        return complaint.map_or(Exchange::Accepted, Exchange::Unusable);
     }
     let session = Arc::clone(session);
     let sink = sink.clone();

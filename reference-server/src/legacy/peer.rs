@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::context::{RequestContext, Sink};
 use crate::features::{Given, InputRequest, Stop};
 use crate::memory::Memory;
-use crate::message::{IdKey, Response, notification, shorten, to_json};
+use crate::message::{IdKey, Outcome, Response, notification, shorten, to_json};
 use crate::server::{Server, lock};
 
 /// The most requests of ours that one client may leave unanswered.
@@ -25,7 +25,7 @@ pub(crate) struct Peer {
 }
 
 /// What came of a request of ours.
-enum Outcome {
+enum Reaction {
     Given(Given),
     /// The client refused, for this reason.
     Refused(String),
@@ -34,7 +34,7 @@ enum Outcome {
 }
 
 #[derive(Default)]
-struct Pending(Mutex<HashMap<String, oneshot::Sender<Outcome>>>);
+struct Pending(Mutex<HashMap<String, oneshot::Sender<Reaction>>>);
 
 impl Peer {
     /// Sends a request on the stream of the client's own request, and waits for the answer.
@@ -54,11 +54,11 @@ impl Peer {
         let patience = Duration::from_secs(context.server.config().answer_seconds);
         let method = question.method;
         match tokio::time::timeout(patience, answer).await {
-            Ok(Ok(Outcome::Given(given))) => Ok(given),
-            Ok(Ok(Outcome::Refused(reason))) => {
+            Ok(Ok(Reaction::Given(given))) => Ok(given),
+            Ok(Ok(Reaction::Refused(reason))) => {
                 Err(Stop::Refused(format!("The client refused {method}: {reason}")))
             }
-            Ok(Ok(Outcome::Unusable(reason))) => {
+            Ok(Ok(Reaction::Unusable(reason))) => {
                 Err(Stop::Refused(format!("The answer to {method} is unusable: {reason}")))
             }
             Ok(Err(_)) => Err(Stop::Refused(format!("The session ended before {method} was answered."))),
@@ -75,15 +75,18 @@ impl Peer {
         let Some(waiting) = lock(&self.pending.0).remove(&**id) else {
             return;
         };
-        let outcome = match response.outcome {
-            Ok(value) => match memory.take_request(response.footprint) {
-                Ok(held) => Outcome::Given(Given { value, held }),
-                Err(_) => Outcome::Unusable("too much is held in memory already"),
+        let reaction = match response.outcome {
+            Outcome::Result(value) => match memory.take_request(response.footprint) {
+                Ok(held) => Reaction::Given(Given { value, held }),
+                Err(_) => Reaction::Unusable("too much is held in memory already"),
             },
-            Err(error) => Outcome::Refused(shorten(error["message"].as_str().unwrap_or("without a reason"))),
+            Outcome::Error(error) => {
+                Reaction::Refused(shorten(error["message"].as_str().unwrap_or("without a reason")))
+            }
+            Outcome::Unusable(reason) => Reaction::Unusable(reason),
         };
         // Who asked may have gone in the meantime.
-        let _ = waiting.send(outcome);
+        let _ = waiting.send(reaction);
     }
 }
 
