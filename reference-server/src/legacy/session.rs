@@ -1,6 +1,6 @@
 //! What the server remembers about one client between `initialize` and the end of the session.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -12,12 +12,15 @@ use crate::faults::Duty;
 use crate::features::tasks::{Owner, legacy::status_notification};
 use crate::features::{Capability, ClientCapabilities, InFlight, Level};
 use crate::legacy::peer::Peer;
+use crate::memory::Held;
 use crate::message::{INTERNAL_ERROR, RpcError, notification};
 use crate::revision::Revision;
 use crate::server::{Server, lock};
 
 /// The most resources that one session may subscribe to.
 const SUBSCRIPTIONS: usize = 1000;
+/// What a subscription takes besides its URI, in bytes: its place in the tree, which may be half empty.
+const SUBSCRIPTION: usize = 2 * size_of::<(String, Held)>() + 16;
 
 /// How far the handshake has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +45,8 @@ pub(crate) struct Session {
     client: OnceLock<ClientCapabilities>,
     phase: Mutex<Phase>,
     level: AtomicU8,
-    subscriptions: Mutex<BTreeSet<String>>,
+    /// By URI, each with the memory that it takes for as long as it lasts.
+    subscriptions: Mutex<BTreeMap<String, Held>>,
     ended: AtomicBool,
 }
 
@@ -69,6 +73,7 @@ impl Session {
         self.ended.store(true, Ordering::SeqCst);
         self.in_flight.cancel_all();
         self.server.tasks().end(&Owner::Session(self.id));
+        lock(&self.subscriptions).clear();
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -125,10 +130,16 @@ impl Session {
 
     pub(crate) fn subscribe(&self, uri: &str) -> Result<(), RpcError> {
         let mut subscriptions = lock(&self.subscriptions);
-        if subscriptions.len() >= SUBSCRIPTIONS && !subscriptions.contains(uri) {
-            return Err(RpcError::new(INTERNAL_ERROR, "Too many subscriptions"));
+        if subscriptions.contains_key(uri) {
+            return Ok(());
         }
-        subscriptions.insert(uri.to_owned());
+        if subscriptions.len() >= SUBSCRIPTIONS {
+            return Err(RpcError::new(INTERNAL_ERROR, "Too many subscriptions in this session"));
+        }
+        let held = self.server.memory().take_kept(SUBSCRIPTION + uri.len());
+        let full =
+            || RpcError::new(INTERNAL_ERROR, "Too many subscriptions are kept for all clients together");
+        subscriptions.insert(uri.to_owned(), held.ok_or_else(full)?);
         Ok(())
     }
 
@@ -147,7 +158,8 @@ impl Session {
             Change::Tools | Change::Prompts | Change::Resources => true,
             Change::Task(task) => task.owner == Owner::Session(self.id),
             Change::Resource(uri) => {
-                lock(&self.subscriptions).contains(&**uri) || !self.server.keeps(Duty::UpdatesAsSubscribed)
+                lock(&self.subscriptions).contains_key(&**uri)
+                    || !self.server.keeps(Duty::UpdatesAsSubscribed)
             }
         }
     }
