@@ -20,7 +20,15 @@ use crate::server::{Server, lock};
 /// The most resources that one session may subscribe to.
 const SUBSCRIPTIONS: usize = 1000;
 /// What a subscription takes besides its URI, in bytes: its place in the tree, which may be half empty.
-const SUBSCRIPTION: usize = 2 * size_of::<(String, Held)>() + 16;
+const SUBSCRIPTION: usize = 2 * size_of::<(String, Subscription)>() + 16;
+
+/// The client wants to hear of a resource.
+struct Subscription {
+    /// The number of the last change before.
+    since: u64,
+    /// The memory that it takes for as long as it lasts.
+    _held: Held,
+}
 
 /// How far the handshake has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +53,8 @@ pub(crate) struct Session {
     client: OnceLock<ClientCapabilities>,
     phase: Mutex<Phase>,
     level: AtomicU8,
-    /// By URI, each with the memory that it takes for as long as it lasts.
-    subscriptions: Mutex<BTreeMap<String, Held>>,
+    /// By URI.
+    subscriptions: Mutex<BTreeMap<String, Subscription>>,
     ended: AtomicBool,
 }
 
@@ -129,6 +137,8 @@ impl Session {
     }
 
     pub(crate) fn subscribe(&self, uri: &str) -> Result<(), RpcError> {
+        // Before the lock, under which listeners are.
+        let since = self.server.last_change();
         let mut subscriptions = lock(&self.subscriptions);
         if subscriptions.contains_key(uri) {
             return Ok(());
@@ -136,10 +146,10 @@ impl Session {
         if subscriptions.len() >= SUBSCRIPTIONS {
             return Err(RpcError::new(INTERNAL_ERROR, "Too many subscriptions in this session"));
         }
-        let held = self.server.memory().take_kept(SUBSCRIPTION + uri.len());
         let full =
             || RpcError::new(INTERNAL_ERROR, "Too many subscriptions are kept for all clients together");
-        subscriptions.insert(uri.to_owned(), held.ok_or_else(full)?);
+        let held = self.server.memory().take_kept(SUBSCRIPTION + uri.len()).ok_or_else(full)?;
+        subscriptions.insert(uri.to_owned(), Subscription { since, _held: held });
         Ok(())
     }
 
@@ -150,15 +160,18 @@ impl Session {
     /// The changes from now on that may concern this client.
     pub(crate) fn changes(self: &Arc<Self>) -> Listener {
         let session = Arc::clone(self);
-        self.server.changes(move |change| session.is_concerned(change))
+        self.server.changes(move |change, number| session.is_concerned(change, Some(number)))
     }
 
-    fn is_concerned(&self, change: &Change) -> bool {
+    /// Whether a change, of this number if it is known, is the client's business at present.
+    fn is_concerned(&self, change: &Change, number: Option<u64>) -> bool {
         match change {
             Change::Tools | Change::Prompts | Change::Resources => true,
             Change::Task(task) => task.owner == Owner::Session(self.id),
             Change::Resource(uri) => {
-                lock(&self.subscriptions).contains_key(&**uri)
+                let subscriptions = lock(&self.subscriptions);
+                let subscription = subscriptions.get(&**uri);
+                subscription.is_some_and(|one| number.is_none_or(|number| number > one.since))
                     || !self.server.keeps(Duty::UpdatesAsSubscribed)
             }
         }
@@ -171,7 +184,7 @@ impl Session {
 
     fn notification_for(&self, change: &Change) -> Option<String> {
         // What it was subscribed to then, it may not be any more.
-        if !matches!(*lock(&self.phase), Phase::Operating(_)) || !self.is_concerned(change) {
+        if !matches!(*lock(&self.phase), Phase::Operating(_)) || !self.is_concerned(change, None) {
             return None;
         }
         let list_changed =

@@ -1,6 +1,7 @@
 //! One task: what the tool inside, the client outside and the store do with it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -42,13 +43,14 @@ pub(crate) struct Task {
     created: Timestamp,
     ttl: Duration,
     expires: Instant,
+    gone: Arc<AtomicBool>,
     tool_errors_fail: bool,
     state: watch::Sender<State>,
     changes: Arc<Changes>,
 }
 
 /// What a task was like at one moment.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct TaskView {
     pub id: String,
     pub owner: Owner,
@@ -56,8 +58,8 @@ pub(crate) struct TaskView {
     pub message: Option<String>,
     pub created: Timestamp,
     pub updated: Timestamp,
-    /// When it is forgotten.
-    pub expires: Instant,
+    /// Whether it is in the store no longer, by now.
+    pub gone: Arc<AtomicBool>,
     /// Milliseconds.
     pub ttl: u64,
     pub outcome: Option<Outcome>,
@@ -108,6 +110,7 @@ impl Task {
             created,
             ttl: terms.ttl,
             expires: Instant::now() + terms.ttl,
+            gone: Arc::default(),
             tool_errors_fail: terms.tool_errors_fail,
             state: watch::Sender::new(State::new(created)),
             changes,
@@ -131,7 +134,7 @@ impl Task {
             message: state.message.clone(),
             created: self.created,
             updated: state.updated,
-            expires: self.expires,
+            gone: Arc::clone(&self.gone),
             ttl: self.ttl.as_millis() as u64,
             outcome: state.outcome().cloned(),
             questions: questions
@@ -283,6 +286,7 @@ impl Task {
 
     /// The task is in the store no longer.
     pub(super) fn leave(&self) {
+        self.gone.store(true, Ordering::Relaxed);
         self.state.send_modify(|state| state.gone = true);
     }
 }
