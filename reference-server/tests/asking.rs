@@ -339,3 +339,20 @@ async fn over_http_a_broken_response_has_a_status_and_an_error_without_an_id() {
     let result = sse.event().await.unwrap().json();
     assert!(is_unusable(&result), "{result}");
 }
+
+#[tokio::test]
+async fn the_content_of_a_model_is_a_block_or_since_2025_11_25_some() {
+    let block = json!({"type": "text", "text": "4"});
+    for (version, content, is_good) in [
+        ("2025-06-18", json!(block), true),
+        ("2025-06-18", json!([block]), false),
+        ("2025-11-25", json!([block]), true),
+        ("2025-11-25", json!([]), false),
+    ] {
+        let mut pipe = client(version, everything()).await;
+        let question = pipe.ask(&call(1, "ask_model", json!({"prompt": "2 + 2?"}))).await;
+        let said = json!({"role": "assistant", "content": content, "model": "m"});
+        let result = pipe.ask(&answer(&question, said)).await;
+        assert_eq!(result["result"]["isError"], !is_good, "{version}: {result}");
+    }
+}

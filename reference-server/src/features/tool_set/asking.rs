@@ -51,7 +51,7 @@ pub(super) const TOOLS: &[Tool] = &[
 /// One question to the model.
 fn ask_model<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolFuture<'a> {
     Box::pin(async move {
-        let answer = context.ask("answer", sample(text(arguments, "prompt"), 100)).await?;
+        let answer = context.ask("answer", sample(context.revision, text(arguments, "prompt"), 100)).await?;
         Ok(ToolResult::text(format!("The model says: {}", text_of(&answer))))
     })
 }
