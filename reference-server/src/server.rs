@@ -385,8 +385,13 @@ impl Server {
     }
 
     /// From now on, the changes that `wants` admits.
-    pub(crate) fn changes(&self, wants: impl Fn(&Change) -> bool + Send + Sync + 'static) -> Listener {
+    pub(crate) fn changes(&self, wants: impl Fn(&Change, u64) -> bool + Send + Sync + 'static) -> Listener {
         self.inner.changes.listen(wants)
+    }
+
+    /// The number of the last change.
+    pub(crate) fn last_change(&self) -> u64 {
+        self.inner.changes.last()
     }
 
     pub(crate) fn extra_tool_listed(&self) -> bool {

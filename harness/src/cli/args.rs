@@ -327,7 +327,7 @@ pub(super) struct ServeArgs {
     pub(super) page_size: Option<u16>,
     /// Do differently all that the specification leaves open, by this seed: answers out of order, writes cut anywhere,
     /// unusual but valid JSON and events.
-    #[arg(long, value_name = "SEED", conflicts_with = "fault")]
+    #[arg(long, value_name = "SEED", conflicts_with = "fault", value_parser = seed)]
     pub(super) chaos: Option<u64>,
     /// Hold each answer back: `20ms`, `uniform:1ms..5ms`, `exp:3ms` or `normal:20ms,5ms`.
     #[arg(long, value_name = "DISTRIBUTION")]
@@ -495,4 +495,9 @@ fn shard(text: &str) -> Result<(u32, u32), String> {
         Some((part, of)) if (1..=of).contains(&part) => Ok((part, of)),
         _ => Err("write I/N with I from 1 to N, such as 2/4".to_owned()),
     }
+}
+
+/// A seed, or in words what one is.
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
 }

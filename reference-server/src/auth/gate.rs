@@ -13,8 +13,8 @@ use crate::message::{Message, Payload};
 use crate::server::Server;
 use crate::transport::{HttpReply, json_reply, not_allowed_reply};
 
-/// What the bearer of the token in the headers may do; whether that is enough for a message, [`step_up`] decides. Each request is looked at by itself: neither the connection nor
-/// a session remembers that an earlier one was let in.
+/// What the bearer of the token in the headers may do; whether that is enough for a message, [`step_up`] decides. Each
+/// request is looked at by itself: neither the connection nor a session remembers that an earlier one was let in.
 #[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
 pub(crate) async fn admit(server: &Server, method: &Method, headers: &HeaderMap) -> Result<Grant, HttpReply> {
     let Some(authorization) = &server.config().authorization else { return Ok(Grant::everything()) };

@@ -13,7 +13,8 @@ use serde_json::Value;
 use crate::context::{Caller, RequestContext};
 use crate::faults::Duty;
 use crate::features::Capability;
-use crate::message::{Object, RpcError};
+use crate::memory::Held;
+use crate::message::{Object, RpcError, footprint, to_json};
 use crate::modern::Round;
 #[cfg(feature = "enterprise")]
 use crate::modern::StateTicket;
@@ -60,6 +61,13 @@ impl InputRequest {
     pub(crate) fn check(&self, answer: &Value) -> Result<(), String> {
         (self.check)(&self.params, answer)
     }
+}
+
+/// An answer of the client, and the memory that it takes. Tools need not care: what they ask for is held until they are
+/// done.
+pub(crate) struct Given {
+    pub value: Value,
+    pub held: Held,
 }
 
 impl RequestContext {
@@ -117,22 +125,28 @@ impl RequestContext {
         for (_, question) in questions {
             self.require(question.needs)?;
         }
-        if let Some(task) = &self.task {
-            let patience = Duration::from_secs(self.server.config().answer_seconds);
-            return task.ask(questions, patience).await;
-        }
-        match &self.caller {
-            Caller::Session(session) => {
-                let asking = questions.iter().map(|(_, question)| session.peer.ask(self, question));
-                let mut answers = Vec::new();
-                for (answer, (_, question)) in join_all(asking).await.into_iter().zip(questions) {
-                    let answer = answer?;
-                    self.check(question, &answer).map_err(Stop::Refused)?;
-                    answers.push(answer);
-                }
-                Ok(answers)
+        // A question may repeat what the client has said before.
+        let size = questions.iter().map(|(_, question)| footprint(&to_json(&question.params))).sum();
+        let full = || Stop::Refused("Too much is held in memory already to ask for that.".to_owned());
+        let _asked = self.server.memory().take_answer(size).ok_or_else(full)?;
+        let given = match (&self.task, &self.caller) {
+            (Some(task), _) => {
+                let patience = Duration::from_secs(self.server.config().answer_seconds);
+                task.ask(questions, patience).await?
             }
-            Caller::Stateless(_) => Round::open(self)?.answers(self, questions),
+            (None, Caller::Session(session)) => {
+                let asking = questions.iter().map(|(_, question)| session.peer.ask(self, question));
+                join_all(asking).await.into_iter().collect::<Result<_, _>>()?
+            }
+            // What a round brings is part of its request.
+            (None, Caller::Stateless(_)) => return Round::open(self)?.answers(self, questions),
+        };
+        let mut answers = Vec::new();
+        for (Given { value, held }, (_, question)) in given.into_iter().zip(questions) {
+            self.keep(held);
+            self.check(question, &value).map_err(Stop::Refused)?;
+            answers.push(value);
         }
+        Ok(answers)
     }
 }

@@ -24,7 +24,7 @@ mod tool_set;
 mod tools;
 
 pub(crate) use apps::{APPS, GREETING_CARD};
-pub(crate) use asking::{InputRequest, Stop};
+pub(crate) use asking::{Given, InputRequest, Stop};
 pub(crate) use cancellation::InFlight;
 pub(crate) use client::{Capability, ClientCapabilities, TASKS};
 pub(crate) use completion::complete;

@@ -11,7 +11,7 @@ use crate::features::tasks;
 use crate::features::tool::{Run, Tool, ToolOutcome, ToolResult};
 use crate::features::tool_set::THEMES;
 use crate::features::{ListKind, Stop, page};
-use crate::memory::SMALL;
+use crate::memory::{SMALL, refusal};
 use crate::message::{Object, RpcError, footprint, string, to_json};
 use crate::revision::Revision;
 use crate::schema::Schema;
@@ -144,11 +144,14 @@ pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcErr
         Ok(arguments) => arguments.into_owned(),
         Err(stop) => return answer(Err(stop), revision),
     };
-    if context.request.footprint > SMALL && footprint(&to_json(&arguments)) > SMALL {
+    let size = footprint(&to_json(&arguments));
+    if size > SMALL {
         return Err(RpcError::invalid_params("Invalid params: the arguments of a task are too long"));
     }
+    let held = context.server.memory().take_kept(size).ok_or_else(refusal)?;
     let name = entry.tool.name;
     tasks::begin(context, terms, |context| async move {
+        context.keep(held);
         let entry = context.server.tools(context.principal()).find(name).ok_or_else(unknown)?;
         let outcome = if revision.is_modern() {
             entry.run(&context, &arguments).await

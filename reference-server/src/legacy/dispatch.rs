@@ -13,7 +13,8 @@ use crate::features::{self, tasks};
 use crate::legacy::{Session, batch, lifecycle};
 use crate::memory::Answered;
 use crate::message::{
-    Message, Notification, Object, Payload, Reply, Request, RpcError, error_response, result_response,
+    Message, Notification, Object, Outcome, Payload, Reply, Request, Response, RpcError, error_response,
+    result_response,
 };
 use crate::pace::pause;
 use crate::revision::Revision;
@@ -25,6 +26,8 @@ pub(crate) enum Exchange {
     Accepted,
     /// Refused as a whole, with the error to send.
     Refused(String),
+    /// A broken response: it is not answered, but where a transport says what became of a message, it says this.
+    Unusable(String),
     /// Being served; ends with the answer, or with none if it was cancelled.
     Serving(Serving),
 }
@@ -46,8 +49,9 @@ pub(crate) fn take_in(session: &Arc<Session>, payload: Payload<'_>, sink: Sink) 
             }
         }
         Payload::Single(Message::Response(response)) => {
-            session.peer.answered(response);
-            Exchange::Accepted
+            let complaint = complaint(&response);
+            session.peer.answered(response, session.server.memory());
+            complaint.map_or(Exchange::Accepted, Exchange::Unusable)
         }
         Payload::Batch(elements) if session.revision() == Some(Revision::V2025_03_26) => {
             batch::take_in(session, &elements, &sink)
@@ -57,6 +61,13 @@ pub(crate) fn take_in(session: &Arc<Session>, payload: Payload<'_>, sink: Sink) 
             Exchange::Refused(error_response(None, &error, session.error_revision()))
         }
     }
+}
+
+/// What is wrong with a broken response, as an error without an id in every revision: it answers nothing.
+pub(super) fn complaint(response: &Response) -> Option<String> {
+    let Outcome::Unusable(reason) = response.outcome else { return None };
+    let error = RpcError::invalid_request(format!("Invalid response: {reason}"));
+    Some(error_response(None, &error, Revision::V2025_11_25))
 }
 
 /// Serves one request.

@@ -25,6 +25,13 @@ pub(crate) fn initialize(session: &Session, params: &Object) -> Result<Object, R
     let revision = served
         .or_else(|| session.server.newest_legacy())
         .ok_or_else(|| RpcError::method_not_found("initialize"))?;
+    if revision >= Revision::V2025_11_25 {
+        for (name, modes) in [("sampling", ["context", "tools"]), ("elicitation", ["form", "url"])] {
+            if let Some(capability) = optional_object(capabilities, name)? {
+                modes.iter().try_for_each(|mode| optional_object(capability, mode).map(drop))?;
+            }
+        }
+    }
     let negotiated = session.negotiate(revision, ClientCapabilities::read(capabilities));
     if !negotiated && session.server.keeps(Duty::InitializeOnce) {
         return Err(RpcError::invalid_request("Invalid request: the session is already initialized"));

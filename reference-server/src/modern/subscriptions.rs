@@ -178,7 +178,7 @@ pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receive
     let wants = {
         let filter = Arc::clone(&filter);
         let all_lists = !context.server.keeps(Duty::ChangesAsSubscribed);
-        move |change: &Change| {
+        move |change: &Change, _| {
             filter.wants(change)
                 || all_lists && matches!(change, Change::Tools | Change::Prompts | Change::Resources)
         }

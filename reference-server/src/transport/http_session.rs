@@ -145,6 +145,7 @@ impl HttpSession {
                 pause(&self.core.server, &error).await;
                 return short_json(400, error);
             }
+            Exchange::Unusable(error) => return short_json(400, error),
             Exchange::Serving(work) => work,
         };
         match poll_once(&mut work).await {

@@ -51,7 +51,7 @@ pub(super) const TOOLS: &[Tool] = &[
 /// One question to the model.
 fn ask_model<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolFuture<'a> {
     Box::pin(async move {
-        let answer = context.ask("answer", sample(text(arguments, "prompt"), 100)).await?;
+        let answer = context.ask("answer", sample(context.revision, text(arguments, "prompt"), 100)).await?;
         Ok(ToolResult::text(format!("The model says: {}", text_of(&answer))))
     })
 }
@@ -78,7 +78,9 @@ fn ask_weather<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolFu
                     json!({"type": "tool_result", "toolUseId": block["id"], "content": weather})
                 })
                 .collect();
-            messages.push(json!({"role": "assistant", "content": answer["content"]}));
+            let mut said = json!({"role": "assistant"});
+            said["content"] = answer["content"].take();
+            messages.push(said);
             messages.push(json!({"role": "user", "content": results}));
             let question = sample_with_tools(&messages, tools.clone(), 200);
             answer = context.ask(&format!("results-{round}"), question).await?;
