@@ -22,6 +22,8 @@ pub(crate) const LEGACY_RESOURCE_NOT_FOUND: i64 = -32002;
 pub(crate) const HEADER_MISMATCH: i64 = -32020;
 pub(crate) const MISSING_CLIENT_CAPABILITY: i64 = -32021;
 pub(crate) const UNSUPPORTED_PROTOCOL_VERSION: i64 = -32022;
+/// Of 2025-11-25 alone: the user has to visit a page first.
+pub(crate) const URL_ELICITATION_REQUIRED: i64 = -32042;
 
 /// A JSON-RPC error, and the HTTP status that the modern binding gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]

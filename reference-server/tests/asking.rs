@@ -356,3 +356,20 @@ async fn the_content_of_a_model_is_a_block_or_since_2025_11_25_some() {
         assert_eq!(result["result"]["isError"], !is_good, "{version}: {result}");
     }
 }
+
+#[tokio::test]
+async fn a_statement_is_refused_until_the_user_was_sent_to_a_page() {
+    let mut pipe = client("2025-11-25", everything()).await;
+    let refused = pipe.ask(&call(1, "read_statement", json!({}))).await;
+    assert_eq!(refused["error"]["code"], -32042, "{refused}");
+    let page = &refused["error"]["data"]["elicitations"][0];
+    assert_eq!(page["mode"], "url");
+    assert!(page["elicitationId"].is_string() && page["url"].as_str().unwrap().starts_with("https://"));
+    let result = pipe.ask(&call(2, "read_statement", json!({}))).await;
+    assert_eq!(result["result"]["isError"], false, "{result}");
+
+    // Who cannot open pages is not sent to one.
+    let mut pipe = client("2025-11-25", json!({"elicitation": {"form": {}}})).await;
+    let result = pipe.ask(&call(1, "read_statement", json!({}))).await;
+    assert_eq!(result["result"]["isError"], true, "{result}");
+}

@@ -53,6 +53,8 @@ pub(crate) struct Session {
     client: OnceLock<ClientCapabilities>,
     phase: Mutex<Phase>,
     level: AtomicU8,
+    /// Whether the user has been sent to the page that `read_statement` asks for.
+    sent_to_page: AtomicBool,
     /// By URI.
     subscriptions: Mutex<BTreeMap<String, Subscription>>,
     ended: AtomicBool,
@@ -71,6 +73,7 @@ impl Session {
             client: OnceLock::new(),
             phase: Mutex::new(Phase::New),
             level: AtomicU8::new(Level::Info as u8),
+            sent_to_page: AtomicBool::new(false),
             subscriptions: Mutex::default(),
             ended: AtomicBool::new(false),
         })
@@ -82,6 +85,11 @@ impl Session {
         self.in_flight.cancel_all();
         self.server.tasks().end(&Owner::Session(self.id));
         lock(&self.subscriptions).clear();
+    }
+
+    /// Whether the user is sent to the page now, for the first time.
+    pub(crate) fn sends_to_page(&self) -> bool {
+        !self.sent_to_page.swap(true, Ordering::Relaxed)
     }
 
     pub(crate) fn has_ended(&self) -> bool {

@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use super::schemas::{object, text};
-use crate::context::RequestContext;
+use crate::context::{Caller, RequestContext};
 use crate::faults::Duty;
-use crate::features::elicitation::{Elicited, form, url};
+use crate::features::Capability;
+use crate::features::elicitation::{Elicited, form, required, url};
 use crate::features::roots::list_roots;
 use crate::features::sampling::{blocks_of, sample, sample_with_tools, text_of};
 use crate::features::tool::{Tool, ToolFuture, ToolResult};
@@ -46,6 +47,15 @@ pub(super) const TOOLS: &[Tool] = &[
     .since(Revision::V2025_06_18),
     Tool::later("visit_page", "Visit a page", "Asks the user to confirm on a page", visit_page)
         .since(Revision::V2025_11_25),
+    Tool::later(
+        "read_statement",
+        "Read a statement",
+        "Reads a statement; a first call is refused, and says on which page the user has to confirm before",
+        read_statement,
+    )
+    .since(Revision::V2025_11_25)
+    .legacy_only()
+    .changing(),
 ];
 
 /// One question to the model.
@@ -146,6 +156,23 @@ fn visit_page<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> 
             context.send(notification("notifications/elicitation/complete", &done)).await;
         }
         Ok(ToolResult::text("Confirmed."))
+    })
+}
+
+/// A statement for users who have been on a page: the first call names it in an error, and may be made again then
+/// (2025-11-25, client/elicitation#url-elicitation-required-error). Nobody is behind that page to say that the user was
+/// there, so to have been sent is enough.
+fn read_statement<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> {
+    Box::pin(async move {
+        context.require(Capability::ElicitationUrl)?;
+        if let Caller::Session(session) = &context.caller
+            && session.sends_to_page()
+        {
+            let id = random_id();
+            let page = format!("https://reference.example/statement/{id}");
+            return Err(required("Please confirm on this page first.", &page, &id, context.revision).into());
+        }
+        Ok(ToolResult::text("Your balance is 42."))
     })
 }
 
