@@ -14,6 +14,8 @@ use serde_json::Value;
 const MODES: [Mode; 3] = [Mode::Varied, Mode::Plausible, Mode::Minimal];
 /// The first round makes this many valid values for each schema.
 const FIRST: u64 = 12;
+/// A seed that goes with minimal values.
+const FIRST_MINIMAL: u64 = 2;
 
 #[derive(Default)]
 struct Counts {
@@ -130,7 +132,7 @@ fn first_round(entry: Value, counts: &mut Counts) -> Option<Subject> {
     let mut subject = Subject { name, generator, judge, breakable, can };
     for index in 0..subject.can.len() {
         counts.breakable += 1;
-        if near_miss(&mut subject, index, index as u64, counts) {
+        if near_miss(&mut subject, index, FIRST_MINIMAL, counts) {
             counts.broken += 1;
         } else {
             subject.can[index] = false;
@@ -204,8 +206,8 @@ fn misfit(judge: &jsonschema::Validator, value: &Value, keyword: &str, path: &st
     errors.iter().find_map(|error| {
         let at = error.instance_path().as_str();
         let place = error.schema_path().as_str();
-        let named = place.rsplit('/').next().unwrap_or_default();
-        let own = at == path && (named == keyword || error.kind().keyword() == keyword);
+        let named = place.rsplit('/').take(2).any(|step| step == keyword);
+        let own = at == path && (named || error.kind().keyword() == keyword);
         let above = path.starts_with(at) && matches!(error.kind().keyword(), "anyOf" | "oneOf");
         (!own && !above).then(|| format!("{} at `{at}`", error.kind().keyword()))
     })

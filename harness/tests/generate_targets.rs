@@ -30,7 +30,7 @@ fn is_alone(judge: &jsonschema::Validator, target: &Target, value: &Value) -> bo
         some = true;
         let at = error.instance_path().as_str();
         let keyword = error.kind().keyword();
-        let named = error.schema_path().as_str().rsplit('/').next() == Some(target.keyword.as_str());
+        let named = error.schema_path().as_str().rsplit('/').take(2).any(|step| step == target.keyword);
         (at == target.path && (named || keyword == target.keyword))
             || (target.path.starts_with(at) && ["anyOf", "oneOf"].contains(&keyword))
     }) && some

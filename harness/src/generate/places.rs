@@ -2,6 +2,7 @@
 
 use super::choice::Seeded;
 use super::guard::{escaped, target};
+use super::make::weight;
 use super::negate::FRESH;
 use super::schema::Mode;
 use super::string::{Patterns, string};
@@ -12,6 +13,11 @@ use std::collections::VecDeque;
 const MAX_PLACES: usize = 4_000;
 /// How many steps a place may be away from the root.
 const MAX_ROUTE: usize = 64;
+
+/// Keywords whose schemas apply to the same value.
+const IN_PLACE: &[&str] = &["$ref", "allOf", "anyOf", "oneOf", "if", "not"];
+/// A schema of more parts than this is heavy.
+const HEAVY: u64 = 16;
 
 /// A step from a schema to one that it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -256,6 +262,7 @@ fn narrow(root: &Value, schema: &Value, steps: &[&Step], change: &Change) -> Val
         }
         Step::Member(name) => {
             if let Some(made) = inner(get("properties").and_then(|all| all.get(name))) {
+                leave_out_the_heavy(&mut new, name);
                 new["properties"][name] = made;
             }
             besides.push(json!({"type": "object", "required": [name]}));
@@ -306,6 +313,23 @@ fn narrow(root: &Value, schema: &Value, steps: &[&Step], change: &Change) -> Val
         }
     }
     conjoined(new, besides)
+}
+
+/// Large members that may be absent are: what goes on beside the way to a place is not what the value is made for.
+fn leave_out_the_heavy(map: &mut Map<String, Value>, name: &str) {
+    const NEEDED: &[&str] = &["dependentRequired", "dependentSchemas", "dependencies", "minProperties"];
+    if NEEDED.iter().chain(IN_PLACE).any(|keyword| map.contains_key(*keyword)) {
+        return;
+    }
+    let required = map.get("required").cloned().unwrap_or_default();
+    let required = required.as_array().map_or(&[][..], Vec::as_slice);
+    if let Some(Value::Object(all)) = map.get_mut("properties") {
+        for (other, schema) in all.iter_mut() {
+            if other != name && !required.iter().any(|one| one == other) && weight(schema) > HEAVY {
+                *schema = Value::Bool(false);
+            }
+        }
+    }
 }
 
 fn conjoined(mut map: Map<String, Value>, besides: Vec<Value>) -> Value {

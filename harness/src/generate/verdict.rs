@@ -44,6 +44,11 @@ fn is_of(error: &ValidationError<'_>, keyword: &str, path: &str) -> bool {
 /// The keyword that failed, by where it stands in the schema.
 fn name<'e>(error: &'e ValidationError<'_>) -> &'e str {
     match error.kind() {
+        // What a member brings along is told as missing, beside the name of that member.
+        ValidationErrorKind::Required { .. } => {
+            let mut steps = error.schema_path().as_str().rsplit('/').take(2);
+            steps.find(|step| ["dependentRequired", "dependencies"].contains(step)).unwrap_or("required")
+        }
         ValidationErrorKind::Contains => {
             let last = error.schema_path().as_str().rsplit('/').next().unwrap_or("");
             if last == "minContains" || last == "maxContains" { last } else { "contains" }
