@@ -206,7 +206,7 @@ pub(super) fn misses(root: &Value, map: &Map<String, Value>, formats: bool) -> V
         let each = matches!(keyword.as_str(), "required" | "type" | "dependentRequired" | "dependencies");
         if each {
             for way in ways {
-                let detail = way.besides.as_ref().map_or_else(String::new, |schema| schema.to_string());
+                let detail = way.besides.as_ref().map_or_else(String::new, ToString::to_string);
                 found.push(Aim { keyword: keyword.clone(), detail, changes: vec![way] });
             }
         } else if !ways.is_empty() || keyword == "uniqueItems" && *wanted == Value::Bool(true) {

@@ -16,7 +16,7 @@ const MAX_NESTED: u32 = 160;
 impl Run<'_> {
     /// One schema without references and branches: what applies in place is put together, one branch of each choice.
     pub(super) fn flatten<'m>(&mut self, map: &'m Keywords) -> Made<Cow<'m, Keywords>> {
-        let conditional = map.get("dependencies").is_some_and(|all| brings_schemas(all));
+        let conditional = map.get("dependencies").is_some_and(brings_schemas);
         if !conditional && !BRANCHES.iter().any(|keyword| map.contains_key(*keyword)) {
             return Ok(Cow::Borrowed(map));
         }

@@ -2,6 +2,7 @@
 
 use super::compose::types;
 use super::guard::target;
+use super::number::count;
 use serde_json::{Map, Value, json};
 
 const TYPES: [&str; 6] = ["null", "boolean", "number", "string", "array", "object"];
@@ -13,9 +14,9 @@ pub(super) const FRESH: &str = "mcproveExtra";
 pub(super) fn breaks(root: &Value, map: &Map<String, Value>, keyword: &str) -> Vec<Value> {
     let Some(wanted) = map.get(keyword) else { return Vec::new() };
     let not = |schema: &Value| json!({ "not": schema });
-    let shifted = |by: f64| wanted.as_f64().map(|n| n + by).filter(|n| *n >= 0.0);
-    let sized = |kind: &str, keyword: &str, by: f64| -> Vec<Value> {
-        shifted(by).map(|n| json!({"type": kind, keyword: n as u64})).into_iter().collect()
+    let sized = |kind: &str, other: &str, by: i64| -> Vec<Value> {
+        let size = count(map, keyword).and_then(|size| size.checked_add_signed(by));
+        size.map(|size| json!({"type": kind, other: size})).into_iter().collect()
     };
     let list = || wanted.as_array().map_or(&[][..], Vec::as_slice);
     let members = || wanted.as_object().into_iter().flatten();
@@ -28,12 +29,12 @@ pub(super) fn breaks(root: &Value, map: &Map<String, Value>, keyword: &str) -> V
         "exclusiveMinimum" if wanted.is_number() => vec![json!({"type": "number", "maximum": wanted})],
         "exclusiveMaximum" if wanted.is_number() => vec![json!({"type": "number", "minimum": wanted})],
         "multipleOf" => vec![json!({"type": "number", "not": {"multipleOf": wanted}})],
-        "minLength" => sized("string", "maxLength", -1.0),
-        "maxLength" => sized("string", "minLength", 1.0),
-        "minItems" => sized("array", "maxItems", -1.0),
-        "maxItems" => sized("array", "minItems", 1.0),
-        "minProperties" => sized("object", "maxProperties", -1.0),
-        "maxProperties" => sized("object", "minProperties", 1.0),
+        "minLength" => sized("string", "maxLength", -1),
+        "maxLength" => sized("string", "minLength", 1),
+        "minItems" => sized("array", "maxItems", -1),
+        "maxItems" => sized("array", "minItems", 1),
+        "minProperties" => sized("object", "maxProperties", -1),
+        "maxProperties" => sized("object", "minProperties", 1),
         "pattern" | "format" => {
             let strange = ["", " ", "\u{1}", "mcprove", "-", "MCPROVE mcprove", "a", "0", "\u{4e2d}", "a/b c:d"];
             vec![

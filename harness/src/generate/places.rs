@@ -324,7 +324,7 @@ fn leave_out_the_heavy(map: &mut Map<String, Value>, name: &str) {
     let required = map.get("required").cloned().unwrap_or_default();
     let required = required.as_array().map_or(&[][..], Vec::as_slice);
     if let Some(Value::Object(all)) = map.get_mut("properties") {
-        for (other, schema) in all.iter_mut() {
+        for (other, schema) in all {
             if other != name && !required.iter().any(|one| one == other) && weight(schema) > HEAVY {
                 *schema = Value::Bool(false);
             }
