@@ -60,7 +60,10 @@ pub(super) fn edges(map: &Map<String, Value>) -> Vec<Aim> {
             "maxProperties" => aim("at".to_owned(), sized("object", "minProperties")),
             "pattern" | "format" => aim("met".to_owned(), vec![json!({"type": "string"})]),
             "uniqueItems" => {
-                aim("several".to_owned(), [2, 1, 0].map(|n| json!({"type": "array", "minItems": n})).to_vec())
+                aim(
+                    "several".to_owned(),
+                    [2, 1, 0].map(|n| json!({"type": "array", "minItems": n})).to_vec(),
+                );
             }
             "contains" => aim("met".to_owned(), vec![json!({"type": "array"})]),
             "minContains" => aim(
@@ -152,7 +155,7 @@ pub(super) fn edges(map: &Map<String, Value>) -> Vec<Aim> {
             }
             "not" | "allOf" | "$ref" => aim("met".to_owned(), vec![json!({})]),
             "then" if map.contains_key("if") => {
-                aim("met".to_owned(), vec![json!({ "allOf": [map.get("if")] })])
+                aim("met".to_owned(), vec![json!({ "allOf": [map.get("if")] })]);
             }
             "else" if map.contains_key("if") => aim("met".to_owned(), vec![json!({ "not": map.get("if") })]),
             _ => {}

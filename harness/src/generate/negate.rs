@@ -128,7 +128,7 @@ pub(super) fn breaks(root: &Value, map: &Map<String, Value>, keyword: &str) -> V
 fn other_types(allowed: &[&str]) -> Vec<Value> {
     let mut found: Vec<Value> = TYPES
         .iter()
-        .filter(|kind| !allowed.contains(kind) && !(**kind == "number" && allowed.contains(&"integer")))
+        .filter(|kind| !(allowed.contains(kind) || **kind == "number" && allowed.contains(&"integer")))
         .map(|kind| json!({ "type": kind }))
         .collect();
     if allowed.contains(&"integer") && !allowed.contains(&"number") {

@@ -105,7 +105,7 @@ impl ValueGenerator {
         let mut tried = 0;
         for change in &target.changes {
             self.narrow(target.place, change);
-            match self.from_narrowed(mode, choices, |generator, value| generator.judge().is_valid(value)) {
+            match self.make_narrowed(mode, choices, |generator, value| generator.judge().is_valid(value)) {
                 Ok(value) => return Ok(value),
                 Err(more) => tried += more,
             }
@@ -130,7 +130,7 @@ impl ValueGenerator {
         let start = choices.below(target.changes.len() as u64) as usize;
         for change in target.changes.iter().cycle().skip(start).take(target.changes.len()) {
             self.narrow(target.place, change);
-            let made = self.from_narrowed(mode, choices, |generator, value| {
+            let made = self.make_narrowed(mode, choices, |generator, value| {
                 breaks_only(generator.judge(), value, &target.keyword, &target.path)
             });
             match made {
@@ -139,7 +139,7 @@ impl ValueGenerator {
             }
         }
         self.narrow(target.place, &Change::default());
-        let whole = self.from_narrowed(mode, choices, |_, value| value.pointer(&target.path).is_some());
+        let whole = self.make_narrowed(mode, choices, |_, value| value.pointer(&target.path).is_some());
         if let Ok(whole) = whole
             && let Some(value) = self.put_in(&whole, target, choices)
         {
@@ -170,7 +170,7 @@ impl ValueGenerator {
         self.narrowed = Some(Narrowed { place, change: change.clone(), schema });
     }
 
-    fn from_narrowed(
+    fn make_narrowed(
         &mut self,
         mode: Mode,
         choices: &mut dyn Choices,
