@@ -67,7 +67,13 @@ pub(super) static CASES: &[Case] = &[
         twist: "endless-line",
         revision: "2025-11-25",
         only: "robustness,stdio,base.response,ping",
-        found: &[("robustness.output.bounded", "fail")],
+        found: &[("robustness.long-strings", "warn"), ("robustness.output.bounded", "fail")],
+    },
+    Case {
+        twist: "long-lines-dropped",
+        revision: "2025-11-25",
+        only: "robustness.long-strings,robustness.liveness",
+        found: &[("robustness.long-strings", "warn")],
     },
     Case {
         twist: "plain-text-only",
