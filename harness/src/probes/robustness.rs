@@ -6,7 +6,7 @@ use crate::client::{Gone, Outgoing, Reply, Ticket};
 use crate::generate::ValueGenerator;
 use crate::monitors::Breach;
 use crate::protocol::{Era, Id, Transport};
-use crate::wire::Taint;
+use crate::wire::{Event, Payload, Taint};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -261,7 +261,12 @@ async fn stress(stage: &mut Stage<'_>, row: &'static str, stimuli: Vec<(String, 
 /// Whether none came.
 async fn judge_dropped(stage: &mut Stage<'_>, name: &str, ticket: &Ticket) -> bool {
     let reply = stage.talk.reply_within(ticket, stage.talk.timeouts().request).await;
-    let dropped = matches!(reply, Reply::Silence(_));
+    // Too long an answer is one too; the monitors tell it.
+    let too_long = stage.talk.recorder().snapshot().iter().any(|record| {
+        let raw = |payload: &Payload| matches!(payload, Payload::Raw { truncated: true, .. });
+        record.seq >= ticket.since && matches!(&record.event, Event::Received { payload, .. } if raw(payload))
+    });
+    let dropped = matches!(reply, Reply::Silence(_)) && !too_long;
     if dropped {
         stage.talk.note_timed_out(ticket);
         let text = format!("a request with {name} was not answered");

@@ -321,6 +321,12 @@ pub(super) static CASES: &[Case] = &[
         found: &[("tools.list.deterministic-order", "warn")],
     },
     Case {
+        twist: "subscription-id-as-string",
+        revision: "2026-07-28",
+        only: "subscriptions",
+        found: &[("subscriptions.id-tag.value", "warn")],
+    },
+    Case {
         twist: "one-at-a-time",
         revision: "2025-11-25",
         only: "base,ping",

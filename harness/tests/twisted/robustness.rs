@@ -67,7 +67,7 @@ pub(super) static CASES: &[Case] = &[
         twist: "endless-line",
         revision: "2025-11-25",
         only: "robustness,stdio,base.response,ping",
-        found: &[("robustness.long-strings", "warn"), ("robustness.output.bounded", "fail")],
+        found: &[("robustness.output.bounded", "fail")],
     },
     Case {
         twist: "long-lines-dropped",
