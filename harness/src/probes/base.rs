@@ -144,7 +144,22 @@ async fn answers_carry_the_id_of_the_request(stage: &mut Stage<'_>) {
                 }
                 break;
             }
-            _ => {}
+            // Its message went to somebody else's place: the monitors tell it.
+            Reply::Unmatched(_) => {}
+            Reply::NoMessage(head) if matches!(head.status, 401 | 403 | 429 | 502..=504) => {
+                return stage.judge.unseen(TYPES, "no-answer", reply.describe());
+            }
+            Reply::NoMessage(_) => stage.judge.broke(
+                TYPES,
+                breach(
+                    "no-message",
+                    "a request with a legal id was answered with no message",
+                    &ticket,
+                    &reply,
+                )
+                .expected(&["a result, whichever type and value the id has"]),
+            ),
+            Reply::Gone(_) => return stage.judge.unseen(TYPES, "gone", reply.describe()),
         }
     }
     if types_served == (true, true) {
