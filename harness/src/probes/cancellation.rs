@@ -7,17 +7,20 @@ use crate::protocol::{Era, Id, Transport};
 use crate::wire::Taint;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long an answer to what was cancelled is waited for, once nothing keeps it back any more.
 const LATE: Duration = Duration::from_millis(100);
+/// The longest that a call is waited for that may go on although it was cancelled.
+const GOES_ON: Duration = Duration::from_millis(2500);
 /// How long after a valid request was answered an answer to what went before it may still come.
 const LINGER: Duration = Duration::from_millis(50);
 /// How often a request is cancelled as soon as it is sent.
 const OFTEN: usize = 10;
 
 probes! {
-    /// Looks at the calls that were cancelled at the end of the clean part, half a second later: no response has come,
-    /// and no progress. Where the server had asked for something meanwhile, it gets its answers only now: nothing keeps
+    /// Looks at the calls that were cancelled at the end of the clean part, half a second later, or when more would have
+    /// come of them (two and a half seconds at most): no response has come, and no progress. Where the server had asked for something meanwhile, it gets its answers only now: nothing keeps
     /// the call from its end any more, and answers that come too late are passed over.
     cancelled_calls_stay_silent (Breaking, Both, Any) decides [
         "cancellation.no-response", "cancellation.stops-work", "cancellation.no-further-messages",
@@ -66,7 +69,10 @@ async fn cancelled_calls_stay_silent(stage: &mut Stage<'_>) {
         }
         return;
     }
-    stage.talk.idle(LATE).await;
+    let now = Instant::now();
+    let due =
+        cancelled.iter().filter_map(|call| call.due).map(|due| due.saturating_duration_since(now)).max();
+    stage.talk.idle(due.unwrap_or_default().clamp(LATE, GOES_ON)).await;
     for call in &cancelled {
         judge_silence(stage, call);
     }
@@ -94,13 +100,15 @@ fn judge_silence(stage: &mut Stage<'_>, call: &Cancelled) {
         return;
     }
     // A call that went on would have come to its end by now, or have made progress.
-    if call.asked || call.progressed.is_some() {
+    let ended = call.due.is_some_and(|due| due <= Instant::now());
+    let stopped = call.progressed.is_some() && (ended || call.due.is_none());
+    if call.asked || stopped || ended {
         stage.judge.held("cancellation.no-response");
         if strict {
             stage.judge.held("cancellation.no-further-messages");
         }
     }
-    if call.progressed.is_some() {
+    if stopped {
         stage.judge.held("cancellation.stops-work");
     }
 }
