@@ -2,10 +2,10 @@
 
 use super::Stage;
 use super::probe::{breach, probes};
-use super::provoke::Provoked;
+use super::provoke::{Provoked, refuses_a_post};
 use crate::client::{Outgoing, Reply};
 use crate::monitors::Breach;
-use crate::protocol::{Era, Id, Transport};
+use crate::protocol::{Era, Transport};
 use serde_json::{Value, json};
 
 probes! {
@@ -33,7 +33,8 @@ probes! {
     /// are case-sensitive, and what answers here may answer to more than its author knows.
     names_are_matched_with_their_case (Breaking, Both, Any) decides ["base.jsonrpc.names-case-sensitive"];
     /// Sends a notification that nobody knows, one with senseless parameters, one whose name does not begin with
-    /// `notifications/`, and requests that have no id, each followed by a valid request. What has a method and no id is a
+    /// `notifications/`, and requests that have no id, at once and
+    /// then, if anything came of them, each followed by a valid request. What has a method and no id is a
     /// notification, and no response may come for it (an HTTP 4xx may carry an error without id); an error for the method
     /// of a request is a matter of quality. The valid request is answered.
     notifications_are_not_answered (Breaking, Both, Any) decides
@@ -399,17 +400,16 @@ async fn notifications_are_not_answered(stage: &mut Stage<'_>) {
     if light != harmless {
         stimuli.push(("request-name", Outgoing::notification(light, stage.talk.params(json!({})))));
     }
+    // All at once: where nothing comes of any, none of them was answered.
+    if stage.none_is_answered(stimuli.iter().map(|(_, outgoing)| outgoing)).await {
+        stage.judge.held(SILENT);
+        return stage.judge.held(IGNORED);
+    }
     for (name, outgoing) in stimuli {
         let seen = stage.provoke(outgoing).await;
-        let refusal = |answer: &crate::client::Answer| {
-            // Over HTTP a refused notification may come with an error that has no id.
-            answer.http.as_ref().is_some_and(|head| head.status >= 400)
-                && answer.message.error().is_some()
-                && answer.message.id().is_none_or(Id::is_null)
-        };
         match &seen.reply {
             Reply::Gone(_) => stage.judge.undecided(SILENT, "gone", seen.reply.describe()),
-            Reply::Unmatched(answer) if refusal(answer) => stage.judge.held(SILENT),
+            Reply::Unmatched(answer) if refuses_a_post(answer) => stage.judge.held(SILENT),
             Reply::Result(_) | Reply::Error(_) | Reply::Unmatched(_) => {
                 let breach = about(name, "a notification was answered", &seen).expected(&["no response"]);
                 // The method of a request without an id can be taken for a request that is no valid one.

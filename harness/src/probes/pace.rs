@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 /// The most that a number among arguments is raised to, so that a call takes longer.
 const LARGER: f64 = 50.0;
+/// The most that a time is raised to for the same reason, in seconds.
+const SLOW: f64 = 2.0;
 /// The longest that a call is asked to wait where its arguments say for how long, in seconds.
 const SHORT: f64 = 0.2;
 /// Words in the names of tools and arguments that speak of time.
@@ -16,8 +18,6 @@ const TIME: [&str; 9] =
 pub(super) fn unhurried(tool: &str, schema: &Value, arguments: Value) -> Value {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return arguments };
     let Ok(generator) = ValueGenerator::new(schema.clone()) else { return arguments };
-    let kind = |property: &Value| property.get("type").and_then(Value::as_str).map(str::to_owned);
-    let is_number = |property: &Value| matches!(kind(property).as_deref(), Some("integer" | "number"));
     let numbers = properties.values().filter(|property| is_number(property)).count();
     let mut better = arguments;
     for (name, property) in properties.iter().filter(|(_, property)| is_number(property)) {
@@ -30,7 +30,7 @@ pub(super) fn unhurried(tool: &str, schema: &Value, arguments: Value) -> Value {
         let most = property.get("maximum").and_then(Value::as_f64).unwrap_or(f64::INFINITY);
         let short = if is_millis(name) { SHORT * 1000.0 } else { SHORT };
         let wanted = (most / 10.0).min(short).max(least);
-        let value = if kind(property).as_deref() == Some("integer") {
+        let value = if property["type"] == "integer" {
             #[allow(clippy::cast_possible_truncation, reason = "compared with what it is to replace")]
             let whole = wanted.ceil() as i64;
             json!(whole)
@@ -48,6 +48,10 @@ pub(super) fn unhurried(tool: &str, schema: &Value, arguments: Value) -> Value {
     better
 }
 
+fn is_number(property: &Value) -> bool {
+    matches!(property.get("type").and_then(Value::as_str), Some("integer" | "number"))
+}
+
 fn speaks_of_time(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     TIME.iter().any(|word| name.contains(word))
@@ -59,30 +63,44 @@ fn is_millis(name: &str) -> bool {
     lower == "ms" || lower.ends_with("_ms") || name.ends_with("Ms") || lower.contains("milli")
 }
 
-/// Arguments with larger numbers, as far as the schema allows them; `None` where none can be larger.
-pub(super) fn larger(schema: &Value, arguments: &Value) -> Option<Value> {
+/// Arguments with larger numbers, as far as the schema allows them; `None` where none can be larger. A number that speaks
+/// of time grows only where no other one can, and not by much, so that steps come soon.
+pub(super) fn larger(tool: &str, schema: &Value, arguments: &Value) -> Option<Value> {
     let properties = schema.get("properties")?.as_object()?;
     let generator = ValueGenerator::new(schema.clone()).ok()?;
-    let mut better = arguments.clone();
-    for (name, property) in properties {
-        let kind = property.get("type").and_then(Value::as_str);
-        if !matches!(kind, Some("integer" | "number")) {
-            continue;
+    let numbers: Vec<&str> =
+        properties.iter().filter(|(_, own)| is_number(own)).map(|(name, _)| name.as_str()).collect();
+    let of_time =
+        |name: &str| is_millis(name) || speaks_of_time(name) || (numbers.len() == 1 && speaks_of_time(tool));
+    let grown = |of_time_too: bool| {
+        let mut better = arguments.clone();
+        for name in numbers.iter().filter(|name| of_time_too || !of_time(name)) {
+            let property = &properties[*name];
+            let now = better.get(*name).and_then(Value::as_f64);
+            let wanted = match of_time(name) {
+                true if is_millis(name) => SLOW * 1000.0,
+                true => SLOW,
+                false => LARGER,
+            };
+            let most = property.get("maximum").and_then(Value::as_f64).unwrap_or(wanted).min(wanted);
+            if now.is_some_and(|now| now >= most) {
+                continue;
+            }
+            let mut next = better.clone();
+            next[*name] = if property["type"] == "integer" || most.fract() == 0.0 {
+                #[allow(clippy::cast_possible_truncation, reason = "compared with what it is to replace")]
+                let whole = most.floor() as i64;
+                json!(whole)
+            } else {
+                json!(most)
+            };
+            if next[*name].as_f64() > now && generator.allows(&next) {
+                better = next;
+            }
         }
-        let most = property.get("maximum").and_then(Value::as_f64).unwrap_or(LARGER).min(LARGER);
-        let now = better.get(name).and_then(Value::as_f64);
-        if now.is_some_and(|now| now >= most) {
-            continue;
-        }
-        let mut next = better.clone();
-        #[allow(clippy::cast_possible_truncation, reason = "at most 50")]
-        let whole = most.floor() as i64;
-        next[name] = json!(whole);
-        if generator.allows(&next) {
-            better = next;
-        }
-    }
-    (better != *arguments).then_some(better)
+        (better != *arguments).then_some(better)
+    };
+    grown(false).or_else(|| grown(true))
 }
 
 #[cfg(test)]
@@ -97,11 +115,14 @@ mod tests {
             "even": {"type": "integer", "multipleOf": 4},
             "name": {"type": "string"},
         }});
-        let made = larger(&schema, &json!({"steps": 2, "name": "a"})).unwrap();
+        let made = larger("t", &schema, &json!({"steps": 2, "delay": 0.1, "name": "a"})).unwrap();
         // 50 is no multiple of 4, so that one stays away.
-        assert_eq!(made, json!({"steps": 10, "delay": 50, "name": "a"}));
-        assert_eq!(larger(&schema, &json!({"steps": 10, "delay": 60})), None);
-        assert_eq!(larger(&json!({"type": "object"}), &json!({})), None);
+        assert_eq!(made, json!({"steps": 10, "delay": 0.1, "name": "a"}));
+        let made = larger("t", &schema, &json!({"steps": 10, "delay": 0.1})).unwrap();
+        assert_eq!(made, json!({"steps": 10, "delay": 2}), "time, where nothing else can grow");
+        assert_eq!(larger("t", &json!({"type": "object"}), &json!({})), None);
+        let time = json!({"type": "object", "properties": {"seconds": {"type": "number", "maximum": 1}}});
+        assert_eq!(larger("t", &time, &json!({"seconds": 1})), None);
     }
 
     #[test]

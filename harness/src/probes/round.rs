@@ -8,7 +8,7 @@ use super::probe::probes;
 use super::subscriptions::{Listening, Opened, end, listen, opened};
 use super::{Call, Cancelled, Stage, breach};
 use crate::client::headers::mirrored_arguments;
-use crate::client::{Outgoing, Reply, Ticket};
+use crate::client::{Heard, Outgoing, Reply, Ticket};
 use crate::monitors::Breach;
 use crate::protocol::{Era, Id, Transport};
 use crate::transcript::Record;
@@ -608,7 +608,8 @@ async fn cancel(stage: &mut Stage<'_>, began: u64, calls: Vec<Again>) {
     // What has larger numbers and tells how far it is shows more than what is slow as it is.
     let mut long: Vec<(Call, Value, Duration)> = Vec::new();
     for call in slow(stage).chain(&reported) {
-        let raised = schema(stage, &call.tool).and_then(|schema| larger(&schema, &call.arguments));
+        let raised =
+            schema(stage, &call.tool).and_then(|schema| larger(&call.tool, &schema, &call.arguments));
         match raised.filter(|_| call.took < LONG) {
             Some(arguments) => long.push((call.clone(), arguments, PATIENCE)),
             None if call.took >= LONG => long.push((call.clone(), call.arguments.clone(), UNDER_WAY)),
@@ -616,35 +617,59 @@ async fn cancel(stage: &mut Stage<'_>, began: u64, calls: Vec<Again>) {
         }
     }
     long.truncate(MOST_SLOW);
+    let mut running = Vec::new();
     for (call, arguments, patience) in long {
         let token = json!(format!("slow-{}", call.tool));
         let outgoing = compose(stage, &call.tool, &arguments, &token, false);
         let ticket = stage.talk.send(outgoing).await;
-        let began = Instant::now();
-        let mut steps: Vec<Duration> = Vec::new();
-        let mut over = false;
-        // The time between two steps tells when the next one would come.
-        while began.elapsed() < patience && !over && steps.len() < 2 {
-            over = !matches!(
-                stage.talk.reply_within(&ticket, Duration::from_millis(5)).await,
-                Reply::Silence(_)
-            );
-            let heard = stage.talk.heard_since(ticket.since);
-            let ours = heard.iter().filter(|heard| {
-                heard.message.params().and_then(|params| params.get("progressToken")) == Some(&token)
-            });
-            steps = ours.map(|heard| heard.record.at).collect();
+        let (began, as_it_was) = (Instant::now(), call.arguments == arguments);
+        running.push(Running { call, token, ticket, began, until: began + patience, as_it_was });
+    }
+    while !running.is_empty() {
+        stage.talk.idle(Duration::from_millis(5)).await;
+        for call in std::mem::take(&mut running) {
+            if !matches!(stage.talk.reply_within(&call.ticket, Duration::ZERO).await, Reply::Silence(_)) {
+                continue;
+            }
+            let steps = call.steps(stage);
+            if steps.len() < 2 && Instant::now() < call.until {
+                running.push(call);
+                continue;
+            }
+            // The time between two steps tells when the next one would come.
+            let due = match steps.as_slice() {
+                [.., before, last] => Some(Instant::now() + CROSSING + last.saturating_sub(*before) * 2),
+                _ if call.as_it_was => Some(call.began + call.call.took + CROSSING),
+                _ => None,
+            };
+            let progressed = (!steps.is_empty()).then_some(call.token);
+            stop(stage, call.ticket, call.call.tool, progressed, false, due).await;
         }
-        if over {
-            continue;
-        }
-        let due = match steps.as_slice() {
-            [.., before, last] => Some(Instant::now() + CROSSING + last.saturating_sub(*before) * 2),
-            _ if call.arguments == arguments => Some(began + call.took + CROSSING),
-            _ => None,
-        };
-        let progressed = (!steps.is_empty()).then_some(token);
-        stop(stage, ticket, call.tool, progressed, false, due).await;
+    }
+}
+
+/// A call that takes long.
+struct Running {
+    call: Call,
+    token: Value,
+    ticket: Ticket,
+    began: Instant,
+    /// When it is cancelled at the latest.
+    until: Instant,
+    /// Whether its arguments are those of the tour.
+    as_it_was: bool,
+}
+
+impl Running {
+    /// When it told of progress.
+    fn steps(&self, stage: &mut Stage<'_>) -> Vec<Duration> {
+        let heard = stage.talk.heard_since(self.ticket.since);
+        let token = |heard: &Heard| heard.message.params()?.get("progressToken").cloned();
+        heard
+            .iter()
+            .filter(|heard| token(heard).as_ref() == Some(&self.token))
+            .map(|heard| heard.record.at)
+            .collect()
     }
 }
 
