@@ -400,8 +400,8 @@ async fn notifications_are_not_answered(stage: &mut Stage<'_>) {
     if light != harmless {
         stimuli.push(("request-name", Outgoing::notification(light, stage.talk.params(json!({})))));
     }
-    // All at once: where nothing comes of any, none of them was answered.
-    if stage.none_is_answered(stimuli.iter().map(|(_, outgoing)| outgoing)).await {
+    // All at once, and the unknown one right before a request: where nothing comes of any, none of them was answered.
+    if stage.none_is_answered(stimuli.iter().rev().map(|(_, outgoing)| outgoing)).await {
         stage.judge.held(SILENT);
         return stage.judge.held(IGNORED);
     }

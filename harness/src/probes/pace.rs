@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 const LARGER: f64 = 50.0;
 /// The most that a time is raised to for the same reason, in seconds.
 const SLOW: f64 = 2.0;
+/// The same for the time between two steps.
+const STEP: f64 = 0.05;
 /// The longest that a call is asked to wait where its arguments say for how long, in seconds.
 const SHORT: f64 = 0.2;
 /// Words in the names of tools and arguments that speak of time.
@@ -63,44 +65,44 @@ fn is_millis(name: &str) -> bool {
     lower == "ms" || lower.ends_with("_ms") || name.ends_with("Ms") || lower.contains("milli")
 }
 
-/// Arguments with larger numbers, as far as the schema allows them; `None` where none can be larger. A number that speaks
-/// of time grows only where no other one can, and not by much, so that steps come soon.
+/// Arguments with larger numbers, as far as the schema allows them; `None` where none can be larger. Times grow less than
+/// counts, and those between steps less than whole ones, so that steps come soon and go on for a while.
 pub(super) fn larger(tool: &str, schema: &Value, arguments: &Value) -> Option<Value> {
     let properties = schema.get("properties")?.as_object()?;
     let generator = ValueGenerator::new(schema.clone()).ok()?;
-    let numbers: Vec<&str> =
-        properties.iter().filter(|(_, own)| is_number(own)).map(|(name, _)| name.as_str()).collect();
+    let numbers: Vec<_> = properties.iter().filter(|(_, property)| is_number(property)).collect();
     let of_time =
         |name: &str| is_millis(name) || speaks_of_time(name) || (numbers.len() == 1 && speaks_of_time(tool));
-    let grown = |of_time_too: bool| {
-        let mut better = arguments.clone();
-        for name in numbers.iter().filter(|name| of_time_too || !of_time(name)) {
-            let property = &properties[*name];
-            let now = better.get(*name).and_then(Value::as_f64);
-            let wanted = match of_time(name) {
-                true if is_millis(name) => SLOW * 1000.0,
-                true => SLOW,
-                false => LARGER,
-            };
-            let most = property.get("maximum").and_then(Value::as_f64).unwrap_or(wanted).min(wanted);
-            if now.is_some_and(|now| now >= most) {
-                continue;
-            }
-            let mut next = better.clone();
-            next[*name] = if property["type"] == "integer" || most.fract() == 0.0 {
-                #[allow(clippy::cast_possible_truncation, reason = "compared with what it is to replace")]
-                let whole = most.floor() as i64;
-                json!(whole)
-            } else {
-                json!(most)
-            };
-            if next[*name].as_f64() > now && generator.allows(&next) {
-                better = next;
-            }
+    let has_counts = numbers.iter().any(|(name, _)| !of_time(name));
+    let mut better = arguments.clone();
+    for (name, property) in &numbers {
+        let seconds = if has_counts && is_between_steps(name) { STEP } else { SLOW };
+        let wanted = match of_time(name) {
+            true if is_millis(name) => seconds * 1000.0,
+            true => seconds,
+            false => LARGER,
+        };
+        let most = property.get("maximum").and_then(Value::as_f64).unwrap_or(wanted).min(wanted);
+        let now = better.get(*name).and_then(Value::as_f64);
+        let mut next = better.clone();
+        next[*name] = if property["type"] == "integer" || most.fract() == 0.0 {
+            #[allow(clippy::cast_possible_truncation, reason = "at most 2000")]
+            let whole = most.floor() as i64;
+            json!(whole)
+        } else {
+            json!(most)
+        };
+        if next[*name].as_f64() > now && generator.allows(&next) {
+            better = next;
         }
-        (better != *arguments).then_some(better)
-    };
-    grown(false).or_else(|| grown(true))
+    }
+    (better != *arguments).then_some(better)
+}
+
+/// Whether a time is, by its name, that between two steps and not that of the whole.
+fn is_between_steps(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["interval", "delay", "pause"].iter().any(|word| name.contains(word))
 }
 
 #[cfg(test)]
@@ -115,11 +117,14 @@ mod tests {
             "even": {"type": "integer", "multipleOf": 4},
             "name": {"type": "string"},
         }});
-        let made = larger("t", &schema, &json!({"steps": 2, "delay": 0.1, "name": "a"})).unwrap();
+        let made = larger("t", &schema, &json!({"steps": 2, "delay": 0.01, "name": "a"})).unwrap();
         // 50 is no multiple of 4, so that one stays away.
-        assert_eq!(made, json!({"steps": 10, "delay": 0.1, "name": "a"}));
-        let made = larger("t", &schema, &json!({"steps": 10, "delay": 0.1})).unwrap();
-        assert_eq!(made, json!({"steps": 10, "delay": 2}), "time, where nothing else can grow");
+        assert_eq!(made, json!({"steps": 10, "delay": 0.05, "name": "a"}));
+        assert_eq!(larger("t", &schema, &json!({"steps": 10, "delay": 0.1})), None);
+        let whole = json!({"type": "object", "properties": {
+            "duration": {"type": "number"}, "steps": {"type": "integer"}}});
+        let made = larger("t", &whole, &json!({"duration": 0.2, "steps": 5})).unwrap();
+        assert_eq!(made, json!({"duration": 2, "steps": 50}));
         assert_eq!(larger("t", &json!({"type": "object"}), &json!({})), None);
         let time = json!({"type": "object", "properties": {"seconds": {"type": "number", "maximum": 1}}});
         assert_eq!(larger("t", &time, &json!({"seconds": 1})), None);

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// How long an acknowledgement is waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How often a stream is opened and closed again.
-const OFTEN: usize = 8;
+const OFTEN: usize = 16;
 
 const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 
@@ -23,7 +23,7 @@ probes! {
         "subscriptions.listen.empty-filter-legal", "subscriptions.listen.unknown-filter-fields-tolerated",
         "subscriptions.listen.filter-required",
     ];
-    /// Opens a subscription and closes its stream, eight times, and opens another one: it is acknowledged. A server that
+    /// Opens a subscription and closes its stream, sixteen times, and opens another one: it is acknowledged. A server that
     /// does not notice the end of a stream runs into its limit.
     closed_streams_end_subscriptions (Breaking, Modern, Http) decides ["subscriptions.end.client-close-http"];
     /// Leaves a subscription open until the conversation ends, so that the monitors see how the server ends it.

@@ -144,7 +144,13 @@ pub(super) const FAULTS: &[Fault] = &[
             if asked.is("tools/list") { format!("{},}}", &text[..text.len() - 1]) } else { text }
         })],
     )
-    .also_seen(&["base.response.always-sent"]),
+    .also_seen(&[
+        "base.response.always-sent",
+        "capabilities.server.declared-works",
+        "http-headers.mismatch-error-shape",
+        "lifecycle.pre-init.request-answered",
+        "robustness.long-strings",
+    ]),
     fault(
         "base.encoding.utf8/latin1",
         "An umlaut is written in ISO 8859-1.",
@@ -610,8 +616,8 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(STDIO),
     fault(
         "base.isolation.between-connections/newest",
-        "Requests that ask for progress are taken for those of the client that came last.",
-        &[Neglect(Duty::CallsOnOwnStream)],
+        "The progress of a countdown is told to the client that came last.",
+        &[Neglect(Duty::ProgressToOwnClient)],
     )
     .within(V2024_11)
     .over(SSE),

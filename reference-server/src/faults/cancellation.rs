@@ -37,7 +37,7 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Input(|_, bytes| if is_cancellation(bytes) { Exit(1) } else { Pass })],
     )
     .breaking(&["cancellation.race-handled"])
-    .also_seen(&["cancellation.initialize-harmless"])
+    .also_seen(&["cancellation.initialize-harmless", "robustness.process.survives"])
     .over(STDIO),
     fault(
         "cancellation.completed-id-ignored/answered",

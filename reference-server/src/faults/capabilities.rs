@@ -46,7 +46,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "capabilities.extension.settings-object/boolean",
         "The settings of an extension are `true`.",
         &[Result("server/discover", |_, result| {
-            put(result, &["capabilities", "extensions"], json!({"com.example/fast": true}));
+            put(result, &["capabilities", "extensions", "com.example/fast"], true);
         })],
     )
     .within(MODERN),

@@ -122,7 +122,7 @@ pub(super) const FAULTS: &[Fault] = &[
             deprecated.then(|| Instead::error(INTERNAL_ERROR, "Internal error: deprecated"))
         })],
     )
-    .also_seen(&["mrtr.retry.completes"])
+    .also_seen(&["mrtr.retry.completes", "tools.call.execution-error-in-result"])
     .within(MODERN)
     .over(STDIO),
 ];

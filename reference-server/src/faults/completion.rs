@@ -125,7 +125,11 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .also_seen(&["completion.error.missing-parameter", "completion.error.unknown-reference"])
+    .also_seen(&[
+        "base.error.invalid-params-code",
+        "completion.error.missing-parameter",
+        "completion.error.unknown-reference",
+    ])
     .over(STDIO)
     .warning_in(ANY),
     fault(

@@ -94,8 +94,8 @@ pub(crate) enum Duty {
     ProgressOnOwnStream,
     /// Pings are answered on the stream of their client (HTTP+SSE).
     PingsOnOwnStream,
-    /// Requests that ask for progress are answered on the stream of their client (HTTP+SSE).
-    CallsOnOwnStream,
+    /// The progress of a countdown is told to the client that asked for it (HTTP+SSE).
+    ProgressToOwnClient,
     /// A request goes on when its connection is lost (legacy, Streamable HTTP).
     DisconnectIsNoCancellation,
 }

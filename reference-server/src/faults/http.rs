@@ -292,6 +292,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["robustness.http.no-5xx"])
     .within(MODERN)
     .over(HTTP),
     fault(

@@ -64,6 +64,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["base.request.id-unique", "capabilities.client.only-declared-used"])
     .within(LEGACY)
     .over(STDIO),
     fault(

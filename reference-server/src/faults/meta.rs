@@ -103,6 +103,7 @@ pub(super) const FAULTS: &[Fault] = &[
             bare.then(|| Instead::error(INVALID_PARAMS, "Invalid params: _meta needs clientInfo"))
         })],
     )
+    .also_seen(&["discover.implemented"])
     .within(MODERN),
     fault(
         "meta.reserved-keys-no-assumptions/refused",

@@ -83,6 +83,7 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Neglect(Duty::AsksWhatIsDeclared(Capability::Roots))],
     )
     .breaking(&["roots.capability.required"])
+    .also_seen(&["capabilities.client.only-declared-used"])
     .within(MODERN)
     .over(STDIO),
     fault(

@@ -176,7 +176,7 @@ fn with_progress(mut message: Value, progress: impl Into<Value>) -> Value {
 }
 
 fn with_token(params: &mut Object, token: &Value) {
-    params.insert("_meta".into(), json!({"progressToken": token}));
+    params.entry("_meta").or_insert_with(|| json!({}))["progressToken"] = token.clone();
 }
 
 fn token<'a>(asked: &'a Asked<'_>) -> Option<&'a Value> {

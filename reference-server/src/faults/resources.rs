@@ -264,6 +264,7 @@ pub(super) const FAULTS: &[Fault] = &[
             vec![message]
         })],
     )
+    .also_seen(&["subscriptions.ack.includes-advertised"])
     .within(MODERN),
     fault(
         "resources.read.text-is-text/bytes",

@@ -45,6 +45,7 @@ pub(super) const FAULTS: &[Fault] = &[
             None
         })],
     )
+    .also_seen(&["extension-tasks.task.authorized-per-request"])
     .within(MODERN)
     .over(HTTP),
     fault(

@@ -21,6 +21,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The method subscriptions/listen is not there, although changes are declared.",
         &[Intercept(|asked| asked.is(LISTEN).then(|| Instead::error(METHOD_NOT_FOUND, "Method not found")))],
     )
+    .also_seen(&["extension-tasks.undeclared.listen-refused", "resources.capability.subscribe-flag"])
     .within(MODERN),
     fault(
         "subscriptions.listen.filter-required/left-out",
@@ -88,6 +89,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
+    .also_seen(&["resources.subscribe.update-delivered", "subscriptions.listen.empty-filter-legal"])
     .within(MODERN)
     .over(STDIO),
     fault(
@@ -194,9 +196,9 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(STDIO),
     fault(
         "subscriptions.end.client-close-http/used-up",
-        "There is room for ten subscriptions, and none becomes free when its stream is closed.",
+        "There is room for eighteen subscriptions, and none becomes free when its stream is closed.",
         &[Intercept(|asked| {
-            let full = asked.is(LISTEN) && asked.memory.count() >= 10;
+            let full = asked.is(LISTEN) && asked.memory.count() >= 18;
             full.then(|| Instead::error(INTERNAL_ERROR, "Too many subscriptions"))
         })],
     )

@@ -96,7 +96,12 @@ impl Connection {
 
     /// Takes in the text of one message and serves it as far as that goes without waiting.
     pub(crate) fn begin(&self, text: &[u8]) -> Result<Step, Unreadable> {
-        let sink = Sink::Queue(self.out.clone());
+        self.begin_telling(text, self)
+    }
+
+    /// The same; what is told before the answer goes to `listener`.
+    pub(crate) fn begin_telling(&self, text: &[u8], listener: &Self) -> Result<Step, Unreadable> {
+        let sink = Sink::Queue(listener.out.clone());
         let text = match self.session.server.arrived(text) {
             Arrived::Text(text) => text,
             Arrived::Dropped => return Ok(Step::Done),

@@ -29,15 +29,12 @@ impl SseClients {
         Arc::new(Self { table: Mutex::default() })
     }
 
-    /// A fault: some requests are taken for those of the client that came last.
-    fn misrouted(&self, own: Arc<Connection>, body: &[u8]) -> Arc<Connection> {
-        let strays = |duty, word| {
-            !own.session.server.keeps(duty) && std::str::from_utf8(body).is_ok_and(|text| text.contains(word))
-        };
-        if !strays(Duty::PingsOnOwnStream, "\"ping\"") && !strays(Duty::CallsOnOwnStream, "progressToken") {
-            return own;
-        }
-        lock(&self.table).values().max_by_key(|other| other.session.id).cloned().unwrap_or(own)
+    /// The connection of a request; with a fault that of the client that came last, where the request has a word in it.
+    fn unless(&self, duty: Duty, word: &str, own: &Arc<Connection>, body: &[u8]) -> Arc<Connection> {
+        let strays = !own.session.server.keeps(duty)
+            && std::str::from_utf8(body).is_ok_and(|text| text.contains(word));
+        let newest = || lock(&self.table).values().max_by_key(|other| other.session.id).cloned();
+        if strays { newest() } else { None }.unwrap_or_else(|| Arc::clone(own))
     }
 
     pub(crate) fn close_all(&self) {
@@ -117,8 +114,9 @@ pub(crate) async fn post(
     else {
         return refuse(404, "Invalid request: there is no such session");
     };
-    let connection = clients.misrouted(connection, &body);
-    let begun = connection.begin(&body);
+    let connection = clients.unless(Duty::PingsOnOwnStream, "\"ping\"", &connection, &body);
+    let listener = clients.unless(Duty::ProgressToOwnClient, "\"countdown\"", &connection, &body);
+    let begun = connection.begin_telling(&body, &listener);
     drop(body);
     match begun {
         Ok(Step::Unusable(error)) => short_json(400, error),
