@@ -118,6 +118,12 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&[
+        "capabilities.client.missing-error-data",
+        "elicitation.required-error.list",
+        "extension-tasks.create.undeclared-required-error",
+        "versioning.request.unsupported-error-data",
+    ])
     .within(SINCE_2025_03)
     .warning_in(SINCE_2025_03)
     .over(STDIO),
@@ -325,6 +331,7 @@ pub(super) const FAULTS: &[Fault] = &[
             None
         })],
     )
+    .also_seen(&["tasks.isolation.foreign-refused", "tasks.isolation.list-own"])
     .breaking(&["security.session.not-authentication"])
     .within(SESSIONS)
     .over(HTTP),

@@ -30,6 +30,7 @@ pub(super) const FAULTS: &[Fault] = &[
             text
         })],
     )
+    .also_seen(&["http.clients.multiple", "lifecycle.pre-init.ping-answered", "lifecycle.shutdown.http-close-harmless"])
     .within(LEGACY),
     fault(
         "base.response.at-most-once/strings-are-zero",
@@ -58,6 +59,7 @@ pub(super) const FAULTS: &[Fault] = &[
             (!known.contains(&family)).then_some(Instead::Never)
         })],
     )
+    .also_seen(&["robustness.long-strings", "tasks.errors.unknown-id", "tasks.list.invalid-cursor"])
     .over(STDIO),
     fault(
         "base.response.always-sent/deaf-after-cancellation",
@@ -88,7 +90,7 @@ pub(super) const FAULTS: &[Fault] = &[
             if asked.is("tools/list") { message(&text, |message| put(message, &["error"], Value::Null)) } else { text }
         })],
     )
-    .also_seen(&["base.error.shape"]),
+    .also_seen(&["base.error.shape", "http-headers.mismatch-error-shape", "pagination.cursor.invalid-error", "versioning.request.unsupported-error"]),
     fault(
         "base.response.result-object/array",
         "The result of resources/templates/list is an array.",
@@ -168,6 +170,7 @@ pub(super) const FAULTS: &[Fault] = &[
             result.remove("resultType");
         })],
     )
+    .also_seen(&["compat.dual-era.eras-not-mixed", "compat.dual-era.initialize-selects-legacy", "compat.dual-era.modern-meta-selects-modern"])
     .within(MODERN),
     fault(
         "base.result-type.known/partial",
@@ -193,7 +196,8 @@ pub(super) const FAULTS: &[Fault] = &[
         "base.error.code-integer/string",
         "The code of errors for unknown methods is a string.",
         &[Response(|_, text| text.replacen("\"code\":-32601", "\"code\":\"-32601\"", 1))],
-    ),
+    )
+    .also_seen(&["extension-tasks.legacy.methods-gone", "tasks.tool.forbidden-error", "tasks.tool.required-error", "versioning.removed-methods-unknown"]),
     fault(
         "base.error.method-not-found-code/invalid-params",
         "Unknown methods get the code for wrong parameters.",
@@ -205,12 +209,14 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["extension-tasks.legacy.methods-gone", "tasks.tool.forbidden-error", "tasks.tool.required-error", "versioning.removed-methods-unknown"])
     .breaking(&["base.error.standard-codes"]),
     fault(
         "base.error.invalid-params-code/internal",
         "A prompt without a name gets the code for internal errors.",
         &[Refusal("prompts/get", |_, error| error.code = INTERNAL_ERROR)],
     )
+    .also_seen(&["http-headers.mismatch-error-shape", "prompts.get.missing-argument-error", "prompts.get.unknown-name-error"])
     .warning_in(ANY),
     fault(
         "base.error.message-concise/long",
@@ -261,14 +267,14 @@ pub(super) const FAULTS: &[Fault] = &[
         "Resources that are not there get the code of earlier revisions (https://github.com/modelcontextprotocol/conformance/pull/200).",
         &[Refusal("resources/read", |_, error| error.code = LEGACY_RESOURCE_NOT_FOUND)],
     )
-    .also_seen(&["base.error.invalid-params-code"])
+    .also_seen(&["base.error.invalid-params-code", "http-headers.mismatch-error-shape", "http-headers.name.mismatch-refused", "resources.read.not-found-error"])
     .within(MODERN),
     fault(
         "base.error.undefined-mcp-codes-unused/made-up",
         "Resources that are not there get a code that the protocol keeps for itself.",
         &[Refusal("resources/read", |_, error| error.code = -32055)],
     )
-    .also_seen(&["base.error.invalid-params-code"])
+    .also_seen(&["base.error.invalid-params-code", "http-headers.mismatch-error-shape", "resources.read.not-found-error"])
     .within(MODERN),
     fault(
         "base.error.defined-codes-by-meaning/header-mismatch",
@@ -276,7 +282,7 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Refusal("resources/read", |_, error| error.code = HEADER_MISMATCH)],
     )
     .breaking(&["stdio.metadata-in-body"])
-    .also_seen(&["base.error.invalid-params-code"])
+    .also_seen(&["base.error.invalid-params-code", "resources.read.not-found-error"])
     .within(MODERN)
     .over(STDIO),
     fault(
@@ -299,7 +305,8 @@ pub(super) const FAULTS: &[Fault] = &[
             let refused = asked.is_harmless() && asked.id.raw().get().starts_with('"');
             refused.then(|| Instead::error(INVALID_REQUEST, "Invalid request: id must be a number"))
         })],
-    ),
+    )
+    .also_seen(&["ping.answered"]),
     fault(
         "base.request.unknown-params-tolerated/refused",
         "Unknown members of the parameters of lists and pings are refused.",
@@ -319,6 +326,7 @@ pub(super) const FAULTS: &[Fault] = &[
             })
         })],
     )
+    .also_seen(&["progress.from-client-tolerated"])
     .within(LEGACY)
     .over(STDIO),
     fault(
@@ -331,7 +339,8 @@ pub(super) const FAULTS: &[Fault] = &[
             }
             vec![message]
         })],
-    ),
+    )
+    .also_seen(&["http.sse.no-broadcast", "subscriptions.ack.first", "tasks.input-required.entered", "tools.list-changed.sent"]),
     fault(
         "base.error.same-id/left-out",
         "Errors for unknown methods do not say to which request they belong.",
@@ -382,7 +391,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Resources that are not there get a code of the server's own from the range of JSON-RPC.",
         &[Refusal("resources/read", |_, error| error.code = -32500)],
     )
-    .also_seen(&["base.error.invalid-params-code"])
+    .also_seen(&["base.error.invalid-params-code", "resources.read.not-found-error"])
     .warning_in(ANY)
     .within(V2025_11)
     .over(STDIO),
@@ -391,7 +400,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Resources that are not there get a code of the server's own from the range that is closed.",
         &[Refusal("resources/read", |_, error| error.code = -32010)],
     )
-    .also_seen(&["base.error.invalid-params-code"])
+    .also_seen(&["base.error.invalid-params-code", "resources.read.not-found-error"])
     .within(MODERN)
     .over(STDIO),
     fault(
@@ -400,7 +409,7 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Refusal("resources/read", |_, error| error.code = -32042)],
     )
     .breaking(&["base.error.undefined-mcp-codes-unused"])
-    .also_seen(&["base.error.invalid-params-code"])
+    .also_seen(&["base.error.invalid-params-code", "resources.read.not-found-error"])
     .within(MODERN)
     .over(STDIO),
     fault(
@@ -411,7 +420,7 @@ pub(super) const FAULTS: &[Fault] = &[
             (number == 11).then_some(Instead::Never)
         })],
     )
-    .also_seen(&["base.response.always-sent"])
+    .also_seen(&["base.response.always-sent", "robustness.liveness.after-malformed", "robustness.stdio.late-reader"])
     .within(V2025_11)
     .over(STDIO),
     fault(
@@ -421,6 +430,7 @@ pub(super) const FAULTS: &[Fault] = &[
             if asked.is("tools/list") { format!("{text}\n{{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"ping\"}}") } else { text }
         })],
     )
+    .also_seen(&["ping.not-excessive"])
     .within(V2025_11)
     .over(STDIO),
     fault(
@@ -434,6 +444,7 @@ pub(super) const FAULTS: &[Fault] = &[
             format!("{text}\n{{\"jsonrpc\":\"2.0\",\"id\":{number}.5,\"method\":\"ping\"}}")
         })],
     )
+    .also_seen(&["ping.not-excessive"])
     .within(V2025_11)
     .over(STDIO),
     fault(
@@ -444,6 +455,7 @@ pub(super) const FAULTS: &[Fault] = &[
             vec![notification]
         })],
     )
+    .also_seen(&["elicitation.complete.id", "resources.subscribe.update-delivered", "tasks.input-required.related-task"])
     .within(V2025_11)
     .over(STDIO),
     fault(
@@ -451,6 +463,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "A message whose name is reserved for JSON-RPC follows each notification about a request.",
         &[Notify(|_, notification| vec![notification, json!({"jsonrpc": "2.0", "method": "rpc.statistics"})])],
     )
+    .also_seen(&["schema.server-notifications.known"])
     .within(V2025_11)
     .over(STDIO),
     fault(
@@ -491,7 +504,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .also_seen(&["base.response.always-sent", "base.notification.no-reply"])
+    .also_seen(&["base.notification.no-reply", "base.response.always-sent", "robustness.liveness.after-malformed"])
     .warning_in(ANY)
     .within(V2025_11)
     .over(STDIO),
@@ -506,6 +519,7 @@ pub(super) const FAULTS: &[Fault] = &[
             format!("{text}\n{{\"jsonrpc\":\"2.0\",\"id\":\"ask-{id}\",\"method\":\"roots/list\"}}")
         })],
     )
+    .also_seen(&["capabilities.client.only-declared-used"])
     .within(MODERN)
     .over(STDIO),
     fault(
@@ -515,6 +529,7 @@ pub(super) const FAULTS: &[Fault] = &[
             if asked.is("tools/list") { format!("{text}\n{{\"jsonrpc\":\"2.0\",\"id\":\"ask\",\"method\":\"ping\"}}") } else { text }
         })],
     )
+    .also_seen(&["ping.not-excessive"])
     .within(LEGACY)
     .over(STDIO),
     fault(
@@ -619,6 +634,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The progress of a countdown is told to the client that came last.",
         &[Neglect(Duty::ProgressToOwnClient)],
     )
+    .also_seen(&["progress.notification.known-token"])
     .within(V2024_11)
     .over(SSE),
     fault(
@@ -633,6 +649,7 @@ pub(super) const FAULTS: &[Fault] = &[
             Forgive(|asked, error| asked.memory.kept().is_some() && error.message.ends_with("_meta must be an object")),
         ],
     )
+    .also_seen(&["meta.request.absent-refused"])
     .within(MODERN)
     .over(HTTP),
     fault(
@@ -674,6 +691,7 @@ pub(super) const FAULTS: &[Fault] = &[
             other.then(|| Instead::error(INVALID_PARAMS, "Invalid params: the cursor is over"))
         })],
     )
+    .also_seen(&["pagination.cursor.accepted"])
     .within(MODERN)
     .over(STDIO),
     fault(

@@ -27,6 +27,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "What was cancelled goes on to its end.",
         &[Neglect(Duty::CancelledWorkStops)],
     )
+    .also_seen(&["subscriptions.end.client-cancel-stdio"])
     .breaking(&["cancellation.no-response", "cancellation.stops-work"])
     .within(MODERN)
     .over(STDIO)
@@ -65,6 +66,7 @@ pub(super) const FAULTS: &[Fault] = &[
             (notification.method == CANCELLED && notification.request_id.is_none()).then(|| ANSWER.to_owned())
         })],
     )
+    .also_seen(&["base.notification.no-reply"])
     .over(STDIO),
     fault(
         "cancellation.others-unaffected/next-refused",
@@ -82,6 +84,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
+    .also_seen(&["discover.implemented", "ping.answered", "robustness.liveness.after-malformed"])
     .over(STDIO),
     fault(
         "cancellation.initialize-harmless/dies",
@@ -99,6 +102,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
+    .also_seen(&["robustness.process.survives"])
     .within(LEGACY)
     .over(STDIO),
     fault(
@@ -141,6 +145,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
+    .also_seen(&["robustness.process.survives"])
     .within(LEGACY)
     .over(STDIO),
     fault(
@@ -155,7 +160,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .also_seen(&["cancellation.sent.in-progress"])
+    .also_seen(&["cancellation.sent.in-progress", "tasks.requestor.only-declared"])
     .within(V2025_11)
     .over(STDIO),
     fault(

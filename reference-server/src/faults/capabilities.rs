@@ -33,14 +33,16 @@ pub(super) const FAULTS: &[Fault] = &[
             unknown.then(|| Instead::error(INVALID_PARAMS, "Invalid params: unknown capability"))
         })],
     )
+    .also_seen(&["lifecycle.initialize.answered"])
     .within(LEGACY),
     fault(
         "capabilities.extension.identifier-format/no-prefix",
         "An extension is declared by a name without a prefix.",
         &[Result("server/discover", |_, result| {
-            put(result, &["capabilities", "extensions"], json!({"fast": {}}));
+            put(result, &["capabilities", "extensions", "fast"], json!({}));
         })],
     )
+    .also_seen(&["base.result-type.known", "extension-tasks.advertised"])
     .within(MODERN),
     fault(
         "capabilities.extension.settings-object/boolean",
@@ -91,6 +93,11 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&[
+        "extension-tasks.create.undeclared-required-error",
+        "extension-tasks.undeclared.listen-refused",
+        "extension-tasks.undeclared.methods-refused",
+    ])
     .within(MODERN)
     .over(STDIO),
     fault(
@@ -104,6 +111,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["extension-tasks.create.undeclared-required-error"])
     .within(MODERN)
     .over(STDIO),
     fault(
@@ -132,6 +140,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "capabilities.server.undeclared-method-refused",
         "prompts.capability.respected",
         "prompts.list-changed.not-undeclared",
+        "subscriptions.ack.omits-unsupported",
     ])
     .within(SINCE_2025_11)
     .over(STDIO),
@@ -155,6 +164,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
+    .also_seen(&["prompts.list-changed.not-undeclared"])
     .warning_in(ANY)
     .within(V2025_11)
     .over(STDIO),

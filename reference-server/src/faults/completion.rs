@@ -33,7 +33,8 @@ pub(super) const FAULTS: &[Fault] = &[
             let values: Vec<String> = (0..150).map(|number| number.to_string()).collect();
             put(result, &["completion"], json!({"values": values}));
         })],
-    ),
+    )
+    .also_seen(&["resources.templates.expandable"]),
     fault(
         "completion.result.optional-types/texts",
         "The number of suggestions is a text.",
@@ -100,7 +101,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .also_seen(&["completion.inputs-validated"])
+    .also_seen(&["base.error.invalid-params-code", "completion.inputs-validated"])
     .within(SINCE_2025_03)
     .over(STDIO),
     fault(
@@ -142,7 +143,11 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .also_seen(&["completion.error.missing-parameter", "completion.error.unknown-reference"])
+    .also_seen(&[
+        "base.error.invalid-params-code",
+        "completion.error.missing-parameter",
+        "completion.error.unknown-reference",
+    ])
     .over(STDIO)
     .warning_in(MODERN),
     fault(

@@ -20,7 +20,8 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Result("tools/call", |_, result| {
             blocks(result, "text").for_each(|block| put(block, &["text"], 1));
         })],
-    ),
+    )
+    .also_seen(&["tasks.result.same-as-direct", "tools.structured.text-copy"]),
     fault(
         "content.image/not-base64",
         "The data of an image is not base64.",

@@ -23,7 +23,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "server/discover is answered whatever the version of the request.",
         &[Forgive(|asked, error| asked.is("server/discover") && error.code == UNSUPPORTED_PROTOCOL_VERSION)],
     )
-    .also_seen(&["versioning.request.unsupported-error"])
+    .also_seen(&["http-headers.version.unsupported-refused", "versioning.request.unsupported-error"])
     .within(MODERN),
     fault(
         "discover.implemented/once",
@@ -33,6 +33,7 @@ pub(super) const FAULTS: &[Fault] = &[
             again.then(|| Instead::error(METHOD_NOT_FOUND, "Method not found"))
         })],
     )
+    .also_seen(&["base.protocol.core-supported", "meta.request.client-info-optional"])
     .within(MODERN)
     .over(STDIO),
     fault(
@@ -44,6 +45,7 @@ pub(super) const FAULTS: &[Fault] = &[
             (again && bare).then(|| Instead::error(INVALID_PARAMS, "Invalid params: `detail` is missing"))
         })],
     )
+    .also_seen(&["base.protocol.core-supported", "meta.request.client-info-optional"])
     .breaking(&["discover.implemented"])
     .within(MODERN)
     .over(STDIO),
@@ -68,6 +70,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["caching.hints.not-on-input-required", "mrtr.supported-methods-only"])
     .within(MODERN)
     .over(STDIO),
 ];

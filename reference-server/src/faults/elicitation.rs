@@ -24,7 +24,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Forms are asked of clients that do not declare elicitation.",
         &[Neglect(Duty::AsksWhatIsDeclared(Capability::ElicitationForm))],
     )
-    .also_seen(&["elicitation.mode.declared-only", "mrtr.result.respects-capabilities"])
+    .also_seen(&["capabilities.client.only-declared-used", "elicitation.mode.declared-only", "extension-tasks.input.declared-only", "mrtr.result.respects-capabilities"])
     .within(SINCE_2025_06)
     .over(STDIO),
     fault(
@@ -32,7 +32,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Pages are asked of clients that know only forms.",
         &[Neglect(Duty::AsksWhatIsDeclared(Capability::ElicitationUrl))],
     )
-    .also_seen(&["elicitation.capability.required", "mrtr.result.respects-capabilities"])
+    .also_seen(&["capabilities.client.only-declared-used", "elicitation.capability.required", "mrtr.result.respects-capabilities"])
     .within(SINCE_2025_11)
     .over(STDIO),
     fault(
@@ -60,6 +60,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Forms have no requestedSchema.",
         &[Question(ASK, |_, params| drop(params.remove("requestedSchema")))],
     )
+    .also_seen(&["mrtr.retry.completes", "prompts.get.internal-error-code"])
     .within(SINCE_2025_06),
     fault(
         "elicitation.form.flat-primitives/nested",
@@ -119,6 +120,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "What comes in a form is not compared with the requestedSchema.",
         &[Neglect(Duty::AnswersChecked)],
     )
+    .also_seen(&["mrtr.retry.responses-validated"])
     .within(SINCE_2025_06),
     fault(
         "elicitation.url.fields/no-url",
@@ -172,6 +174,7 @@ pub(super) const FAULTS: &[Fault] = &[
             agreed.then(|| Instead::error(INVALID_PARAMS, "Invalid params: content is missing"))
         })],
     )
+    .also_seen(&["mrtr.retry.completes"])
     .within(MODERN),
     fault(
         "elicitation.complete.id/made-up",
@@ -230,6 +233,7 @@ pub(super) const FAULTS: &[Fault] = &[
             Intercept(|asked| responses(asked).any(|answer| answer["action"] == "decline").then_some(Instead::Never)),
         ],
     )
+    .also_seen(&["base.response.always-sent", "cancellation.sent.in-progress"])
     .within(SINCE_2025_06)
     .over(STDIO),
     fault(
@@ -240,6 +244,7 @@ pub(super) const FAULTS: &[Fault] = &[
             if message.get("method").is_none() && message["error"]["code"] == INVALID_PARAMS { Drop } else { Pass }
         })],
     )
+    .also_seen(&["cancellation.sent.in-progress"])
     .within(FORMS)
     .over(STDIO),
     fault(

@@ -28,6 +28,7 @@ pub(super) const FAULTS: &[Fault] = &[
             at(result, &["capabilities", "extensions"]).map(|extensions| extensions.remove(EXTENSION));
         })],
     )
+    .also_seen(&["base.result-type.known"])
     .within(MODERN),
     fault(
         "extension-tasks.create.declared-clients-only/all",
@@ -50,6 +51,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["tools.call.execution-error-in-result"])
     .within(MODERN),
     fault(
         "extension-tasks.create.only-tools-call/prompts",
@@ -264,6 +266,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["capabilities.client.only-declared-used"])
     .warning_in(MODERN)
     .within(MODERN),
     fault(
@@ -284,6 +287,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["identity.server-info-on-results"])
     .within(MODERN),
     fault(
         "extension-tasks.update.stale-keys-ignored/refused",
@@ -329,6 +333,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["identity.server-info-on-results"])
     .within(MODERN),
     fault(
         "extension-tasks.cancel.not-by-notification/cancels",
@@ -415,6 +420,7 @@ pub(super) const FAULTS: &[Fault] = &[
             vec![json!({"jsonrpc": "2.0", "method": "notifications/message", "params": params}), notification]
         })],
     )
+    .also_seen(&["http.sse.listen-stream-only-changes", "logging.message.not-on-listen"])
     .within(MODERN),
     fault(
         "extension-tasks.name-header-validated/served",
@@ -442,6 +448,7 @@ pub(super) const FAULTS: &[Fault] = &[
             asked.is("tasks/list").then(|| Instead::result(&list))
         })],
     )
+    .also_seen(&["versioning.removed-methods-unknown"])
     .within(MODERN),
     fault(
         "extension-tasks.legacy.task-param-ignored/refused",

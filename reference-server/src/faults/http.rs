@@ -90,12 +90,14 @@ pub(super) const FAULTS: &[Fault] = &[
         "Lists of tools come in an array of one.",
         &[Response(|asked, text| if asked.is("tools/list") { format!("[{text}]") } else { text })],
     )
+    .also_seen(&["base.jsonrpc.message-kinds"])
     .over(HTTP),
     fault(
         "http.post.malformed-body-refused/accepted",
         "A body that is no JSON is accepted.",
         &[Input(|_, bytes| if serde_json::from_slice::<IgnoredAny>(bytes).is_ok() { Pass } else { Drop })],
     )
+    .also_seen(&["base.error.parse-error-answered", "base.error.parse-error-code"])
     .over(HTTP),
     fault(
         "http.post.accept-both-types-served/order",
@@ -147,7 +149,7 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .within(SESSIONS)
     .over(HTTP)
-    .also_seen(&["http.sse.response-delivered"]),
+    .also_seen(&["auth.metadata.json-ok", "http.sse.response-delivered", "resources.subscribe.update-delivered"]),
     fault(
         "http.endpoint.single/no-get",
         "A GET of the endpoint gets the status 404.",
@@ -156,13 +158,13 @@ pub(super) const FAULTS: &[Fault] = &[
     .breaking(&["http.get.sse-or-refused"])
     .within(SESSIONS)
     .over(HTTP)
-    .also_seen(&["http.sse.response-delivered"]),
+    .also_seen(&["auth.as.fallback-urls", "auth.as.metadata", "auth.http-conformance", "auth.metadata.implemented", "http.sse.response-delivered"]),
     fault(
         "http.sse.event-payload/no-message",
         "Each message of a stream comes with words before it.",
         &[Event(|_, event| event.replacen("data: {", "data: message {", 1))],
     )
-    .also_seen(&["http.post.accept-both-types-served", "http.sse.response-delivered", "http.sse.retry-before-close"])
+    .also_seen(&["base.encoding.valid-json", "http.post.accept-both-types-served", "http.sse.response-delivered", "http.sse.retry-before-close", "resources.subscribe.update-delivered", "subscriptions.ack.sent"])
     .over(HTTP),
     fault(
         "http.sse.response-delivered/cut",
@@ -175,7 +177,7 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .breaking(&["http.sse.not-closed-early", "http.sse.retry-before-close"])
-    .also_seen(&["http.post.accept-both-types-served"])
+    .also_seen(&["http.post.accept-both-types-served", "roots.list-changed.handled"])
     .over(HTTP),
     fault(
         "http.sse.priming-event/left-out",
@@ -201,7 +203,7 @@ pub(super) const FAULTS: &[Fault] = &[
             vec![notification, json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})]
         })],
     )
-    .also_seen(&["http.sse.listen-stream-only-changes"])
+    .also_seen(&["http.sse.listen-stream-only-changes", "subscriptions.filter.only-requested-types", "subscriptions.id-tag.present"])
     .within(MODERN)
     .over(HTTP),
     fault(
@@ -222,6 +224,7 @@ pub(super) const FAULTS: &[Fault] = &[
             (lists && !request.headers().contains_key(ORIGIN)).then(|| empty(StatusCode::FORBIDDEN))
         })],
     )
+    .also_seen(&["auth.scope.insufficient-error", "auth.scope.insufficient-metadata", "auth.scope.insufficient-scopes-named"])
     .within(MODERN)
     .over(HTTP),
     fault(
@@ -239,7 +242,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
-    .also_seen(&["http.get.sse-or-refused"])
+    .also_seen(&["http.get.sse-or-refused", "lifecycle.shutdown.http-close-harmless"])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -251,7 +254,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .also_seen(&["http.post.response-accepted-status", "http.post.input-refused-status"])
+    .also_seen(&["base.notification.no-reply", "base.response.same-id", "cancellation.completed-id-ignored", "cancellation.malformed-ignored", "cancellation.unknown-id-ignored", "http.post.input-refused-status", "http.post.response-accepted-status", "progress.from-client-tolerated"])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -271,6 +274,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
+    .also_seen(&["base.notification.no-reply", "http.post.notification-accepted-status", "progress.from-client-tolerated"])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -346,7 +350,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
-    .also_seen(&["http.sse.response-delivered", "http.sse.not-closed-early"])
+    .also_seen(&["base.batch.received", "http.sse.not-closed-early", "http.sse.response-delivered"])
     .within(V2025_03)
     .over(HTTP),
     fault(
@@ -360,6 +364,7 @@ pub(super) const FAULTS: &[Fault] = &[
             format!("{event}data: {log}\n\n")
         })],
     )
+    .also_seen(&["logging.level.filters"])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -373,6 +378,7 @@ pub(super) const FAULTS: &[Fault] = &[
             format!("{event}data: {log}\n\n")
         })],
     )
+    .also_seen(&["extension-tasks.notify.no-progress-or-log", "logging.message.not-on-listen"])
     .within(MODERN)
     .over(HTTP),
     fault(
@@ -385,6 +391,7 @@ pub(super) const FAULTS: &[Fault] = &[
             (again == 2).then(|| Instead::error(INTERNAL_ERROR, "Internal error: busy"))
         })],
     )
+    .also_seen(&["base.request.both-id-types-accepted", "cancellation.sent.late-response-ignored", "completion.error.missing-parameter", "completion.ref.prompt", "lifecycle.initialize.initialized-accepted", "ping.answered", "tools.call.execution-error-in-result"])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -401,7 +408,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .also_seen(&["http.sse.related-messages-only", "http.get.messages-unrelated", "http.resume.same-stream-only"])
+    .also_seen(&["http.get.messages-unrelated", "http.resume.same-stream-only", "http.sse.related-messages-only", "progress.notification.known-token", "progress.stops-after-completion", "progress.value.increases"])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -431,7 +438,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Answers come on the stream of a GET.",
         &[Neglect(Duty::ResponsesOnOwnStream)],
     )
-    .also_seen(&["http.post.json-single-object", "http.post.response-content-type", "http.clients.multiple", "http.post.accept-both-types-served", "http.sse.multiple-streams"])
+    .also_seen(&["base.request.both-id-types-accepted", "http.clients.multiple", "http.post.accept-both-types-served", "http.post.json-single-object", "http.post.response-content-type", "http.sse.multiple-streams"])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -443,6 +450,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["auth.http-conformance", "auth.metadata.implemented"])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -475,7 +483,7 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .breaking(&["http.resume.event-id-names-stream"])
-    .also_seen(&["http.resume.event-id-is-cursor", "http.sse.response-delivered", "http.disconnect.not-cancellation"])
+    .also_seen(&["http.disconnect.not-cancellation", "http.resume.event-id-is-cursor", "http.sse.response-delivered", "progress.stops-after-completion"])
     .within(V2025_11)
     .over(HTTP),
     fault(

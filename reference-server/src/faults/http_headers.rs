@@ -67,7 +67,7 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Forgive(|_, error| error.message.contains("Mcp-Name differs"))],
     )
     .breaking(&["http-headers.value.base64-malformed-refused", "http-headers.value.base64-sentinel-exact", "security.mirrored-headers-untrusted"])
-    .also_seen(&["http-headers.value.case-sensitive"])
+    .also_seen(&["extension-tasks.name-header-validated", "http-headers.value.case-sensitive"])
     .within(MODERN)
     .over(HTTP),
     fault(
@@ -158,6 +158,7 @@ pub(super) const FAULTS: &[Fault] = &[
             named.then(|| short_json(400, r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"Unsupported MCP-Protocol-Version"}}"#.to_owned()))
         })],
     )
+    .also_seen(&["http.get.sse-or-refused", "http.sse.response-delivered"])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -177,6 +178,7 @@ pub(super) const FAULTS: &[Fault] = &[
             asked.is("resources/read").then(|| Instead::error(HEADER_MISMATCH, "Header mismatch: Mcp-Name differs from params.name"))
         })],
     )
+    .also_seen(&["base.error.defined-codes-by-meaning", "extension-apps.resource-readable", "resources.read.not-found-error", "resources.templates.expandable", "tools.content.link-fetchable"])
     .within(MODERN)
     .over(HTTP),
     fault(
@@ -186,6 +188,7 @@ pub(super) const FAULTS: &[Fault] = &[
             asked.is("prompts/list").then(|| Instead::error(HEADER_MISMATCH, "Header mismatch: Mcp-Name is missing"))
         })],
     )
+    .also_seen(&["base.error.defined-codes-by-meaning", "prompts.list.answered"])
     .within(MODERN)
     .over(HTTP),
     fault(
@@ -197,6 +200,7 @@ pub(super) const FAULTS: &[Fault] = &[
             })
         })],
     )
+    .also_seen(&["base.error.same-id"])
     .within(MODERN)
     .over(HTTP),
     fault(
@@ -211,6 +215,7 @@ pub(super) const FAULTS: &[Fault] = &[
             None
         })],
     )
+    .also_seen(&["versioning.removed-methods-unknown"])
     .within(MODERN)
     .over(HTTP),
     fault(
@@ -268,6 +273,7 @@ pub(super) const FAULTS: &[Fault] = &[
             repeated.then(|| Instead::error(HEADER_MISMATCH, "Header mismatch: mcp-param-region is not known"))
         })],
     )
+    .also_seen(&["base.error.defined-codes-by-meaning"])
     .within(MODERN)
     .over(HTTP),
     fault(

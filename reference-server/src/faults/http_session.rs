@@ -27,6 +27,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "A session that was deleted is still served.",
         &[HttpRequest(|_, request| (request.method() == Method::DELETE).then(|| empty(StatusCode::NO_CONTENT)))],
     )
+    .also_seen(&["security.session.not-authentication"])
     .within(SESSIONS)
     .over(HTTP),
     fault(
@@ -60,6 +61,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["auth.status.malformed-bad-request"])
     .within(SESSIONS)
     .over(HTTP),
     fault(
@@ -102,6 +104,7 @@ pub(super) const FAULTS: &[Fault] = &[
             HttpRequest(|_, request| (request.method() == Method::DELETE).then(|| empty(StatusCode::NO_CONTENT))),
         ],
     )
+    .also_seen(&["capabilities.client.only-declared-used", "elicitation.mode.declared-only", "http.resume.same-stream-only", "resources.read.internal-error-code", "robustness.response.no-unknown-id", "security.session.non-deterministic", "security.session.not-authentication"])
     .breaking(&["http-session.id-secure", "http-session.terminated-not-found"])
     .within(V2025_11)
     .over(HTTP),

@@ -58,6 +58,14 @@ pub(super) const FAULTS: &[Fault] = &[
             Result("server/discover", |_, result| put(result, &["capabilities"], json!(["prompts"]))),
         ],
     )
+    .also_seen(&[
+        "completion.error.undeclared-method",
+        "extension-tasks.advertised",
+        "prompts.capability.declared",
+        "resources.capability.declared",
+        "subscriptions.ack.omits-unsupported",
+        "tools.capability.declared",
+    ])
     .within(SINCE_2025_11)
     .over(STDIO),
     fault(

@@ -19,6 +19,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
+    .also_seen(&["tools.call.inputs-validated"])
     .breaking(&["json-schema.default-dialect"])
     .within(SINCE_2025_11)
     .warning_in(SINCE_2025_11)
@@ -40,6 +41,7 @@ pub(super) const FAULTS: &[Fault] = &[
             if depth(&message["params"]["arguments"]) > 20 { Hang } else { Pass }
         })],
     )
+    .also_seen(&["stdio.exit-on-eof"])
     .within(MODERN)
     .over(STDIO),
 ];

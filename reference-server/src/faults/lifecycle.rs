@@ -107,6 +107,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
+    .also_seen(&["ping.answered"])
     .within(V2025_11)
     .over(STDIO),
     fault(

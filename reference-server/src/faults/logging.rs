@@ -39,7 +39,8 @@ pub(super) const FAULTS: &[Fault] = &[
             let refused = level(asked) == Some("notice");
             refused.then(|| Instead::error(INVALID_PARAMS, "Invalid params: unknown log level"))
         })],
-    ),
+    )
+    .also_seen(&["discover.implemented"]),
     fault(
         "logging.level.delivers/none",
         "At the level `error` no log message is sent.",
@@ -99,6 +100,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["base.error.invalid-params-code"])
     .within(LEGACY),
     fault(
         "logging.message.before-response/after",
@@ -137,6 +139,7 @@ pub(super) const FAULTS: &[Fault] = &[
             if through { vec![message, told] } else { vec![message] }
         })],
     )
+    .also_seen(&["extension-tasks.notify.no-progress-or-log", "http.sse.listen-stream-only-changes"])
     .within(MODERN),
     fault(
         "logging.no-credentials/password",

@@ -13,18 +13,21 @@ pub(super) const FAULTS: &[Fault] = &[
         "meta.value-object/array",
         "`_meta` of a list of tools is an array.",
         &[Result("tools/list", |_, result| put(result, &["_meta"], json!([])))],
-    ),
+    )
+    .also_seen(&["identity.server-info-on-results"]),
     fault(
         "meta.key-name-syntax/space",
         "A key in `_meta` has a space.",
         &[Result("tools/list", |_, result| put(result, &["_meta"], json!({"example.com/two words": 1})))],
     )
+    .also_seen(&["identity.server-info-on-results"])
     .within(SINCE_2025_06),
     fault(
         "meta.key-prefix-syntax/dots",
         "The prefix of a key in `_meta` has two dots in a row.",
         &[Result("tools/list", |_, result| put(result, &["_meta"], json!({"example..com/speed": 1})))],
     )
+    .also_seen(&["identity.server-info-on-results"])
     .within(SINCE_2025_06),
     fault(
         "meta.reserved-prefix-unused/own",
@@ -33,6 +36,7 @@ pub(super) const FAULTS: &[Fault] = &[
             put(result, &["_meta"], json!({"io.modelcontextprotocol/speed": 1}));
         })],
     )
+    .also_seen(&["identity.server-info-on-results"])
     .within(SINCE_2025_11),
     fault(
         "meta.extra-keys-tolerated/refused",
@@ -63,7 +67,11 @@ pub(super) const FAULTS: &[Fault] = &[
         "Requests without `_meta` are served.",
         &[Forgive(|_, error| error.message.ends_with("_meta must be an object"))],
     )
-    .also_seen(&["meta.request.wrong-type-refused", "meta.request.refusal-http-status"])
+    .also_seen(&[
+        "base.stateless.no-reliance-on-earlier-requests",
+        "meta.request.refusal-http-status",
+        "meta.request.wrong-type-refused",
+    ])
     .within(MODERN)
     .over(HTTP),
     fault(
@@ -157,6 +165,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The trace context of a list of tools is none.",
         &[Result("tools/list", |_, result| put(result, &["_meta"], json!({"traceparent": "00-1-2-01"})))],
     )
+    .also_seen(&["identity.server-info-on-results"])
     .within(MODERN)
     .over(STDIO),
 ];

@@ -19,6 +19,7 @@ pub(super) const FAULTS: &[Fault] = &[
             if is_method(&message, "notifications/progress") { vec![asks, message] } else { vec![message] }
         })],
     )
+    .also_seen(&["base.server.no-requests"])
     .within(MODERN),
     fault(
         "mrtr.supported-methods-only/completion",
@@ -63,6 +64,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["base.encoding.valid-json"])
     .within(MODERN),
     fault(
         "mrtr.result.request-kinds/tools",
@@ -75,7 +77,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "What is asked for in a demand for input has no parameters.",
         &[Answer(|_, answer| requests(answer, |request| drop(request.remove("params"))))],
     )
-    .also_seen(&["mrtr.retry.completes"])
+    .also_seen(&["mrtr.retry.completes", "prompts.get.internal-error-code", "schema.messages.conform"])
     .within(MODERN),
     fault(
         "mrtr.result.respects-capabilities/undeclared",
@@ -91,7 +93,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The state of a request is an object.",
         &[Answer(|_, answer| demand(answer, |result| put(result, &["requestState"], json!({"step": 1}))))],
     )
-    .also_seen(&["mrtr.retry.completes"])
+    .also_seen(&["elicitation.url.accept-is-not-completion", "mrtr.retry.completes", "prompts.get.internal-error-code"])
     .within(MODERN),
     fault(
         "mrtr.result.not-an-error/error",
@@ -103,6 +105,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["base.error.legacy-code-range-avoided", "extension-tasks.create.durable-before-return"])
     .within(MODERN),
     fault(
         "mrtr.result.ends-request/more",
@@ -117,6 +120,7 @@ pub(super) const FAULTS: &[Fault] = &[
             format!("{text}\n{more}")
         })],
     )
+    .also_seen(&["base.response.at-most-once"])
     .within(MODERN)
     .over(STDIO),
     fault(
@@ -160,6 +164,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
+    .also_seen(&["extension-tasks.cancel.ack-empty", "extension-tasks.update.ack-empty"])
     .warning_in(MODERN)
     .within(MODERN)
     .over(STDIO),
@@ -223,7 +228,7 @@ pub(super) const FAULTS: &[Fault] = &[
             brings.then(|| Instead::error(INTERNAL_ERROR, "Internal error"))
         })],
     )
-    .also_seen(&["mrtr.retry.extra-responses-ignored", "mrtr.retry.self-contained"])
+    .also_seen(&["elicitation.url.accept-is-not-completion", "extension-tasks.update.stale-keys-ignored", "mrtr.retry.extra-responses-ignored", "mrtr.retry.self-contained", "tools.call.execution-error-in-result"])
     .within(MODERN),
     fault(
         "mrtr.retry.final-result-complete/no-type",
@@ -235,12 +240,14 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["base.result-type.present", "extension-tasks.update.result-complete"])
     .within(MODERN),
     fault(
         "mrtr.retry.responses-validated/ignored",
         "What answers a demand for input is not looked at.",
         &[Neglect(Duty::AnswersChecked)],
     )
+    .also_seen(&["elicitation.form.response-validated"])
     .within(MODERN),
     fault(
         "mrtr.retry.malformed-error/in-result",
@@ -274,6 +281,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
+    .also_seen(&["extension-tasks.update.stale-keys-ignored"])
     .within(MODERN),
     fault(
         "mrtr.retry.missing-responses-rerequested/refused",

@@ -38,7 +38,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
-    .also_seen(&["pagination.page.no-repeats", "pagination.cursor.invalid-error"]),
+    .also_seen(&["pagination.cursor.invalid-error", "pagination.page.no-repeats", "robustness.output.bounded"]),
     fault(
         "pagination.cursor.string/number",
         "Cursors are numbers.",
@@ -58,7 +58,7 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .breaking(&["pagination.operations"])
-    .also_seen(&["pagination.cursor.stable", "pagination.terminates", "pagination.cursor.any-connection"]),
+    .also_seen(&["base.stateless.interleaving", "base.stateless.no-connection-affinity", "pagination.cursor.any-connection", "pagination.cursor.stable", "pagination.terminates"]),
     fault(
         "pagination.cursor.invalid-error/first-page",
         "A cursor that is not known leads to the first page.",
@@ -71,7 +71,8 @@ pub(super) const FAULTS: &[Fault] = &[
                 request.params.remove("cursor");
             }
         })],
-    ),
+    )
+    .also_seen(&["tasks.list.invalid-cursor"]),
     fault(
         "pagination.cursor.stable/once",
         "A cursor can be used once.",
@@ -95,6 +96,7 @@ pub(super) const FAULTS: &[Fault] = &[
             (cursor.len() != 28).then_some(Instead::Never)
         })],
     )
+    .also_seen(&["base.response.always-sent", "robustness.long-strings", "tasks.list.invalid-cursor"])
     .within(V2025_11)
     .over(STDIO),
 ];

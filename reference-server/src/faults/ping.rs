@@ -12,6 +12,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "A ping gets no answer (https://github.com/NousResearch/hermes-agent/issues/97245).",
         &[Intercept(|asked| asked.is("ping").then_some(Instead::Never))],
     )
+    .also_seen(&["lifecycle.pre-init.ping-answered"])
     .within(LEGACY)
     .over(STDIO),
     fault(
@@ -19,6 +20,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The method ping is not there.",
         &[Intercept(|asked| asked.is("ping").then(|| Instead::error(METHOD_NOT_FOUND, "Method not found")))],
     )
+    .also_seen(&["lifecycle.shutdown.http-close-harmless"])
     .breaking(&["base.protocol.core-supported"])
     .within(LEGACY),
     fault(
@@ -35,6 +37,7 @@ pub(super) const FAULTS: &[Fault] = &[
             format!("{text}\n{{\"jsonrpc\":\"2.0\",\"id\":\"p{number}\",\"method\":\"ping\"}}")
         })],
     )
+    .also_seen(&["base.batch.received", "base.encoding.valid-json"])
     .within(LEGACY)
     .over(STDIO),
     fault(
@@ -45,6 +48,7 @@ pub(super) const FAULTS: &[Fault] = &[
             refused.then(|| Instead::error(INVALID_PARAMS, "Invalid params: ping has none"))
         })],
     )
+    .also_seen(&["progress.token.accepted"])
     .breaking(&["ping.answered"])
     .within(V2025_11)
     .over(STDIO),

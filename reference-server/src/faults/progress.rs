@@ -35,7 +35,8 @@ pub(super) const FAULTS: &[Fault] = &[
         "progress.notification.known-token/made-up",
         "Progress has a token that the server made up (https://github.com/kaeawc/auto-mobile/issues/6118).",
         &[Notify(|_, message| told(message, |params| params["progressToken"] = "made-up".into()))],
-    ),
+    )
+    .also_seen(&["http.sse.no-broadcast", "http.sse.related-messages-only"]),
     fault(
         "progress.token.type-preserved/as-text",
         "A token that is a number comes back as a text.",
@@ -46,7 +47,8 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
             })
         })],
-    ),
+    )
+    .also_seen(&["http.sse.related-messages-only"]),
     fault(
         "progress.token.accepted/zero-refused",
         "A request whose progress token is 0 is refused.",
@@ -54,7 +56,8 @@ pub(super) const FAULTS: &[Fault] = &[
             let zero = token(asked).is_some_and(|token| *token == 0);
             zero.then(|| Instead::error(INVALID_PARAMS, "Invalid params: progressToken is missing"))
         })],
-    ),
+    )
+    .also_seen(&["discover.implemented", "ping.answered"]),
     fault(
         "progress.token.type/true",
         "The server asks for progress on its own requests with the token true.",
@@ -63,6 +66,7 @@ pub(super) const FAULTS: &[Fault] = &[
             Question("sampling/createMessage", |_, params| with_token(params, &json!(true))),
         ],
     )
+    .also_seen(&["versioning.negotiated-version-respected"])
     .within(LEGACY)
     .over(STDIO),
     fault(
@@ -101,7 +105,11 @@ pub(super) const FAULTS: &[Fault] = &[
             memory.keep(message).into_iter().collect()
         })],
     )
-    .also_seen(&["progress.notification.in-progress-only", "progress.stops-after-completion"])
+    .also_seen(&[
+        "http.sse.related-messages-only",
+        "progress.notification.in-progress-only",
+        "progress.stops-after-completion",
+    ])
     .within(MODERN)
     .over(HTTP),
     fault(
@@ -158,6 +166,7 @@ pub(super) const FAULTS: &[Fault] = &[
             text
         })],
     )
+    .also_seen(&["tasks.related-task.everywhere"])
     .within(V2025_11)
     .over(STDIO),
 ];

@@ -119,7 +119,8 @@ pub(super) const FAULTS: &[Fault] = &[
                 .filter(|content| is(content, "type", "image"))
                 .for_each(|content| put(content, &["data"], "?!"));
         })],
-    ),
+    )
+    .also_seen(&["content.image"]),
     fault(
         "prompts.content.resource-mime-type/left-out",
         "The resource in a prompt has no media type.",
@@ -143,7 +144,8 @@ pub(super) const FAULTS: &[Fault] = &[
                 },
             );
         })],
-    ),
+    )
+    .also_seen(&["content.embedded-resource"]),
     fault(
         "prompts.capability.declared/hidden",
         "Prompts are served and not declared.",
@@ -153,7 +155,7 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .breaking(&["prompts.capability.respected"])
-    .also_seen(&["prompts.list-changed.not-undeclared"]),
+    .also_seen(&["prompts.list-changed.not-undeclared", "subscriptions.ack.omits-unsupported"]),
     fault(
         "prompts.list.without-params/wanted",
         "A list is refused where the request has no parameters.",

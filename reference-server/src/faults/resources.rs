@@ -21,7 +21,8 @@ pub(super) const FAULTS: &[Fault] = &[
             Result("initialize", |_, result| hide(result)),
             Result("server/discover", |_, result| hide(result)),
         ],
-    ),
+    )
+    .also_seen(&["subscriptions.ack.omits-unsupported", "tools.content.embedded-needs-resources"]),
     fault(
         "resources.list.answered/internal-error",
         "A list of resources gets an internal error.",
@@ -33,7 +34,8 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Result("resources/list", |_, result| {
             result.remove("resources");
         })],
-    ),
+    )
+    .also_seen(&["base.stateless.interleaving"]),
     fault(
         "resources.list.readable/gone",
         "Resources that are listed are not there.",
@@ -42,7 +44,7 @@ pub(super) const FAULTS: &[Fault] = &[
             gone.then(|| Instead::error(INVALID_PARAMS, "Resource not found"))
         })],
     )
-    .also_seen(&["resources.templates.expandable"])
+    .also_seen(&["extension-apps.resource-readable", "resources.templates.expandable", "tools.content.link-fetchable"])
     .warning_in(ANY)
     .within(MODERN),
     fault(
@@ -94,7 +96,8 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Result("resources/read", |_, result| {
             result.remove("contents");
         })],
-    ),
+    )
+    .also_seen(&["extension-apps.resource-readable"]),
     fault(
         "resources.read.content-uri/left-out",
         "The contents of a resource do not say its URI.",
@@ -132,7 +135,8 @@ pub(super) const FAULTS: &[Fault] = &[
         "resources.read.not-found-error/other-code",
         "A resource that is not there gets the error of a method that is not there (https://github.com/modelcontextprotocol/go-sdk/issues/27).",
         &[Refusal("resources/read", |_, error| error.code = METHOD_NOT_FOUND)],
-    ),
+    )
+    .also_seen(&["http-headers.mismatch-error-shape"]),
     fault(
         "resources.read.not-found-not-empty/empty",
         "A resource that is not there has empty contents.",
@@ -142,7 +146,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .also_seen(&["resources.read.not-found-error", "resources.read.uris-validated"])
+    .also_seen(&["caching.hints.resources-read", "identity.server-info-on-results", "resources.read.not-found-error", "resources.read.uris-validated"])
     .within(MODERN),
     fault(
         "resources.read.not-found-error/empty",

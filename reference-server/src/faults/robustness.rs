@@ -58,6 +58,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["base.error.parse-error-answered"])
     .over(STDIO),
     fault(
         "robustness.liveness.after-stress/deaf-after-length",
@@ -69,6 +70,7 @@ pub(super) const FAULTS: &[Fault] = &[
             if memory.kept().is_some() { Drop } else { Pass }
         })],
     )
+    .also_seen(&["robustness.liveness.after-malformed"])
     .over(STDIO),
     fault(
         "robustness.stdio.late-reader/forgets",
@@ -78,7 +80,7 @@ pub(super) const FAULTS: &[Fault] = &[
             (long && asked.memory.count() > 1).then_some(Instead::Never)
         })],
     )
-    .also_seen(&["robustness.request.no-hang"])
+    .also_seen(&["base.response.always-sent", "robustness.request.no-hang"])
     .over(STDIO),
     fault(
         "robustness.equal-json-equal-verdict/escapes-refused",
@@ -110,6 +112,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["base.error.internal-error-code", "base.error.message-concise"])
     .breaking(&["security.errors-leak-nothing"])
     .over(STDIO),
     fault(
@@ -143,7 +146,7 @@ pub(super) const FAULTS: &[Fault] = &[
             None
         })],
     )
-    .also_seen(&["base.response.always-sent", "base.request.concurrent"])
+    .also_seen(&["base.request.concurrent", "base.response.always-sent", "cancellation.race-handled"])
     .within(V2025_11)
     .over(STDIO),
     fault(
@@ -202,6 +205,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "A long URI keeps the server busy for ever (https://github.com/modelcontextprotocol/typescript-sdk/issues/965).",
         &[Input(|_, bytes| if bytes.len() > 60_000 && contains(bytes, "\"resources/read\"") { Hang } else { Pass })],
     )
+    .also_seen(&["robustness.liveness.after-malformed", "stdio.exit-on-eof"])
     .breaking(&["robustness.liveness.after-stress"])
     .within(V2025_11)
     .over(STDIO),

@@ -15,7 +15,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Roots are asked of clients that do not declare them.",
         &[Neglect(Duty::AsksWhatIsDeclared(Capability::Roots))],
     )
-    .also_seen(&["mrtr.result.respects-capabilities"])
+    .also_seen(&["capabilities.client.only-declared-used", "mrtr.result.respects-capabilities"])
     .over(STDIO),
     fault(
         "roots.request.shape/text",
@@ -30,6 +30,7 @@ pub(super) const FAULTS: &[Fault] = &[
             if message["error"]["code"] == -32601 { Drop } else { Pass }
         })],
     )
+    .also_seen(&["cancellation.sent.in-progress"])
     .within(LEGACY)
     .over(STDIO),
     fault(

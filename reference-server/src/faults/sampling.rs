@@ -20,14 +20,14 @@ pub(super) const FAULTS: &[Fault] = &[
         "The model is asked of clients that do not declare sampling.",
         &[Neglect(Duty::AsksWhatIsDeclared(Capability::Sampling))],
     )
-    .also_seen(&["mrtr.result.respects-capabilities"])
+    .also_seen(&["capabilities.client.only-declared-used", "mrtr.result.respects-capabilities"])
     .over(STDIO),
     fault(
         "sampling.tools.capability/undeclared",
         "The model is asked with tools of clients that do not declare them.",
         &[Neglect(Duty::AsksWhatIsDeclared(Capability::SamplingTools))],
     )
-    .also_seen(&["sampling.capability.required", "mrtr.result.respects-capabilities"])
+    .also_seen(&["capabilities.client.only-declared-used", "mrtr.result.respects-capabilities", "sampling.capability.required"])
     .within(SINCE_2025_11)
     .over(STDIO),
     fault(
@@ -156,6 +156,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
+    .also_seen(&["cancellation.sent.in-progress"])
     .over(STDIO),
     fault(
         "sampling.result.rejection-handled/ignored",
@@ -165,6 +166,7 @@ pub(super) const FAULTS: &[Fault] = &[
             if message["error"]["code"] == -1 { Drop } else { Pass }
         })],
     )
+    .also_seen(&["cancellation.sent.in-progress"])
     .within(LEGACY)
     .over(STDIO),
     fault(

@@ -60,6 +60,7 @@ pub(super) const FAULTS: &[Fault] = &[
             format!("{text}\n{{\"jsonrpc\":\"2.0\",\"id\":\"ask-{id}\",\"method\":\"client/describe\"}}")
         })],
     )
+    .also_seen(&["lifecycle.pre-init.no-server-requests"])
     .warning_in(ANY)
     .within(V2025_11)
     .over(STDIO),
@@ -68,6 +69,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "What was read carries a path instead of a URI.",
         &[Definition("contents", |_, item| put(item, &["uri"], "notes/today.md"))],
     )
+    .also_seen(&["resources.read.content-uri-relates"])
     .within(V2025_11)
     .over(STDIO),
 ];

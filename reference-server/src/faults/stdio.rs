@@ -36,6 +36,7 @@ pub(super) const FAULTS: &[Fault] = &[
             _ => line,
         })],
     )
+    .also_seen(&["base.response.always-sent", "capabilities.server.declared-works"])
     .breaking(&["stdio.no-embedded-newline"])
     .over(STDIO),
     fault(
@@ -83,7 +84,7 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .breaking(&["stdio.reads-stdin-writes-stdout"])
-    .also_seen(&["base.response.always-sent", "tools.list.answered"])
+    .also_seen(&["base.response.always-sent", "robustness.long-strings", "tools.list.answered"])
     .within(V2025_11)
     .over(STDIO),
     fault(
@@ -95,6 +96,7 @@ pub(super) const FAULTS: &[Fault] = &[
             message: r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"alive"}}"#,
         }],
     )
+    .also_seen(&["logging.level.none-without", "logging.message.before-response"])
     .within(MODERN)
     .over(STDIO),
     fault(
@@ -102,6 +104,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "What a read brings is taken for whole lines.",
         &[Neglect(Duty::LinesJoined)],
     )
+    .also_seen(&["robustness.long-strings"])
     .within(V2025_11)
     .over(STDIO),
     fault(

@@ -61,7 +61,11 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .breaking(&["subscriptions.ack.sent", "subscriptions.ack.first"])
-    .also_seen(&["subscriptions.listen.stays-open"])
+    .also_seen(&[
+        "extension-tasks.undeclared.listen-refused",
+        "identity.server-info-on-results",
+        "subscriptions.listen.stays-open",
+    ])
     .within(MODERN)
     .over(HTTP),
     fault(
@@ -69,6 +73,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "A subscription ends as soon as it is acknowledged.",
         &[Neglect(Duty::SubscriptionLasts)],
     )
+    .also_seen(&["resources.subscribe.update-delivered"])
     .within(MODERN),
     fault(
         "subscriptions.listen.concurrent/one",
@@ -137,6 +142,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The filter that is acknowledged is an array.",
         &[Notify(|_, message| acknowledged(message, |filter| *filter = json!([])))],
     )
+    .also_seen(&["resources.capability.subscribe-flag"])
     .within(MODERN),
     fault(
         "subscriptions.ack.subset/more",
@@ -173,6 +179,7 @@ pub(super) const FAULTS: &[Fault] = &[
             vec![message]
         })],
     )
+    .also_seen(&["extension-tasks.notify.full-task"])
     .within(MODERN),
     fault(
         "subscriptions.id-tag.value/as-text",
@@ -192,6 +199,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "A subscription that was cancelled goes on.",
         &[Neglect(Duty::CancelledWorkStops)],
     )
+    .also_seen(&["cancellation.no-response", "cancellation.stops-work"])
     .within(MODERN)
     .over(STDIO),
     fault(
@@ -216,6 +224,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
+    .also_seen(&["resources.subscribe.update-delivered"])
     .breaking(&["subscriptions.listen.stays-open"])
     .within(MODERN)
     .over(HTTP),
@@ -224,6 +233,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The result that ends a subscription does not name it.",
         &[Result(LISTEN, |_, result| drop(result.remove("_meta")))],
     )
+    .also_seen(&["identity.server-info-on-results", "schema.messages.conform"])
     .within(MODERN)
     .over(STDIO),
 ];

@@ -36,7 +36,7 @@ pub(super) const FAULTS: &[Fault] = &[
             augmented.then(|| Instead::result(&json!({"task": made_up("0123456789abcdef")})))
         })],
     )
-    .also_seen(&["tools.list.result-shape"])
+    .also_seen(&["tools.list.result-shape", "versioning.negotiated-version-respected"])
     .within(V2025_11),
     fault(
         "tasks.capability.list-flag/unknown",
@@ -138,7 +138,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "New tasks have a number for an id.",
         &[Result("tools/call", |_, result| put(result, &["task", "taskId"], 7))],
     )
-    .also_seen(&["tasks.notify.shape"])
+    .also_seen(&["progress.stops-after-completion", "tasks.notify.shape"])
     .within(V2025_11),
     fault(
         "tasks.id.receiver-generated/adopted",
@@ -288,6 +288,7 @@ pub(super) const FAULTS: &[Fault] = &[
             None
         })],
     )
+    .also_seen(&["http.resume.event-id-unique"])
     .over(HTTP)
     .within(V2025_11),
     fault(

@@ -28,12 +28,14 @@ pub(super) const FAULTS: &[Fault] = &[
         "tools.list.answered/unknown-method",
         "The method tools/list is not there, although tools are declared (https://github.com/HarperFast/harper/issues/1611).",
         &[Intercept(|asked| asked.is("tools/list").then(|| Instead::error(METHOD_NOT_FOUND, "Method not found")))],
-    ),
+    )
+    .also_seen(&["subscriptions.ack.omits-unsupported"]),
     fault(
         "tools.list.without-params/wanted",
         "A list of tools is refused where the request has no parameters.",
         &[Input(|_, bytes| without_params(bytes, "tools/list"))],
     )
+    .also_seen(&["pagination.cursor.invalid-graceful"])
     .within(LEGACY),
     fault(
         "tools.list.result-shape/object",
@@ -50,6 +52,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["base.stateless.interleaving", "meta.client-info-no-behaviour"])
     .within(MODERN)
     .over(STDIO),
     fault(
@@ -135,7 +138,8 @@ pub(super) const FAULTS: &[Fault] = &[
         "tools.definition.input-schema-root/string",
         "The inputSchema of every tool says that arguments are a string (https://github.com/awwaiid/mcp-server-taskwarrior/issues/11).",
         &[Definition("tools", |_, tool| put(tool, &["inputSchema", "type"], "string"))],
-    ),
+    )
+    .also_seen(&["tasks.tool.required-error"]),
     fault(
         "tools.definition.input-schema-not-null/null",
         "A tool without arguments has null as its inputSchema.",
@@ -182,7 +186,7 @@ pub(super) const FAULTS: &[Fault] = &[
             result.remove("content");
         })],
     )
-    .also_seen(&["tools.structured.text-copy"]),
+    .also_seen(&["extension-apps.text-fallback", "tasks.result.same-as-direct", "tools.structured.text-copy"]),
     fault(
         "tools.call.is-error-boolean/text",
         "isError is a text.",
@@ -191,7 +195,8 @@ pub(super) const FAULTS: &[Fault] = &[
                 put(result, &["isError"], "false");
             }
         })],
-    ),
+    )
+    .also_seen(&["tasks.result.same-as-direct"]),
     fault(
         "tools.call.arguments-optional/wanted",
         "A call without arguments is refused.",
@@ -226,7 +231,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Arguments are not compared with the inputSchema (https://github.com/modelcontextprotocol/go-sdk/pull/454).",
         &[Neglect(Duty::ArgumentsChecked)],
     )
-    .also_seen(&["tools.call.input-error-in-result", "tools.structured.conforms"])
+    .also_seen(&["json-schema.validated-by-dialect", "tools.call.input-error-in-result", "tools.structured.conforms"])
     .warning_in(MODERN),
     fault(
         "tools.structured.present/left-out",
@@ -329,6 +334,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["base.error.invalid-params-code"])
     .over(STDIO),
     fault(
         "tools.call.execution-error-in-result/internal-error",
@@ -369,6 +375,7 @@ pub(super) const FAULTS: &[Fault] = &[
             Result("server/discover", |_, result| hide(result, "resources")),
         ],
     )
+    .also_seen(&["resources.capability.declared", "subscriptions.ack.omits-unsupported"])
     .within(SINCE_2025_06)
     .over(STDIO),
     fault(

@@ -37,6 +37,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["content.known-type", "http.sse.not-closed-early", "schema.server-requests.known"])
     .within(LEGACY)
     .over(&[Transport::Stdio, Transport::Http]),
     fault(
@@ -44,6 +45,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Requests of any version are served as if they were of the one that the server knows.",
         &[Forgive(|_, error| error.code == UNSUPPORTED_PROTOCOL_VERSION)],
     )
+    .also_seen(&["http-headers.version.unsupported-refused"])
     .breaking(&["discover.version-checked"])
     .within(MODERN),
     fault(
@@ -99,6 +101,7 @@ pub(super) const FAULTS: &[Fault] = &[
             early.then(|| Instead::error(METHOD_NOT_FOUND, "server/discover comes first"))
         })],
     )
+    .also_seen(&["compat.dual-era.initialize-selects-legacy", "compat.dual-era.modern-meta-selects-modern"])
     .within(MODERN)
     .over(STDIO),
     fault(
@@ -122,6 +125,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .also_seen(&["content.known-type"])
     .within(V2024_11)
     .over(STDIO),
     fault(
@@ -139,7 +143,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
-    .also_seen(&["versioning.offered-version-works"])
+    .also_seen(&["discover.implemented", "robustness.liveness.after-malformed", "versioning.offered-version-works"])
     .within(MODERN)
     .over(STDIO),
     fault(
