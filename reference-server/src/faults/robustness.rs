@@ -64,13 +64,12 @@ pub(super) const FAULTS: &[Fault] = &[
         "robustness.liveness.after-stress/deaf-after-length",
         "After a long line everything is thrown away.",
         &[Input(|memory, bytes| {
-            if bytes.len() > 60_000 && is_json(bytes) {
+            if bytes.len() > 130_000 && is_json(bytes) {
                 memory.keep(json!(true));
             }
             if memory.kept().is_some() { Drop } else { Pass }
         })],
     )
-    .also_seen(&["robustness.liveness.after-malformed"])
     .over(STDIO),
     fault(
         "robustness.stdio.late-reader/forgets",
