@@ -30,7 +30,11 @@ pub(super) const FAULTS: &[Fault] = &[
             text
         })],
     )
-    .also_seen(&["http.clients.multiple", "lifecycle.pre-init.ping-answered", "lifecycle.shutdown.http-close-harmless"])
+    .also_seen(&[
+        "http.clients.multiple",
+        "lifecycle.pre-init.ping-answered",
+        "lifecycle.shutdown.http-close-harmless",
+    ])
     .within(LEGACY),
     fault(
         "base.response.at-most-once/strings-are-zero",
@@ -80,7 +84,12 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
-    .also_seen(&["ping.answered", "cancellation.stops-work", "cancellation.initialize-harmless", "stdio.exit-on-eof"])
+    .also_seen(&[
+        "ping.answered",
+        "cancellation.stops-work",
+        "cancellation.initialize-harmless",
+        "stdio.exit-on-eof",
+    ])
     .within(V2025_11)
     .over(STDIO),
     fault(
@@ -90,7 +99,12 @@ pub(super) const FAULTS: &[Fault] = &[
             if asked.is("tools/list") { message(&text, |message| put(message, &["error"], Value::Null)) } else { text }
         })],
     )
-    .also_seen(&["base.error.shape", "http-headers.mismatch-error-shape", "pagination.cursor.invalid-error", "versioning.request.unsupported-error"]),
+    .also_seen(&[
+        "base.error.shape",
+        "http-headers.mismatch-error-shape",
+        "pagination.cursor.invalid-error",
+        "versioning.request.unsupported-error",
+    ]),
     fault(
         "base.response.result-object/array",
         "The result of resources/templates/list is an array.",
@@ -170,7 +184,11 @@ pub(super) const FAULTS: &[Fault] = &[
             result.remove("resultType");
         })],
     )
-    .also_seen(&["compat.dual-era.eras-not-mixed", "compat.dual-era.initialize-selects-legacy", "compat.dual-era.modern-meta-selects-modern"])
+    .also_seen(&[
+        "compat.dual-era.eras-not-mixed",
+        "compat.dual-era.initialize-selects-legacy",
+        "compat.dual-era.modern-meta-selects-modern",
+    ])
     .within(MODERN),
     fault(
         "base.result-type.known/partial",
@@ -197,7 +215,12 @@ pub(super) const FAULTS: &[Fault] = &[
         "The code of errors for unknown methods is a string.",
         &[Response(|_, text| text.replacen("\"code\":-32601", "\"code\":\"-32601\"", 1))],
     )
-    .also_seen(&["extension-tasks.legacy.methods-gone", "tasks.tool.forbidden-error", "tasks.tool.required-error", "versioning.removed-methods-unknown"]),
+    .also_seen(&[
+        "extension-tasks.legacy.methods-gone",
+        "tasks.tool.forbidden-error",
+        "tasks.tool.required-error",
+        "versioning.removed-methods-unknown",
+    ]),
     fault(
         "base.error.method-not-found-code/invalid-params",
         "Unknown methods get the code for wrong parameters.",
@@ -209,14 +232,23 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .also_seen(&["extension-tasks.legacy.methods-gone", "tasks.tool.forbidden-error", "tasks.tool.required-error", "versioning.removed-methods-unknown"])
+    .also_seen(&[
+        "extension-tasks.legacy.methods-gone",
+        "tasks.tool.forbidden-error",
+        "tasks.tool.required-error",
+        "versioning.removed-methods-unknown",
+    ])
     .breaking(&["base.error.standard-codes"]),
     fault(
         "base.error.invalid-params-code/internal",
         "A prompt without a name gets the code for internal errors.",
         &[Refusal("prompts/get", |_, error| error.code = INTERNAL_ERROR)],
     )
-    .also_seen(&["http-headers.mismatch-error-shape", "prompts.get.missing-argument-error", "prompts.get.unknown-name-error"])
+    .also_seen(&[
+        "http-headers.mismatch-error-shape",
+        "prompts.get.missing-argument-error",
+        "prompts.get.unknown-name-error",
+    ])
     .warning_in(ANY),
     fault(
         "base.error.message-concise/long",
@@ -267,14 +299,23 @@ pub(super) const FAULTS: &[Fault] = &[
         "Resources that are not there get the code of earlier revisions (https://github.com/modelcontextprotocol/conformance/pull/200).",
         &[Refusal("resources/read", |_, error| error.code = LEGACY_RESOURCE_NOT_FOUND)],
     )
-    .also_seen(&["base.error.invalid-params-code", "http-headers.mismatch-error-shape", "http-headers.name.mismatch-refused", "resources.read.not-found-error"])
+    .also_seen(&[
+        "base.error.invalid-params-code",
+        "http-headers.mismatch-error-shape",
+        "http-headers.name.mismatch-refused",
+        "resources.read.not-found-error",
+    ])
     .within(MODERN),
     fault(
         "base.error.undefined-mcp-codes-unused/made-up",
         "Resources that are not there get a code that the protocol keeps for itself.",
         &[Refusal("resources/read", |_, error| error.code = -32055)],
     )
-    .also_seen(&["base.error.invalid-params-code", "http-headers.mismatch-error-shape", "resources.read.not-found-error"])
+    .also_seen(&[
+        "base.error.invalid-params-code",
+        "http-headers.mismatch-error-shape",
+        "resources.read.not-found-error",
+    ])
     .within(MODERN),
     fault(
         "base.error.defined-codes-by-meaning/header-mismatch",
@@ -340,7 +381,12 @@ pub(super) const FAULTS: &[Fault] = &[
             vec![message]
         })],
     )
-    .also_seen(&["http.sse.no-broadcast", "subscriptions.ack.first", "tasks.input-required.entered", "tools.list-changed.sent"]),
+    .also_seen(&[
+        "http.sse.no-broadcast",
+        "subscriptions.ack.first",
+        "tasks.input-required.entered",
+        "tools.list-changed.sent",
+    ]),
     fault(
         "base.error.same-id/left-out",
         "Errors for unknown methods do not say to which request they belong.",
@@ -416,11 +462,16 @@ pub(super) const FAULTS: &[Fault] = &[
         "base.request.concurrent/lost",
         "Of many requests of one kind in a row, one is never answered (https://github.com/modelcontextprotocol/rust-sdk/issues/941).",
         &[Intercept(|asked| {
-            let number = in_a_row(asked.memory, &asked.method);
+            let number = asked.memory.in_a_row(&asked.method);
             (number == 11).then_some(Instead::Never)
         })],
     )
-    .also_seen(&["base.response.always-sent", "robustness.liveness.after-malformed", "robustness.stdio.late-reader"])
+    .also_seen(&[
+        "base.response.always-sent",
+        "robustness.liveness.after-malformed",
+        "robustness.liveness.after-stress",
+        "robustness.stdio.late-reader",
+    ])
     .within(V2025_11)
     .over(STDIO),
     fault(
@@ -455,7 +506,11 @@ pub(super) const FAULTS: &[Fault] = &[
             vec![notification]
         })],
     )
-    .also_seen(&["elicitation.complete.id", "resources.subscribe.update-delivered", "tasks.input-required.related-task"])
+    .also_seen(&[
+        "elicitation.complete.id",
+        "resources.subscribe.update-delivered",
+        "tasks.input-required.related-task",
+    ])
     .within(V2025_11)
     .over(STDIO),
     fault(
@@ -504,7 +559,11 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .also_seen(&["base.notification.no-reply", "base.response.always-sent", "robustness.liveness.after-malformed"])
+    .also_seen(&[
+        "base.notification.no-reply",
+        "base.response.always-sent",
+        "robustness.liveness.after-malformed",
+    ])
     .warning_in(ANY)
     .within(V2025_11)
     .over(STDIO),
@@ -631,7 +690,7 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(STDIO),
     fault(
         "base.isolation.between-connections/newest",
-        "The progress of a countdown is told to the client that came last.",
+        "The progress of tools that take their time is told to the client that came last.",
         &[Neglect(Duty::ProgressToOwnClient)],
     )
     .also_seen(&["progress.notification.known-token"])
@@ -719,14 +778,6 @@ const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
 fn object(bytes: &[u8]) -> Option<Object> {
     serde_json::from_slice(bytes).ok()
-}
-
-/// How often this was asked right before, without anything else in between.
-fn in_a_row(memory: &Memory, what: &str) -> u64 {
-    let before = memory.kept().filter(|kept| kept[0] == what).and_then(|kept| kept[1].as_u64());
-    let number = before.map_or(0, |before| before + 1);
-    memory.keep(json!([what, number]));
-    number
 }
 
 fn is_json(bytes: &[u8]) -> bool {

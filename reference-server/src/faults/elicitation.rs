@@ -24,7 +24,12 @@ pub(super) const FAULTS: &[Fault] = &[
         "Forms are asked of clients that do not declare elicitation.",
         &[Neglect(Duty::AsksWhatIsDeclared(Capability::ElicitationForm))],
     )
-    .also_seen(&["capabilities.client.only-declared-used", "elicitation.mode.declared-only", "extension-tasks.input.declared-only", "mrtr.result.respects-capabilities"])
+    .also_seen(&[
+        "capabilities.client.only-declared-used",
+        "elicitation.mode.declared-only",
+        "extension-tasks.input.declared-only",
+        "mrtr.result.respects-capabilities",
+    ])
     .within(SINCE_2025_06)
     .over(STDIO),
     fault(
@@ -32,7 +37,11 @@ pub(super) const FAULTS: &[Fault] = &[
         "Pages are asked of clients that know only forms.",
         &[Neglect(Duty::AsksWhatIsDeclared(Capability::ElicitationUrl))],
     )
-    .also_seen(&["capabilities.client.only-declared-used", "elicitation.capability.required", "mrtr.result.respects-capabilities"])
+    .also_seen(&[
+        "capabilities.client.only-declared-used",
+        "elicitation.capability.required",
+        "mrtr.result.respects-capabilities",
+    ])
     .within(SINCE_2025_11)
     .over(STDIO),
     fault(

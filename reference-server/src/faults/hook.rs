@@ -179,4 +179,12 @@ impl Memory {
     pub(crate) fn kept(&self) -> Option<Value> {
         lock(&self.kept).clone()
     }
+
+    /// How often this was asked right before, without anything else in between.
+    pub(crate) fn in_a_row(&self, what: &str) -> u64 {
+        let before = self.kept().filter(|kept| kept[0] == what).and_then(|kept| kept[1].as_u64());
+        let number = before.map_or(0, |before| before + 1);
+        self.keep(serde_json::json!([what, number]));
+        number
+    }
 }

@@ -149,7 +149,11 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .within(SESSIONS)
     .over(HTTP)
-    .also_seen(&["auth.metadata.json-ok", "http.sse.response-delivered", "resources.subscribe.update-delivered"]),
+    .also_seen(&[
+        "auth.metadata.json-ok",
+        "http.sse.response-delivered",
+        "resources.subscribe.update-delivered",
+    ]),
     fault(
         "http.endpoint.single/no-get",
         "A GET of the endpoint gets the status 404.",
@@ -158,13 +162,26 @@ pub(super) const FAULTS: &[Fault] = &[
     .breaking(&["http.get.sse-or-refused"])
     .within(SESSIONS)
     .over(HTTP)
-    .also_seen(&["auth.as.fallback-urls", "auth.as.metadata", "auth.http-conformance", "auth.metadata.implemented", "http.sse.response-delivered"]),
+    .also_seen(&[
+        "auth.as.fallback-urls",
+        "auth.as.metadata",
+        "auth.http-conformance",
+        "auth.metadata.implemented",
+        "http.sse.response-delivered",
+    ]),
     fault(
         "http.sse.event-payload/no-message",
         "Each message of a stream comes with words before it.",
         &[Event(|_, event| event.replacen("data: {", "data: message {", 1))],
     )
-    .also_seen(&["base.encoding.valid-json", "http.post.accept-both-types-served", "http.sse.response-delivered", "http.sse.retry-before-close", "resources.subscribe.update-delivered", "subscriptions.ack.sent"])
+    .also_seen(&[
+        "base.encoding.valid-json",
+        "http.post.accept-both-types-served",
+        "http.sse.response-delivered",
+        "http.sse.retry-before-close",
+        "resources.subscribe.update-delivered",
+        "subscriptions.ack.sent",
+    ])
     .over(HTTP),
     fault(
         "http.sse.response-delivered/cut",
@@ -203,7 +220,11 @@ pub(super) const FAULTS: &[Fault] = &[
             vec![notification, json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})]
         })],
     )
-    .also_seen(&["http.sse.listen-stream-only-changes", "subscriptions.filter.only-requested-types", "subscriptions.id-tag.present"])
+    .also_seen(&[
+        "http.sse.listen-stream-only-changes",
+        "subscriptions.filter.only-requested-types",
+        "subscriptions.id-tag.present",
+    ])
     .within(MODERN)
     .over(HTTP),
     fault(
@@ -224,7 +245,11 @@ pub(super) const FAULTS: &[Fault] = &[
             (lists && !request.headers().contains_key(ORIGIN)).then(|| empty(StatusCode::FORBIDDEN))
         })],
     )
-    .also_seen(&["auth.scope.insufficient-error", "auth.scope.insufficient-metadata", "auth.scope.insufficient-scopes-named"])
+    .also_seen(&[
+        "auth.scope.insufficient-error",
+        "auth.scope.insufficient-metadata",
+        "auth.scope.insufficient-scopes-named",
+    ])
     .within(MODERN)
     .over(HTTP),
     fault(
@@ -254,7 +279,16 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .also_seen(&["base.notification.no-reply", "base.response.same-id", "cancellation.completed-id-ignored", "cancellation.malformed-ignored", "cancellation.unknown-id-ignored", "http.post.input-refused-status", "http.post.response-accepted-status", "progress.from-client-tolerated"])
+    .also_seen(&[
+        "base.notification.no-reply",
+        "base.response.same-id",
+        "cancellation.completed-id-ignored",
+        "cancellation.malformed-ignored",
+        "cancellation.unknown-id-ignored",
+        "http.post.input-refused-status",
+        "http.post.response-accepted-status",
+        "progress.from-client-tolerated",
+    ])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -274,7 +308,11 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
-    .also_seen(&["base.notification.no-reply", "http.post.notification-accepted-status", "progress.from-client-tolerated"])
+    .also_seen(&[
+        "base.notification.no-reply",
+        "http.post.notification-accepted-status",
+        "progress.from-client-tolerated",
+    ])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -383,15 +421,17 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(HTTP),
     fault(
         "http.sse.multiple-streams/busy",
-        "The third request of one kind in a row is refused.",
+        "The third ping in a row is refused.",
         &[Intercept(|asked| {
-            let before = asked.memory.kept().unwrap_or_default();
-            let again = if before[0] == *asked.method { before[1].as_u64().unwrap_or_default() + 1 } else { 0 };
-            asked.memory.keep(json!([asked.method, again]));
-            (again == 2).then(|| Instead::error(INTERNAL_ERROR, "Internal error: busy"))
+            let number = asked.memory.in_a_row(&asked.method);
+            (asked.is("ping") && number == 2).then(|| Instead::error(INTERNAL_ERROR, "Internal error: busy"))
         })],
     )
-    .also_seen(&["base.request.both-id-types-accepted", "cancellation.sent.late-response-ignored", "completion.error.missing-parameter", "completion.ref.prompt", "lifecycle.initialize.initialized-accepted", "ping.answered", "tools.call.execution-error-in-result"])
+    .also_seen(&[
+        "base.request.both-id-types-accepted",
+        "lifecycle.initialize.initialized-accepted",
+        "ping.answered",
+    ])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -408,7 +448,14 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .also_seen(&["http.get.messages-unrelated", "http.resume.same-stream-only", "http.sse.related-messages-only", "progress.notification.known-token", "progress.stops-after-completion", "progress.value.increases"])
+    .also_seen(&[
+        "http.get.messages-unrelated",
+        "http.resume.same-stream-only",
+        "http.sse.related-messages-only",
+        "progress.notification.known-token",
+        "progress.stops-after-completion",
+        "progress.value.increases",
+    ])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -438,7 +485,15 @@ pub(super) const FAULTS: &[Fault] = &[
         "Answers come on the stream of a GET.",
         &[Neglect(Duty::ResponsesOnOwnStream)],
     )
-    .also_seen(&["base.request.both-id-types-accepted", "http.clients.multiple", "http.post.accept-both-types-served", "http.post.json-single-object", "http.post.response-content-type", "http.sse.multiple-streams"])
+    .also_seen(&[
+        "base.request.both-id-types-accepted",
+        "base.response.always-sent",
+        "http.clients.multiple",
+        "http.post.accept-both-types-served",
+        "http.post.json-single-object",
+        "http.post.response-content-type",
+        "http.sse.multiple-streams",
+    ])
     .within(V2025_11)
     .over(HTTP),
     fault(
@@ -483,7 +538,12 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .breaking(&["http.resume.event-id-names-stream"])
-    .also_seen(&["http.disconnect.not-cancellation", "http.resume.event-id-is-cursor", "http.sse.response-delivered", "progress.stops-after-completion"])
+    .also_seen(&[
+        "http.disconnect.not-cancellation",
+        "http.resume.event-id-is-cursor",
+        "http.sse.response-delivered",
+        "progress.stops-after-completion",
+    ])
     .within(V2025_11)
     .over(HTTP),
     fault(

@@ -178,7 +178,13 @@ pub(super) const FAULTS: &[Fault] = &[
             asked.is("resources/read").then(|| Instead::error(HEADER_MISMATCH, "Header mismatch: Mcp-Name differs from params.name"))
         })],
     )
-    .also_seen(&["base.error.defined-codes-by-meaning", "extension-apps.resource-readable", "resources.read.not-found-error", "resources.templates.expandable", "tools.content.link-fetchable"])
+    .also_seen(&[
+        "base.error.defined-codes-by-meaning",
+        "extension-apps.resource-readable",
+        "resources.read.not-found-error",
+        "resources.templates.expandable",
+        "tools.content.link-fetchable",
+    ])
     .within(MODERN)
     .over(HTTP),
     fault(

@@ -44,7 +44,12 @@ pub(super) const FAULTS: &[Fault] = &[
         "Pings are taken for those of the client that came last (https://github.com/modelcontextprotocol/typescript-sdk/pull/820).",
         &[Neglect(Duty::PingsOnOwnStream)],
     )
-    .also_seen(&["base.response.at-most-once", "http.clients.multiple", "lifecycle.pre-init.ping-answered", "robustness.response.no-unknown-id"])
+    .also_seen(&[
+        "base.response.at-most-once",
+        "http.clients.multiple",
+        "lifecycle.pre-init.ping-answered",
+        "robustness.response.no-unknown-id",
+    ])
     .within(V2024_11)
     .over(SSE),
     fault(

@@ -104,7 +104,15 @@ pub(super) const FAULTS: &[Fault] = &[
             HttpRequest(|_, request| (request.method() == Method::DELETE).then(|| empty(StatusCode::NO_CONTENT))),
         ],
     )
-    .also_seen(&["capabilities.client.only-declared-used", "elicitation.mode.declared-only", "http.resume.same-stream-only", "resources.read.internal-error-code", "robustness.response.no-unknown-id", "security.session.non-deterministic", "security.session.not-authentication"])
+    .also_seen(&[
+        "capabilities.client.only-declared-used",
+        "elicitation.mode.declared-only",
+        "http.resume.same-stream-only",
+        "resources.read.internal-error-code",
+        "robustness.response.no-unknown-id",
+        "security.session.non-deterministic",
+        "security.session.not-authentication",
+    ])
     .breaking(&["http-session.id-secure", "http-session.terminated-not-found"])
     .within(V2025_11)
     .over(HTTP),

@@ -93,7 +93,11 @@ pub(super) const FAULTS: &[Fault] = &[
         "The state of a request is an object.",
         &[Answer(|_, answer| demand(answer, |result| put(result, &["requestState"], json!({"step": 1}))))],
     )
-    .also_seen(&["elicitation.url.accept-is-not-completion", "mrtr.retry.completes", "prompts.get.internal-error-code"])
+    .also_seen(&[
+        "elicitation.url.accept-is-not-completion",
+        "mrtr.retry.completes",
+        "prompts.get.internal-error-code",
+    ])
     .within(MODERN),
     fault(
         "mrtr.result.not-an-error/error",
@@ -217,7 +221,11 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
-    .also_seen(&["mrtr.retry.extra-responses-ignored", "mrtr.retry.missing-responses-rerequested", "mrtr.retry.completes"])
+    .also_seen(&[
+        "mrtr.retry.extra-responses-ignored",
+        "mrtr.retry.missing-responses-rerequested",
+        "mrtr.retry.completes",
+    ])
     .within(MODERN)
     .over(HTTP),
     fault(
@@ -228,7 +236,13 @@ pub(super) const FAULTS: &[Fault] = &[
             brings.then(|| Instead::error(INTERNAL_ERROR, "Internal error"))
         })],
     )
-    .also_seen(&["elicitation.url.accept-is-not-completion", "extension-tasks.update.stale-keys-ignored", "mrtr.retry.extra-responses-ignored", "mrtr.retry.self-contained", "tools.call.execution-error-in-result"])
+    .also_seen(&[
+        "elicitation.url.accept-is-not-completion",
+        "extension-tasks.update.stale-keys-ignored",
+        "mrtr.retry.extra-responses-ignored",
+        "mrtr.retry.self-contained",
+        "tools.call.execution-error-in-result",
+    ])
     .within(MODERN),
     fault(
         "mrtr.retry.final-result-complete/no-type",

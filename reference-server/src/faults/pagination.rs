@@ -38,7 +38,11 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
-    .also_seen(&["pagination.cursor.invalid-error", "pagination.page.no-repeats", "robustness.output.bounded"]),
+    .also_seen(&[
+        "pagination.cursor.invalid-error",
+        "pagination.page.no-repeats",
+        "robustness.output.bounded",
+    ]),
     fault(
         "pagination.cursor.string/number",
         "Cursors are numbers.",
@@ -58,7 +62,13 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .breaking(&["pagination.operations"])
-    .also_seen(&["base.stateless.interleaving", "base.stateless.no-connection-affinity", "pagination.cursor.any-connection", "pagination.cursor.stable", "pagination.terminates"]),
+    .also_seen(&[
+        "base.stateless.interleaving",
+        "base.stateless.no-connection-affinity",
+        "pagination.cursor.any-connection",
+        "pagination.cursor.stable",
+        "pagination.terminates",
+    ]),
     fault(
         "pagination.cursor.invalid-error/first-page",
         "A cursor that is not known leads to the first page.",

@@ -44,7 +44,11 @@ pub(super) const FAULTS: &[Fault] = &[
             gone.then(|| Instead::error(INVALID_PARAMS, "Resource not found"))
         })],
     )
-    .also_seen(&["extension-apps.resource-readable", "resources.templates.expandable", "tools.content.link-fetchable"])
+    .also_seen(&[
+        "extension-apps.resource-readable",
+        "resources.templates.expandable",
+        "tools.content.link-fetchable",
+    ])
     .warning_in(ANY)
     .within(MODERN),
     fault(
@@ -146,7 +150,12 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .also_seen(&["caching.hints.resources-read", "identity.server-info-on-results", "resources.read.not-found-error", "resources.read.uris-validated"])
+    .also_seen(&[
+        "caching.hints.resources-read",
+        "identity.server-info-on-results",
+        "resources.read.not-found-error",
+        "resources.read.uris-validated",
+    ])
     .within(MODERN),
     fault(
         "resources.read.not-found-error/empty",

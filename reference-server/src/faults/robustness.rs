@@ -165,7 +165,11 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
-    .also_seen(&["tools.call.malformed-request-error", "robustness.liveness.after-malformed", "robustness.liveness.after-stress"])
+    .also_seen(&[
+        "tools.call.malformed-request-error",
+        "robustness.liveness.after-malformed",
+        "robustness.liveness.after-stress",
+    ])
     .within(V2025_11)
     .over(HTTP),
     fault(

@@ -27,7 +27,11 @@ pub(super) const FAULTS: &[Fault] = &[
         "The model is asked with tools of clients that do not declare them.",
         &[Neglect(Duty::AsksWhatIsDeclared(Capability::SamplingTools))],
     )
-    .also_seen(&["capabilities.client.only-declared-used", "mrtr.result.respects-capabilities", "sampling.capability.required"])
+    .also_seen(&[
+        "capabilities.client.only-declared-used",
+        "mrtr.result.respects-capabilities",
+        "sampling.capability.required",
+    ])
     .within(SINCE_2025_11)
     .over(STDIO),
     fault(

@@ -186,7 +186,11 @@ pub(super) const FAULTS: &[Fault] = &[
             result.remove("content");
         })],
     )
-    .also_seen(&["extension-apps.text-fallback", "tasks.result.same-as-direct", "tools.structured.text-copy"]),
+    .also_seen(&[
+        "extension-apps.text-fallback",
+        "tasks.result.same-as-direct",
+        "tools.structured.text-copy",
+    ]),
     fault(
         "tools.call.is-error-boolean/text",
         "isError is a text.",
@@ -231,7 +235,11 @@ pub(super) const FAULTS: &[Fault] = &[
         "Arguments are not compared with the inputSchema (https://github.com/modelcontextprotocol/go-sdk/pull/454).",
         &[Neglect(Duty::ArgumentsChecked)],
     )
-    .also_seen(&["json-schema.validated-by-dialect", "tools.call.input-error-in-result", "tools.structured.conforms"])
+    .also_seen(&[
+        "json-schema.validated-by-dialect",
+        "tools.call.input-error-in-result",
+        "tools.structured.conforms",
+    ])
     .warning_in(MODERN),
     fault(
         "tools.structured.present/left-out",

@@ -143,7 +143,11 @@ pub(super) const FAULTS: &[Fault] = &[
             }),
         ],
     )
-    .also_seen(&["discover.implemented", "robustness.liveness.after-malformed", "versioning.offered-version-works"])
+    .also_seen(&[
+        "discover.implemented",
+        "robustness.liveness.after-malformed",
+        "versioning.offered-version-works",
+    ])
     .within(MODERN)
     .over(STDIO),
     fault(

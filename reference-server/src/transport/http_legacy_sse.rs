@@ -24,15 +24,19 @@ pub(crate) struct SseClients {
     table: Mutex<HashMap<String, Arc<Connection>>>,
 }
 
+/// Tools that take their time.
+const SLOW: [&str; 3] = ["\"countdown\"", "\"slow_compute\"", "\"test_tool_with_progress\""];
+
 impl SseClients {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { table: Mutex::default() })
     }
 
-    /// The connection of a request; with a fault that of the client that came last, where the request has a word in it.
-    fn unless(&self, duty: Duty, word: &str, own: &Arc<Connection>, body: &[u8]) -> Arc<Connection> {
-        let strays = !own.session.server.keeps(duty)
-            && std::str::from_utf8(body).is_ok_and(|text| text.contains(word));
+    /// The connection of a request; with a fault that of the client that came last, where the request has one of these
+    /// words in it.
+    fn unless(&self, duty: Duty, words: &[&str], own: &Arc<Connection>, body: &[u8]) -> Arc<Connection> {
+        let has_one = |text: &str| words.iter().any(|word| text.contains(word));
+        let strays = !own.session.server.keeps(duty) && std::str::from_utf8(body).is_ok_and(has_one);
         let newest = || lock(&self.table).values().max_by_key(|other| other.session.id).cloned();
         if strays { newest() } else { None }.unwrap_or_else(|| Arc::clone(own))
     }
@@ -114,8 +118,8 @@ pub(crate) async fn post(
     else {
         return refuse(404, "Invalid request: there is no such session");
     };
-    let connection = clients.unless(Duty::PingsOnOwnStream, "\"ping\"", &connection, &body);
-    let listener = clients.unless(Duty::ProgressToOwnClient, "\"countdown\"", &connection, &body);
+    let connection = clients.unless(Duty::PingsOnOwnStream, &["\"ping\""], &connection, &body);
+    let listener = clients.unless(Duty::ProgressToOwnClient, &SLOW, &connection, &body);
     let begun = connection.begin_telling(&body, &listener);
     drop(body);
     match begun {
