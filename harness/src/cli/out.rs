@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        // Conversations that are over are judged there: each thread keeps memory of its own.
+        .max_blocking_threads(2)
         .enable_all()
         .build()
         .map_err(|error| Failure::Bug(format!("cannot start: {error}")))

@@ -203,7 +203,11 @@ impl Suite {
     fn check(&self, folder: &Path) -> Vec<Case> {
         let failed =
             |what: String| vec![Case { name: "mcprove.works".to_owned(), verdict: Verdict::Fail(what) }];
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .max_blocking_threads(2)
+            .enable_all()
+            .build();
         let runtime = match runtime {
             Ok(runtime) => runtime,
             Err(error) => return failed(format!("cannot start: {error}")),

@@ -12,7 +12,7 @@ use crate::faults::hook::Hook::{
     Answer, Forgive, Input, Intercept, Line, Neglect, Notified, Notify, Refusal, Request, Response, Result,
 };
 use crate::faults::hook::Input::{Changed, Drop, Hang, Pass};
-use crate::faults::hook::{Instead, Memory, result};
+use crate::faults::hook::{Instead, result};
 use crate::message::{
     HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, LEGACY_RESOURCE_NOT_FOUND,
     METHOD_NOT_FOUND, Object,
