@@ -212,15 +212,17 @@ pub(crate) enum Payload<'a> {
 pub(crate) struct Unreadable {
     pub id: Option<Id>,
     pub error: RpcError,
+    /// Whether it has a method and no id, so that no response may come.
+    pub is_notification: bool,
 }
 
 impl Unreadable {
     fn parse(message: &str) -> Self {
-        Self { id: None, error: RpcError::new(PARSE_ERROR, message) }
+        Self { id: None, error: RpcError::new(PARSE_ERROR, message), is_notification: false }
     }
 
     fn invalid(id: Option<Id>, message: &str) -> Self {
-        Self { id, error: RpcError::invalid_request(message) }
+        Self { id, error: RpcError::invalid_request(message), is_notification: false }
     }
 
     /// The error as a response, in the form of `revision`.
@@ -278,12 +280,16 @@ pub(crate) fn read_one(raw: &RawValue) -> Result<Message, Unreadable> {
     if envelope.id.is_some() && id.is_none() {
         return refuse("Invalid request: id must be a string or an integer of at most 64 KiB");
     }
+    let is_notification = id.is_none();
     let params_text = envelope.params.map(RawValue::get);
     if params_text.is_some_and(|text| !text.starts_with('{')) {
-        return refuse("Invalid request: params must be an object");
+        let refused = Unreadable::invalid(id, "Invalid request: params must be an object");
+        return Err(Unreadable { is_notification, ..refused });
     }
     let params: Object = match params_text.map(serde_json::from_str).transpose() {
         Ok(params) => params.unwrap_or_default(),
+        // What is cancelled can be told all the same.
+        Err(_) if is_notification => Object::new(),
         Err(_) => return refuse("Invalid request: params nest too deeply or hold unusable values"),
     };
     let text = params_text.unwrap_or_default();
@@ -385,6 +391,15 @@ pub(crate) fn footprint(text: &str) -> usize {
         }
     }
     total + rest.iter().map(cost).sum::<usize>()
+}
+
+/// Whether a value can be a progress token.
+pub(crate) fn is_progress_token(value: &Value) -> bool {
+    match value {
+        Value::String(_) => true,
+        Value::Number(number) => number.as_f64().is_some_and(|number| number.fract() == 0.0),
+        _ => false,
+    }
 }
 
 /// The progress token, verbatim: a parsed number would lose digits. One that is too long is not kept; progress is never

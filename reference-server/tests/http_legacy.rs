@@ -163,6 +163,10 @@ async fn a_broken_stream_is_resumed_and_a_lost_connection_cancels_nothing() {
     for id in 100..120 {
         http.post(&with, &slow(id, 1, 1)).await.events().await;
     }
+    // So do GET streams that were left.
+    for _ in 0..20 {
+        drop(http.send("GET", "/mcp", &with, b"").await);
+    }
     let other = http.post(&with, &slow(3, 1, 1)).await.events().await;
     let resume = |id: &str| {
         let headers = [("Mcp-Session-Id", session.clone()), ("Last-Event-ID", id.to_owned())];

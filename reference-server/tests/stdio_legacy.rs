@@ -51,6 +51,25 @@ async fn before_the_handshake_only_ping_is_answered_and_after_it_initialize_is_r
 }
 
 #[tokio::test]
+async fn broken_notifications_are_not_answered_and_cancel_all_the_same() {
+    let mut pipe = Pipe::initialized("2025-11-25").await;
+    for line in [
+        r#"{"jsonrpc":"2.0","method":"notifications/x","params":[1]}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/x","params":null}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/x","params":{"text":"cut \ud83d"}}"#,
+    ] {
+        pipe.send_raw(format!("{line}\n").as_bytes()).await;
+        assert_eq!(pipe.ask(&request(1, "ping", json!({}))).await["result"], json!({}), "{line}");
+    }
+    let slow = json!({"name": "slow_compute", "arguments": {"label": "a", "seconds": 1}});
+    pipe.send(&request(2, "tools/call", slow)).await;
+    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2,"reason":"cut \ud83d"}}"#;
+    pipe.send_raw(format!("{cancel}\n").as_bytes()).await;
+    tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
+    assert_eq!(pipe.ask(&request(3, "ping", json!({}))).await["id"], 3);
+}
+
+#[tokio::test]
 async fn malformed_lines_are_answered_and_survived() {
     let mut pipe = Pipe::initialized("2025-11-25").await;
     pipe.send_raw(b"\n  \r\n").await;

@@ -56,6 +56,25 @@ impl ClientCapabilities {
         Self { declared: bits.fold(0, |all, bit| all | bit) }
     }
 
+    /// Refuses declarations of the wrong types.
+    pub(crate) fn check(declaration: &Object, revision: Revision) -> Result<(), RpcError> {
+        const KNOWN: [&str; 6] = ["roots", "sampling", "elicitation", "tasks", "experimental", "extensions"];
+        for (name, capability) in declaration.iter().filter(|(name, _)| KNOWN.contains(&name.as_str())) {
+            let modes: &[&str] = match name.as_str() {
+                "sampling" if revision >= Revision::V2025_11_25 => &["context", "tools"],
+                "elicitation" if revision >= Revision::V2025_11_25 => &["form", "url"],
+                _ => &[],
+            };
+            let parts = modes.iter().filter_map(|mode| Some((*mode, capability.get(mode)?)));
+            if let Some((name, _)) =
+                parts.chain([(name.as_str(), capability)]).find(|(_, part)| !part.is_object())
+            {
+                return Err(RpcError::invalid_params(format!("Invalid params: {name} must be an object")));
+            }
+        }
+        Ok(())
+    }
+
     fn declares(self, path: &[&str]) -> bool {
         PATHS.iter().position(|known| *known == path).is_some_and(|bit| self.declared & (1 << bit) != 0)
     }

@@ -30,11 +30,17 @@ impl Elicited {
     }
 }
 
-/// A form. `properties` are flat: strings, numbers, booleans, and choices.
+/// A form. `properties` are flat: strings, numbers, booleans, and choices. Before 2025-11-25 only booleans have defaults.
 pub(crate) fn form(revision: Revision, message: &str, properties: Value, required: &[&str]) -> InputRequest {
     let mut params = Object::new();
+    let mut properties = properties;
     if revision >= Revision::V2025_11_25 {
         params.insert("mode".into(), "form".into());
+    } else {
+        let fields = properties.as_object_mut().into_iter().flat_map(Object::values_mut);
+        for field in fields.filter_map(Value::as_object_mut).filter(|field| field["type"] != "boolean") {
+            field.remove("default");
+        }
     }
     params.insert("message".into(), message.into());
     params.insert(

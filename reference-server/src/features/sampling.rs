@@ -1,5 +1,7 @@
 //! Sampling: asking the client's model for a message.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::features::{Capability, InputRequest};
@@ -43,15 +45,37 @@ fn check_single(params: &Object, answer: &Value) -> Result<(), String> {
     check(params, answer)
 }
 
-fn check(_: &Object, answer: &Value) -> Result<(), String> {
+fn check(params: &Object, answer: &Value) -> Result<(), String> {
     let is_role = matches!(answer["role"].as_str(), Some("user" | "assistant"));
-    let is_block = |block: &Value| block["type"].is_string();
-    let is_content = match &answer["content"] {
-        Value::Array(blocks) => !blocks.is_empty() && blocks.iter().all(is_block),
-        block => is_block(block),
-    };
-    if is_role && is_content && answer["model"].is_string() {
-        return Ok(());
+    let has_words = ["model", "stopReason"].iter().all(|name| answer.get(*name).is_none_or(Value::is_string));
+    if !is_role || !has_words || answer.get("model").is_none() {
+        return Err("the answer to a sampling request has role, content and model".to_owned());
     }
-    Err("the answer to a sampling request has role, content and model".to_owned())
+    match &answer["content"] {
+        Value::Array(blocks) if blocks.is_empty() => Err("the content of the answer is empty".to_owned()),
+        Value::Array(blocks) => blocks.iter().try_for_each(|block| check_block(params, block)),
+        block => check_block(params, block),
+    }
+}
+
+/// What a model may say: texts, pictures and sounds, and the use of tools that were offered.
+fn check_block(params: &Object, block: &Value) -> Result<(), String> {
+    let is_text = |name: &str| block[name].is_string();
+    let is_right = match block["type"].as_str() {
+        Some("text") => is_text("text"),
+        Some("image" | "audio") => {
+            is_text("mimeType") && block["data"].as_str().is_some_and(|data| STANDARD.decode(data).is_ok())
+        }
+        Some("tool_use") => {
+            let is_offered = |tool: &Value| tool["name"].is_string() && tool["name"] == block["name"];
+            let offered = params.get("tools").and_then(Value::as_array);
+            offered.is_some_and(|tools| tools.iter().any(is_offered))
+                && is_text("id")
+                && block["input"].is_object()
+        }
+        _ => false,
+    };
+    is_right.then_some(()).ok_or_else(|| {
+        "the content of the answer is text, an image, audio, or the use of a tool that was offered".to_owned()
+    })
 }

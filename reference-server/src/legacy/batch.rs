@@ -55,6 +55,9 @@ pub(crate) fn take_in(session: &Arc<Session>, elements: &[&RawValue], sink: &Sin
                 complaint = complaint.or_else(|| dispatch::complaint(&response));
                 session.peer.answered(response, session.server.memory());
             }
+            Err(unreadable) if unreadable.is_notification => {
+                complaint = complaint.or_else(|| Some(unreadable.response(revision)));
+            }
             Err(unreadable) => answer.elements.push(Some(unreadable.response(revision))),
         }
     }

@@ -3,8 +3,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::context::{Answer, Caller, RequestContext, Sink};
 #[cfg(feature = "enterprise")]
 use crate::enterprise;
@@ -14,7 +12,7 @@ use crate::legacy::{Session, batch, lifecycle};
 use crate::memory::Answered;
 use crate::message::{
     Message, Notification, Object, Outcome, Payload, Reply, Request, Response, RpcError, error_response,
-    result_response,
+    is_progress_token, result_response,
 };
 use crate::pace::pause;
 use crate::revision::Revision;
@@ -116,12 +114,7 @@ fn check_meta(params: &Object) -> Result<(), RpcError> {
     let Some(meta) = meta.as_object() else {
         return Err(RpcError::invalid_params("Invalid params: _meta must be an object"));
     };
-    let is_token = |token: &Value| match token {
-        Value::String(_) => true,
-        Value::Number(number) => number.as_f64().is_some_and(|number| number.fract() == 0.0),
-        _ => false,
-    };
-    if meta.get("progressToken").is_some_and(|token| !is_token(token)) {
+    if meta.get("progressToken").is_some_and(|token| !is_progress_token(token)) {
         return Err(RpcError::invalid_params("Invalid params: progressToken must be a string or an integer"));
     }
     Ok(())

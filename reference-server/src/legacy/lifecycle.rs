@@ -15,9 +15,6 @@ pub(crate) fn initialize(session: &Session, params: &Object) -> Result<Object, R
     let missing = |name: &str| RpcError::invalid_params(format!("Invalid params: {name} is missing"));
     let requested = string(params, "protocolVersion")?;
     let capabilities = optional_object(params, "capabilities")?.ok_or_else(|| missing("capabilities"))?;
-    for name in ["roots", "sampling", "elicitation", "tasks", "experimental", "extensions"] {
-        optional_object(capabilities, name)?;
-    }
     let client = optional_object(params, "clientInfo")?.ok_or_else(|| missing("clientInfo"))?;
     string(client, "name")?;
     string(client, "version")?;
@@ -25,13 +22,7 @@ pub(crate) fn initialize(session: &Session, params: &Object) -> Result<Object, R
     let revision = served
         .or_else(|| session.server.newest_legacy())
         .ok_or_else(|| RpcError::method_not_found("initialize"))?;
-    if revision >= Revision::V2025_11_25 {
-        for (name, modes) in [("sampling", ["context", "tools"]), ("elicitation", ["form", "url"])] {
-            if let Some(capability) = optional_object(capabilities, name)? {
-                modes.iter().try_for_each(|mode| optional_object(capability, mode).map(drop))?;
-            }
-        }
-    }
+    ClientCapabilities::check(capabilities, revision)?;
     let negotiated = session.negotiate(revision, ClientCapabilities::read(capabilities));
     if !negotiated && session.server.keeps(Duty::InitializeOnce) {
         return Err(RpcError::invalid_request("Invalid request: the session is already initialized"));

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::auth::Principal;
 use crate::features::{ClientCapabilities, Level};
-use crate::message::{Object, RpcError, UNSUPPORTED_PROTOCOL_VERSION};
+use crate::message::{Object, RpcError, UNSUPPORTED_PROTOCOL_VERSION, is_progress_token};
 use crate::revision::Revision;
 use crate::server::Server;
 
@@ -77,7 +77,11 @@ pub(crate) fn read(params: &Object) -> Result<RequestMeta, RpcError> {
             return Err(RpcError::invalid_params(format!("Invalid params: {name} is of the wrong type")));
         }
     }
+    if member("progressToken").is_some_and(|token| !is_progress_token(token)) {
+        return Err(RpcError::invalid_params("Invalid params: progressToken must be a string or an integer"));
+    }
     let client = member(CLIENT_CAPABILITIES).and_then(Value::as_object);
+    client.map_or(Ok(()), |client| ClientCapabilities::check(client, Revision::V2026_07_28))?;
     let client = client.map(ClientCapabilities::read).unwrap_or_default();
     Ok(RequestMeta { log_level, client, principal: Principal::default() })
 }

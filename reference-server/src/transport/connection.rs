@@ -44,7 +44,7 @@ impl Drop for Connection {
 pub(crate) enum Step {
     /// There is nothing more to do or to say.
     Done,
-    /// A broken response, which is not answered; what is wrong with it.
+    /// A broken response or notification, which is not answered; what is wrong with it.
     Unusable(String),
     /// This is the answer.
     Answer(Answered),
@@ -107,7 +107,12 @@ impl Connection {
             Arrived::Dropped => return Ok(Step::Done),
             Arrived::Hangs => return Ok(Step::Hangs),
         };
-        let payload = read(&text)?;
+        let payload = match read(&text) {
+            Err(unreadable) if unreadable.is_notification => {
+                return Ok(Step::Unusable(unreadable.response(self.session.error_revision())));
+            }
+            read => read?,
+        };
         let is_handshake =
             matches!(&payload, Payload::Single(Message::Request(request)) if request.method == "initialize");
         let requests = match &payload {

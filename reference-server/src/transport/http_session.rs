@@ -108,13 +108,19 @@ impl HttpSession {
         EventLog::open(streams.next, self.core.server.replay())
     }
 
-    /// Keeps a stream for resumption. Of those kept, the oldest that was read to its end makes room, else the oldest that
-    /// has ended, else the oldest.
+    /// Keeps a stream for resumption. Of those kept, the oldest that was read to its end makes room, else the oldest GET
+    /// stream that was left with nothing unread, else the oldest that has ended, else the oldest.
     fn keep(&self, log: &Arc<EventLog>) {
         let mut streams = lock(&self.streams);
         if streams.resumable.len() >= STREAMS {
-            let oldest = |done: fn(&EventLog) -> bool| streams.resumable.iter().position(|log| done(log));
-            let goes = oldest(EventLog::is_delivered).or_else(|| oldest(EventLog::has_ended));
+            let Streams { resumable, general, .. } = &*streams;
+            let left = |log: &Arc<EventLog>| {
+                log.is_delivered() && !log.is_attached() && general.iter().any(|own| Arc::ptr_eq(own, log))
+            };
+            let oldest = |goes: &dyn Fn(&Arc<EventLog>) -> bool| resumable.iter().position(goes);
+            let goes = oldest(&|log| log.has_ended() && log.is_delivered())
+                .or_else(|| oldest(&left))
+                .or_else(|| oldest(&|log| log.has_ended()));
             if let Some(oldest) = streams.resumable.remove(goes.unwrap_or(0)) {
                 oldest.make_final();
             }
