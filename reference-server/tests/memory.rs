@@ -154,8 +154,16 @@ async fn what_else_clients_say_about_themselves_is_not_kept() {
     for _ in 0..SESSIONS {
         assert_eq!(http.post(&[], &hello).await.status, 200);
     }
-    let grown = resident().saturating_sub(before);
-    assert!(grown < SESSIONS * 3 * MIB * 2 / 3, "{grown} bytes for {SESSIONS} sessions");
+    // Other tests take memory meanwhile, and give it back.
+    let mut grown = resident().saturating_sub(before);
+    for _ in 0..50 {
+        if grown < SESSIONS * 3 * MIB * 2 / 3 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        grown = resident().saturating_sub(before);
+    }
+    panic!("{grown} bytes for {SESSIONS} sessions");
 }
 
 /// Bytes of this process in memory; nothing where nobody says.
