@@ -689,8 +689,8 @@ pub(super) const FAULTS: &[Fault] = &[
     .within(V2025_11)
     .over(STDIO),
     fault(
-        "base.isolation.between-connections/newest",
-        "The progress of tools that take their time is told to the client that came last.",
+        "base.isolation.between-connections/told-to-all",
+        "Progress is told to all clients.",
         &[Neglect(Duty::ProgressToOwnClient)],
     )
     .also_seen(&["progress.notification.known-token"])

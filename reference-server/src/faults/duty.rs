@@ -94,7 +94,7 @@ pub(crate) enum Duty {
     ProgressOnOwnStream,
     /// Pings are answered on the stream of their client (HTTP+SSE).
     PingsOnOwnStream,
-    /// The progress of tools that take their time is told to the client that asked for it (HTTP+SSE).
+    /// Progress is told to the client that asked for it, and to no other (HTTP+SSE).
     ProgressToOwnClient,
     /// A request goes on when its connection is lost (legacy, Streamable HTTP).
     DisconnectIsNoCancellation,

@@ -421,17 +421,14 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(HTTP),
     fault(
         "http.sse.multiple-streams/busy",
-        "The third ping in a row is refused.",
+        "The third request of one kind in a row is refused.",
         &[Intercept(|asked| {
-            let number = asked.memory.in_a_row(&asked.method);
-            (asked.is("ping") && number == 2).then(|| Instead::error(INTERNAL_ERROR, "Internal error: busy"))
+            let before = asked.memory.kept().unwrap_or_default();
+            let again = if before[0] == *asked.method { before[1].as_u64().unwrap_or_default() + 1 } else { 0 };
+            asked.memory.keep(json!([asked.method, again]));
+            (again == 2).then(|| Instead::error(INTERNAL_ERROR, "Internal error: busy"))
         })],
     )
-    .also_seen(&[
-        "base.request.both-id-types-accepted",
-        "lifecycle.initialize.initialized-accepted",
-        "ping.answered",
-    ])
     .within(V2025_11)
     .over(HTTP),
     fault(

@@ -96,12 +96,7 @@ impl Connection {
 
     /// Takes in the text of one message and serves it as far as that goes without waiting.
     pub(crate) fn begin(&self, text: &[u8]) -> Result<Step, Unreadable> {
-        self.begin_telling(text, self)
-    }
-
-    /// The same; what is told before the answer goes to `listener`.
-    pub(crate) fn begin_telling(&self, text: &[u8], listener: &Self) -> Result<Step, Unreadable> {
-        let sink = Sink::Queue(listener.out.clone());
+        let sink = Sink::Queue(self.out.clone());
         let text = match self.session.server.arrived(text) {
             Arrived::Text(text) => text,
             Arrived::Dropped => return Ok(Step::Done),
@@ -150,6 +145,11 @@ impl Connection {
     /// Sends a message; a client that is gone will not miss it.
     pub(crate) async fn send(&self, message: String) {
         self.out.send(message).await;
+    }
+
+    /// Sends a message without waiting; where there is no room, it is lost.
+    pub(crate) fn send_now(&self, message: String) {
+        self.out.send_now(message);
     }
 
     /// Decided per request: a process serves both eras side by side.

@@ -24,21 +24,18 @@ pub(crate) struct SseClients {
     table: Mutex<HashMap<String, Arc<Connection>>>,
 }
 
-/// Tools that take their time.
-const SLOW: [&str; 3] = ["\"countdown\"", "\"slow_compute\"", "\"test_tool_with_progress\""];
-
 impl SseClients {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { table: Mutex::default() })
     }
 
-    /// The connection of a request; with a fault that of the client that came last, where the request has one of these
-    /// words in it.
-    fn unless(&self, duty: Duty, words: &[&str], own: &Arc<Connection>, body: &[u8]) -> Arc<Connection> {
-        let has_one = |text: &str| words.iter().any(|word| text.contains(word));
-        let strays = !own.session.server.keeps(duty) && std::str::from_utf8(body).is_ok_and(has_one);
-        let newest = || lock(&self.table).values().max_by_key(|other| other.session.id).cloned();
-        if strays { newest() } else { None }.unwrap_or_else(|| Arc::clone(own))
+    /// The connection of a request; with a fault that of the client that came last, if it is a ping.
+    fn of_ping(&self, own: Arc<Connection>, body: &[u8]) -> Arc<Connection> {
+        let is_ping = || std::str::from_utf8(body).is_ok_and(|text| text.contains("\"ping\""));
+        if own.session.server.keeps(Duty::PingsOnOwnStream) || !is_ping() {
+            return own;
+        }
+        lock(&self.table).values().max_by_key(|other| other.session.id).cloned().unwrap_or(own)
     }
 
     pub(crate) fn close_all(&self) {
@@ -52,6 +49,20 @@ impl SseClients {
 struct Registration {
     clients: Arc<SseClients>,
     id: String,
+}
+
+impl Registration {
+    /// A fault: progress is told to all other clients, too. What was told so ends with a blank, and is not told again.
+    fn spread(&self, server: &Server, message: &str) {
+        let is_own = message.contains("notifications/progress") && !message.ends_with(' ');
+        if server.keeps(Duty::ProgressToOwnClient) || !is_own {
+            return;
+        }
+        let table = lock(&self.clients.table);
+        for (_, other) in table.iter().filter(|(id, _)| **id != self.id) {
+            other.send_now(format!("{message} "));
+        }
+    }
 }
 
 impl Drop for Registration {
@@ -83,7 +94,10 @@ pub(crate) fn open(server: &Server, clients: &Arc<SseClients>, principal: Princi
         loop {
             let is_read = tokio::select! {
                 message = messages.recv() => match message {
-                    Some(message) => out.send_held(event(None, &message.text), message.held).await,
+                    Some(message) => {
+                        registration.spread(&session.server, &message.text);
+                        out.send_held(event(None, &message.text), message.held).await
+                    }
                     None => return,
                 },
                 change = changes.next() => match told(&session.notifications_for(&change)) {
@@ -118,9 +132,8 @@ pub(crate) async fn post(
     else {
         return refuse(404, "Invalid request: there is no such session");
     };
-    let connection = clients.unless(Duty::PingsOnOwnStream, &["\"ping\""], &connection, &body);
-    let listener = clients.unless(Duty::ProgressToOwnClient, &SLOW, &connection, &body);
-    let begun = connection.begin_telling(&body, &listener);
+    let connection = clients.of_ping(connection, &body);
+    let begun = connection.begin(&body);
     drop(body);
     match begun {
         Ok(Step::Unusable(error)) => short_json(400, error),
