@@ -423,10 +423,8 @@ pub(super) const FAULTS: &[Fault] = &[
         "http.sse.multiple-streams/busy",
         "The third request of one kind in a row is refused.",
         &[Intercept(|asked| {
-            let before = asked.memory.kept().unwrap_or_default();
-            let again = if before[0] == *asked.method { before[1].as_u64().unwrap_or_default() + 1 } else { 0 };
-            asked.memory.keep(json!([asked.method, again]));
-            (again == 2).then(|| Instead::error(INTERNAL_ERROR, "Internal error: busy"))
+            let number = asked.memory.in_a_row(&asked.method);
+            (number == 2).then(|| Instead::error(INTERNAL_ERROR, "Internal error: busy"))
         })],
     )
     .within(V2025_11)
