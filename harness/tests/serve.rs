@@ -157,3 +157,35 @@ fn a_subscription_ends_with_its_result_when_the_process_is_told_to_end() {
         }
     }
 }
+
+/// What is said on standard error until the server serves, or ends.
+#[cfg(feature = "enterprise")]
+fn said_at_the_start(args: &[&str]) -> String {
+    let mut served = Served::start(args);
+    drop(served.0.stdin.take());
+    let mut said = String::new();
+    for line in BufReader::new(served.0.stderr.as_mut().unwrap()).lines().map_while(Result::ok) {
+        if line.contains("serves MCP") {
+            break;
+        }
+        said.push_str(&line);
+    }
+    said
+}
+
+#[cfg(feature = "enterprise")]
+#[test]
+fn what_has_no_effect_is_told_at_the_start() {
+    let role = ["--role", "guest"];
+    assert!(said_at_the_start(&role).contains("--role (MCPROVE_ROLE) has no effect without --profile"));
+    assert_eq!(said_at_the_start(&[&role[..], &["--profile", "enterprise"]].concat()), "");
+    let file = std::env::temp_dir().join(format!("mcprove-roles-{}.toml", std::process::id()));
+    let digest = "a0".repeat(32);
+    let token = format!("[[token]]\nprincipal = 'sue'\nrole = 'a'\nsha256 = '{digest}'\n");
+    std::fs::write(&file, format!("least = 'a'\n[[role]]\nname = 'a'\n{token}")).unwrap();
+    let profile = ["--http", "127.0.0.1:0", "--profile", "enterprise", "--roles", file.to_str().unwrap()];
+    assert_eq!(said_at_the_start(&profile), "");
+    let told = said_at_the_start(&[&profile[..], &["--with-test-authorization-server"]].concat());
+    assert!(told.contains("the tokens of the role file are not taken"), "{told}");
+    std::fs::remove_file(file).unwrap();
+}

@@ -124,6 +124,7 @@ impl RequestContext {
                 log_level: meta.log_level,
                 client: meta.client,
                 principal: meta.principal.clone(),
+                term: meta.term,
             }),
         };
         let sink = Sink::Task(Arc::clone(&task.outlet));
@@ -155,6 +156,15 @@ impl RequestContext {
         match &self.caller {
             Caller::Session(session) => &session.principal,
             Caller::Stateless(meta) => &meta.principal,
+        }
+    }
+
+    /// Waits until the request may not go on any longer on behalf of whoever sent it.
+    pub(crate) async fn term_is_over(&self) {
+        match &self.caller {
+            // The transport ends the streams of a session.
+            Caller::Session(_) => std::future::pending().await,
+            Caller::Stateless(meta) => meta.term.over().await,
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::auth::Principal;
@@ -19,7 +20,7 @@ use crate::features::tasks::TaskStore;
 use crate::features::{APPS, Icon, SKILLS, TASKS, ToolSet};
 use crate::legacy::Peer;
 use crate::memory::{Answered, Held, Memory, SMALL, refusal};
-use crate::message::{Id, Object, Request, RpcError, error_response};
+use crate::message::{Id, Message, Object, Payload, Request, RpcError, error_response};
 use crate::pace::{Delay, Pace, Stall};
 use crate::revision::Revision;
 use crate::seal::Seal;
@@ -287,6 +288,35 @@ impl Server {
     /// The tools to test with; none where a profile is served.
     pub(crate) fn common_tools(&self) -> &ToolSet {
         &self.inner.tools
+    }
+
+    /// Says that a request of somebody is refused before it is served, for the record where there is one.
+    pub(crate) fn denies(&self, principal: &Principal, request: &Request) {
+        #[cfg(feature = "enterprise")]
+        if let Some(profile) = self.enterprise() {
+            profile.denied(principal, request);
+        }
+        #[cfg(not(feature = "enterprise"))]
+        let _ = (principal, request);
+    }
+
+    /// The same for the elements of a batch.
+    pub(crate) fn denies_each(&self, principal: &Principal, elements: &[&RawValue]) {
+        #[cfg(feature = "enterprise")]
+        if let Some(profile) = self.enterprise() {
+            profile.denied_each(principal, elements);
+        }
+        #[cfg(not(feature = "enterprise"))]
+        let _ = (principal, elements);
+    }
+
+    /// The same for all that came at once.
+    pub(crate) fn denies_all(&self, principal: &Principal, payload: &Payload<'_>) {
+        match payload {
+            Payload::Single(Message::Request(request)) => self.denies(principal, request),
+            Payload::Single(_) => {}
+            Payload::Batch(elements) => self.denies_each(principal, elements),
+        }
     }
 
     pub(crate) fn tasks(&self) -> &Arc<TaskStore> {

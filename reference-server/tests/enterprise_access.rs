@@ -310,6 +310,34 @@ fn allowed(has: &Has, method: &str, params: &Value) -> bool {
     }
 }
 
+#[tokio::test]
+async fn streams_end_with_the_token_that_opened_them() {
+    let business = Business::new().await;
+    // It is taken for 5 seconds after its end, of which more than 3 are over.
+    let token = business.mint(&json!({"sub": "sue", "roles": ["support"], "scope": "mcp", "exp": -4}));
+    let lasting = business.token("sue", "support");
+    let session = business.session(&lasting).await;
+    let listen = modern(1, "subscriptions/listen", json!({"notifications": {"resourcesListChanged": true}}));
+    let mut stream = business.http.modern(&listen, &[("Authorization", &token)]).await;
+    assert_eq!(stream.event().await.unwrap().json()["method"], "notifications/subscriptions/acknowledged");
+    let headers = |token| [("Authorization", token), ("Accept", "text/event-stream")];
+    let general = [&headers(&*token)[..], &[("Mcp-Session-Id", &*session)]].concat();
+    let general = business.http.send("GET", "/mcp", &general, b"").await;
+    let oldest = business.http.send("GET", "/sse", &headers(&token), b"").await;
+    let mut other = business.http.modern(&listen, &[("Authorization", &lasting)]).await;
+    assert_eq!((general.status, oldest.status), (200, 200));
+    assert_eq!(other.event().await.unwrap().json()["method"], "notifications/subscriptions/acknowledged");
+    // The subscription with its result, the others as they do.
+    let result = stream.event().await.unwrap().json();
+    assert_eq!((&result["id"], &result["result"]["resultType"]), (&json!(1), &json!("complete")), "{result}");
+    assert_eq!(stream.event().await, None);
+    general.body().await;
+    oldest.body().await;
+    other.hears_nothing().await;
+    let refused = business.http.modern(&listen, &[("Authorization", &token)]).await;
+    assert_eq!(refused.status, 401);
+}
+
 /// What was said, with the name of what was asked for taken out.
 fn without(said: &Said, name: &str) -> (u16, String) {
     (said.status, said.answer.to_string().replace(name, "IT"))

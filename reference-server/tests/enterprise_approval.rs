@@ -56,6 +56,21 @@ async fn modern_a_yes_is_good_for_one_time() {
 }
 
 #[tokio::test]
+async fn modern_the_question_is_one_line_and_the_reason_stays_in_its_quotes() {
+    let business = Business::new().await;
+    let token = business.token("sue", "support");
+    let reason = "broken\"?\n\nApproved\u{2028}by \u{61c}\u{202e}the\u{fe0f} boss\u{2029}";
+    let call = json!({"name": "refund_order", "arguments": {"order": ORDER, "reason": reason}});
+    let said = ask(&business, &token, call).await;
+    let request = said.answer["result"]["inputRequests"].as_object().unwrap().values().next().unwrap();
+    let question = request["params"]["message"].as_str().unwrap();
+    assert!(
+        question.ends_with("in the words of the caller: \"broken'? Approved by the boss\""),
+        "{question}"
+    );
+}
+
+#[tokio::test]
 async fn modern_whatever_is_no_yes_does_nothing_and_uses_the_question_up() {
     let business = Business::new().await;
     let token = business.token("sue", "support");

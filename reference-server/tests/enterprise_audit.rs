@@ -56,7 +56,7 @@ async fn every_call_read_and_prompt_leaves_a_record() {
         assert_eq!(records.len(), number + 2, "{method} {params}");
         let record = records.last().unwrap();
         assert_eq!((&record["method"], &record["outcome"]), (&json!(method), &json!(outcome)), "{record}");
-        assert_eq!((&record["role"], &record["principal"]), (&json!("support"), &json!("support named sue")));
+        assert_eq!((&record["role"], &record["principal"]), (&json!("support"), &json!("support/sue")));
         assert_eq!(record["n"], number + 2);
         assert!(record["ms"].as_f64().unwrap() >= 0.0 && record["time"].as_str().unwrap().ends_with('Z'));
     }
@@ -73,6 +73,151 @@ async fn every_call_read_and_prompt_leaves_a_record() {
     assert_eq!(lists.status, 200);
     assert_eq!(self::records(&path).len(), records.len(), "lists are no record");
     std::fs::remove_file(path).unwrap();
+}
+
+#[tokio::test]
+async fn what_a_client_sent_is_not_in_the_log_unless_the_server_has_the_word_too() {
+    let path = file("clear");
+    let files = EnterpriseFiles { audit: Some(path.clone()), ..EnterpriseFiles::default() };
+    let business = Business::open(&files, 600).await;
+    let sue = business.token("sue", "support");
+    for (id, method, params) in [
+        (json!("AKIA-id"), "tools/call", json!({"name": "AKIAIOSFODNN7EXAMPLE", "arguments": {}})),
+        (
+            json!(987_654),
+            "tools/call",
+            json!({"name": "get_order", "arguments": {"order": "o-1", "pin": 123_456}}),
+        ),
+        (json!(1), "tools/call", json!({"name": "list_orders", "arguments": {"AKIA_argument": true}})),
+        (json!(2), "resources/read", json!({"uri": "customer://user:secret@host"})),
+        (json!(3), "prompts/get", json!({"name": "AKIA_prompt"})),
+    ] {
+        let before = records(&path).len();
+        business.http.modern(&modern(id, method, params), &[("Authorization", &sue)]).await.body().await;
+        assert_eq!(records(&path).len(), before + 1, "{method}");
+    }
+    let text = std::fs::read_to_string(&path).unwrap();
+    for secret in ["AKIA", "987654", "123456", "pin", "secret", "user:"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+    std::fs::remove_file(path).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_refused_before_it_is_served_leaves_a_record_too() {
+    let path = file("denied");
+    let files = EnterpriseFiles { audit: Some(path.clone()), ..EnterpriseFiles::default() };
+    let business = Business::open(&files, 600).await;
+    let poor = business.mint(&json!({"sub": "sue", "roles": ["support"], "scope": "mcp"}));
+    let none = business.mint(&json!({"sub": "sue", "roles": ["support"], "scope": ""}));
+    let sue = business.token("sue", "support");
+    let refund = json!({"name": "refund_order", "arguments": {"order": "o-5001", "reason": "broken"}});
+    let (call, read) = (
+        modern(1, "tools/call", refund.clone()),
+        modern(2, "resources/read", json!({"uri": "customer://c-1001"})),
+    );
+    let batch =
+        json!([request(1, "tools/call", refund.clone()), request(2, "tools/list", json!({})), read.clone()]);
+    let modern_era = ("MCP-Protocol-Version", "2026-07-28");
+    let session = business.session(&sue).await;
+    let begun = records(&path).len();
+    // For want of a scope, in each form.
+    assert_eq!(business.http.modern(&call, &[("Authorization", &poor)]).await.status, 403);
+    assert_eq!(business.http.modern(&read, &[("Authorization", &none)]).await.status, 403);
+    // With headers that say something else.
+    let other = [("Authorization", sue.as_str()), ("Mcp-Name", "order_status")];
+    assert_eq!(business.http.modern(&call, &other).await.status, 400);
+    // As a batch, where there is none.
+    let headers = [("Authorization", sue.as_str()), modern_era];
+    assert_eq!(business.http.post(&headers, &batch).await.status, 400);
+    let headers = [("Authorization", sue.as_str()), ("Mcp-Session-Id", session.as_str())];
+    assert_eq!(business.http.post(&headers, &batch).await.status, 400);
+    // Without a session, and in one of somebody else.
+    let legacy = request(3, "tools/call", refund);
+    assert_eq!(business.http.post(&[("Authorization", &sue)], &legacy).await.status, 400);
+    let tom = business.token("tom", "support");
+    let headers = [("Authorization", tom.as_str()), ("Mcp-Session-Id", session.as_str())];
+    assert_eq!(business.http.post(&headers, &legacy).await.status, 404);
+    let records = records(&path).split_off(begun);
+    let told: Vec<_> = records
+        .iter()
+        .map(|record| (record["principal"].as_str().unwrap(), record["name"].as_str().unwrap()))
+        .collect();
+    let (refund, read) = ("refund_order", "customer://c-1001");
+    let sue = "support/sue";
+    assert_eq!(
+        told,
+        [
+            (sue, refund),
+            (sue, read),
+            (sue, refund),
+            (sue, refund),
+            (sue, read),
+            (sue, refund),
+            (sue, read),
+            (sue, refund),
+            ("support/tom", refund)
+        ]
+    );
+    assert!(records.iter().all(|record| record["outcome"] == "denied"), "{records:?}");
+    std::fs::remove_file(path).unwrap();
+}
+
+#[tokio::test]
+async fn a_log_that_was_removed_stops_the_server() {
+    let path = file("removed");
+    let files = EnterpriseFiles { audit: Some(path.clone()), ..EnterpriseFiles::default() };
+    let business = Business::open(&files, 600).await;
+    let boss = business.token("boss", "manager");
+    let change = |email: &str| json!({"customer": "c-1001", "email": email});
+    assert!(!business.call(&boss, "update_customer", change("a@mail.example")).await.is_error());
+    std::fs::remove_file(&path).unwrap();
+    let said = business.call(&boss, "update_customer", change("b@mail.example")).await;
+    assert_eq!(said.code(), Some(-32603), "{}", said.text);
+    // Nor if somebody puts another file in its place.
+    std::fs::write(&path, "").unwrap();
+    let said = business.call(&boss, "get_customer", json!({"customer": "c-1001"})).await;
+    assert_eq!(said.code(), Some(-32603), "{}", said.text);
+    let read = business.ask(Era::Modern, &boss, "completion/complete", json!({})).await;
+    assert_ne!(read.code(), Some(-32603), "what leaves no record needs no log");
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn files_are_private_and_each_is_one_thing() {
+    use std::os::unix::fs::PermissionsExt;
+    let (database, audit) = (file("private-database"), file("private-log"));
+    let files = EnterpriseFiles {
+        database: Some(database.clone()),
+        audit: Some(audit.clone()),
+        ..EnterpriseFiles::default()
+    };
+    drop(Enterprise::open(&files).unwrap());
+    for path in [&database, &audit] {
+        assert_eq!(
+            std::fs::metadata(path).unwrap().permissions().mode() & 0o777,
+            0o600,
+            "{}",
+            path.display()
+        );
+    }
+    let linked = file("private-link");
+    std::fs::hard_link(&database, &linked).unwrap();
+    let dotted = database.parent().unwrap().join(".").join(database.file_name().unwrap());
+    for other in [&database, &linked, &dotted] {
+        let files = EnterpriseFiles { audit: Some(other.clone()), ..files.clone() };
+        let error = Enterprise::open(&files).unwrap_err().to_string();
+        assert!(error.contains("it is the database too"), "{error}");
+    }
+    for path in [&database, &audit, &linked] {
+        std::fs::remove_file(path).unwrap();
+    }
+    // Nothing is made on the way to the refusal.
+    let files = EnterpriseFiles { audit: Some(database.clone()), database: Some(database.clone()), ..files };
+    assert!(Enterprise::open(&files).is_err() && !database.exists());
+    let files = EnterpriseFiles { roles: Some("/dev/null".into()), ..EnterpriseFiles::default() };
+    let error = Enterprise::open(&files).unwrap_err().to_string();
+    assert!(error.contains("no regular file"), "{error}");
 }
 
 #[tokio::test]
@@ -145,9 +290,10 @@ fn no_record_of_an_answered_call_is_lost_when_the_server_is_killed() {
         let output = BufReader::new(server.stdout.take().unwrap());
         let asking = std::thread::spawn(move || {
             for number in 0.. {
-                let id = format!("r{round}-{number}");
+                // By what it asks for it is known again in the log, which has only a stand-in for its id.
+                let id = format!("o-{}", (round + 1) * 1_000_000 + number);
                 let call =
-                    modern(id, "tools/call", json!({"name": "get_order", "arguments": {"order": "o-5001"}}));
+                    modern(&*id, "tools/call", json!({"name": "get_order", "arguments": {"order": id}}));
                 if writeln!(input, "{call}").is_err() {
                     break;
                 }
@@ -175,7 +321,7 @@ fn no_record_of_an_answered_call_is_lost_when_the_server_is_killed() {
     }
     let reading = AuditReading::of(&std::fs::read(&path).unwrap());
     let recorded: BTreeSet<&str> =
-        reading.records.iter().filter_map(|record| record["request"].as_str()).collect();
+        reading.records.iter().filter_map(|record| record["params"]["order"].as_str()).collect();
     let lost: Vec<_> = answered.iter().filter(|id| !recorded.contains(id.as_str())).collect();
     assert!(lost.is_empty() && answered.len() as u64 >= KILLS, "lost: {lost:?}");
     let opened: Vec<&Value> = reading.records.iter().filter(|record| record["event"] == "opened").collect();
@@ -240,7 +386,7 @@ fn nothing_is_changed_without_a_record_when_the_disk_is_full() {
         let changed = after[0]["result"]["structuredContent"]["customer"]["email"] == email.as_str();
         let records = AuditReading::of(&std::fs::read(&log).unwrap()).records;
         let has = |outcome: &str| {
-            records.iter().any(|record| record["request"] == "change" && record["outcome"] == outcome)
+            records.iter().any(|record| record["name"] == "update_customer" && record["outcome"] == outcome)
         };
         let refused = answers[0]["error"]["message"].as_str().unwrap_or_default();
         assert!(!changed || has("begun"), "room {room}: a change without a record");

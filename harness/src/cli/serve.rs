@@ -49,7 +49,12 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
 fn with_profile(config: Config, args: &ServeArgs) -> Result<Config, Failure> {
     use super::args::ProfileArg;
     use mcprove_reference_server::{Enterprise, EnterpriseFiles};
-    let Some(ProfileArg::Enterprise) = args.profile else { return Ok(config) };
+    let Some(ProfileArg::Enterprise) = args.profile else {
+        if args.role.is_some() {
+            warn("--role (MCPROVE_ROLE) has no effect without --profile enterprise");
+        }
+        return Ok(config);
+    };
     let files = EnterpriseFiles {
         database: args.database.clone(),
         audit: args.audit.clone(),
@@ -59,11 +64,15 @@ fn with_profile(config: Config, args: &ServeArgs) -> Result<Config, Failure> {
     let profile = Enterprise::open(&files).map_err(Failure::usage)?;
     let torn = profile.torn_bytes();
     if torn > 0 {
-        let text =
-            format!("mcprove: the audit log ended with {torn} bytes of a torn record, which are no record\n");
-        let _ = io::Write::write_all(&mut io::stderr(), text.as_bytes());
+        warn(&format!("the audit log ended with {torn} bytes of a torn record, which are no record"));
     }
     Ok(Config { enterprise: Some(profile.into()), ..config })
+}
+
+/// Says something on standard error that does not keep the server from serving.
+#[cfg(feature = "enterprise")]
+pub(super) fn warn(text: &str) {
+    let _ = io::Write::write_all(&mut io::stderr(), format!("mcprove: {text}\n").as_bytes());
 }
 
 /// Ends when the process is told to end.

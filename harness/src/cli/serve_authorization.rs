@@ -9,6 +9,11 @@ use std::sync::Arc;
 /// With the authorization that is asked for: an authorization server for tests, an issuer elsewhere, or the tokens of the
 /// role file; none of them leaves the server open.
 pub(super) fn authorized(config: Config, args: &ServeArgs, bound: SocketAddr) -> Result<Config, Failure> {
+    let ignores_tokens = args.with_test_authorization_server || args.trust_issuer.is_some();
+    if ignores_tokens && config.enterprise.as_ref().is_some_and(|profile| !profile.fixed_tokens().is_empty())
+    {
+        super::serve::warn("the tokens of the role file are not taken, because there is an issuer");
+    }
     let resource = args.resource.clone().unwrap_or_else(|| format!("{}/mcp", origin(args, bound)));
     if args.with_test_authorization_server {
         return with_test_issuer(config, bound, resource);

@@ -3,16 +3,17 @@
 use std::fmt;
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{DecodingKey, Validation, dangerous, decode, decode_header};
 use serde::Deserialize;
 
-use crate::auth::Grant;
 use crate::auth::denial::Denial;
 use crate::auth::key_set::{InvalidKeys, KeySet};
 use crate::auth::remote_keys::{NoKey, RemoteKeys};
 use crate::auth::signature::{ALGORITHMS, install};
+use crate::auth::{Grant, Term};
 use crate::faults::Duty;
 use crate::server::Server;
 
@@ -49,6 +50,8 @@ struct Claims {
     sub: String,
     #[serde(default)]
     aud: Names,
+    /// Seconds since 1970, with or without parts.
+    exp: Option<f64>,
     #[serde(default)]
     scope: String,
     /// RFC 9068, section 2.2.3.1.
@@ -135,7 +138,7 @@ impl TrustedIssuer {
             return Err(Denial::Invalid("The token is for another server"));
         }
         let role = server.enterprise().and_then(|profile| profile.role_name(claims.roles.as_slice()));
-        Ok(Grant::of_token(&claims.sub, &claims.scope, role))
+        Ok(Grant::of_token(&claims.sub, &claims.scope, role).with_term(term(server, claims.exp)))
     }
 
     fn validation(&self, server: &Server, key: &DecodingKey) -> Validation {
@@ -153,6 +156,17 @@ impl TrustedIssuer {
         }
         validation
     }
+}
+
+/// How long a token is taken that expires then: for as long as it would be let in.
+fn term(server: &Server, expires: Option<f64>) -> Term {
+    let expires = expires.filter(|_| server.keeps(Duty::TokenExpiryChecked));
+    // A time that no clock will come to is none.
+    let Some(Ok(end)) = expires.map(Duration::try_from_secs_f64) else { return Term::default() };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // The library counts whole seconds, and the last of them is good to its end.
+    let end = Duration::from_secs(end.as_secs().saturating_add(LEEWAY + 1));
+    Term::lasting(end.saturating_sub(now))
 }
 
 /// Whether an audience names a resource: the scheme and the host may be written in any case.

@@ -19,7 +19,7 @@ mod signature;
 #[cfg(feature = "enterprise")]
 mod test_server;
 
-pub(crate) use grant::{Grant, Principal};
+pub(crate) use grant::{Grant, Principal, Term};
 
 #[cfg(feature = "enterprise")]
 pub use authorization::{Authorization, FixedToken, Tokens};

@@ -1,6 +1,6 @@
 //! Approval: a human agrees to something consequential before it is done, and once for each time that it is done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
 use serde_json::json;
@@ -16,10 +16,39 @@ use crate::server::lock;
 
 /// The most used states that are remembered; no longer than they are valid.
 const REMEMBERED: usize = 100_000;
+/// How many of these may be of one principal, so that nobody takes the room of all.
+const SHARE: usize = 1_000;
+
+/// A digest of the key of a principal, which may be long.
+type Owner = [u8; 32];
+
+/// The states that have been used.
+#[derive(Default)]
+struct Used {
+    /// In the order of their ends, each with its owner.
+    states: BTreeMap<StateTicket, Owner>,
+    /// How many there are of each owner.
+    shares: HashMap<Owner, usize>,
+}
+
+impl Used {
+    /// Forgets what has ended, which comes first.
+    fn forget(&mut self, now: u64) {
+        while let Some(first) = self.states.first_entry().filter(|first| first.key().expires < now) {
+            let owner = first.remove();
+            if let Some(share) = self.shares.get_mut(&owner) {
+                *share -= 1;
+                if *share == 0 {
+                    self.shares.remove(&owner);
+                }
+            }
+        }
+    }
+}
 
 /// The request states whose question has been answered. Each counts once, whatever the answer was.
 pub(super) struct Approvals {
-    used: Mutex<BTreeSet<StateTicket>>,
+    used: Mutex<Used>,
     /// Tells this server from others with the same secret: what was asked by those is not known to be answered or not.
     run: String,
 }
@@ -37,23 +66,25 @@ impl Approvals {
         digest.iter().take(8).fold("approve-".to_owned(), |key, byte| key + &format!("{byte:02x}"))
     }
 
-    /// Uses a state up.
-    fn use_up(&self, ticket: StateTicket) -> Result<(), RpcError> {
-        let now = seconds_since_1970();
+    /// Uses up a state of somebody.
+    fn use_up(&self, ticket: StateTicket, principal: &str) -> Result<(), RpcError> {
+        let owner: Owner = Sha256::digest(principal).into();
         let mut used = lock(&self.used);
-        // In the order of their ends, so that what has ended comes first.
-        while used.first().is_some_and(|ticket| ticket.expires < now) {
-            used.pop_first();
+        used.forget(seconds_since_1970());
+        if used.states.contains_key(&ticket) {
+            return Err(RpcError::invalid_params(
+                "Invalid params: this requestState has been answered already",
+            ));
         }
-        if used.len() >= REMEMBERED {
+        let share = used.shares.get(&owner).copied().unwrap_or_default();
+        if used.states.len() >= REMEMBERED || share >= SHARE {
             return Err(RpcError::invalid_params(
                 "Invalid params: too many approvals at once; ask again later",
             ));
         }
-        if used.insert(ticket) {
-            return Ok(());
-        }
-        Err(RpcError::invalid_params("Invalid params: this requestState has been answered already"))
+        used.shares.insert(owner, share + 1);
+        used.states.insert(ticket, owner);
+        Ok(())
     }
 }
 
@@ -70,7 +101,7 @@ pub(super) async fn approved(
     let form = form(context.revision, question, fields, &["approve"]);
     let (answer, ticket) = context.ask_afresh(&key, form).await?;
     if let Some(ticket) = ticket {
-        profile.approvals.use_up(ticket)?;
+        profile.approvals.use_up(ticket, &context.principal().key())?;
     }
     let answer = Elicited::read(&answer);
     let agreed = answer.accepted() && answer.content.is_some_and(|content| content["approve"] == true);
@@ -79,20 +110,40 @@ pub(super) async fn approved(
 
 #[cfg(test)]
 mod tests {
-    use super::Approvals;
+    use super::{Approvals, SHARE};
     use crate::modern::{StateTicket, seconds_since_1970};
+
+    fn ticket(expires: u64, nonce: &str) -> StateTicket {
+        StateTicket { expires, nonce: nonce.to_owned() }
+    }
 
     #[test]
     fn a_state_counts_once_and_is_forgotten_when_it_has_expired() {
         let approvals = Approvals::default();
-        let ticket = |expires, nonce: &str| StateTicket { expires, nonce: nonce.to_owned() };
         let soon = seconds_since_1970() + 60;
-        assert!(approvals.use_up(ticket(1, "old")).is_ok());
-        assert!(approvals.use_up(ticket(soon, "a")).is_ok());
-        assert!(approvals.use_up(ticket(soon, "b")).is_ok());
-        assert!(approvals.use_up(ticket(soon, "a")).is_err());
-        assert_eq!(approvals.used.lock().unwrap().len(), 2);
+        assert!(approvals.use_up(ticket(1, "old"), "sue").is_ok());
+        assert!(approvals.use_up(ticket(soon, "a"), "sue").is_ok());
+        assert!(approvals.use_up(ticket(soon, "b"), "tom").is_ok());
+        assert!(approvals.use_up(ticket(soon, "a"), "sue").is_err());
+        let used = approvals.used.lock().unwrap();
+        assert_eq!((used.states.len(), used.shares.values().sum::<usize>()), (2, 2));
+        drop(used);
         assert_ne!(approvals.key("a"), approvals.key("b"));
         assert_ne!(approvals.key("a"), Approvals::default().key("a"), "every server asks for itself");
+    }
+
+    #[test]
+    fn who_takes_too_much_room_takes_it_from_nobody_else() {
+        let approvals = Approvals::default();
+        let soon = seconds_since_1970() + 60;
+        for number in 0..SHARE {
+            assert!(approvals.use_up(ticket(soon, &format!("{number}")), "tom").is_ok());
+        }
+        assert!(approvals.use_up(ticket(soon, "more"), "tom").is_err());
+        assert!(approvals.use_up(ticket(soon, "other"), "sue").is_ok());
+        // What has expired gives its room back, and nobody is remembered for nothing.
+        let mut used = approvals.used.lock().unwrap();
+        used.forget(soon + 1);
+        assert!(used.states.is_empty() && used.shares.is_empty());
     }
 }

@@ -6,21 +6,19 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
 
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::auth::Principal;
 use crate::context::RequestContext;
-use crate::enterprise::domain::Kind;
-use crate::enterprise::masking::TokenKey;
+use crate::enterprise::audit_words::{description, is_audited, named};
 use crate::enterprise::profile::Enterprise;
-use crate::enterprise::tools_customers::STATUSES;
-use crate::enterprise::tools_employees::DEPARTMENTS;
-use crate::enterprise::tools_orders;
-use crate::message::{INTERNAL_ERROR, Object, RpcError, shorten};
+use crate::message::{INTERNAL_ERROR, Message, Object, Request, RpcError, read_one};
 use crate::server::lock;
 
 /// What is read of the end of a log to find its last record. No line is longer.
@@ -28,11 +26,12 @@ const TAIL: u64 = 64 << 10;
 /// What stands before the checksum, and its length in digits.
 const SUM: &str = ",\"sum\":\"";
 const DIGITS: usize = 16;
-/// The most parameters that a record repeats.
-const PARAMETERS: usize = 16;
+/// The most elements of one batch that are recorded one by one.
+const BATCH: usize = 1000;
 
 /// A log that is appended to, by one process at a time.
 pub(super) struct AuditLog {
+    path: PathBuf,
     file: Mutex<Appending>,
     torn: u64,
 }
@@ -43,6 +42,26 @@ struct Appending {
     next: u64,
     /// Whether the last write failed, so that the file may end in the midst of a line.
     torn: bool,
+}
+
+impl Appending {
+    /// Whether the file that is written is the one at the path: a log that was removed or replaced would be written for
+    /// nobody.
+    #[cfg(unix)]
+    fn is_at(&self, path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let is_same = |own: &std::fs::Metadata, other: &std::fs::Metadata| {
+            (own.dev(), own.ino()) == (other.dev(), other.ino())
+        };
+        matches!((self.file.metadata(), std::fs::metadata(path)), (Ok(own), Ok(other)) if is_same(&own, &other))
+    }
+
+    /// Elsewhere a file that is open cannot be removed.
+    #[cfg(not(unix))]
+    #[expect(clippy::unused_self, reason = "on Unix it is looked at")]
+    fn is_at(&self, _: &Path) -> bool {
+        true
+    }
 }
 
 /// What a log holds.
@@ -105,7 +124,7 @@ impl AuditLog {
         let unfinished = !end.is_empty();
         let last = AuditReading::of(&tail).records.pop().and_then(|record| record["n"].as_u64());
         let appending = Appending { file, next: last.map_or(1, |last| last + 1), torn: unfinished };
-        let log = Self { file: Mutex::new(appending), torn };
+        let log = Self { path: path.to_owned(), file: Mutex::new(appending), torn };
         log.append(json!({"event": "opened", "tornBytes": torn}))?;
         Ok(log)
     }
@@ -117,6 +136,9 @@ impl AuditLog {
     /// Appends a record; it is with the operating system when this returns.
     fn append(&self, content: Value) -> io::Result<()> {
         let mut appending = lock(&self.file);
+        if !appending.is_at(&self.path) {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "it is not where it was any more"));
+        }
         let mut record = json!({"n": appending.next, "time": jiff::Timestamp::now().to_string()});
         if let (Some(record), Value::Object(content)) = (record.as_object_mut(), content) {
             record.extend(content);
@@ -133,9 +155,10 @@ impl AuditLog {
         Ok(())
     }
 
-    /// Whether the last record could be written.
+    /// Whether the last record could be written, and stands where it can be found.
     fn works(&self) -> bool {
-        !lock(&self.file).torn
+        let appending = lock(&self.file);
+        !appending.torn && appending.is_at(&self.path)
     }
 }
 
@@ -147,27 +170,36 @@ fn unwritable() -> RpcError {
 /// record is what there is never to be.
 pub(super) fn announce(profile: &Enterprise, context: &RequestContext) -> Result<(), RpcError> {
     let Some(log) = &profile.audit else { return Ok(()) };
-    let mut content = description(profile, context);
+    let mut content = description(profile, context.principal(), &context.request);
     content.insert("outcome".to_owned(), "begun".into());
     log.append(content.into()).map_err(|_| unwritable())
 }
 
-/// Who asks for what.
-fn description(profile: &Enterprise, context: &RequestContext) -> Object {
-    let (key, principal) = (&profile.key, context.principal());
-    let (name, params) = described(key, &context.request.method, &context.request.params);
-    let mut content = Object::new();
-    for (member, value) in [
-        ("principal", json!(shorten(&principal.key()))),
-        ("role", json!(profile.role(principal).name.as_str())),
-        ("request", json!(name_or_token(key, context.request.id.raw().get().trim_matches('"')))),
-        ("method", json!(context.request.method)),
-        ("name", json!(name)),
-        ("params", params.into()),
-    ] {
-        content.insert(member.to_owned(), value);
+impl Enterprise {
+    /// Records that a request was refused before it was served: for want of a scope, a header, a session, a place. Nothing
+    /// is done for it, so nothing else is refused where the record cannot be written.
+    pub(crate) fn denied(&self, principal: &Principal, request: &Request) {
+        if let Some(log) = self.audit.as_ref().filter(|_| is_audited(&request.method)) {
+            let mut content = description(self, principal, request);
+            content.insert("outcome".to_owned(), "denied".into());
+            let _ = log.append(content.into());
+        }
     }
-    content
+
+    /// The same for the requests in a batch. Of a batch that is too long, the rest is counted.
+    pub(crate) fn denied_each(&self, principal: &Principal, elements: &[&RawValue]) {
+        let Some(log) = &self.audit else { return };
+        for element in elements.iter().take(BATCH) {
+            if let Ok(Message::Request(request)) = read_one(element) {
+                self.denied(principal, &request);
+            }
+        }
+        if let Some(more) = elements.len().checked_sub(BATCH).filter(|more| *more > 0) {
+            let _ = log.append(json!({
+                "event": "batch denied", "principal": named(&principal.key()), "unrecorded": more,
+            }));
+        }
+    }
 }
 
 /// The record of a request that is being served. It is written when the request ends, however it does.
@@ -179,13 +211,15 @@ pub(super) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// Begins a record; none where there is no log. While the log cannot be written, nothing is done.
+    /// Begins a record; none where there is no log, or no line for such a request. While the log cannot be written, nothing is done.
     pub(super) fn begin(profile: &'a Enterprise, context: &RequestContext) -> Result<Option<Self>, RpcError> {
-        let Some(log) = &profile.audit else { return Ok(None) };
+        let Some(log) = profile.audit.as_ref().filter(|_| is_audited(&context.request.method)) else {
+            return Ok(None);
+        };
         if !log.works() {
             log.append(json!({"event": "writable again"})).map_err(|_| unwritable())?;
         }
-        let content = description(profile, context);
+        let content = description(profile, context.principal(), &context.request);
         Ok(Some(Self { log, content, begun: Instant::now(), written: false }))
     }
 
@@ -222,52 +256,10 @@ impl Drop for Entry<'_> {
     }
 }
 
-/// What is called, read or used, and with what parameters, as the log may know it.
-fn described(key: &TokenKey, method: &str, params: &Object) -> (String, Object) {
-    let member = if method == "resources/read" { "uri" } else { "name" };
-    let name = params.get(member).and_then(Value::as_str).unwrap_or_default();
-    let arguments = params.get("arguments").and_then(Value::as_object);
-    let masked = arguments.into_iter().flatten().take(PARAMETERS);
-    let masked = masked.map(|(name, value)| (name_or_token(key, name), parameter(key, value)));
-    (name_or_token(key, name), masked.collect())
-}
-
-/// A name where it is written like one, else a stand-in. Whether anything has the name does not matter and is not looked
-/// for, so that the time taken does not tell.
-fn name_or_token(key: &TokenKey, name: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte);
-    let digits = name.bytes().filter(u8::is_ascii_digit).count();
-    // As many as an id has at most, and fewer than an account or a card.
-    if name.len() <= 64 && digits <= 9 && name.bytes().all(is_plain) {
-        name.to_owned()
-    } else {
-        key.token("audit", name)
-    }
-}
-
-/// A parameter as the log shows it: ids, words of the schemas and small numbers as they are, all else as a stand-in.
-fn parameter(key: &TokenKey, value: &Value) -> Value {
-    const SMALL: u64 = 1_000_000;
-    match value {
-        Value::Null | Value::Bool(_) => value.clone(),
-        Value::Number(number) if number.as_u64().is_some_and(|number| number <= SMALL) => value.clone(),
-        Value::String(text) if is_known(text) => value.clone(),
-        Value::String(text) => key.token("audit", text).into(),
-        other => key.token("audit", &other.to_string()).into(),
-    }
-}
-
-fn is_known(text: &str) -> bool {
-    let words = [STATUSES, tools_orders::STATUSES, DEPARTMENTS].concat();
-    Kind::ALL.iter().any(|kind| kind.is_id(text)) || words.contains(&text)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{AuditLog, AuditReading, described};
-    use crate::enterprise::masking::TokenKey;
+    use super::{AuditLog, AuditReading};
     use serde_json::json;
-    use std::sync::Arc;
 
     fn path(name: &str) -> std::path::PathBuf {
         std::env::temp_dir().join(format!("mcprove-audit-{}-{name}", std::process::id()))
@@ -312,32 +304,21 @@ mod tests {
         std::fs::remove_file(path).unwrap();
     }
 
+    #[cfg(unix)]
     #[test]
-    fn parameters_are_masked() {
-        let key = TokenKey(Arc::new([1; 32]));
-        let params = json!({"name": "refund_order", "arguments": {
-            "order": "o-5001", "reason": "card 4111111111111111", "limit": 5, "4111111111111111": 4_111_111_111_111_111_u64,
-            "status": "paid", "nested": {"email": "ada@mail.example"},
-        }});
-        let (name, masked) = described(&key, "tools/call", params.as_object().unwrap());
-        assert_eq!(name, "refund_order");
-        assert_eq!(
-            (&masked["order"], &masked["limit"], &masked["status"]),
-            (&json!("o-5001"), &json!(5), &json!("paid"))
-        );
-        let text = json!(masked).to_string();
-        assert!(!text.contains("4111") && !text.contains("mail") && text.contains("tok_"), "{text}");
-        let (name, _) =
-            described(&key, "resources/read", json!({"uri": "customer://c-1001"}).as_object().unwrap());
-        assert_eq!(name, "customer://c-1001");
-        let (name, _) =
-            described(&key, "resources/read", json!({"uri": "file:///etc/passwd"}).as_object().unwrap());
-        assert_eq!(name, "file:///etc/passwd");
-        let (name, _) = described(
-            &key,
-            "resources/read",
-            json!({"uri": "customer://4111111111111"}).as_object().unwrap(),
-        );
-        assert!(name.starts_with("tok_"));
+    fn a_log_that_is_not_where_it_was_is_not_written() {
+        let (path, elsewhere) = (path("gone"), path("elsewhere"));
+        let log = AuditLog::open(&path).unwrap();
+        log.append(json!({"outcome": "ok"})).unwrap();
+        std::fs::rename(&path, &elsewhere).unwrap();
+        assert!(!log.works() && log.append(json!({"outcome": "ok"})).is_err());
+        std::fs::write(&path, "").unwrap();
+        assert!(log.append(json!({"outcome": "ok"})).is_err(), "another file is there");
+        std::fs::rename(&elsewhere, &path).unwrap();
+        log.append(json!({"outcome": "ok"})).unwrap();
+        let reading = AuditReading::of(&std::fs::read(&path).unwrap());
+        let numbers: Vec<_> = reading.records.iter().map(|record| record["n"].as_u64().unwrap()).collect();
+        assert_eq!((numbers, reading.damaged), (vec![1, 2, 3], 0));
+        std::fs::remove_file(path).unwrap();
     }
 }

@@ -2,11 +2,13 @@
 
 mod approval;
 mod audit;
+mod audit_words;
 mod completion;
 mod database;
 mod desk;
 mod domain;
 mod masking;
+mod plain_text;
 mod profile;
 mod prompts;
 mod resources;

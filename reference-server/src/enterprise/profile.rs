@@ -51,6 +51,11 @@ impl fmt::Debug for Enterprise {
 pub(crate) struct RoleName(pub(super) Arc<str>);
 
 impl RoleName {
+    #[cfg(test)]
+    pub(crate) fn new(name: &str) -> Self {
+        Self(Arc::from(name))
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -78,9 +83,56 @@ impl fmt::Display for InvalidProfile {
 
 impl std::error::Error for InvalidProfile {}
 
+/// Where a file is or will be, whatever it is called by.
+fn place(path: &Path) -> PathBuf {
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let of_new = || Some(folder.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(of_new).unwrap_or_else(|| path.to_owned())
+}
+
+/// Whether two paths lead to one file.
+fn is_one_file(one: &Path, other: &Path) -> bool {
+    #[cfg(unix)]
+    if let (Ok(one), Ok(other)) = (std::fs::metadata(one), std::fs::metadata(other)) {
+        use std::os::unix::fs::MetadataExt;
+        return (one.dev(), one.ino()) == (other.dev(), other.ino());
+    }
+    place(one) == place(other)
+}
+
+/// Refuses a file that is to be two things: the log would be written into the other.
+fn refuse_one_for_two(files: &EnterpriseFiles) -> Result<(), InvalidProfile> {
+    let all =
+        [("the database", &files.database), ("the audit log", &files.audit), ("the role file", &files.roles)];
+    for (at, (what, path)) in all.iter().enumerate() {
+        for (other, other_path) in &all[..at] {
+            if let (Some(path), Some(other_path)) = (path, other_path)
+                && is_one_file(path, other_path)
+            {
+                return Err(InvalidProfile::of_file(what, path, format!("it is {other} too")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes the database file, if there is none, so that nobody else can read it.
+fn make_private(path: &Path) -> Result<(), InvalidProfile> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(|_| ()).map_err(|error| InvalidProfile::of_file("the database", path, error))
+}
+
 /// Reads a role file of a sensible size.
 fn read_roles(path: &Path) -> Result<String, InvalidProfile> {
     let failed = |error: std::io::Error| InvalidProfile::of_file("the role file", path, error);
+    // To open a pipe would be to wait for whoever writes to it.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(InvalidProfile::of_file("the role file", path, "it is no regular file"));
+    }
     let file = std::fs::File::open(path).map_err(failed)?;
     let mut text = String::new();
     file.take(LARGEST + 1).read_to_string(&mut text).map_err(failed)?;
@@ -93,7 +145,9 @@ fn read_roles(path: &Path) -> Result<String, InvalidProfile> {
 impl Enterprise {
     /// Opens the files. An audit log whose end is torn is closed off, and [`Enterprise::torn_bytes`] says so.
     pub fn open(files: &EnterpriseFiles) -> Result<Self, InvalidProfile> {
+        refuse_one_for_two(files)?;
         let path = files.database.as_deref();
+        path.map_or(Ok(()), make_private)?;
         let unusable = |error: rusqlite::Error| {
             InvalidProfile::of_file("the database", path.unwrap_or_else(|| Path::new("in memory")), error)
         };

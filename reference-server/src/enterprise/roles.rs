@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::enterprise::domain::Kind;
 use crate::enterprise::masking::{Masking, Sight, TokenKey};
@@ -20,7 +21,7 @@ pub(super) const DEFAULT: &str = include_str!("../../fixtures/enterprise/roles.t
 pub(super) const LARGEST: u64 = 1 << 20;
 
 /// The tools of the profile, by theme, in the order in which they are listed.
-const THEMES: [(&str, &[Tool]); 3] = [
+pub(super) const THEMES: [(&str, &[Tool]); 3] = [
     ("customers", tools_customers::TOOLS),
     ("orders", tools_orders::TOOLS),
     ("employees", tools_employees::TOOLS),
@@ -90,6 +91,31 @@ pub(super) struct StaticToken {
     pub scopes: String,
 }
 
+/// The scopes that something here takes.
+const SCOPES: [&str; 2] = ["mcp", "mcp:write"];
+
+impl StaticToken {
+    /// Refuses what can only be a mistake.
+    fn check(&self) -> Result<(), InvalidProfile> {
+        if self.principal.trim().is_empty() {
+            return Err(invalid("a token has no `principal`"));
+        }
+        let of_nothing =
+            Sha256::digest("").iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+        if self.sha256.eq_ignore_ascii_case(&of_nothing) {
+            return Err(invalid(&format!("`sha256` of `{}` is that of the empty text", self.principal)));
+        }
+        match self.scopes.split_ascii_whitespace().find(|scope| !SCOPES.contains(scope)) {
+            Some(scope) => Err(invalid(&format!(
+                "the token of `{}` has the unknown scope `{scope}`; there are: {}",
+                self.principal,
+                SCOPES.join(", ")
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
 fn basic_scope() -> String {
     "mcp".to_owned()
 }
@@ -114,7 +140,10 @@ impl Roles {
                     token.principal
                 )));
             }
+            token.check()?;
         }
+        let digests: Vec<String> = file.token.iter().map(|token| token.sha256.to_ascii_lowercase()).collect();
+        refuse_double("the `sha256`", &digests.iter().map(String::as_str).collect::<Vec<_>>())?;
         Ok(Self { all: roles, least, tokens: file.token })
     }
 
@@ -245,6 +274,26 @@ mod tests {
         );
     }
 
+    const ROLE: &str = "least = 'a'\n[[role]]\nname = 'a'\n";
+
+    /// A role file with a token.
+    fn token(principal: &str, sha256: &str, scopes: &str) -> String {
+        format!(
+            "{ROLE}[[token]]\nprincipal = '{principal}'\nrole = 'a'\nsha256 = '{sha256}'\nscopes = '{scopes}'\n"
+        )
+    }
+
+    #[test]
+    fn a_token_that_makes_sense_is_read() {
+        assert_eq!(
+            read(&token("x", &"0".repeat(64), "mcp mcp:write"))
+                .unwrap_or_else(|error| panic!("{error}"))
+                .tokens
+                .len(),
+            1
+        );
+    }
+
     #[test]
     fn what_makes_no_sense_is_told() {
         for (text, told) in [
@@ -276,6 +325,16 @@ mod tests {
             (
                 "least = 'a'\n[[role]]\nname = 'a'\n[[token]]\nprincipal = 'x'\nrole = 'a'\nsha256 = '0g'",
                 "digest",
+            ),
+            (&*token("x", &"0".repeat(64), "mcp admin"), "unknown scope `admin`"),
+            (&*token(" ", &"0".repeat(64), "mcp"), "no `principal`"),
+            (
+                &*token("x", "E3B0C44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "mcp"),
+                "empty text",
+            ),
+            (
+                &*(token("x", &"a0".repeat(32), "mcp") + &token("y", &"A0".repeat(32), "mcp")[ROLE.len()..]),
+                "stands twice",
             ),
         ] {
             let error = read(text).err().unwrap_or_else(|| panic!("{text} was read"));

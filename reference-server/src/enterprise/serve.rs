@@ -34,8 +34,7 @@ pub(crate) async fn answer(context: &RequestContext) -> Option<Served> {
 
 async fn serve(desk: &Desk<'_>, method: &str) -> Served {
     let context = desk.context;
-    let audited = matches!(method, "tools/call" | "resources/read" | "prompts/get");
-    let entry = if audited { Entry::begin(desk.profile, context)? } else { None };
+    let entry = Entry::begin(desk.profile, context)?;
     let (result, ttl) = match (method, &context.caller) {
         ("tools/list", _) => (list_tools(desk), Some(LIST_TTL)),
         ("tools/call", _) => (features::call_tool(context).await, None),

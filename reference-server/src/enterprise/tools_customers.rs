@@ -7,6 +7,7 @@ use crate::enterprise::approval::approved;
 use crate::enterprise::database::Wanted;
 use crate::enterprise::desk::{Desk, id_schema, limit, limit_schema, required, text};
 use crate::enterprise::domain::Kind::{Customer, Order};
+use crate::enterprise::plain_text::one_line;
 use crate::features::{Level, Stop, Tool, ToolResult};
 
 pub(super) const STATUSES: &[&str] = &["active", "suspended", "closed"];
@@ -141,7 +142,7 @@ fn question(desk: &Desk<'_>, id: &str) -> Result<String, Stop> {
     let orders = desk.profile.database.count_orders(id)?;
     Ok(format!(
         "Delete customer {id} {} with {orders} orders? This cannot be undone.",
-        customer.words("name")
+        one_line(&customer.words("name"))
     ))
 }
 

@@ -6,7 +6,7 @@ use crate::enterprise::approval::approved;
 use crate::enterprise::database::Wanted;
 use crate::enterprise::desk::{Desk, id_schema, limit, limit_schema, required, text};
 use crate::enterprise::domain::Kind::{Customer, Order};
-use crate::enterprise::masking::harmless;
+use crate::enterprise::plain_text::{one_line, quoted};
 use crate::enterprise::tools_customers::{list_of, record_of};
 use crate::features::{Level, Stop, Tool, ToolResult};
 
@@ -111,9 +111,10 @@ fn question(desk: &Desk<'_>, id: &str, reason: &str) -> Result<String, Stop> {
         return Err(Stop::Refused("This order has been refunded already.".to_owned()));
     }
     let (item, cents, customer) = (order.words("item"), order.words("amount_cents"), order.words("customer"));
-    let reason = harmless(reason);
     Ok(format!(
-        "Refund order {id} ({item}, {cents} cents) of customer {customer}? The reason given: {reason}"
+        "Refund order {id} ({}, {cents} cents) of customer {customer}? The reason, in the words of the caller: {}",
+        one_line(&item),
+        quoted(reason)
     ))
 }
 

@@ -25,6 +25,7 @@ const SEPARATOR: usize = 1;
 pub(crate) fn take_in(session: &Arc<Session>, elements: &[&RawValue], sink: &Sink) -> Exchange {
     let revision = session.error_revision();
     if elements.is_empty() || elements.len() > LIMIT {
+        session.server.denies_each(&session.principal, elements);
         let error = RpcError::invalid_request(format!("Invalid request: a batch has 1 to {LIMIT} messages"));
         return Exchange::Refused(error_response(None, &error, revision));
     }
@@ -70,15 +71,15 @@ pub(crate) fn take_in(session: &Arc<Session>, elements: &[&RawValue], sink: &Sin
         let answers = Arc::new(Mutex::new(answer));
         let mut tasks = JoinSet::new();
         for (position, request) in requests {
-            let id = request.id.clone();
-            let serving = dispatch::answer(Arc::clone(&session), request, sink.clone());
+            let (id, session, sink) = (request.id.clone(), Arc::clone(&session), sink.clone());
             let answers = Arc::clone(&answers);
             // Counted as soon as it is there: nothing waits outside the account.
             tasks.spawn(async move {
                 if lock(&answers).refuse(position, &id) {
+                    session.server.denies(&session.principal, &request);
                     return;
                 }
-                if let Some(answer) = serving.await {
+                if let Some(answer) = dispatch::answer(session, request, sink).await {
                     lock(&answers).put(position, &id, answer);
                 }
             });

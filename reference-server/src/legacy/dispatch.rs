@@ -55,6 +55,7 @@ pub(crate) fn take_in(session: &Arc<Session>, payload: Payload<'_>, sink: Sink) 
             batch::take_in(session, &elements, &sink)
         }
         Payload::Batch(_) => {
+            session.server.denies_all(&session.principal, &payload);
             let error = RpcError::invalid_request("Invalid request: batches exist only in 2025-03-26");
             Exchange::Refused(error_response(None, &error, session.error_revision()))
         }
@@ -86,7 +87,10 @@ pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Si
     let work = async {
         let answer = match (faults.instead().await, refused) {
             (Some(instead), _) => instead,
-            (None, Some(error)) => Err(error),
+            (None, Some(error)) => {
+                session.server.denies(&session.principal, &request);
+                Err(error)
+            }
             (None, None) if may_wait => waiting(&session, request, sink).await,
             (None, None) => {
                 let request = request;
@@ -132,8 +136,10 @@ fn may_wait(server: &Server, method: &str) -> bool {
 }
 
 async fn waiting(session: &Arc<Session>, request: Request, sink: Sink) -> Answer {
-    let revision = lifecycle::require_initialized(session)?;
-    let held = session.server.hold(&request).await?;
+    let (server, principal) = (&session.server, &session.principal);
+    let denied = |_: &RpcError| server.denies(principal, &request);
+    let revision = lifecycle::require_initialized(session).inspect_err(denied)?;
+    let held = server.hold(&request).await.inspect_err(denied)?;
     let caller = Caller::Session(Arc::clone(session));
     let context = RequestContext::new(session.server.clone(), revision, request, caller, sink, held);
     #[cfg(feature = "enterprise")]

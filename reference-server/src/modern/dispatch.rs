@@ -101,7 +101,10 @@ pub(crate) async fn answer(
     let faults = server.faults_on(revision, &mut request);
     let held = match server.hold(&request).await {
         Ok(held) => held,
-        Err(error) => return response(&server, &request, Err(error)).await,
+        Err(error) => {
+            server.denies(&meta.principal, &request);
+            return response(&server, &request, Err(error)).await;
+        }
     };
     let caller = Caller::Stateless(meta);
     let context = RequestContext::new(server.clone(), revision, request, caller, sink, held);

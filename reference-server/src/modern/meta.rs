@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::auth::Principal;
+use crate::auth::{Principal, Term};
 use crate::features::{ClientCapabilities, Level};
 use crate::message::{Object, RpcError, UNSUPPORTED_PROTOCOL_VERSION, is_progress_token};
 use crate::revision::Revision;
@@ -21,6 +21,8 @@ pub(crate) struct RequestMeta {
     pub client: ClientCapabilities,
     /// On whose behalf it is made; the transport knows.
     pub principal: Principal,
+    /// How long that is so; the transport knows.
+    pub term: Term,
 }
 
 /// Whether `_meta` has a member that only stateless messages have, of whatever type.
@@ -83,5 +85,5 @@ pub(crate) fn read(params: &Object) -> Result<RequestMeta, RpcError> {
     let client = member(CLIENT_CAPABILITIES).and_then(Value::as_object);
     client.map_or(Ok(()), |client| ClientCapabilities::check(client, Revision::V2026_07_28))?;
     let client = client.map(ClientCapabilities::read).unwrap_or_default();
-    Ok(RequestMeta { log_level, client, principal: Principal::default() })
+    Ok(RequestMeta { log_level, client, ..RequestMeta::default() })
 }

@@ -162,7 +162,7 @@ fn own_tasks(context: &RequestContext, mut ids: Vec<String>) -> Result<Vec<Strin
     Ok(ids)
 }
 
-/// Serves one subscription until the client ends it (the work is dropped) or the server closes.
+/// Serves one subscription until the client ends it (the work is dropped), the server closes or the access token expires.
 pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receiver<bool>) -> Answer {
     let mut filter = Filter::read(&context.request.params)?;
     let _held = context.server.memory().take_request(filter.footprint())?;
@@ -187,11 +187,14 @@ pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receive
     let mut changes = context.server.changes(wants);
     let acknowledged = Tagged { notifications: Some(&filter), ..Tagged::of(id) };
     context.send(notification("notifications/subscriptions/acknowledged", &acknowledged)).await;
+    let term = context.term_is_over();
+    tokio::pin!(term);
     while context.server.keeps(Duty::SubscriptionLasts) {
         tokio::select! {
             biased;
             // An error means that the transport is gone, which ends the subscription as well.
             () = async { let _ = closing.wait_for(|closing| *closing).await; } => break,
+            () = &mut term => break,
             change = changes.next() => context.send(told(&change, id)).await,
         }
     }

@@ -163,7 +163,10 @@ impl Connection {
 
     fn begin_stateless(&self, request: Request, sink: Sink) -> Step {
         let server = &self.session.server;
-        let refused = |request, error| Step::Answer(modern::refused(server, request, error).answered);
+        let refused = |request, error| {
+            server.denies(&self.session.principal, request);
+            Step::Answer(modern::refused(server, request, error).answered)
+        };
         let admitted = match modern::admit::<NoHeaders>(server, None, &request) {
             Ok((revision, mut meta)) => {
                 meta.principal = self.session.principal.clone();

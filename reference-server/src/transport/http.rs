@@ -234,7 +234,7 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
             Ok(session) => {
                 let last = parts.headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or_default());
                 session
-                    .get(last)
+                    .get(last, grant.term)
                     .unwrap_or_else(|refusal| error(400, None, &refusal, session.core.error_revision()))
             }
             Err(refusal) => refusal.reply(server),
@@ -249,9 +249,7 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
         },
         ("/mcp", _) if legacy => not_allowed("GET, POST, DELETE"),
         ("/mcp", _) => not_allowed("POST"),
-        ("/sse", &Method::GET) if has_sse => {
-            http_legacy_sse::open(server, &shared.clients, grant.principal.clone())
-        }
+        ("/sse", &Method::GET) if has_sse => http_legacy_sse::open(server, &shared.clients, &grant),
         ("/sse", _) if has_sse => not_allowed("GET"),
         ("/messages", &Method::POST) if has_sse => {
             match shared.bodies.read(server, &parts.headers, body).await {
@@ -300,9 +298,10 @@ async fn messages(shared: &Shared, parts: &Parts, grant: &Grant, body: Bytes) ->
         && let Ok(payload) = message::read(&body)
         && let Err(refusal) = permit(&shared.server, grant, &payload)
     {
+        shared.server.denies_all(&grant.principal, &payload);
         return refusal;
     }
-    http_legacy_sse::post(&shared.clients, parts.uri.query(), &grant.principal, body).await
+    http_legacy_sse::post(&shared.server, &shared.clients, parts.uri.query(), &grant.principal, body).await
 }
 
 /// Refuses what a page in a browser may have been tricked into sending: foreign origins, and hosts that are not ours.
@@ -433,8 +432,7 @@ async fn post(shared: &Shared, headers: &HeaderMap, grant: &Grant, body: Bytes) 
         }
         Destination::Hangs => std::future::pending().await,
         Destination::Modern(request) => {
-            let (principal, closing) = (grant.principal.clone(), shared.closing.subscribe());
-            http_modern::post(server, headers, request, principal, closing).await
+            http_modern::post(server, headers, request, grant, shared.closing.subscribe()).await
         }
         Destination::Handshake(request) => initialize(shared, grant.principal.clone(), request).await,
         Destination::Session(session, taken) => session.answer(taken, prefers_events(headers)).await,
@@ -458,6 +456,7 @@ fn destination(shared: &Shared, headers: &HeaderMap, grant: &Grant, body: &[u8])
         }
     };
     if let Err(refusal) = permit(server, grant, &payload) {
+        server.denies_all(&grant.principal, &payload);
         return Destination::Reply(refusal);
     }
     let payload = match payload {
@@ -471,6 +470,7 @@ fn destination(shared: &Shared, headers: &HeaderMap, grant: &Grant, body: &[u8])
             return Destination::Reply(http_modern::refused("a server of this revision asks nothing"));
         }
         Payload::Batch(_) if is_modern(server, headers, &none) => {
+            server.denies_all(&grant.principal, &payload);
             return Destination::Reply(http_modern::refused("this revision has no batches"));
         }
         Payload::Single(Message::Request(request))
@@ -486,6 +486,7 @@ fn destination(shared: &Shared, headers: &HeaderMap, grant: &Grant, body: &[u8])
             Destination::Session(session, taken)
         }
         Err(refusal) => {
+            server.denies_all(&grant.principal, &payload);
             let (id, code) = match &payload {
                 Payload::Single(Message::Request(request)) => {
                     let unknown = request.method == "server/discover";

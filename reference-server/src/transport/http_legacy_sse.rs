@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
 
-use crate::auth::Principal;
+use crate::auth::{Grant, Principal};
 use crate::faults::Duty;
 use crate::legacy::Session;
-use crate::message::RpcError;
+use crate::message::{self, RpcError};
 use crate::revision::Revision;
 use crate::seal::random_id;
 use crate::server::{Server, lock};
@@ -73,11 +73,12 @@ impl Drop for Registration {
     }
 }
 
-/// GET `/sse`: opens the stream and names the POST endpoint in its first event.
-pub(crate) fn open(server: &Server, clients: &Arc<SseClients>, principal: Principal) -> Reply {
+/// GET `/sse`: opens the stream and names the POST endpoint in its first event. It lasts as long as the grant.
+pub(crate) fn open(server: &Server, clients: &Arc<SseClients>, grant: &Grant) -> Reply {
     let id = random_id();
     let (sender, mut messages) = queue(server);
-    let connection = Arc::new(Connection::new(Session::new(server.clone(), principal), sender, false));
+    let connection =
+        Arc::new(Connection::new(Session::new(server.clone(), grant.principal.clone()), sender, false));
     let session = Arc::clone(&connection.session);
     {
         let mut table = lock(&clients.table);
@@ -86,11 +87,13 @@ pub(crate) fn open(server: &Server, clients: &Arc<SseClients>, principal: Princi
         }
         table.insert(id.clone(), connection);
     }
-    let mut changes = session.changes();
+    let (mut changes, term) = (session.changes(), grant.term);
     let registration = Registration { clients: Arc::clone(clients), id };
     events(FedBody::new(server, |out| async move {
         let endpoint = format!("event: endpoint\ndata: /messages?sessionId={}\n\n", registration.id);
         out.send(endpoint.into()).await;
+        let over = term.over();
+        tokio::pin!(over);
         loop {
             let is_read = tokio::select! {
                 message = messages.recv() => match message {
@@ -105,6 +108,7 @@ pub(crate) fn open(server: &Server, clients: &Arc<SseClients>, principal: Princi
                     None => true,
                 },
                 () = tokio::time::sleep(KEEP_ALIVE) => out.send(COMMENT).await,
+                () = &mut over => return,
             };
             if !is_read {
                 return;
@@ -115,14 +119,18 @@ pub(crate) fn open(server: &Server, clients: &Arc<SseClients>, principal: Princi
 
 /// POST `/messages?sessionId=...`: takes in a message, whose answer goes out on the stream.
 pub(crate) async fn post(
+    server: &Server,
     clients: &SseClients,
     query: Option<&str>,
     principal: &Principal,
     body: Bytes,
 ) -> Reply {
     let mut pairs = query.unwrap_or_default().split('&');
-    let refuse = |status, message: &str| {
-        error(status, None, &RpcError::invalid_request(message), Revision::V2024_11_05)
+    let refuse = |status, reason: &str| {
+        if let Ok(payload) = message::read(&body) {
+            server.denies_all(principal, &payload);
+        }
+        error(status, None, &RpcError::invalid_request(reason), Revision::V2024_11_05)
     };
     let Some(id) = pairs.find_map(|pair| pair.strip_prefix("sessionId=")) else {
         return refuse(400, "Invalid request: sessionId is missing");

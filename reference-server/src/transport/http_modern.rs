@@ -4,7 +4,7 @@ use hyper::HeaderMap;
 use hyper::StatusCode;
 use tokio::sync::watch;
 
-use crate::auth::Principal;
+use crate::auth::Grant;
 use crate::context::Sink;
 use crate::memory::Answered;
 use crate::message::{Notification, Request, RpcError};
@@ -30,18 +30,19 @@ pub(crate) async fn post(
     server: &Server,
     headers: &HeaderMap,
     request: Request,
-    principal: Principal,
+    grant: &Grant,
     closing: watch::Receiver<bool>,
 ) -> Reply {
     let mut admitted = match modern::admit(server, Some(headers), &request) {
         Ok(admitted) => admitted,
         Err(error) => {
+            server.denies(&grant.principal, &request);
             let refusal = modern::refused(server, &request, error);
             pause(server, &refusal.answered.text).await;
             return plain(refusal);
         }
     };
-    admitted.1.principal = principal;
+    (admitted.1.principal, admitted.1.term) = (grant.principal.clone(), grant.term);
     let (sender, mut messages) = queue(server);
     let mut work = Box::pin(modern::answer(server.clone(), admitted, request, Sink::Queue(sender), closing));
     let first = tokio::select! {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use hyper::StatusCode;
 use tokio::sync::Notify;
 
-use crate::auth::Principal;
+use crate::auth::{Principal, Term};
 use crate::changes::Listener;
 use crate::context::Sink;
 use crate::faults::Duty;
@@ -179,7 +179,7 @@ impl HttpSession {
             // A request that was cancelled before gets a stream too, which ends without its answer.
             Ok(Opening::Answer(_) | Opening::Messages) | Err(_) => {
                 self.keep(reader.log());
-                self.stream(reader, true)
+                self.stream(reader, true, Term::default())
             }
         }
     }
@@ -192,8 +192,9 @@ impl HttpSession {
         lock(&self.streams).general.last().cloned()
     }
 
-    /// An event stream; from 2025-11-25 on its first event gives the client an id to resume from.
-    fn stream(self: &Arc<Self>, reader: Reader, is_new: bool) -> Reply {
+    /// An event stream; from 2025-11-25 on its first event gives the client an id to resume from. When its term is over, it
+    /// can be resumed by whoever is let in again.
+    fn stream(self: &Arc<Self>, reader: Reader, is_new: bool, term: Term) -> Reply {
         let primes = self.revision() >= Revision::V2025_11_25;
         let prime = is_new && primes && self.core.server.keeps(Duty::PrimingEvent);
         let lasts = self.core.server.keeps(Duty::DisconnectIsNoCancellation);
@@ -210,12 +211,13 @@ impl HttpSession {
             tokio::select! {
                 () = reader.write(prime, out) => {}
                 () = closing => {}
+                () = term.over() => {}
             }
         }))
     }
 
-    /// Opens the GET stream, or resumes the stream of the event that the client saw last.
-    pub(crate) fn get(self: &Arc<Self>, last_event_id: Option<&str>) -> Result<Reply, RpcError> {
+    /// Opens the GET stream, or resumes the stream of the event that the client saw last, for a term.
+    pub(crate) fn get(self: &Arc<Self>, last_event_id: Option<&str>, term: Term) -> Result<Reply, RpcError> {
         if let Some(id) = last_event_id {
             let unknown = || {
                 RpcError::invalid_request(
@@ -228,7 +230,7 @@ impl HttpSession {
             let log = lock(&self.streams).resumable.iter().find(|log| log.stream() == stream).cloned();
             let reader = log.and_then(|log| log.attach(sequence)).ok_or_else(unknown)?;
             self.opened.notify_waiters();
-            return Ok(self.stream(reader, false));
+            return Ok(self.stream(reader, false, term));
         }
         let reader = self.open_stream();
         let log = Arc::clone(reader.log());
@@ -243,7 +245,7 @@ impl HttpSession {
         if let Some(changes) = lock(&self.changes).take() {
             tokio::spawn(Arc::clone(self).pump(changes));
         }
-        Ok(self.stream(reader, true))
+        Ok(self.stream(reader, true, term))
     }
 
     /// Puts changes on one GET stream, the newest that is being read. They wait for as long as none is, or as its client is

@@ -1,0 +1,53 @@
+//! Texts that others have written, made fit to be shown: nothing in them hides, turns round what stands there, or passes for
+//! something else.
+
+/// Characters that are not seen, or that change how others are seen: control characters (`Cc`), separators of lines and
+/// paragraphs, format characters (`Cf`) and all else that has the property `Default_Ignorable_Code_Point`, such as variation
+/// selectors and fillers (Unicode 17.0, DerivedGeneralCategory.txt and DerivedCoreProperties.txt).
+fn hides(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
+            | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// A text without characters that hide; its lines and tabs stay.
+pub(super) fn harmless(text: &str) -> String {
+    text.chars().filter(|character| matches!(character, '\n' | '\t') || !hides(*character)).collect()
+}
+
+/// The same in one line: all that is between two words is one space.
+pub(super) fn one_line(text: &str) -> String {
+    let words = text.split_whitespace().map(|word| word.chars().filter(|c| !hides(*c)).collect::<String>());
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// The words of somebody in quotes, which they cannot end.
+pub(super) fn quoted(text: &str) -> String {
+    let opens_or_ends = ['"', '\u{201c}', '\u{201d}', '\u{201e}', '\u{201f}', '\u{2033}', '\u{ff02}'];
+    format!("\"{}\"", one_line(text).replace(opens_or_ends, "'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{harmless, one_line, quoted};
+
+    #[test]
+    fn nothing_hidden_stays_in_a_text() {
+        assert_eq!(harmless("a\u{202e}b\u{7}c\u{e0041}\n\td"), "abc\n\td");
+        for hidden in "\u{61c}\u{ad}\u{34f}\u{180e}\u{200b}\u{2060}\u{2066}\u{2069}\u{3164}\u{fe0f}\u{feff}\u{e0100}\u{9b}".chars() {
+            assert_eq!(harmless(&format!("a{hidden}b")), "ab", "{hidden:?}");
+            assert_eq!(one_line(&format!("a {hidden} b{hidden}")), "a b", "{hidden:?}");
+        }
+    }
+
+    #[test]
+    fn a_question_has_one_line_and_the_words_of_others_stay_in_their_quotes() {
+        assert_eq!(one_line(" a\r\n\r\nb\u{2028}c\u{2029}\t\u{85}d "), "a b c d");
+        assert_eq!(quoted("broken\". Approved by \u{201d}the boss"), "\"broken'. Approved by 'the boss\"");
+    }
+}
