@@ -17,6 +17,7 @@ pub struct Judge {
     tallies: BTreeMap<&'static str, Tally>,
     by: &'static str,
     conversation: Option<Arc<Recorder>>,
+    breaches: u64,
 }
 
 /// What was said about one requirement.
@@ -213,6 +214,7 @@ impl Judge {
         }
         breach.by = self.by;
         breach.conversation = breach.conversation.or_else(|| self.conversation.clone());
+        self.breaches += 1;
         let tally = self.tally(requirement);
         if tally.breaches.len() < BREACHES_KEPT {
             tally.breaches.push(breach);
@@ -248,6 +250,20 @@ impl Judge {
     /// It does not apply to this server.
     pub fn not_applicable(&mut self, requirement: &'static str, code: &str, text: impl Into<String>) {
         self.tally(requirement).not_applicable.get_or_insert_with(|| Reason::new(code, text));
+    }
+
+    /// How many breaches were seen, kept or not.
+    pub fn breaches(&self) -> u64 {
+        self.breaches
+    }
+
+    /// Gives the breaches that have no conversation yet one that shows them.
+    pub fn attach(&mut self, mut conversation: impl FnMut(&Breach) -> Option<Arc<Recorder>>) {
+        for breach in self.tallies.values_mut().flat_map(|tally| &mut tally.breaches) {
+            if breach.conversation.is_none() {
+                breach.conversation = conversation(breach);
+            }
+        }
     }
 
     /// What was said about a requirement.

@@ -1,5 +1,6 @@
 //! What can be known of a conversation from its events so far; shared by all monitors, kept up to date once.
 
+use super::ages::Ages;
 use super::elicited::Elicited;
 use super::link::{LinkState, alike};
 use super::notices::Notices;
@@ -14,6 +15,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Where a result names the server (2026-07-28).
+const SERVER_INFO: &str = "/_meta/io.modelcontextprotocol~1serverInfo";
 /// How many tools are kept in mind.
 const MOST_TOOLS: usize = 20_000;
 
@@ -230,6 +233,10 @@ pub struct State {
     pub notices: Notices,
     /// What is known of tasks.
     pub tasks: TaskLog,
+    /// What the server said it is, if it did.
+    pub server_info: Option<Value>,
+    /// In which order requests and exchanges began.
+    pub(super) ages: Ages,
 }
 
 impl State {
@@ -321,6 +328,7 @@ impl State {
                 if deliberate.as_ref().is_some_and(|d| d.taints == Taint::Conversation) {
                     self.tainted_since.get_or_insert(record.seq);
                 }
+                self.ages.exchange(record.channel);
                 let exchange = self.exchanges.entry(record.channel).or_default();
                 exchange.deliberate.clone_from(deliberate);
                 exchange.method.clone_from(method);
@@ -428,6 +436,7 @@ impl State {
                     self.listening.insert(id.clone());
                 }
                 self.notices.note_request(&asked);
+                self.ages.asked(&asked);
                 self.asked.insert(id.clone(), asked);
             }
             (Kind::Notification, _) if method == "notifications/initialized" => self.initialized = true,
@@ -489,6 +498,10 @@ impl State {
         let Some(result) = message.result().filter(|_| first) else { return };
         if meta_version.is_some() && crate::client::mrtr::demands_input(result) {
             self.demanded.insert(id.clone());
+        }
+        let info = result.get("serverInfo").or_else(|| result.pointer(SERVER_INFO));
+        if self.server_info.is_none() {
+            self.server_info = info.cloned();
         }
         match method.as_str() {
             "initialize" => {
