@@ -11,10 +11,13 @@ mod live;
 mod main;
 mod options;
 mod out;
+mod record;
 mod report;
 mod sandbox;
 mod serve;
 mod session;
 mod settings;
+mod transcript;
+mod transcript_args;
 
 pub use main::main;
