@@ -4,8 +4,8 @@ use super::failure::Failure;
 use super::transcript_args::RecordArgs;
 use crate::check::{Target, Told, overheard_run};
 use crate::recording::{Proxy, Recorded, record_stdio};
-use crate::report::{TerminalOptions, render_terminal, visible};
-use crate::run::RunState;
+use crate::report::visible;
+use crate::run::{Outcome, RunEvent};
 use crate::transcript::{About, names_a_secret};
 use crate::wire::{CommandLine, HttpConfig, TargetSpec, die_by};
 use std::io::Write;
@@ -119,10 +119,32 @@ fn tell(recorded: &Recorded, name: &str, transport: crate::protocol::Transport, 
     }
     let about = About { revision: None, transport, purpose: String::new(), target: name.to_owned() };
     let told = Told { about: &about, started_at: "", file: &file, command_line: Vec::new() };
-    let state = RunState::of(&overheard_run(overheard, &told));
-    let text = render_terminal(&state, &TerminalOptions { width: None, report: None });
-    // A client that closed our standard error does not want to know.
-    let _ = anstream::AutoStream::auto(std::io::stderr()).write_all(text.as_bytes());
+    let (mut broken, mut kept) = (0, 0);
+    for event in overheard_run(overheard, &told) {
+        let RunEvent::Result(row) = event else { continue };
+        match row.outcome {
+            Outcome::Fail | Outcome::Warn => {}
+            Outcome::Pass => {
+                kept += 1;
+                continue;
+            }
+            _ => continue,
+        }
+        broken += 1;
+        let who = if row.requirement.starts_with("client.") { "client" } else { "server" };
+        let (outcome, id) = (row.outcome.as_str().to_uppercase(), &row.requirement);
+        for finding in &row.findings {
+            let place = finding.evidence.event.map(|event| format!(", event {event}")).unwrap_or_default();
+            say(&format!("  {outcome}  {who}  {id}: {}{place}", finding.message));
+        }
+        if let (true, Some(reason)) = (row.findings.is_empty(), &row.reason) {
+            say(&format!("  {outcome}  {who}  {id}: {}", reason.text));
+        }
+    }
+    if let Some(why) = &overheard.cut_short {
+        say(&format!("  {why}"));
+    }
+    say(&format!("  {broken} broken, {kept} kept; more with: mcprove transcript check {file}"));
 }
 
 fn say(text: &str) {

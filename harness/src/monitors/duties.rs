@@ -30,6 +30,8 @@ pub struct Duties {
     /// Whether the server gave the session an id.
     session: bool,
     heads: HashMap<Channel, (String, Headers)>,
+    /// Whether two requests with one id were open: which of them is answered cannot be told.
+    pub(super) confused: bool,
 }
 
 impl Duties {
@@ -180,7 +182,7 @@ impl Duties {
         good &= self.decide("client.base.request-id-unique", !reused, record, || {
             ("reused", format!("the id {id} was used before"))
         });
-        self.open.insert(id.clone());
+        self.confused |= !self.open.insert(id.clone());
         if self.used.insert(id.clone()) {
             self.order.push_back(id.clone());
             if self.order.len() > IDS
@@ -208,7 +210,7 @@ impl Duties {
         if let Some(version) = version.and_then(|version| version.parse().ok()) {
             self.revision = Some(version);
         }
-        if let Some(token) = message.params().and_then(|params| params.pointer("/_meta/progressToken")) {
+        if let Some(token) = message.meta("progressToken") {
             let fine = token.is_string() || token.is_i64() || token.is_u64();
             good &= self.decide("client.progress.token", fine, record, || ("type", format!("the progress token is `{token}`")));
         }
@@ -325,5 +327,5 @@ impl Duties {
 
 /// The revision that a request names in its `_meta`.
 fn message_version(message: &Message) -> Option<&str> {
-    message.params()?.pointer("/_meta/io.modelcontextprotocol~1protocolVersion")?.as_str()
+    message.meta("io.modelcontextprotocol/protocolVersion")?.as_str()
 }

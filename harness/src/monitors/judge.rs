@@ -1,10 +1,10 @@
 //! Judgements: what monitors and probes say about requirements.
 
+use super::tallies::Tallies;
 use crate::client::{Answer, Reply};
 use crate::run::Reason;
 use crate::transcript::{Record, Recorder};
 use crate::wire::Channel;
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ const BREACHES_KEPT: usize = 8;
 /// Collects judgements about one conversation.
 #[derive(Default)]
 pub struct Judge {
-    tallies: BTreeMap<&'static str, Tally>,
+    tallies: Tallies,
     by: &'static str,
     conversation: Option<Arc<Recorder>>,
     breaches: u64,
@@ -186,8 +186,8 @@ impl Judge {
 
     /// Adds what another judge said.
     pub fn merge(&mut self, other: Self) {
-        for (id, theirs) in other.tallies {
-            let ours = self.tallies.entry(id).or_default();
+        for (id, theirs) in other.tallies.into_iter() {
+            let ours = self.tallies.of(id);
             ours.held += theirs.held;
             ours.breaches.extend(theirs.breaches);
             ours.breaches.truncate(BREACHES_KEPT);
@@ -273,7 +273,7 @@ impl Judge {
 
     /// Everything that was said.
     pub fn tallies(&self) -> impl Iterator<Item = (&'static str, &Tally)> {
-        self.tallies.iter().map(|(id, tally)| (*id, tally))
+        self.tallies.iter()
     }
 
     /// Requirements with a breach.
@@ -282,6 +282,6 @@ impl Judge {
     }
 
     fn tally(&mut self, requirement: &'static str) -> &mut Tally {
-        self.tallies.entry(requirement).or_default()
+        self.tallies.of(requirement)
     }
 }

@@ -60,6 +60,7 @@ mod state;
 mod stdio;
 mod streams;
 mod subscriptions;
+mod tallies;
 mod task_log;
 mod tasks;
 mod tasks_related;

@@ -82,6 +82,10 @@ impl Ears {
         let before = self.watch.judge.breaches() + self.duties.judge.breaches();
         self.recent.keep(record);
         let taint = self.duties.see(record);
+        if self.duties.confused {
+            // The server is judged no further.
+            return self.attach(before);
+        }
         match (taint, &record.event) {
             (Some(taints), Event::Sent { payload, deliberate: None }) => {
                 // A server may answer what is wrong as it likes.
@@ -92,6 +96,11 @@ impl Ears {
             _ => self.watch.see(record),
         }
         self.watch.forget();
+        self.attach(before);
+    }
+
+    /// Gives new breaches their evidence.
+    fn attach(&mut self, before: u64) {
         if self.watch.judge.breaches() + self.duties.judge.breaches() != before {
             let recent = &self.recent;
             self.watch.judge.attach(|breach| recent.evidence(breach.event, breach.sent));
@@ -107,7 +116,7 @@ impl Ears {
         });
         let transport = about.transport;
         let recent = self.recent;
-        let mut server = if cut_short { self.watch.judge } else { self.watch.finish() };
+        let mut server = if cut_short || self.duties.confused { self.watch.judge } else { self.watch.finish() };
         server.attach(|breach| recent.evidence(breach.event, breach.sent));
         let mut client = self.duties.finish();
         client.attach(|breach| recent.evidence(breach.event, breach.sent));

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Where a result names the server (2026-07-28).
-const SERVER_INFO: &str = "/_meta/io.modelcontextprotocol~1serverInfo";
+const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// How many tools are kept in mind.
 const MOST_TOOLS: usize = 20_000;
 
@@ -53,15 +53,12 @@ impl Asked {
 
     /// The revision that its `_meta` names.
     pub fn meta_version(&self) -> Option<&str> {
-        self.message
-            .params()?
-            .pointer("/_meta/io.modelcontextprotocol~1protocolVersion")
-            .and_then(Value::as_str)
+        self.message.meta("io.modelcontextprotocol/protocolVersion").and_then(Value::as_str)
     }
 
     /// The progress token that it carries.
     pub fn progress_token(&self) -> Option<&Value> {
-        self.message.params()?.pointer("/_meta/progressToken")
+        self.message.meta("progressToken")
     }
 }
 
@@ -314,8 +311,8 @@ impl State {
 
     /// Whether the server declared a capability, by path: `resources/subscribe`.
     pub fn declares(&self, path: &str) -> bool {
-        let value =
-            self.capabilities.as_ref().and_then(|capabilities| capabilities.pointer(&format!("/{path}")));
+        let mut steps = path.split('/');
+        let value = self.capabilities.as_ref().and_then(|all| steps.try_fold(all, |value, step| value.get(step)));
         value.is_some_and(|value| !value.is_null() && value != &Value::Bool(false))
     }
 
@@ -499,9 +496,9 @@ impl State {
         if meta_version.is_some() && crate::client::mrtr::demands_input(result) {
             self.demanded.insert(id.clone());
         }
-        let info = result.get("serverInfo").or_else(|| result.pointer(SERVER_INFO));
         if self.server_info.is_none() {
-            self.server_info = info.cloned();
+            let named = || result.get("_meta")?.get(SERVER_INFO);
+            self.server_info = result.get("serverInfo").or_else(named).cloned();
         }
         match method.as_str() {
             "initialize" => {

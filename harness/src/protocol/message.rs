@@ -55,9 +55,14 @@ impl Message {
 
     fn assemble(text: Arc<str>, value: Value, notes: Notes) -> Self {
         let kind = classify(&value);
-        let id = value.get("id").map(|id| {
-            let raw = json::locate(&text, "/id").and_then(|range| text.get(range));
-            Id::from_json(raw.unwrap_or("null"), id)
+        let id = value.get("id").map(|id| match id {
+            // There is one way to write these; looking for the place takes a whole pass.
+            Value::Number(number) if number.is_i64() || number.is_u64() => Id::from_json(&number.to_string(), id),
+            Value::String(string) if !text.contains('\\') => Id::from_json(&format!("\"{string}\""), id),
+            _ => {
+                let raw = json::locate(&text, "/id").and_then(|range| text.get(range));
+                Id::from_json(raw.unwrap_or("null"), id)
+            }
         });
         Self { text, value: Arc::new(value), kind, id, notes: Arc::new(notes) }
     }
@@ -97,6 +102,11 @@ impl Message {
         self.value.get("params")
     }
 
+    /// A member of `_meta` in the parameters.
+    pub fn meta(&self, name: &str) -> Option<&Value> {
+        self.params()?.get("_meta")?.get(name)
+    }
+
     /// The `result` member. Null beside an error is none: old libraries write both members always.
     pub fn result(&self) -> Option<&Value> {
         let result = self.value.get("result")?;
@@ -120,6 +130,9 @@ impl Message {
 
     /// The messages in it: itself, or the elements of a batch.
     pub fn parts(&self) -> Vec<Message> {
+        if self.kind != Kind::Batch {
+            return vec![self.clone()];
+        }
         let Some(ranges) = json::elements(&self.text) else { return vec![self.clone()] };
         ranges.into_iter().filter_map(|range| Self::parse(self.text.get(range)?.as_bytes()).ok()).collect()
     }

@@ -11,6 +11,11 @@ use crate::wire::{
 use bytes::Bytes;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+
+/// SIGHUP, SIGINT, SIGQUIT and SIGTERM have these numbers on every system.
+const ENDING: [i32; 4] = [1, 2, 3, 15];
 
 /// What came of a recording.
 pub struct Recorded {
@@ -69,16 +74,21 @@ pub fn record_stdio(
     let words: Vec<String> = words.map(|word| redactor.clean(word)).collect();
     let tape = Tape::start(file.to_owned(), about, redactor, audience)?;
     let Some(tap) = tape.tap() else { return Err(io::Error::other("the recording is over").into()) };
+    // What the client has done to end it.
+    let step = Arc::new(AtomicU8::new(0));
     // The streams wait for this to be told: it comes first.
-    let (ready, started) = std::sync::mpsc::channel::<()>();
-    let gate = std::sync::Arc::new(std::sync::Mutex::new(started));
+    let (ready, started) = mpsc::channel::<()>();
+    let gate = Arc::new(Mutex::new(started));
     let process = StandIn::start(command, Streams::of_this_process()?, |way| {
-        let (mut tap, gate) = (tap.along(way), std::sync::Arc::clone(&gate));
-        let mut first = true;
+        let (mut tap, gate) = (tap.along(way), Arc::clone(&gate));
+        let (mut first, step) = (true, Arc::clone(&step));
         move |glimpse: Glimpse<'_>| {
             if std::mem::take(&mut first) {
                 // Ready, or given up: either way it goes on.
                 let _ = gate.lock().map(|gate| gate.recv());
+            }
+            if (way, glimpse) == (Way::In, Glimpse::End) {
+                step.fetch_max(1, Ordering::AcqRel);
             }
             look(way, glimpse, &mut tap);
         }
@@ -86,10 +96,15 @@ pub fn record_stdio(
     let mut tap = tap;
     tap.see(Seen::Event(Event::ProcessStarted { pid: process.pid(), command: words }));
     drop(ready);
-    pass_on_signals(process.signals())?;
+    pass_on_signals(process.signals(), Arc::clone(&step))?;
     let ended = process.wait()?;
     let Ended { code, signal } = ended;
-    tap.see(Seen::Event(Event::ProcessExited { code, signal, after: ShutdownStep::None }));
+    let after = match step.load(Ordering::Acquire) {
+        0 => ShutdownStep::None,
+        1 => ShutdownStep::StdinClosed,
+        _ => ShutdownStep::Sigterm,
+    };
+    tap.see(Seen::Event(Event::ProcessExited { code, signal, after }));
     // The thread that reads our standard input may hold a tap for ever, waiting for a client that says nothing more.
     tap.see(Seen::Over);
     drop(tap);
@@ -111,7 +126,7 @@ fn look(way: Way, glimpse: Glimpse<'_>, tap: &mut Tap) {
 }
 
 /// Passes signals on for as long as this process lives.
-fn pass_on_signals(to: Signals) -> io::Result<()> {
+fn pass_on_signals(to: Signals, step: Arc<AtomicU8>) -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let streams = {
@@ -130,10 +145,16 @@ fn pass_on_signals(to: Signals) -> io::Result<()> {
             .collect::<io::Result<Vec<_>>>()?
     };
     std::thread::Builder::new().name("mcprove-signals".to_owned()).spawn(move || {
-        runtime.block_on(async {
-            let each = streams.into_iter().map(|(number, mut stream)| async move {
+        runtime.block_on(async move {
+            let each = streams.into_iter().map(|(number, mut stream)| {
+                let step = &step;
+                async move {
                 while stream.recv().await.is_some() {
+                    if ENDING.contains(&number) {
+                        step.fetch_max(2, Ordering::AcqRel);
+                    }
                     to.send(number);
+                }
                 }
             });
             futures_util::future::join_all(each).await;
