@@ -1,13 +1,13 @@
 //! What the monitors heard in a recorded conversation, as the events of a run, so that it is reported as any other.
 
 use super::confirm::{Confirmation, Confirmations};
-use super::rows::{Rows, signature, evidence};
+use super::rows::{Rows, evidence, signature};
 use crate::monitors::{Breach, Overheard, Session, Tally};
 use crate::protocol::Transport;
 use crate::protocol::catalogue::{Catalogue, Duty, RequirementSet, duties};
 use crate::run::{
-    Finding, Footer, Header, Identity, Outcome, RUN_FORMAT, RUN_VERSION, Reason, ResultRow, RunEvent, RunState,
-    TargetInfo,
+    Finding, Footer, Header, Identity, Outcome, RUN_FORMAT, RUN_VERSION, Reason, ResultRow, RunEvent,
+    RunState, TargetInfo,
 };
 use crate::transcript::{About, Recorder};
 use std::sync::Arc;
@@ -55,9 +55,12 @@ pub fn overheard_run(overheard: &Overheard, told: &Told<'_>) -> Vec<RunEvent> {
     for session in &overheard.sessions {
         let (revision, transport) = (session.revision, session.transport);
         events.push(RunEvent::UnitStarted { revision, transport });
-        events.extend(server_rows(session, &set, told).chain(client_rows(session, told)).map(|row| {
-            RunEvent::Result(Box::new(row))
-        }));
+        events.extend(
+            server_rows(session, &set, told)
+                .chain(client_rows(session, told))
+                .map(|row| RunEvent::Result(Box::new(row))),
+        );
+        events.push(RunEvent::UnitFinished { revision, transport, millis: 0 });
     }
     if let Some(why) = &overheard.cut_short {
         events.push(RunEvent::Notice { text: format!("{why}: nothing is said about what did not come") });
@@ -147,7 +150,8 @@ fn client_row(session: &Session, duty: &Duty, told: &Told<'_>) -> ResultRow {
         }
         Some(tally) if tally.held > 0 => ResultRow { outcome: Outcome::Pass, ..row },
         _ => {
-            let reason = Some(Reason::new("not-seen", "nothing that decides it was seen in this conversation"));
+            let reason =
+                Some(Reason::new("not-seen", "nothing that decides it was seen in this conversation"));
             ResultRow { reason, ..row }
         }
     }
@@ -184,8 +188,8 @@ fn client_finding(duty: &Duty, breach: &Breach, signature: String, told: &Told<'
         message: breach.message.clone(),
         evidence,
         expected: vec![duty.statement.clone()],
-        actual: breach.actual.clone(),
-        spec: String::new(),
+        actual: if breach.actual.is_empty() { breach.message.clone() } else { breach.actual.clone() },
+        spec: format!("duty of clients: {}", duty.id),
         reproduce: reproduce(told),
         transcript: Some(told.file.to_owned()),
         confirmed: None,

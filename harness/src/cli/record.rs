@@ -33,8 +33,7 @@ fn stdio(args: &RecordArgs, file: &Path) -> Result<u8, Failure> {
     let mut target = Target::new(TargetSpec::Command(command.clone()));
     secrets(&mut target, args);
     let name = target.info().display;
-    let (ended, recorded) =
-        record_stdio(&command, &name, file, target.redactor()).map_err(Failure::usage)?;
+    let (ended, recorded) = record_stdio(&command, &name, file, target.redactor()).map_err(Failure::usage)?;
     tell(&recorded, &name, crate::protocol::Transport::Stdio, args.quiet);
     if let Some(signal) = ended.signal {
         die_by(signal);
@@ -43,7 +42,12 @@ fn stdio(args: &RecordArgs, file: &Path) -> Result<u8, Failure> {
     Ok(ended.code.map_or(70, |code| u8::try_from(code & 0xff).unwrap_or(70)))
 }
 
-fn http(args: &RecordArgs, address: std::net::SocketAddr, upstream: &str, file: &Path) -> Result<u8, Failure> {
+fn http(
+    args: &RecordArgs,
+    address: std::net::SocketAddr,
+    upstream: &str,
+    file: &Path,
+) -> Result<u8, Failure> {
     let spec = TargetSpec::url(upstream).map_err(Failure::usage)?;
     let mut target = Target::new(spec);
     secrets(&mut target, args);
@@ -111,7 +115,9 @@ fn tell(recorded: &Recorded, name: &str, transport: crate::protocol::Transport, 
     let file = recorded.file.display().to_string();
     say(&format!("mcprove recorded {} events in {file}", recorded.events));
     let Some(overheard) = &recorded.overheard else {
-        say(&format!("mcprove: the monitors did not keep up; ask them with: mcprove transcript check {file}"));
+        say(&format!(
+            "mcprove: the monitors did not keep up; ask them with: mcprove transcript check {file}"
+        ));
         return;
     };
     if overheard.sessions.is_empty() {

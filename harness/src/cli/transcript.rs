@@ -105,7 +105,8 @@ fn check(file: &Path, format: OutputFormat) -> Result<u8, Failure> {
     let mut events = overheard_run(&overheard, &told);
     if format == OutputFormat::Text {
         // Of a conversation that was only watched there is much that nobody tried.
-        let undecided = |event: &RunEvent| matches!(event, RunEvent::Result(row) if row.outcome == Outcome::Inconclusive);
+        let undecided =
+            |event: &RunEvent| matches!(event, RunEvent::Result(row) if row.outcome == Outcome::Inconclusive);
         events.retain(|event| !undecided(event));
     }
     let state = RunState::of(&events);
@@ -163,7 +164,11 @@ fn redact(file: &Path, copy: &Path, values: &[String]) -> Result<u8, Failure> {
             return Err(failed(&error));
         }
     }
-    say(&format!("mcprove wrote {}; {} values that look like secrets were taken out", copy.display(), found.len()));
+    say(&format!(
+        "mcprove wrote {}; {} values that look like secrets were taken out",
+        copy.display(),
+        found.len()
+    ));
     Ok(0)
 }
 
@@ -195,8 +200,12 @@ fn diff(a: &Path, b: &Path) -> Result<u8, Failure> {
     let mut text = String::new();
     for difference in &found {
         match difference {
-            Difference::Missing { step, a } => text += &format!("- {}  only in the first, event {a}\n", name(step)),
-            Difference::Extra { step, b } => text += &format!("+ {}  only in the second, event {b}\n", name(step)),
+            Difference::Missing { step, a } => {
+                text += &format!("- {}  only in the first, event {a}\n", name(step))
+            }
+            Difference::Extra { step, b } => {
+                text += &format!("+ {}  only in the second, event {b}\n", name(step))
+            }
             Difference::Changed { step, at: (a, b), values } => {
                 text += &format!("~ {}  event {a} and event {b}\n", name(step));
                 for (path, ours, theirs) in values {

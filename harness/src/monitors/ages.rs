@@ -35,7 +35,8 @@ impl Ages {
 impl State {
     /// Forgets the oldest requests and exchanges that are over, where there are many.
     pub(super) fn forget(&mut self) {
-        let much = |ages: &Ages| ages.requests.len() > KEPT || (ages.bytes > BYTES && ages.requests.len() > 1);
+        let much =
+            |ages: &Ages| ages.requests.len() > KEPT || (ages.bytes > BYTES && ages.requests.len() > 1);
         // Some at a time: one that is still open goes to the end of the queue.
         for _ in 0..4 {
             if !much(&self.ages) {
@@ -65,7 +66,8 @@ impl State {
         if let Some(asked) = self.asked.remove(id)
             && let Some(key) = asked.progress_token().and_then(super::token_key)
         {
-            let newer = self.notices.progress.get(&key).is_some_and(|known| known.requests.last() != Some(id));
+            let newer =
+                self.notices.progress.get(&key).is_some_and(|known| known.requests.last() != Some(id));
             if !newer {
                 self.notices.progress.remove(&key);
             }

@@ -74,7 +74,13 @@ impl Duties {
         self.judge
     }
 
-    fn decide(&mut self, id: &'static str, good: bool, record: &Record, why: impl FnOnce() -> (&'static str, String)) -> bool {
+    fn decide(
+        &mut self,
+        id: &'static str,
+        good: bool,
+        record: &Record,
+        why: impl FnOnce() -> (&'static str, String),
+    ) -> bool {
         self.judge.decide(id, good, || {
             let (class, text) = why();
             Breach::new(class, text).at(record)
@@ -91,7 +97,9 @@ impl Duties {
                     return Some(Taint::Nothing);
                 }
                 let utf8 = std::str::from_utf8(bytes).is_ok();
-                self.decide("client.base.utf8", utf8, record, || ("bytes", "what was sent is no UTF-8".into()));
+                self.decide("client.base.utf8", utf8, record, || {
+                    ("bytes", "what was sent is no UTF-8".into())
+                });
                 let why = error.clone().unwrap_or_else(|| "it is no JSON text".to_owned());
                 self.decide("client.base.valid-messages", false, record, || ("no-json", why));
                 return Some(Taint::Message);
@@ -126,7 +134,8 @@ impl Duties {
             });
         }
         let modern = message_version(message).is_some();
-        if modern || (self.initialize_answered && !initialize && self.revision >= Some(Revision::V2025_06_18)) {
+        if modern || (self.initialize_answered && !initialize && self.revision >= Some(Revision::V2025_06_18))
+        {
             let there = header(headers, "mcp-protocol-version").is_some();
             self.decide("client.http.version-header", there, record, || {
                 ("missing", "the request has no `MCP-Protocol-Version`".to_owned())
@@ -139,7 +148,8 @@ impl Duties {
             return;
         }
         let accept = header(headers, "accept").unwrap_or_default().to_ascii_lowercase();
-        let good = wanted.iter().all(|media| accept.contains(media)) || (duty.ends_with("get") && accept.contains("*/*"));
+        let good = wanted.iter().all(|media| accept.contains(media))
+            || (duty.ends_with("get") && accept.contains("*/*"));
         self.decide(duty, good, record, || ("accept", format!("`Accept` is `{accept}`")));
     }
 
@@ -148,7 +158,9 @@ impl Duties {
         let rpc = message.value().get("jsonrpc").and_then(Value::as_str) == Some("2.0");
         let kind = message.kind().clone();
         let mut good = match kind {
-            Kind::NotAMessage(why) => self.decide("client.base.valid-messages", false, record, || ("shape", why.to_owned())),
+            Kind::NotAMessage(why) => {
+                self.decide("client.base.valid-messages", false, record, || ("shape", why.to_owned()))
+            }
             _ => self.decide("client.base.valid-messages", rpc, record, || {
                 ("jsonrpc", "`jsonrpc` is not \"2.0\"".to_owned())
             }),
@@ -164,7 +176,9 @@ impl Duties {
 
     fn request(&mut self, record: &Record, message: &Message, batch: bool) -> bool {
         let (Some(id), Some(method)) = (message.id(), message.method()) else {
-            return self.decide("client.base.valid-messages", false, record, || ("method", "`method` is no string".to_owned()));
+            return self.decide("client.base.valid-messages", false, record, || {
+                ("method", "`method` is no string".to_owned())
+            });
         };
         let mut good = self.decide("client.base.request-id", id.is_well_formed(), record, || {
             ("type", format!("the id is `{id}`"))
@@ -205,14 +219,18 @@ impl Duties {
                 ("missing", "`_meta` lacks the protocol version or the client's capabilities".to_owned())
             });
             let info = has("io.modelcontextprotocol/clientInfo");
-            self.decide("client.meta.client-info", info, record, || ("missing", "`_meta` does not name the client".to_owned()));
+            self.decide("client.meta.client-info", info, record, || {
+                ("missing", "`_meta` does not name the client".to_owned())
+            });
         }
         if let Some(version) = version.and_then(|version| version.parse().ok()) {
             self.revision = Some(version);
         }
         if let Some(token) = message.meta("progressToken") {
             let fine = token.is_string() || token.is_i64() || token.is_u64();
-            good &= self.decide("client.progress.token", fine, record, || ("type", format!("the progress token is `{token}`")));
+            good &= self.decide("client.progress.token", fine, record, || {
+                ("type", format!("the progress token is `{token}`"))
+            });
         }
         good
     }
@@ -228,7 +246,8 @@ impl Duties {
         });
         self.initialize = message.id().cloned();
         (self.initialize_answered, self.initialized) = (false, false);
-        self.capabilities = message.params().and_then(|params| params.get("capabilities")).cloned().unwrap_or_default();
+        self.capabilities =
+            message.params().and_then(|params| params.get("capabilities")).cloned().unwrap_or_default();
     }
 
     fn legacy_order(&mut self, record: &Record, method: &str) -> bool {
@@ -271,7 +290,9 @@ impl Duties {
 
     fn answer(&mut self, record: &Record, message: &Message) {
         if self.revision.is_some_and(|revision| revision.era() == Era::Modern) {
-            self.decide("client.base.no-responses", false, record, || ("response", "a response was sent".to_owned()));
+            self.decide("client.base.no-responses", false, record, || {
+                ("response", "a response was sent".to_owned())
+            });
             return;
         }
         let Some(id) = message.id().filter(|id| !id.is_null()) else { return };
@@ -299,7 +320,9 @@ impl Duties {
         }
         if method == "ping" {
             let empty = message.result().and_then(Value::as_object).is_some();
-            self.decide("client.ping.answered", empty, record, || ("answer", "a ping was not answered with a result".to_owned()));
+            self.decide("client.ping.answered", empty, record, || {
+                ("answer", "a ping was not answered with a result".to_owned())
+            });
         }
     }
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 /// What a client sent (`true`) and a server answered.
 fn judged(lines: &[(bool, Value)]) -> (Vec<&'static str>, Vec<&'static str>) {
-    let about = About { revision: None, transport: Transport::Stdio, purpose: String::new(), target: String::new() };
+    let about =
+        About { revision: None, transport: Transport::Stdio, purpose: String::new(), target: String::new() };
     let mut hearing = Overhearing::new(&about);
     for (seq, (sent, message)) in lines.iter().enumerate() {
         let bytes = match message {
@@ -33,10 +34,16 @@ fn judged(lines: &[(bool, Value)]) -> (Vec<&'static str>, Vec<&'static str>) {
 
 fn handshake() -> Vec<(bool, Value)> {
     vec![
-        (true, json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
-            "protocolVersion": "2025-11-25", "capabilities": {"roots": {}}, "clientInfo": {"name": "c", "version": "1"}}})),
-        (false, json!({"jsonrpc": "2.0", "id": 0, "result": {
-            "protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}})),
+        (
+            true,
+            json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+            "protocolVersion": "2025-11-25", "capabilities": {"roots": {}}, "clientInfo": {"name": "c", "version": "1"}}}),
+        ),
+        (
+            false,
+            json!({"jsonrpc": "2.0", "id": 0, "result": {
+            "protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}}),
+        ),
         (true, json!({"jsonrpc": "2.0", "method": "notifications/initialized"})),
     ]
 }
@@ -67,22 +74,43 @@ fn each_duty_can_be_broken() {
         ("client.base.valid-messages", vec![(true, json!("no JSON"))]),
         ("client.base.valid-messages", vec![(true, json!({"id": 7, "method": "ping"}))]),
         ("client.base.batch-not-sent", vec![(true, json!([ping(json!(7))]))]),
-        ("client.base.notification-no-id", vec![(true, json!({"jsonrpc": "2.0", "id": 7, "method": "notifications/initialized"}))]),
-        ("client.base.server-request-answered", vec![(true, json!({"jsonrpc": "2.0", "id": 7, "result": {}}))]),
-        ("client.progress.token", vec![(true, json!({"jsonrpc": "2.0", "id": 7, "method": "ping", "params": {"_meta": {"progressToken": 1.5}}}))]),
-        ("client.capabilities.honest", vec![
-            (false, json!({"jsonrpc": "2.0", "id": 7, "method": "roots/list"})),
-            (true, json!({"jsonrpc": "2.0", "id": 7, "error": {"code": -32601, "message": "no"}})),
-        ]),
-        ("client.ping.answered", vec![
-            (false, json!({"jsonrpc": "2.0", "id": 7, "method": "ping"})),
-            (true, json!({"jsonrpc": "2.0", "id": 7, "error": {"code": -32601, "message": "no"}})),
-        ]),
-        ("client.base.server-request-answered", vec![
-            (false, json!({"jsonrpc": "2.0", "id": 7, "method": "ping"})),
-            (true, json!({"jsonrpc": "2.0", "id": 7, "result": {}})),
-            (true, json!({"jsonrpc": "2.0", "id": 7, "result": {}})),
-        ]),
+        (
+            "client.base.notification-no-id",
+            vec![(true, json!({"jsonrpc": "2.0", "id": 7, "method": "notifications/initialized"}))],
+        ),
+        (
+            "client.base.server-request-answered",
+            vec![(true, json!({"jsonrpc": "2.0", "id": 7, "result": {}}))],
+        ),
+        (
+            "client.progress.token",
+            vec![(
+                true,
+                json!({"jsonrpc": "2.0", "id": 7, "method": "ping", "params": {"_meta": {"progressToken": 1.5}}}),
+            )],
+        ),
+        (
+            "client.capabilities.honest",
+            vec![
+                (false, json!({"jsonrpc": "2.0", "id": 7, "method": "roots/list"})),
+                (true, json!({"jsonrpc": "2.0", "id": 7, "error": {"code": -32601, "message": "no"}})),
+            ],
+        ),
+        (
+            "client.ping.answered",
+            vec![
+                (false, json!({"jsonrpc": "2.0", "id": 7, "method": "ping"})),
+                (true, json!({"jsonrpc": "2.0", "id": 7, "error": {"code": -32601, "message": "no"}})),
+            ],
+        ),
+        (
+            "client.base.server-request-answered",
+            vec![
+                (false, json!({"jsonrpc": "2.0", "id": 7, "method": "ping"})),
+                (true, json!({"jsonrpc": "2.0", "id": 7, "result": {}})),
+                (true, json!({"jsonrpc": "2.0", "id": 7, "result": {}})),
+            ],
+        ),
         ("client.base.valid-messages", vec![(true, json!(3))]),
     ];
     for (duty, more) in cases {
@@ -101,7 +129,7 @@ fn each_duty_can_be_broken() {
     meta.retain(|name, _| name.ends_with("protocolVersion"));
     assert_eq!(judged(&[(true, modern)]).0, Vec::<&str>::new());
     assert_eq!(judged(&[(true, bare)]).0, ["client.meta.client-info", "client.meta.request-metadata"]);
-    assert!(Revision::ALL.iter().all(|revision| crate::protocol::catalogue::duties()
-        .iter()
-        .any(|duty| duty.level(*revision).is_some())));
+    assert!(Revision::ALL.iter().all(|revision| {
+        crate::protocol::catalogue::duties().iter().any(|duty| duty.level(*revision).is_some())
+    }));
 }

@@ -76,12 +76,12 @@ mod versioning;
 mod watch;
 
 pub use asking::rows_of;
+pub use duties::Duties;
 pub use elicited::{Again, Elicited};
 pub(crate) use extension_apps::resource_uri as ui_resource_uri;
 pub use judge::{Breach, Judge, Tally};
 pub use link::{AskedByServer, LinkState, ProcessEnd, Stray};
 pub use notices::{Cancelled, Listed, Notices, Progress, Rate, Subscription, token_key};
-pub use duties::Duties;
 pub use overhear::{Overheard, Overhearing, Session};
 pub use rule::{Monitor, Validity, all, deciding};
 pub use state::{Asked, ExchangeTimes, Heard, HttpExchange, Moment, State};

@@ -116,7 +116,8 @@ impl Ears {
         });
         let transport = about.transport;
         let recent = self.recent;
-        let mut server = if cut_short || self.duties.confused { self.watch.judge } else { self.watch.finish() };
+        let mut server =
+            if cut_short || self.duties.confused { self.watch.judge } else { self.watch.finish() };
         server.attach(|breach| recent.evidence(breach.event, breach.sent));
         let mut client = self.duties.finish();
         client.attach(|breach| recent.evidence(breach.event, breach.sent));
@@ -137,7 +138,8 @@ impl Recent {
 
     /// A conversation of the events that show a breach, as far as they are still there.
     fn evidence(&self, event: Option<u64>, sent: Option<u64>) -> Option<Arc<Recorder>> {
-        let wanted = |record: &&Arc<Record>| Some(record.seq) == event || sent.is_some_and(|sent| sent == record.seq);
+        let wanted =
+            |record: &&Arc<Record>| Some(record.seq) == event || sent.is_some_and(|sent| sent == record.seq);
         let records: Vec<_> = self.records.iter().filter(wanted).cloned().collect();
         (!records.is_empty()).then(|| Arc::new(Recorder::of_records((*self.about).clone(), records)))
     }
@@ -216,7 +218,11 @@ impl Overhearing {
                     }
                     // Without a session id: a new beginning is a new session.
                     None => match self.named.get("").copied() {
-                        Some(known) if !(begins && self.sessions.get(known).is_some_and(|ears| ears.started)) => Some(known),
+                        Some(known)
+                            if !(begins && self.sessions.get(known).is_some_and(|ears| ears.started)) =>
+                        {
+                            Some(known)
+                        }
                         _ => {
                             let new = self.sessions.len();
                             self.named.insert(String::new(), new);
@@ -225,7 +231,9 @@ impl Overhearing {
                     },
                 }
             }
-            Event::ResponseEnded(_) | Event::ConnectFailed(_) => Some(self.named.get("").copied().unwrap_or(0)),
+            Event::ResponseEnded(_) | Event::ConnectFailed(_) => {
+                Some(self.named.get("").copied().unwrap_or(0))
+            }
             _ if waiting.len() > WAITING => Some(self.named.get("").copied().unwrap_or(0)),
             _ => None,
         };
@@ -256,7 +264,8 @@ impl Overhearing {
             self.session(0, |ears| ears.hear(&record));
         }
         let cut_short = self.lost.or_else(|| truncated.then(|| "the recording was cut off".to_owned()));
-        let server = self.sessions.iter().find_map(|ears| server_info(ears.watch.state().server_info.as_ref()?));
+        let server =
+            self.sessions.iter().find_map(|ears| server_info(ears.watch.state().server_info.as_ref()?));
         let done = self.sessions.into_iter().map(|ears| ears.finish(&self.about, cut_short.is_some()));
         Overheard { sessions: done.collect(), events: self.events, cut_short, server }
     }

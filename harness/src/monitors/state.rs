@@ -312,7 +312,8 @@ impl State {
     /// Whether the server declared a capability, by path: `resources/subscribe`.
     pub fn declares(&self, path: &str) -> bool {
         let mut steps = path.split('/');
-        let value = self.capabilities.as_ref().and_then(|all| steps.try_fold(all, |value, step| value.get(step)));
+        let value =
+            self.capabilities.as_ref().and_then(|all| steps.try_fold(all, |value, step| value.get(step)));
         value.is_some_and(|value| !value.is_null() && value != &Value::Bool(false))
     }
 

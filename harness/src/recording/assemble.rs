@@ -225,8 +225,7 @@ fn tell_output(line: Line<'_>, crlf: &mut bool, sink: &mut Sink<'_>) {
         note(sink, "lines of standard output end with CR LF");
     }
     let bytes = Bytes::copy_from_slice(line.bytes);
-    let payload =
-        if line.truncated { cut(bytes, line.length, "line") } else { Payload::receive(bytes) };
+    let payload = if line.truncated { cut(bytes, line.length, "line") } else { Payload::receive(bytes) };
     sink(Channel::PROCESS, Event::Received { payload, sse: None });
 }
 
@@ -268,16 +267,8 @@ mod tests {
             .collect();
         let crlf = "Note(\"lines of standard input end with CR LF\")";
         let open = "Note(\"the last line of standard input has no line end\")";
-        let wanted = [
-            "< hello",
-            crlf,
-            "> {\\\"id\\\":1}",
-            "> no JSON\\n",
-            "> {",
-            open,
-            "StdinClosed",
-            "< wor",
-        ];
+        let wanted =
+            ["< hello", crlf, "> {\\\"id\\\":1}", "> no JSON\\n", "> {", open, "StdinClosed", "< wor"];
         assert_eq!(texts, wanted);
     }
 

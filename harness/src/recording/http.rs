@@ -181,10 +181,8 @@ async fn serve(stream: tokio::net::TcpStream, route: Arc<Route>, tap: Tap) {
         async move { Ok::<_, Infallible>(forward(request, &route, &tap, &upstream).await) }
     });
     // A client that breaks off, or speaks no HTTP, ends its connection and nothing else.
-    let _ = ServerBuilder::new()
-        .preserve_header_case(true)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ =
+        ServerBuilder::new().preserve_header_case(true).serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn forward(
@@ -204,7 +202,8 @@ async fn forward(
     let (mut head, body) = request.into_parts();
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
     let mut url = route.upstream.clone();
-    let (path, query) = target.split_once('?').map_or((target.as_str(), None), |(path, query)| (path, Some(query)));
+    let (path, query) =
+        target.split_once('?').map_or((target.as_str(), None), |(path, query)| (path, Some(query)));
     url.set_path(path);
     url.set_query(query);
     url.set_fragment(None);

@@ -11,4 +11,4 @@ mod tape;
 #[cfg(feature = "cli")]
 pub use http::{Proxy, ProxyError};
 pub use listen_in::ListenIn;
-pub use stdio::{Recorded, RecordError, record_stdio};
+pub use stdio::{RecordError, Recorded, record_stdio};

@@ -149,12 +149,12 @@ fn pass_on_signals(to: Signals, step: Arc<AtomicU8>) -> io::Result<()> {
             let each = streams.into_iter().map(|(number, mut stream)| {
                 let step = &step;
                 async move {
-                while stream.recv().await.is_some() {
-                    if ENDING.contains(&number) {
-                        step.fetch_max(2, Ordering::AcqRel);
+                    while stream.recv().await.is_some() {
+                        if ENDING.contains(&number) {
+                            step.fetch_max(2, Ordering::AcqRel);
+                        }
+                        to.send(number);
                     }
-                    to.send(number);
-                }
                 }
             });
             futures_util::future::join_all(each).await;

@@ -145,14 +145,26 @@ impl Tape {
         let shared = Arc::clone(&state);
         std::thread::Builder::new().name("mcprove-recorder".to_owned()).spawn(move || {
             let writer = TranscriptWriter::create(&file, &about);
-            let scribe =
-                Scribe { writer, redactor, audience, next: 0, last: Duration::ZERO, state: shared, lost: Loss::default() };
+            let scribe = Scribe {
+                writer,
+                redactor,
+                audience,
+                next: 0,
+                last: Duration::ZERO,
+                state: shared,
+                lost: Loss::default(),
+            };
             scribe.run(take);
             // Who waited has gone on without.
             let _ = sender.send(());
         })?;
-        let tap =
-            Tap { offer, started: Instant::now(), channel: Channel::PROCESS, way: None, lost: Loss::default() };
+        let tap = Tap {
+            offer,
+            started: Instant::now(),
+            channel: Channel::PROCESS,
+            way: None,
+            lost: Loss::default(),
+        };
         Ok(Self { tap: Some(tap), done, state })
     }
 

@@ -121,7 +121,8 @@ impl Teller {
     fn lead(&mut self, record: &Record, text: &mut String) -> usize {
         let gap = record.at.saturating_sub(self.last);
         self.last = record.at;
-        let place = if record.channel == Channel::PROCESS { String::new() } else { format!("/{}", record.channel) };
+        let place =
+            if record.channel == Channel::PROCESS { String::new() } else { format!("/{}", record.channel) };
         let lead = format!("{:>6}{place:<5} {:>9}", record.seq, format!("+{}", short(gap)));
         let columns = lead.chars().count();
         text.push_str(&paint(DIM, lead));
@@ -131,12 +132,16 @@ impl Teller {
     fn other(&mut self, record: &Record, text: &mut String) {
         let lossy = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(64 << 10)]).into_owned();
         let (sign, style, what) = match &record.event {
-            Event::Sent { payload: Payload::Raw { bytes, error, .. }, .. } => {
-                ("──▶", MARK, format!("no message ({}): {}", error.as_deref().unwrap_or("not JSON"), lossy(bytes)))
-            }
-            Event::Received { payload: Payload::Raw { bytes, error, .. }, .. } => {
-                ("◀──", MARK, format!("no message ({}): {}", error.as_deref().unwrap_or("not JSON"), lossy(bytes)))
-            }
+            Event::Sent { payload: Payload::Raw { bytes, error, .. }, .. } => (
+                "──▶",
+                MARK,
+                format!("no message ({}): {}", error.as_deref().unwrap_or("not JSON"), lossy(bytes)),
+            ),
+            Event::Received { payload: Payload::Raw { bytes, error, .. }, .. } => (
+                "◀──",
+                MARK,
+                format!("no message ({}): {}", error.as_deref().unwrap_or("not JSON"), lossy(bytes)),
+            ),
             Event::Stderr(bytes) => (" ! ", DIM, lossy(bytes).trim_end().to_owned()),
             Event::RequestHead { method, url, .. } => ("──▶", LINK, format!("{method} {url}")),
             Event::ResponseHead { status, headers } => {
@@ -146,7 +151,9 @@ impl Teller {
             Event::ProcessStarted { pid, command } => {
                 (" * ", DIM, format!("process {pid} started: {}", command.join(" ")))
             }
-            Event::ProcessExited { code: Some(code), .. } => (" * ", DIM, format!("process exited with code {code}")),
+            Event::ProcessExited { code: Some(code), .. } => {
+                (" * ", DIM, format!("process exited with code {code}"))
+            }
             Event::ProcessExited { signal: Some(signal), .. } => {
                 (" * ", MARK, format!("process ended by signal {signal}"))
             }
@@ -165,7 +172,8 @@ impl Teller {
             Event::Sent { .. } | Event::Received { .. } => return,
         };
         let lead = self.lead(record, text);
-        let room = if self.options.full { 100_000 } else { self.options.width.saturating_sub(lead + 5).max(20) };
+        let room =
+            if self.options.full { 100_000 } else { self.options.width.saturating_sub(lead + 5).max(20) };
         let _ = writeln!(text, " {} {}", paint(style, sign), paint(DIM, visible(&what, room)));
     }
 }

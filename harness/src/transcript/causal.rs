@@ -91,6 +91,15 @@ impl Causality {
                 self.open.insert((sender, id.clone()), origin);
             }
         }
-        Placed { sender, message, seq: record.seq, at: record.at, channel: record.channel, answers, after, nth }
+        Placed {
+            sender,
+            message,
+            seq: record.seq,
+            at: record.at,
+            channel: record.channel,
+            answers,
+            after,
+            nth,
+        }
     }
 }

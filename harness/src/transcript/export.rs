@@ -53,8 +53,15 @@ pub struct Script {
 }
 
 /// Headers that a client library writes itself.
-const OWN: [&str; 7] =
-    ["host", "content-length", "connection", "accept-encoding", "user-agent", "mcp-session-id", "transfer-encoding"];
+const OWN: [&str; 7] = [
+    "host",
+    "content-length",
+    "connection",
+    "accept-encoding",
+    "user-agent",
+    "mcp-session-id",
+    "transfer-encoding",
+];
 
 impl Script {
     /// A script of a conversation.
@@ -77,7 +84,9 @@ impl Script {
                 let (url, headers) = self.heads.get(&record.channel).cloned().unwrap_or_default();
                 self.sent.push(Sent { message: message.clone(), headers, url });
             }
-            Event::Received { payload: Payload::Message(message), .. } => self.tell("The server sends", message),
+            Event::Received { payload: Payload::Message(message), .. } => {
+                self.tell("The server sends", message)
+            }
             _ => {}
         }
     }
@@ -197,7 +206,13 @@ impl Script {
         for sent in &self.sent {
             let headers: serde_json::Map<_, _> =
                 shown(&sent.headers).map(|(name, value)| (name.clone(), value.clone().into())).collect();
-            let _ = writeln!(text, "send({}, {}, {})", json(&sent.url), json(sent.message.text()), json(&headers));
+            let _ = writeln!(
+                text,
+                "send({}, {}, {})",
+                json(&sent.url),
+                json(sent.message.text()),
+                json(&headers)
+            );
         }
         text
     }
@@ -236,7 +251,13 @@ impl Script {
         for sent in &self.sent {
             let headers: serde_json::Map<_, _> =
                 shown(&sent.headers).map(|(name, value)| (name.clone(), value.clone().into())).collect();
-            let _ = writeln!(text, "await send({}, {}, {});", json(&sent.url), json(sent.message.text()), json(&headers));
+            let _ = writeln!(
+                text,
+                "await send({}, {}, {});",
+                json(&sent.url),
+                json(sent.message.text()),
+                json(&headers)
+            );
         }
         text.push_str("export {};\n");
         text

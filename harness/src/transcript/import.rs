@@ -85,8 +85,7 @@ pub fn import(text: &str, from: Option<Source>, name: &str) -> Result<Imported, 
         return Err(ImportError::Empty);
     }
     let transport = if from == Source::Har { Transport::Http } else { Transport::Stdio };
-    let about =
-        About { revision: None, transport, purpose: "imported".to_owned(), target: name.to_owned() };
+    let about = About { revision: None, transport, purpose: "imported".to_owned(), target: name.to_owned() };
     Ok(Imported { about, started_at: tape.started.map(|at| at.to_string()), records: tape.records })
 }
 
@@ -115,7 +114,11 @@ impl Tape {
         let payload = Payload::read(text.to_owned());
         self.push(
             Channel::PROCESS,
-            if sent { Event::Sent { payload, deliberate: None } } else { Event::Received { payload, sse: None } },
+            if sent {
+                Event::Sent { payload, deliberate: None }
+            } else {
+                Event::Received { payload, sse: None }
+            },
         );
     }
 }
@@ -273,7 +276,8 @@ fn har(text: &str, tape: &mut Tape) -> Result<(), ImportError> {
         let rpc = |bytes: &Option<Vec<u8>>| {
             bytes.as_ref().is_some_and(|bytes| memchr::memmem::find(bytes, b"\"jsonrpc\"").is_some())
         };
-        let stream = crate::wire::header(&headers, "content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
+        let stream = crate::wire::header(&headers, "content-type")
+            .is_some_and(|kind| kind.starts_with("text/event-stream"));
         if !rpc(&body) && !rpc(&content) && !stream {
             continue;
         }
@@ -327,12 +331,17 @@ mod tests {
         let imported = import(desktop, None, "x").unwrap();
         assert_eq!(directions(&imported), "><<");
         assert_eq!(imported.records[1].at, Duration::from_millis(500));
-        let Event::Sent { payload: Payload::Message(message), .. } = &imported.records[0].event else { panic!() };
+        let Event::Sent { payload: Payload::Message(message), .. } = &imported.records[0].event else {
+            panic!()
+        };
         assert_eq!(message.method(), Some("ping"));
         let code = "2025-04-11 17:37:13.853 [trace] [editor -> server] {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n\
             2025-04-11 17:37:13.863 [trace] [server -> editor] {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n";
         let imported = import(code, None, "x").unwrap();
-        assert_eq!((directions(&imported).as_str(), imported.records[1].at), ("><", Duration::from_millis(10)));
+        assert_eq!(
+            (directions(&imported).as_str(), imported.records[1].at),
+            ("><", Duration::from_millis(10))
+        );
     }
 
     #[test]

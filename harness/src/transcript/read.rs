@@ -222,11 +222,11 @@ impl Transcript {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transcript::Redactor;
-    use bytes::Bytes;
-    use crate::wire::{Channel, Deliberate, End, Event, Payload, ShutdownStep, SseFields};
     use crate::protocol::{Revision, Transport};
+    use crate::transcript::Redactor;
+    use crate::wire::{Channel, Deliberate, End, Event, Payload, ShutdownStep, SseFields};
     use crate::wire::{Flow, Observer, Taint};
+    use bytes::Bytes;
 
     fn events() -> Vec<(Channel, Event)> {
         let sse = SseFields { id: Some("7".into()), has_data: true, ..SseFields::default() };

@@ -71,7 +71,15 @@ impl TranscriptWriter {
     }
 
     fn none() -> Self {
-        Self { file: None, written: 0, error: None, lost: Loss::default(), next: 0, last: Duration::ZERO, line: Vec::new() }
+        Self {
+            file: None,
+            written: 0,
+            error: None,
+            lost: Loss::default(),
+            next: 0,
+            last: Duration::ZERO,
+            line: Vec::new(),
+        }
     }
 
     fn to(file: File) -> Self {

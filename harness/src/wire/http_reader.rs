@@ -66,7 +66,9 @@ impl BodyReader {
             Reader::Whole { body, .. } if body.is_empty() => Flow::Continue,
             Reader::Whole { mut body, coding, .. } => {
                 let error = match end {
-                    BodyEnd::Complete => coding.map(|coding| format!("the body is coded as {coding}, unasked")),
+                    BodyEnd::Complete => {
+                        coding.map(|coding| format!("the body is coded as {coding}, unasked"))
+                    }
                     BodyEnd::Flooded => {
                         body.truncate(LineSplitter::KEEP);
                         Some("the body is longer than what is read as a message".to_owned())
@@ -110,4 +112,3 @@ fn tell(item: Item, observe: &mut impl FnMut(Event) -> Flow) -> Flow {
     }
     observe(event)
 }
-

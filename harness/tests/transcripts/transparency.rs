@@ -59,7 +59,10 @@ fn conversation(seed: u64) {
     assert_eq!(came.status.code(), Some(3), "seed {seed}");
     assert!(came.stdout == output, "seed {seed}: standard output differs");
     assert!(came.stderr == error, "seed {seed}: standard error differs");
-    assert!(std::fs::read(folder.path().join("input")).unwrap() == input, "seed {seed}: standard input differs");
+    assert!(
+        std::fs::read(folder.path().join("input")).unwrap() == input,
+        "seed {seed}: standard input differs"
+    );
     let text = std::fs::read_to_string(folder.path().join("t.jsonl")).unwrap();
     assert!(text.ends_with("{\"event\":\"end\"}\n"), "seed {seed}");
     assert_eq!(recorded(&text, "stderr"), error, "seed {seed}: the recording of standard error differs");
