@@ -3,10 +3,11 @@
 use super::failure::Failure;
 use super::transcript_args::RecordArgs;
 use crate::check::{Target, Told, overheard_run};
+use crate::protocol::Transport;
 use crate::recording::{Proxy, Recorded, record_stdio};
 use crate::report::visible;
 use crate::run::{Outcome, RunEvent};
-use crate::transcript::{About, names_a_secret};
+use crate::transcript::{About, Redactor, names_a_secret};
 use crate::wire::{CommandLine, HttpConfig, TargetSpec, die_by};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,7 @@ fn stdio(args: &RecordArgs, file: &Path) -> Result<u8, Failure> {
     secrets(&mut target, args);
     let name = target.info().display;
     let (ended, recorded) = record_stdio(&command, &name, file, target.redactor()).map_err(Failure::usage)?;
-    tell(&recorded, &name, crate::protocol::Transport::Stdio, args.quiet);
+    tell(&recorded, &name, Transport::Stdio, &target.redactor(), args.quiet);
     if let Some(signal) = ended.signal {
         die_by(signal);
         return Ok(u8::try_from(128 + signal).unwrap_or(u8::MAX));
@@ -61,7 +62,7 @@ fn http(
         proxy.record(&name, file, redactor, until).await.map_err(Failure::bug)
     })?;
     runtime.shutdown_background();
-    tell(&recorded, &name, crate::protocol::Transport::Http, args.quiet);
+    tell(&recorded, &name, Transport::Http, &target.redactor(), args.quiet);
     Ok(0)
 }
 
@@ -101,7 +102,7 @@ fn secrets(target: &mut Target, args: &RecordArgs) {
 }
 
 /// Tells where the recording is, what is missing in it, and what the monitors say.
-fn tell(recorded: &Recorded, name: &str, transport: crate::protocol::Transport, quiet: bool) {
+fn tell(recorded: &Recorded, name: &str, transport: Transport, redactor: &Redactor, quiet: bool) {
     if !recorded.lost.is_none() {
         let (events, bytes) = (recorded.lost.events, recorded.lost.bytes);
         say(&format!("mcprove: {events} events with {bytes} bytes could not be recorded"));
@@ -141,7 +142,7 @@ fn tell(recorded: &Recorded, name: &str, transport: crate::protocol::Transport, 
         let (outcome, id) = (row.outcome.as_str().to_uppercase(), &row.requirement);
         for finding in &row.findings {
             let place = finding.evidence.event.map(|event| format!(", event {event}")).unwrap_or_default();
-            say(&format!("  {outcome}  {who}  {id}: {}{place}", finding.message));
+            say(&format!("  {outcome}  {who}  {id}: {}{place}", redactor.clean(&finding.message)));
         }
         if let (true, Some(reason)) = (row.findings.is_empty(), &row.reason) {
             say(&format!("  {outcome}  {who}  {id}: {}", reason.text));
