@@ -57,7 +57,7 @@ fn judge(planted: Vec<Planted>) -> Vec<Judged> {
     let matrix = Matrix {
         program: env!("CARGO_BIN_EXE_mcprove").to_owned(),
         jobs: 4,
-        full: false,
+        full: None,
         timeout: Duration::from_secs(2),
         stop: Stop::default(),
     };

@@ -197,8 +197,8 @@ fn hostile_schemas_end_soon() {
 #[test]
 fn impossible_schemas_are_told_from_unsupported_ones() {
     let error = |schema: Value| valid_value(&schema, &mut Seeded::new(1)).unwrap_err();
-    assert!(matches!(error(json!(false)), GenerateError::Unsatisfiable(_)));
-    assert!(matches!(error(json!({"enum": [1], "type": "string"})), GenerateError::Unsatisfiable(_)));
+    assert!(matches!(error(json!(false)), GenerateError::Unsatisfiable));
+    assert!(matches!(error(json!({"enum": [1], "type": "string"})), GenerateError::Unsatisfiable));
     assert!(matches!(error(json!({"$ref": "other.json"})), GenerateError::Unsupported(_)));
     assert!(matches!(error(json!({"type": "strng"})), GenerateError::InvalidSchema(_)));
     assert!(matches!(error(json!({"enum": vec![1; 50_000]})), GenerateError::TooLarge(_)));

@@ -124,6 +124,7 @@ fn bad_paces_are_refused() {
         served.0.stderr.take().unwrap().read_to_string(&mut told).unwrap();
         assert_eq!(served.0.wait().unwrap().code(), Some(2), "{flag}");
         assert!(told.contains(flag), "{told}");
+        assert!(!told.contains("invalid digit"), "{told}");
     }
 }
 

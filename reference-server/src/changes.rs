@@ -1,36 +1,42 @@
-//! What listeners are told of: changes, kept for each listener until it takes them. Whoever is slow misses none; changes of
-//! the same thing become one.
+//! What listeners are told of: changes, kept in one log for all. Whoever is slow misses none; of older changes the last of
+//! each thing is kept.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::sync::watch;
 
+#[cfg(feature = "enterprise")]
+use crate::enterprise::Kind;
 use crate::features::tasks::TaskView;
-use crate::server::lock;
 
-/// So many changes are kept one by one; when there are more, the last of each kind is.
+/// So many of the newest changes are kept one by one.
 const ONE_BY_ONE: usize = 256;
 
 /// Something a client may want to be told about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Change {
     Tools,
     Prompts,
     Resources,
     Resource(Arc<str>),
+    /// There are other records of a kind, for those whose role lists them.
+    #[cfg(feature = "enterprise")]
+    Records(Kind),
     /// A task has a new status; for its owner only.
     Task(Arc<TaskView>),
 }
 
 /// What a change is about.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 enum Subject<'a> {
     Tools,
     Prompts,
     Resources,
     Resource(&'a str),
+    #[cfg(feature = "enterprise")]
+    Records(Kind),
     Task(&'a str),
 }
 
@@ -41,165 +47,186 @@ impl Change {
             Self::Prompts => Subject::Prompts,
             Self::Resources => Subject::Resources,
             Self::Resource(uri) => Subject::Resource(uri),
+            #[cfg(feature = "enterprise")]
+            Self::Records(kind) => Subject::Records(*kind),
             Self::Task(task) => Subject::Task(&task.id),
         }
     }
 
     /// Whether nobody can ask about the subject any more.
-    fn is_stale(&self, now: Instant) -> bool {
-        matches!(self, Self::Task(task) if task.expires <= now)
+    fn is_stale(&self) -> bool {
+        matches!(self, Self::Task(task) if task.gone.load(Ordering::Relaxed))
     }
 }
 
-/// Whether a listener wants to hear of a change. Called under locks, so it must not announce anything.
-type Wants = Box<dyn Fn(&Change) -> bool + Send + Sync>;
+/// Whether a listener wants to hear of a change, which has this number. Called under the lock of the log.
+type Wants = Box<dyn Fn(&Change, u64) -> bool + Send + Sync>;
 
-/// All listeners of a server.
+/// The changes of a server. To announce one costs the same however many listen: they are woken once, and look for what is
+/// new to them when it is their turn.
 #[derive(Default)]
 pub(crate) struct Changes {
-    listeners: Mutex<Listeners>,
+    log: watch::Sender<Log>,
 }
 
+/// What was announced, each with its number, oldest first.
 #[derive(Default)]
-struct Listeners {
-    next: u64,
-    table: HashMap<u64, Arc<Pending>>,
+struct Log {
+    last: u64,
+    changes: VecDeque<(u64, Change)>,
+    /// So many are kept of a time before the newest ones.
+    older: usize,
 }
 
-/// What one listener has not taken yet.
-struct Pending {
-    wants: Wants,
-    waiting: Mutex<Waiting>,
-    added: Notify,
-}
-
-struct Waiting {
-    changes: VecDeque<Change>,
-    /// With so many, those of the same subject become one.
-    most: usize,
-}
-
-impl Waiting {
-    fn add(&mut self, change: Change) {
-        self.changes.push_back(change);
-        if self.changes.len() > self.most {
+impl Log {
+    fn add(&mut self, change: &Change) {
+        self.last += 1;
+        self.changes.push_back((self.last, change.clone()));
+        // Merging costs little for each change when it waits for as many again.
+        if self.changes.len() > 2 * (ONE_BY_ONE + self.older) {
             self.merge();
-            // Merging costs little for each change when it waits for as many again. There are no more than the subjects
-            // that a listener has named, and the tasks of its owner.
-            self.most = ONE_BY_ONE.max(2 * self.changes.len());
         }
     }
 
-    /// Keeps the last change of each subject, in their order.
+    /// Keeps the last change of each subject, and the newest ones as they are.
     fn merge(&mut self) {
-        let now = Instant::now();
         let mut seen = HashSet::new();
-        let is_last: Vec<bool> =
-            self.changes.iter().rev().map(|change| seen.insert(change.subject())).collect();
-        let mut is_last = is_last.into_iter().rev();
-        self.changes.retain(|change| is_last.next() == Some(true) && !change.is_stale(now));
+        let newest_first = self.changes.iter().rev().enumerate();
+        let is_kept: Vec<bool> = newest_first
+            .map(|(age, (_, change))| {
+                let is_last = seen.insert(change.subject());
+                (is_last || age < ONE_BY_ONE) && !change.is_stale()
+            })
+            .collect();
+        let mut is_kept = is_kept.into_iter().rev();
+        self.changes.retain(|_| is_kept.next() == Some(true));
+        self.older = self.changes.len().saturating_sub(ONE_BY_ONE);
+    }
+
+    /// The first change after the one of this number that is wanted, with its own number.
+    fn after(&self, heard: u64, wants: &Wants) -> Option<(u64, Change)> {
+        let start = self.changes.partition_point(|(number, _)| *number <= heard);
+        self.changes.range(start..).find(|(number, change)| wants(change, *number)).cloned()
     }
 }
 
 impl Changes {
-    /// From now on, what `wants` admits is kept for the listener.
-    pub(crate) fn listen(
-        self: &Arc<Self>,
-        wants: impl Fn(&Change) -> bool + Send + Sync + 'static,
-    ) -> Listener {
-        let waiting = Mutex::new(Waiting { changes: VecDeque::new(), most: ONE_BY_ONE });
-        let pending = Arc::new(Pending { wants: Box::new(wants), waiting, added: Notify::new() });
-        let mut listeners = lock(&self.listeners);
-        listeners.next += 1;
-        let number = listeners.next;
-        listeners.table.insert(number, Arc::clone(&pending));
-        Listener { changes: Arc::clone(self), number, pending }
+    /// The changes from now on that `wants` admits.
+    pub(crate) fn listen(&self, wants: impl Fn(&Change, u64) -> bool + Send + Sync + 'static) -> Listener {
+        let log = self.log.subscribe();
+        let heard = log.borrow().last;
+        Listener { log, heard, wants: Box::new(wants) }
     }
 
-    /// Tells every listener about a change.
+    /// Tells whoever listens.
     pub(crate) fn announce(&self, change: &Change) {
-        for listener in lock(&self.listeners).table.values() {
-            if (listener.wants)(change) {
-                lock(&listener.waiting).add(change.clone());
-                listener.added.notify_one();
-            }
-        }
+        self.log.send_modify(|log| log.add(change));
     }
 
-    /// How many listen.
-    #[cfg(test)]
-    fn listeners(&self) -> usize {
-        lock(&self.listeners).table.len()
+    /// The number of the last change.
+    pub(crate) fn last(&self) -> u64 {
+        self.log.borrow().last
     }
 }
 
-/// The end at which changes come out.
+/// The end at which changes come out. One that waits for nobody costs nothing.
 pub(crate) struct Listener {
-    changes: Arc<Changes>,
-    number: u64,
-    pending: Arc<Pending>,
+    log: watch::Receiver<Log>,
+    /// The number of the last change that it has seen.
+    heard: u64,
+    wants: Wants,
 }
 
 impl Listener {
     /// The next change, once there is one. Nothing is lost when this is dropped.
     pub(crate) async fn next(&mut self) -> Change {
         loop {
-            if let Some(change) = lock(&self.pending.waiting).changes.pop_front() {
-                return change;
+            {
+                let log = self.log.borrow_and_update();
+                let next = log.after(self.heard, &self.wants);
+                self.heard = next.as_ref().map_or(log.last, |(number, _)| *number);
+                if let Some((_, change)) = next {
+                    return change;
+                }
             }
-            self.pending.added.notified().await;
+            if self.log.changed().await.is_err() {
+                // The server is gone, and nothing will change any more.
+                std::future::pending::<()>().await;
+            }
         }
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        // Taken out first: what it wants may hold a session, which must not be dropped under the lock.
-        let gone = lock(&self.changes.listeners).table.remove(&self.number);
-        drop(gone);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::{Change, Changes, ONE_BY_ONE};
+    use super::{Change, Changes, ONE_BY_ONE, Subject};
 
     fn touched(n: usize) -> Change {
         Change::Resource(format!("note://{n}").into())
     }
 
     #[tokio::test]
-    async fn a_slow_listener_is_told_once_of_everything() {
-        let changes = Arc::<Changes>::default();
-        let mut listener = changes.listen(|_| true);
+    async fn a_slow_listener_is_told_of_everything_and_the_log_stays_short() {
+        let changes = Changes::default();
+        let mut listener = changes.listen(|_, _| true);
         changes.announce(&Change::Tools);
         for n in 0..100_000 {
             changes.announce(&touched(n % 300));
         }
         changes.announce(&Change::Prompts);
         let mut told = Vec::new();
-        while told.last() != Some(&Change::Prompts) {
+        while !matches!(told.last(), Some(Change::Prompts)) {
             told.push(listener.next().await);
         }
-        assert!(told.len() <= 2 * 302, "{}", told.len());
-        assert!(told.contains(&Change::Tools));
-        assert!((0..300).all(|n| told.contains(&touched(n))));
+        let told: HashSet<_> = told.iter().map(Change::subject).collect();
+        assert!(told.contains(&Subject::Tools));
+        assert!((0..300).all(|n| told.contains(&touched(n).subject())));
+        assert!(changes.log.borrow().changes.len() <= 2 * (302 + ONE_BY_ONE));
     }
 
     #[tokio::test]
     async fn a_listener_that_keeps_up_is_told_of_every_change() {
-        let changes = Arc::<Changes>::default();
-        let mut listener = changes.listen(|change| *change != Change::Tools);
-        for _ in 0..ONE_BY_ONE {
-            changes.announce(&Change::Tools);
-            changes.announce(&touched(0));
+        let changes = Changes::default();
+        let mut listener = changes.listen(|change, _| !matches!(change, Change::Tools));
+        for round in 0..10 {
+            for n in 0..ONE_BY_ONE / 2 {
+                changes.announce(&Change::Tools);
+                changes.announce(&touched(n % (round + 1)));
+            }
+            for n in 0..ONE_BY_ONE / 2 {
+                assert_eq!(listener.next().await.subject(), touched(n % (round + 1)).subject());
+            }
         }
-        for _ in 0..ONE_BY_ONE {
-            assert_eq!(listener.next().await, touched(0));
-        }
-        drop(listener);
-        assert_eq!(changes.listeners(), 0);
+        changes.announce(&Change::Prompts);
+        assert_eq!(listener.next().await.subject(), Subject::Prompts);
+        assert_eq!(changes.last(), 10 * ONE_BY_ONE as u64 + 1);
+    }
+
+    #[tokio::test]
+    async fn who_listens_hears_nothing_from_before() {
+        let changes = Changes::default();
+        changes.announce(&Change::Tools);
+        let mut listener = changes.listen(|_, _| true);
+        changes.announce(&Change::Prompts);
+        assert_eq!(listener.next().await.subject(), Subject::Prompts);
+    }
+
+    #[test]
+    fn to_announce_costs_nothing_for_those_who_wait_for_nothing() {
+        let changes = Changes::default();
+        let asked = Arc::<AtomicUsize>::default();
+        let listeners: Vec<_> = (0..1000)
+            .map(|_| {
+                let asked = Arc::clone(&asked);
+                changes.listen(move |_, _| asked.fetch_add(1, Ordering::Relaxed) > 0)
+            })
+            .collect();
+        (0..1000).for_each(|n| changes.announce(&touched(n % 2)));
+        assert_eq!(asked.load(Ordering::Relaxed), 0);
+        drop(listeners);
     }
 }

@@ -1,6 +1,6 @@
 //! What a handler knows about the request it serves, and how it speaks before it answers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -15,7 +15,7 @@ use crate::memory::Held;
 use crate::message::{Id, Object, Reply, Request, RpcError, notification};
 use crate::modern::RequestMeta;
 use crate::revision::Revision;
-use crate::server::Server;
+use crate::server::{Server, lock};
 use crate::transport::{EventLog, Outgoing};
 
 /// What a handler returns.
@@ -88,8 +88,8 @@ pub(crate) struct RequestContext {
     /// The task that the request has become.
     pub task: Option<Arc<Task>>,
     progress: ProgressGate,
-    /// What the request takes of the memory for all requests.
-    _held: Held,
+    /// What the request takes of the memory for all, with the answers that it got from the client.
+    held: Mutex<Held>,
 }
 
 impl RequestContext {
@@ -102,7 +102,7 @@ impl RequestContext {
         held: Held,
     ) -> Self {
         let progress = ProgressGate::default();
-        Self { server, revision, request, caller, sink, task: None, progress, _held: held }
+        Self { server, revision, request, caller, sink, task: None, progress, held: Mutex::new(held) }
     }
 
     /// The context of the work that goes on when the request has been answered with a task. It holds nothing large, so
@@ -129,6 +129,11 @@ impl RequestContext {
         let sink = Sink::Task(Arc::clone(&task.outlet));
         let context = Self::new(self.server.clone(), self.revision, request, caller, sink, Held::default());
         Self { task: Some(task), ..context }
+    }
+
+    /// Holds memory until the request is done.
+    pub(crate) fn keep(&self, held: Held) {
+        lock(&self.held).add(held);
     }
 
     /// Whom tasks of this caller belong to.

@@ -7,6 +7,8 @@ mod auth;
 mod changes;
 mod chaos;
 mod context;
+#[cfg(feature = "enterprise")]
+mod enterprise;
 mod faults;
 mod features;
 mod legacy;
@@ -25,6 +27,8 @@ pub use auth::{
     Authorization, FixedToken, InvalidKeys, TestAuthorizationServer, Tokens, TrustedIssuer,
     serve_test_authorization_server,
 };
+#[cfg(feature = "enterprise")]
+pub use enterprise::{AuditReading, Enterprise, EnterpriseFiles, InvalidProfile};
 pub use faults::{Fault, FaultId, Transport, UnknownFault, areas, faults};
 pub use pace::{Delay, InvalidPace, Stall};
 pub use revision::Revision;

@@ -27,6 +27,8 @@ type CutOff = Box<dyn Fn() -> bool + Send + Sync>;
 pub(crate) struct Memory {
     limit: usize,
     used: AtomicUsize,
+    /// What of that is kept when the requests that brought it are done.
+    kept: AtomicUsize,
     /// One for each transport that can cut clients off, with its number.
     cut_off: Mutex<Vec<(usize, CutOff)>>,
 }
@@ -36,17 +38,22 @@ pub(crate) struct Memory {
 pub(crate) struct Held {
     memory: Option<Arc<Memory>>,
     bytes: usize,
+    /// What of that is kept.
+    kept: usize,
 }
 
 impl Memory {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, used: AtomicUsize::new(0), cut_off: Mutex::default() })
+        Arc::new(Self {
+            limit,
+            used: AtomicUsize::new(0),
+            kept: AtomicUsize::new(0),
+            cut_off: Mutex::default(),
+        })
     }
 
     fn reserve(self: &Arc<Self>, bytes: usize, limit: usize) -> Option<Held> {
-        let grown = |used: usize| used.checked_add(bytes).filter(|used| *used <= limit);
-        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).ok()?;
-        Some(Held { memory: Some(Arc::clone(self)), bytes })
+        add_within(&self.used, bytes, limit).then(|| Held { memory: Some(Arc::clone(self)), bytes, kept: 0 })
     }
 
     /// Room for what is no small request; none if there is too little left.
@@ -62,6 +69,14 @@ impl Memory {
             self.take(bytes.saturating_add(REQUEST))
         };
         held.ok_or_else(refusal)
+    }
+
+    /// Room for what is kept when the request that brought it is done: half of the account at most, so that clients that
+    /// are gone leave room for others.
+    pub(crate) fn take_kept(self: &Arc<Self>, bytes: usize) -> Option<Held> {
+        let mut held = self.take(bytes)?;
+        held.kept = if add_within(&self.kept, bytes, self.limit / 2) { bytes } else { return None };
+        Some(held)
     }
 
     /// Room for an answer until it is written; short ones need none.
@@ -140,10 +155,17 @@ impl Drop for Scarcity {
 impl Held {
     /// Takes as much again as is needed for `bytes` more; false if there is too little.
     pub(crate) fn grow(&mut self, memory: &Arc<Memory>, bytes: usize) -> bool {
-        let Some(mut more) = memory.take(bytes) else { return false };
+        let more = memory.take(bytes);
+        let is_enough = more.is_some();
+        self.add(more.unwrap_or_default());
+        is_enough
+    }
+
+    /// Makes one of two shares.
+    pub(crate) fn add(&mut self, mut more: Self) {
         self.bytes += std::mem::take(&mut more.bytes);
-        self.memory = more.memory.take();
-        true
+        self.kept += std::mem::take(&mut more.kept);
+        self.memory = more.memory.take().or(self.memory.take());
     }
 }
 
@@ -151,8 +173,17 @@ impl Drop for Held {
     fn drop(&mut self) {
         if let Some(memory) = &self.memory {
             memory.used.fetch_sub(self.bytes, Ordering::Relaxed);
+            if self.kept > 0 {
+                memory.kept.fetch_sub(self.kept, Ordering::Relaxed);
+            }
         }
     }
+}
+
+/// Adds unless there would be more than `limit`; whether it did.
+fn add_within(sum: &AtomicUsize, bytes: usize, limit: usize) -> bool {
+    let grown = |sum: usize| sum.checked_add(bytes).filter(|sum| *sum <= limit);
+    sum.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).is_ok()
 }
 
 /// What is said to a request for which there is no room.
@@ -186,6 +217,16 @@ mod tests {
         assert_eq!(memory.used(), 0);
         assert!(memory.take(usize::MAX).is_none());
         assert!(memory.take_request(usize::MAX).is_err());
+        let mut kept = memory.take_kept(40).unwrap();
+        assert!(memory.take_kept(20).is_none(), "half is for requests");
+        assert_eq!(memory.used(), 40);
+        kept.add(super::Held::default());
+        kept.add(memory.take(20).unwrap());
+        kept.add(memory.take_kept(10).unwrap());
+        assert_eq!(memory.used(), 70);
+        drop(kept);
+        assert_eq!(memory.used(), 0);
+        assert!(memory.take_kept(50).is_some(), "all is given back");
     }
 
     #[test]

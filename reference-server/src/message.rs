@@ -22,6 +22,8 @@ pub(crate) const LEGACY_RESOURCE_NOT_FOUND: i64 = -32002;
 pub(crate) const HEADER_MISMATCH: i64 = -32020;
 pub(crate) const MISSING_CLIENT_CAPABILITY: i64 = -32021;
 pub(crate) const UNSUPPORTED_PROTOCOL_VERSION: i64 = -32022;
+/// Of 2025-11-25 alone: the user has to visit a page first.
+pub(crate) const URL_ELICITATION_REQUIRED: i64 = -32042;
 
 /// A JSON-RPC error, and the HTTP status that the modern binding gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,8 +185,19 @@ pub(crate) enum Message {
 pub(crate) struct Response {
     /// None where the client could not read the id of our request.
     pub id: Option<Id>,
-    /// The result, or the error object.
-    pub outcome: Result<Value, Value>,
+    pub outcome: Outcome,
+    /// Bytes of memory that the answer takes, estimated from above.
+    pub footprint: usize,
+}
+
+/// What a response says.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Result(Value),
+    /// The error object.
+    Error(Value),
+    /// Nothing, because it is broken. Whoever waits for it is told; it is never answered, because its id is one of ours.
+    Unusable(&'static str),
 }
 
 /// What a text holds: one message, or the elements of an array, not yet read.
@@ -237,11 +250,15 @@ pub(crate) fn read_one(raw: &RawValue) -> Result<Message, Unreadable> {
     }
     let envelope: Envelope = serde_json::from_str(raw.get())
         .map_err(|_| Unreadable::parse("Parse error: a member name is not Unicode"))?;
+    let id = envelope.id.and_then(Id::read);
+    let footprint = footprint(raw.get()) + id.as_ref().map_or(0, |id| 2 * id.raw.get().len());
+    if envelope.method.is_none() && (envelope.result.is_some() || envelope.error.is_some()) {
+        let outcome = outcome(&envelope, id.as_ref(), footprint).unwrap_or_else(Outcome::Unusable);
+        return Ok(Message::Response(Response { id, outcome, footprint }));
+    }
     if envelope.repeated {
         return Err(Unreadable::invalid(None, "Invalid request: a member occurs twice"));
     }
-    let id = envelope.id.and_then(Id::read);
-    let footprint = footprint(raw.get()) + id.as_ref().map_or(0, |id| 2 * id.raw.get().len());
     let refuse = |message: &str| Err(Unreadable::invalid(id.clone(), message));
     if envelope.jsonrpc.map(RawValue::get) != Some("\"2.0\"") {
         return refuse("Invalid request: jsonrpc must be \"2.0\"");
@@ -250,17 +267,7 @@ pub(crate) fn read_one(raw: &RawValue) -> Result<Message, Unreadable> {
         return refuse("Invalid request: the message holds too many values");
     }
     let Some(method) = envelope.method else {
-        let outcome = match (envelope.result, envelope.error, &id) {
-            (Some(result), None, Some(_)) => serde_json::from_str(result.get()).map(Ok),
-            (None, Some(error), _) if envelope.id.is_none() || id.is_some() => {
-                serde_json::from_str(error.get()).map(Err)
-            }
-            _ => return refuse("Invalid request: method is missing"),
-        };
-        return match outcome {
-            Ok(outcome) => Ok(Message::Response(Response { id, outcome })),
-            Err(_) => refuse("Invalid request: the response nests too deeply or holds unusable values"),
-        };
+        return refuse("Invalid request: method is missing");
     };
     if envelope.result.is_some() || envelope.error.is_some() {
         return refuse("Invalid request: a message has either a method or a result or an error");
@@ -286,6 +293,32 @@ pub(crate) fn read_one(raw: &RawValue) -> Result<Message, Unreadable> {
         }
         None => Message::Notification(Notification { request_id: request_id(&method, text), method, params }),
     })
+}
+
+/// Reads a response, or says why it is none.
+fn outcome(envelope: &Envelope<'_>, id: Option<&Id>, footprint: usize) -> Result<Outcome, &'static str> {
+    const UNUSABLE: &str = "the response nests too deeply or holds unusable values";
+    if envelope.jsonrpc.map(RawValue::get) != Some("\"2.0\"") {
+        return Err("jsonrpc must be \"2.0\"");
+    }
+    if envelope.repeated {
+        return Err("a member occurs twice");
+    }
+    if footprint > LARGEST_FOOTPRINT {
+        return Err("the response holds too many values");
+    }
+    // Whoever cannot read an id says so in an error without one, or in older revisions with `null`.
+    let is_unreadable = envelope.id.is_none_or(|id| id.get() == "null");
+    match (envelope.result, envelope.error) {
+        (Some(_), Some(_)) => Err("a response has either a result or an error"),
+        (_, Some(error)) if id.is_some() || is_unreadable => {
+            serde_json::from_str(error.get()).map(Outcome::Error).map_err(|_| UNUSABLE)
+        }
+        (Some(result), _) if id.is_some() => {
+            serde_json::from_str(result.get()).map(Outcome::Result).map_err(|_| UNUSABLE)
+        }
+        _ => Err("id must be that of a request"),
+    }
 }
 
 /// The most memory in bytes that one message may take.
@@ -513,7 +546,9 @@ pub(crate) fn optional_object<'a>(params: &'a Object, name: &str) -> Result<Opti
 
 #[cfg(test)]
 mod tests {
-    use super::{INVALID_REQUEST, Message, PARSE_ERROR, Payload, Reply, Request, read, result_response};
+    use super::{
+        INVALID_REQUEST, Message, Outcome, PARSE_ERROR, Payload, Reply, Request, read, result_response,
+    };
 
     fn request(text: &str) -> Request {
         match read(text.as_bytes()) {
@@ -585,6 +620,36 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":1,"Method":"ping"}"#, true),
         ] {
             assert_eq!(refusal(text), (INVALID_REQUEST, has_id), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_response_is_one_and_names_its_question_however_broken() {
+        let read = |text: &str| match read(text.as_bytes()) {
+            Ok(Payload::Single(Message::Response(response))) => response,
+            other => panic!("{text}: {other:?}"),
+        };
+        for text in [
+            r#"{"jsonrpc":"1.0","id":9,"result":{}}"#,
+            r#"{"id":9,"result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":9,"result":{},"error":{}}"#,
+            r#"{"jsonrpc":"2.0","id":9,"result":{},"result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":9,"result":{"a":"\ud800"}}"#,
+            r#"{"jsonrpc":"2.0","id":9,"error":{"message":"\ud800"}}"#,
+        ] {
+            let response = read(text);
+            assert!(matches!(response.outcome, Outcome::Unusable(_)), "{text}");
+            assert!(response.id.is_some(), "{text}");
+        }
+        for text in [r#"{"jsonrpc":"2.0","id":null,"result":{}}"#, r#"{"jsonrpc":"2.0","id":[],"error":{}}"#]
+        {
+            assert!(matches!(read(text).outcome, Outcome::Unusable(_)), "{text}");
+        }
+        let many = format!(r#"{{"jsonrpc":"2.0","id":9,"result":[{}0]}}"#, "[],".repeat(200_000));
+        assert!(matches!(read(&many).outcome, Outcome::Unusable(_)));
+        for text in [r#"{"jsonrpc":"2.0","id":null,"error":{}}"#, r#"{"jsonrpc":"2.0","error":{}}"#] {
+            let response = read(text);
+            assert!(matches!(response.outcome, Outcome::Error(_)) && response.id.is_none(), "{text}");
         }
     }
 

@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::auth::Principal;
 #[cfg(feature = "enterprise")]
 use crate::auth::{Authorization, TestAuthorizationServer};
 use crate::changes::{Change, Changes, Listener};
 use crate::chaos::Chaos;
+#[cfg(feature = "enterprise")]
+use crate::enterprise::Enterprise;
 use crate::faults::{Arrived, Duty, FaultId, FaultsOnRequest, Force};
 use crate::features::tasks::TaskStore;
 use crate::features::{APPS, Icon, SKILLS, TASKS, ToolSet};
@@ -46,6 +49,9 @@ pub struct Config {
     /// address has to be a loopback one.
     #[cfg(feature = "enterprise")]
     pub test_authorization_server: Option<Arc<TestAuthorizationServer>>,
+    /// The enterprise profile: records of a business in place of the tools, resources and prompts to test with.
+    #[cfg(feature = "enterprise")]
+    pub enterprise: Option<Arc<Enterprise>>,
     /// Largest HTTP body in bytes.
     pub max_body_bytes: usize,
     /// Bytes of memory that all requests in progress and all that waits to be read may take together, roughly; further
@@ -98,6 +104,8 @@ impl Default for Config {
             authorization: None,
             #[cfg(feature = "enterprise")]
             test_authorization_server: None,
+            #[cfg(feature = "enterprise")]
+            enterprise: None,
             max_body_bytes: 4 << 20,
             max_bytes_in_flight: 256 << 20,
             max_replay_bytes: 64 << 20,
@@ -150,6 +158,10 @@ impl Server {
         config.revisions.sort_unstable();
         config.revisions.dedup();
         let changes = Arc::<Changes>::default();
+        #[cfg(feature = "enterprise")]
+        let has_profile = config.enterprise.is_some();
+        #[cfg(not(feature = "enterprise"))]
+        let has_profile = false;
         Self {
             inner: Arc::new(Inner {
                 seal: config.secret.map_or_else(Seal::random, Seal::new),
@@ -159,7 +171,7 @@ impl Server {
                 memory: Memory::new(config.max_bytes_in_flight),
                 replay: Replay::new(config.max_replay_bytes),
                 config,
-                tools: ToolSet::new(),
+                tools: if has_profile { ToolSet::of([]) } else { ToolSet::new() },
                 changes,
                 sessions: AtomicU64::new(0),
                 transports: AtomicUsize::new(0),
@@ -255,7 +267,25 @@ impl Server {
         FaultsOnRequest::on(self.faults(), revision, request)
     }
 
-    pub(crate) fn tools(&self) -> &ToolSet {
+    /// The profile that is served in place of the usual tools, resources and prompts.
+    #[cfg(feature = "enterprise")]
+    pub(crate) fn enterprise(&self) -> Option<&Enterprise> {
+        self.inner.config.enterprise.as_deref()
+    }
+
+    /// The tools that there are for somebody.
+    pub(crate) fn tools(&self, principal: &Principal) -> &ToolSet {
+        #[cfg(feature = "enterprise")]
+        if let Some(profile) = self.enterprise() {
+            return profile.tools(principal);
+        }
+        #[cfg(not(feature = "enterprise"))]
+        let _ = principal;
+        &self.inner.tools
+    }
+
+    /// The tools to test with; none where a profile is served.
+    pub(crate) fn common_tools(&self) -> &ToolSet {
         &self.inner.tools
     }
 
@@ -290,6 +320,28 @@ impl Server {
         #[cfg(not(feature = "enterprise"))]
         let protected = false;
         protected
+    }
+
+    fn has_profile(&self) -> bool {
+        #[cfg(feature = "enterprise")]
+        let has_profile = self.enterprise().is_some();
+        #[cfg(not(feature = "enterprise"))]
+        let has_profile = false;
+        has_profile
+    }
+
+    /// Whether calls may become tasks.
+    pub(crate) fn has_tasks(&self) -> bool {
+        !self.has_profile()
+    }
+
+    /// Whether results differ with who asks.
+    pub(crate) fn is_private(&self) -> bool {
+        #[cfg(feature = "enterprise")]
+        let kept = self.keeps(Duty::ResultsPrivate);
+        #[cfg(not(feature = "enterprise"))]
+        let kept = true;
+        kept && (self.has_profile() || self.is_protected())
     }
 
     /// Whether `revision` is served.
@@ -333,8 +385,13 @@ impl Server {
     }
 
     /// From now on, the changes that `wants` admits.
-    pub(crate) fn changes(&self, wants: impl Fn(&Change) -> bool + Send + Sync + 'static) -> Listener {
+    pub(crate) fn changes(&self, wants: impl Fn(&Change, u64) -> bool + Send + Sync + 'static) -> Listener {
         self.inner.changes.listen(wants)
+    }
+
+    /// The number of the last change.
+    pub(crate) fn last_change(&self) -> u64 {
+        self.inner.changes.last()
     }
 
     pub(crate) fn extra_tool_listed(&self) -> bool {
@@ -379,7 +436,11 @@ impl Server {
     }
 
     /// What is served, in the form of `revision`.
-    pub(crate) fn capabilities(revision: Revision) -> Value {
+    pub(crate) fn capabilities(&self, revision: Revision) -> Value {
+        #[cfg(feature = "enterprise")]
+        if self.enterprise().is_some() {
+            return Enterprise::capabilities(revision);
+        }
         let mut capabilities = json!({
             "tools": {"listChanged": true},
             "resources": {"listChanged": true, "subscribe": true},
@@ -396,7 +457,15 @@ impl Server {
     }
 
     /// Hints for a model, the same in every revision.
-    pub(crate) const INSTRUCTIONS: &'static str = "Use the note:// resources as sample data. Lists come in pages: follow nextCursor. Tools that wait can be cancelled.";
+    pub(crate) fn instructions(&self) -> &'static str {
+        #[cfg(feature = "enterprise")]
+        if self.enterprise().is_some() {
+            return Enterprise::INSTRUCTIONS;
+        }
+        Self::INSTRUCTIONS
+    }
+
+    const INSTRUCTIONS: &'static str = "Use the note:// resources as sample data. Lists come in pages: follow nextCursor. Tools that wait can be cancelled.";
 }
 
 /// A transport at work. With the last one the server has ended, and so have all its tasks.

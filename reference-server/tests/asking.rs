@@ -5,7 +5,7 @@ mod support;
 
 use mcprove_reference_server::Config;
 use serde_json::{Value, json};
-use support::{Pipe, initialize, modern, notification, request};
+use support::{Http, Pipe, initialize, modern, notification, request};
 
 fn everything() -> Value {
     json!({"roots": {}, "sampling": {"tools": {}}, "elicitation": {"form": {}, "url": {}}})
@@ -225,4 +225,151 @@ async fn a_missing_capability_is_named() {
         assert_eq!(error["code"], -32021);
         assert_eq!(error["data"]["requiredCapabilities"], required);
     }
+}
+
+/// Ways to break the response with this id.
+fn broken(id: &str) -> Vec<String> {
+    vec![
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"roots":[],"a":"\ud800"}}}}"#),
+        format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"result":{{"roots":[]}},"error":{{"code":1,"message":"x"}}}}"#
+        ),
+        format!(r#"{{"jsonrpc":"1.0","id":{id},"result":{{"roots":[]}}}}"#),
+        format!(r#"{{"id":{id},"result":{{"roots":[]}}}}"#),
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"roots":[]}},"result":{{}}}}"#),
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"a":[{}0]}}}}"#, "[],".repeat(300_000)),
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{}{}}}"#, "[".repeat(5000), "]".repeat(5000)),
+    ]
+}
+
+fn is_unusable(result: &Value) -> bool {
+    let text = result["result"]["content"][0]["text"].as_str().unwrap_or_default();
+    result["result"]["isError"] == true && text.contains("The answer to roots/list is unusable: ")
+}
+
+#[tokio::test]
+async fn a_broken_response_is_not_answered_and_ends_its_question_at_once() {
+    for version in ["2025-03-26", "2025-11-25"] {
+        let mut pipe = client(version, everything()).await;
+        for kind in 0..broken("").len() {
+            // The id of our question, and that of a request of the client's own, which is in progress.
+            let question = pipe.ask(&call(9, "list_client_roots", json!({}))).await;
+            let id = question["id"].to_string();
+            pipe.send_raw(format!("{}\n", broken("9")[kind]).as_bytes()).await;
+            assert_eq!(pipe.ask(&request("p", "ping", json!({}))).await["id"], "p");
+            let line = &broken(&id)[kind];
+            let result = pipe.ask_raw(line).await;
+            assert!(result["id"] == 9 && is_unusable(&result), "{result}: {:.99}", line);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_without_a_readable_id_is_taken_in_silence() {
+    for version in ["2024-11-05", "2025-06-18", "2025-11-25"] {
+        let mut pipe = client(version, everything()).await;
+        // Two peers that each say so of the other's words would go on for ever.
+        let own = pipe.ask_raw("{broken").await;
+        pipe.send(&own).await;
+        for id in [r#""id":null,"#, r#""id":{},"#, ""] {
+            let error = format!(r#"{{"jsonrpc":"2.0",{id}"error":{{"code":-32700,"message":"?"}}}}"#);
+            pipe.send_raw(format!("{error}\n").as_bytes()).await;
+        }
+        assert_eq!(pipe.ask(&request(1, "ping", json!({}))).await["id"], 1);
+    }
+}
+
+#[tokio::test]
+async fn in_a_batch_a_broken_response_has_no_answer_either() {
+    let mut pipe = client("2025-03-26", everything()).await;
+    let question = pipe.ask(&call(9, "list_client_roots", json!({}))).await;
+    let broken = &broken(&question["id"].to_string())[0];
+    pipe.send_raw(format!("[{broken},{}]\n", request("p", "ping", json!({}))).as_bytes()).await;
+    let (one, other) = (pipe.receive().await, pipe.receive().await);
+    let (batch, result) = if one.is_array() { (one, other) } else { (other, one) };
+    assert_eq!((batch.as_array().unwrap().len(), &batch[0]["id"]), (1, &json!("p")));
+    assert!(is_unusable(&result), "{result}");
+    pipe.send_raw(format!("[{broken}]\n").as_bytes()).await;
+    pipe.hears_nothing().await;
+}
+
+#[tokio::test]
+async fn over_http_a_broken_response_has_a_status_and_an_error_without_an_id() {
+    let http = Http::open(Config::default()).await;
+    for version in ["2025-03-26", "2025-11-25"] {
+        let mut handshake = initialize(version);
+        handshake["params"]["capabilities"] = everything();
+        let session = http.post(&[], &handshake).await.headers["mcp-session-id"].clone();
+        let with = [("Mcp-Session-Id", session.as_str()), ("Accept", "text/event-stream")];
+        http.post(&with, &notification("notifications/initialized", json!({}))).await;
+        let mut stream = http.post(&with, &call(9, "list_client_roots", json!({}))).await;
+        let mut messages = Vec::new();
+        while messages.len() < 2 {
+            let event = stream.event().await.unwrap();
+            if event.data.is_empty() {
+                continue;
+            }
+            messages.push(event.json());
+            if let [question] = &messages[..] {
+                let broken = &broken(&question["id"].to_string())[0];
+                let response = http.send("POST", "/mcp", &with, broken.as_bytes()).await;
+                assert_eq!(response.status, 400);
+                let error = response.json().await;
+                assert!(error.get("id").is_none() && error["error"]["code"] == -32600, "{error}");
+            }
+        }
+        assert!(is_unusable(&messages[1]), "{}", messages[1]);
+        let unreadable = json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32700, "message": "?"}});
+        assert_eq!(http.post(&with, &unreadable).await.status, 202);
+    }
+    let mut sse = http.send("GET", "/sse", &[], b"").await;
+    let path = sse.event().await.unwrap().data;
+    let mut handshake = initialize("2024-11-05");
+    handshake["params"]["capabilities"] = everything();
+    let ready = notification("notifications/initialized", json!({}));
+    for message in [handshake, ready, call(9, "list_client_roots", json!({}))] {
+        assert_eq!(http.send("POST", &path, &[], message.to_string().as_bytes()).await.status, 202);
+    }
+    sse.event().await.unwrap();
+    let question = sse.event().await.unwrap().json();
+    let broken = &broken(&question["id"].to_string())[0];
+    let response = http.send("POST", &path, &[], broken.as_bytes()).await;
+    assert_eq!(response.status, 400);
+    assert!(response.json().await.get("id").is_none());
+    let result = sse.event().await.unwrap().json();
+    assert!(is_unusable(&result), "{result}");
+}
+
+#[tokio::test]
+async fn the_content_of_a_model_is_a_block_or_since_2025_11_25_some() {
+    let block = json!({"type": "text", "text": "4"});
+    for (version, content, is_good) in [
+        ("2025-06-18", json!(block), true),
+        ("2025-06-18", json!([block]), false),
+        ("2025-11-25", json!([block]), true),
+        ("2025-11-25", json!([]), false),
+    ] {
+        let mut pipe = client(version, everything()).await;
+        let question = pipe.ask(&call(1, "ask_model", json!({"prompt": "2 + 2?"}))).await;
+        let said = json!({"role": "assistant", "content": content, "model": "m"});
+        let result = pipe.ask(&answer(&question, said)).await;
+        assert_eq!(result["result"]["isError"], !is_good, "{version}: {result}");
+    }
+}
+
+#[tokio::test]
+async fn a_statement_is_refused_until_the_user_was_sent_to_a_page() {
+    let mut pipe = client("2025-11-25", everything()).await;
+    let refused = pipe.ask(&call(1, "read_statement", json!({}))).await;
+    assert_eq!(refused["error"]["code"], -32042, "{refused}");
+    let page = &refused["error"]["data"]["elicitations"][0];
+    assert_eq!(page["mode"], "url");
+    assert!(page["elicitationId"].is_string() && page["url"].as_str().unwrap().starts_with("https://"));
+    let result = pipe.ask(&call(2, "read_statement", json!({}))).await;
+    assert_eq!(result["result"]["isError"], false, "{result}");
+
+    // Who cannot open pages is not sent to one.
+    let mut pipe = client("2025-11-25", json!({"elicitation": {"form": {}}})).await;
+    let result = pipe.ask(&call(1, "read_statement", json!({}))).await;
+    assert_eq!(result["result"]["isError"], true, "{result}");
 }

@@ -139,7 +139,13 @@ async fn a_request_cancelled_at_once_gets_a_stream_without_an_answer() {
 #[tokio::test]
 async fn malformed_metadata_and_capabilities_are_refused() {
     let mut pipe = support::Pipe::open(Config::default());
-    for capabilities in [json!({"roots": 5}), json!({"sampling": []}), json!({"elicitation": true})] {
+    for capabilities in [
+        json!({"roots": 5}),
+        json!({"sampling": []}),
+        json!({"sampling": {"tools": true}}),
+        json!({"elicitation": true}),
+        json!({"elicitation": {"form": 1}}),
+    ] {
         let mut hello = support::initialize("2025-11-25");
         hello["params"]["capabilities"] = capabilities;
         assert_eq!(pipe.ask(&hello).await["error"]["code"], -32602);

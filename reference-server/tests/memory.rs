@@ -180,7 +180,9 @@ async fn tasks_hold_nothing_of_the_requests_that_began_them() {
         let answer = http.modern(&begin(json!({"pad": padding}), json!({"seconds": 600})), &[]).await;
         assert_eq!(answer.json().await["result"]["resultType"], "task");
     }
-    assert_eq!(http.server.bytes_held().0, 0);
+    // But for their arguments.
+    let held = http.server.bytes_held().0;
+    assert!((8 * 20..8 * 1024).contains(&held), "{held}");
     is_served(&http).await;
     // The arguments are what a task keeps.
     let session = http.initialized("2025-11-25").await;
@@ -357,4 +359,43 @@ async fn the_filter_of_a_subscription_is_counted_too() {
     stream.event().await.unwrap();
     let held = http.server.bytes_held().0;
     assert!(held > 2 * listen.to_string().len(), "{held}");
+}
+
+#[tokio::test]
+async fn the_subscriptions_of_sessions_without_a_connection_are_counted() {
+    let http = Http::open(Config { max_bytes_in_flight: MIB, ..Config::default() }).await;
+    let subscribe = |number: usize| {
+        let uri = format!("test://template/{number:04}{}/data", "a".repeat(55));
+        request(number, "resources/subscribe", json!({"uri": uri}))
+    };
+    let batch: Value = (0..1000).map(subscribe).collect();
+    let mut refused = 0;
+    let mut sessions = Vec::new();
+    for _ in 0..5 {
+        let session = http.initialized("2025-03-26").await;
+        let answers = http.post(&[("Mcp-Session-Id", &session)], &batch).await.json().await;
+        for answer in answers.as_array().unwrap() {
+            refused +=
+                usize::from(answer["error"]["message"].as_str().unwrap_or_default().contains("all clients"));
+            assert!(answer["error"].is_null() || answer["error"]["code"] == -32603, "{answer}");
+        }
+        sessions.push(session);
+    }
+    let held = http.server.bytes_held().0;
+    assert!(refused > 1000 && refused < 4500, "{refused}");
+    assert!(held > (5000 - refused) * 80 && held <= MIB / 2, "{held} for {}", 5000 - refused);
+    // What is kept leaves room for requests.
+    let call = modern(1, "tools/call", echo(20_000));
+    assert_eq!(http.modern(&call, &[]).await.status, 200);
+    // Nothing is counted twice, and what ends gives back what it took.
+    let with = [("Mcp-Session-Id", sessions[0].as_str())];
+    assert_eq!(http.post(&with, &subscribe(0)).await.json().await["result"], json!({}));
+    assert_eq!(http.server.bytes_held().0, held);
+    let unsubscribe = request(1, "resources/unsubscribe", subscribe(0)["params"].clone());
+    assert_eq!(http.post(&with, &unsubscribe).await.json().await["result"], json!({}));
+    assert!((80..300).contains(&(held - http.server.bytes_held().0)));
+    for session in &sessions {
+        http.send("DELETE", "/mcp", &[("Mcp-Session-Id", session)], b"").await;
+    }
+    held_falls_below(&http.server, 1).await;
 }

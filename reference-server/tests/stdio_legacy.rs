@@ -132,6 +132,16 @@ async fn batches_are_served_in_2025_03_26() {
 }
 
 #[tokio::test]
+async fn a_request_is_cancelled_by_the_batch_that_brings_it() {
+    let mut pipe = Pipe::initialized("2025-03-26").await;
+    let slow = json!({"name": "slow_compute", "arguments": {"seconds": 60}});
+    let cancel = notification("notifications/cancelled", json!({"requestId": 1}));
+    let batch = json!([request(1, "tools/call", slow), request(2, "ping", json!({})), cancel]);
+    let answers = pipe.ask(&batch).await;
+    assert_eq!((answers.as_array().unwrap().len(), &answers[0]["id"]), (1, &json!(2)));
+}
+
+#[tokio::test]
 async fn notifications_and_responses_are_never_answered() {
     let mut pipe = Pipe::initialized("2025-11-25").await;
     pipe.send(&notification("no/such", json!({}))).await;

@@ -268,6 +268,14 @@ pub(super) enum OutputFormat {
     Json,
 }
 
+/// What `serve` can serve besides the usual.
+#[cfg(feature = "enterprise")]
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum ProfileArg {
+    // Without a text of its own, which would spread the help of all flags over twice as many lines.
+    Enterprise,
+}
+
 /// Flags of `serve`.
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
@@ -283,6 +291,43 @@ pub(super) struct ServeArgs {
     #[cfg(feature = "enterprise")]
     #[arg(long, requires = "http")]
     pub(super) with_test_authorization_server: bool,
+    /// Take only requests with an access token of this issuer. Its keys are at --jwks-url.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "ISSUER", requires_all = ["http", "jwks_url"], conflicts_with = "with_test_authorization_server")]
+    pub(super) trust_issuer: Option<String>,
+    /// Where the issuer publishes its keys: an https URL, or one of this machine.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "URL", requires = "trust_issuer")]
+    pub(super) jwks_url: Option<String>,
+    /// Where clients are told to get tokens, if they are those of the role file.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "URI", requires_all = ["http", "roles"], value_parser = resource)]
+    pub(super) authorization_server: Option<String>,
+    /// What tokens have to be issued for: the URI by which clients know the endpoint, http://ADDR/mcp if not given.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "URI", requires = "http", value_parser = resource)]
+    pub(super) resource: Option<String>,
+    /// What is served: the tools, resources and prompts to test with, or records of a business behind roles, masking, an
+    /// audit log and approval.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "PROFILE", value_enum)]
+    pub(super) profile: Option<ProfileArg>,
+    /// The role of the client over STDIO; the least one, if not given. Over HTTP the token has it.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "ROLE", env = "MCPROVE_ROLE")]
+    pub(super) role: Option<String>,
+    /// Keep the records of the profile in this SQLite file, instead of in memory; a new one is filled with examples.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "FILE", requires = "profile")]
+    pub(super) database: Option<PathBuf>,
+    /// Append a line for every tool call, resource read and prompt of the profile to this file.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "FILE", requires = "profile")]
+    pub(super) audit: Option<PathBuf>,
+    /// Take the roles of the profile, and tokens that were agreed on, from this file (TOML).
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "FILE", requires = "profile")]
+    pub(super) roles: Option<PathBuf>,
     /// Break a rule on purpose; `mcprove list faults` shows what there is.
     #[arg(long, value_name = "ID,ID", value_delimiter = ',')]
     pub(super) fault: Vec<String>,
@@ -291,7 +336,7 @@ pub(super) struct ServeArgs {
     pub(super) page_size: Option<u16>,
     /// Do differently all that the specification leaves open, by this seed: answers out of order, writes cut anywhere,
     /// unusual but valid JSON and events.
-    #[arg(long, value_name = "SEED", conflicts_with = "fault")]
+    #[arg(long, value_name = "SEED", conflicts_with = "fault", value_parser = seed)]
     pub(super) chaos: Option<u64>,
     /// Hold each answer back: `20ms`, `uniform:1ms..5ms`, `exp:3ms` or `normal:20ms,5ms`.
     #[arg(long, value_name = "DISTRIBUTION")]
@@ -315,15 +360,27 @@ pub(super) fn address(text: &str) -> Result<std::net::SocketAddr, String> {
     Ok(known.find(|address| address.is_ipv4() && address.ip().is_loopback()).unwrap_or(fallback))
 }
 
+/// The URI of an endpoint or an issuer.
+#[cfg(feature = "enterprise")]
+fn resource(text: &str) -> Result<String, String> {
+    let url = url::Url::parse(text).map_err(|error| error.to_string())?;
+    if matches!(url.scheme(), "http" | "https") && url.fragment().is_none() && url.query().is_none() {
+        Ok(text.to_owned())
+    } else {
+        Err("expected an absolute URI such as https://mcp.example/mcp, without query or fragment".to_owned())
+    }
+}
+
 /// Flags of `kill-matrix`.
 #[derive(Debug, Args)]
 pub(super) struct KillMatrixArgs {
     /// Only these faults: an id, the beginning of ids up to a dot or slash, or a pattern with `*`.
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', num_args = 1..)]
     pub(super) fault: Vec<String>,
-    /// Check every requirement, instead of those in the areas of what the fault breaks.
-    #[arg(long)]
-    pub(super) full: bool,
+    /// Check every requirement, instead of those in the areas of what the fault breaks; `--full=1/10` for one part of
+    /// the faults only.
+    #[arg(long, value_name = "I/N", value_parser = shard, num_args = 0..=1, require_equals = true, default_missing_value = "1/1")]
+    pub(super) full: Option<(u32, u32)>,
     /// One part of the faults, such as 1/10; all parts together are the whole.
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub(super) shard: Option<(u32, u32)>,
@@ -447,4 +504,9 @@ fn shard(text: &str) -> Result<(u32, u32), String> {
         Some((part, of)) if (1..=of).contains(&part) => Ok((part, of)),
         _ => Err("write I/N with I from 1 to N, such as 2/4".to_owned()),
     }
+}
+
+/// A seed, or in words what one is.
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
 }

@@ -130,7 +130,11 @@ fn planted(fault: &'static Fault) -> Result<Planted, Failure> {
         revisions: fault.revisions().iter().map(|r| revision(r.as_str())).collect::<Result<_, _>>()?,
         transports: fault.transports().iter().map(|t| transport(t.as_str())).collect::<Result<_, _>>()?,
         anonymous: fault.anonymous(),
-        arguments: vec!["--fault".to_owned(), fault.id().to_owned()],
+        arguments: [fault.serving(), &["--fault", fault.id()]]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
     })
 }
 

@@ -15,6 +15,8 @@ mod record;
 mod report;
 mod sandbox;
 mod serve;
+#[cfg(feature = "enterprise")]
+mod serve_authorization;
 mod session;
 mod settings;
 mod transcript;

@@ -18,6 +18,8 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     let allowed_hosts = args.allow_host.clone();
     let config =
         Config { secret, faults, page_size, chaos, delay, stall, allowed_hosts, ..Config::default() };
+    #[cfg(feature = "enterprise")]
+    let config = with_profile(config, args)?;
     // Nothing that a request does takes long, so one thread serves all faster than several that wake each other.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::bug)?;
     let result = runtime.block_on(async {
@@ -29,7 +31,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
         let listener = listen(address).map_err(cannot_listen)?;
         let bound = listener.local_addr().map_err(Failure::bug)?;
         #[cfg(feature = "enterprise")]
-        let config = if args.with_test_authorization_server { protected(config, bound)? } else { config };
+        let config = super::serve_authorization::authorized(config, args, bound)?;
         let _ = io::Write::write_all(
             &mut io::stderr(),
             format!("mcprove serves MCP at http://{bound}/mcp\n").as_bytes(),
@@ -40,6 +42,28 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     });
     runtime.shutdown_background();
     result.map(|()| 0)
+}
+
+/// With the profile that is asked for.
+#[cfg(feature = "enterprise")]
+fn with_profile(config: Config, args: &ServeArgs) -> Result<Config, Failure> {
+    use super::args::ProfileArg;
+    use mcprove_reference_server::{Enterprise, EnterpriseFiles};
+    let Some(ProfileArg::Enterprise) = args.profile else { return Ok(config) };
+    let files = EnterpriseFiles {
+        database: args.database.clone(),
+        audit: args.audit.clone(),
+        roles: args.roles.clone(),
+        local_role: args.role.clone(),
+    };
+    let profile = Enterprise::open(&files).map_err(Failure::usage)?;
+    let torn = profile.torn_bytes();
+    if torn > 0 {
+        let text =
+            format!("mcprove: the audit log ended with {torn} bytes of a torn record, which are no record\n");
+        let _ = io::Write::write_all(&mut io::stderr(), text.as_bytes());
+    }
+    Ok(Config { enterprise: Some(profile.into()), ..config })
 }
 
 /// Ends when the process is told to end.
@@ -61,28 +85,6 @@ fn told_to_end() -> io::Result<impl Future<Output = ()>> {
 fn told_to_end() -> io::Result<impl Future<Output = ()>> {
     Ok(async {
         let _ = tokio::signal::ctrl_c().await;
-    })
-}
-
-/// With authorization, and an authorization server for tests at the same origin.
-#[cfg(feature = "enterprise")]
-fn protected(config: Config, bound: SocketAddr) -> Result<Config, Failure> {
-    use mcprove_reference_server::{Authorization, TestAuthorizationServer, Tokens, TrustedIssuer};
-    use std::sync::Arc;
-    if !bound.ip().is_loopback() {
-        let text = "--with-test-authorization-server gives tokens to anybody, so --http has to be a loopback address";
-        return Err(Failure::usage(text));
-    }
-    let origin = format!("http://{bound}");
-    let resource = format!("{origin}/mcp");
-    let issuer = TestAuthorizationServer::new(&origin, &resource);
-    let trusted = TrustedIssuer::new(issuer.issuer(), &issuer.key_set()).map_err(Failure::bug)?;
-    let authorization =
-        Authorization { resource, authorization_servers: vec![origin], tokens: Tokens::Signed(trusted) };
-    Ok(Config {
-        authorization: Some(Arc::new(authorization)),
-        test_authorization_server: Some(Arc::new(issuer)),
-        ..config
     })
 }
 

@@ -297,16 +297,36 @@ impl Conversation {
     pub async fn reply_within(&mut self, ticket: &Ticket, wait: Duration) -> Reply {
         let reply = self.await_reply(ticket, wait).await;
         match &reply {
-            Reply::Silence(_) if self.owed.contains(&ticket.since) && wait >= self.timeouts.request => {
-                self.unanswered += 1;
-                if self.unanswered >= PATIENCE && self.handshake.is_some() {
-                    self.give_up_unless_alive().await;
-                }
-            }
+            Reply::Silence(_) if wait >= self.timeouts.request => self.waited_in_vain(ticket).await,
             Reply::Silence(_) | Reply::Gone(_) => {}
             _ => self.unanswered = 0,
         }
         reply
+    }
+
+    /// Counts a request that was waited for as long as any is, and has no answer.
+    pub async fn waited_in_vain(&mut self, ticket: &Ticket) {
+        if !self.owed.contains(&ticket.since) {
+            return;
+        }
+        self.unanswered += 1;
+        if self.unanswered >= PATIENCE && self.handshake.is_some() {
+            self.give_up_unless_alive().await;
+        }
+    }
+
+    /// Waits until one of these requests has its reply, or no reply is to come for it: its place among them; `None` if
+    /// that is so for none at the deadline.
+    pub async fn first_settled(&mut self, tickets: &[Ticket], deadline: Instant) -> Option<usize> {
+        loop {
+            self.pump().await;
+            if let Some(at) = tickets.iter().position(|ticket| self.settled(ticket).is_some()) {
+                return Some(at);
+            }
+            if !self.wait(deadline).await {
+                return None;
+            }
+        }
     }
 
     /// A server may leave out only what is unusual: whether it is there shows with what every server answers.

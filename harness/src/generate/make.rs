@@ -4,6 +4,7 @@ use super::choice::Choices;
 use super::compose::both;
 use super::flatten::kinds;
 use super::format::names_no_real_host;
+use super::meets::Judge;
 use super::number::{self, count};
 use super::schema::Mode;
 use super::string::{MAX_LENGTH, Patterns, string};
@@ -18,6 +19,23 @@ const LEAN_DEPTH: usize = 6;
 const MAX_DEPTH: usize = 24;
 /// Longer arrays, and objects with more members, are not made.
 const MAX_ITEMS: u64 = 1000;
+
+/// How often a place with [`INTRICATE`] keywords is tried in one attempt.
+const TURNS: u32 = 5;
+/// What is made for these may miss, and is looked at.
+const INTRICATE: &[&str] = &[
+    "$ref",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "not",
+    "if",
+    "contains",
+    "dependentSchemas",
+    "dependencies",
+    "patternProperties",
+    "propertyNames",
+];
 
 /// Why an attempt ends here.
 pub(super) enum Stop {
@@ -35,6 +53,10 @@ pub(super) struct Run<'a> {
     pub(super) root: &'a Value,
     pub(super) mode: Mode,
     pub(super) attempt: u32,
+    /// How often the place at work was tried in this attempt.
+    pub(super) turn: u32,
+    /// How many schemas are being put together within one another.
+    pub(super) nested: u32,
     pub(super) fuel: u64,
     pub(super) patterns: &'a mut Patterns,
     pub(super) choices: &'a mut dyn Choices,
@@ -59,7 +81,9 @@ impl Run<'_> {
 
     /// An index to begin with; it moves on from attempt to attempt, so that an exhausted source tries all.
     pub(super) fn start(&mut self, length: usize) -> usize {
-        (self.choices.index(length) + self.attempt as usize).checked_rem(length).unwrap_or(0)
+        (self.choices.index(length) + self.attempt as usize + self.turn as usize)
+            .checked_rem(length)
+            .unwrap_or(0)
     }
 
     pub(super) fn value(&mut self, schema: &Value, name: &str, depth: usize) -> Made<Value> {
@@ -69,6 +93,31 @@ impl Run<'_> {
             Value::Bool(true) => return Ok(self.any()),
             _ => return Err(Stop::NoValue),
         };
+        if !INTRICATE.iter().any(|keyword| map.contains_key(*keyword)) {
+            return self.once(map, name, depth);
+        }
+        let before = self.turn;
+        let mut made = Err(Stop::NoValue);
+        for turn in 0..TURNS {
+            self.turn = before + turn;
+            made = match self.once(map, name, depth) {
+                Ok(value) if self.meets(map, &value) == Some(false) => Err(Stop::NoValue),
+                made => made,
+            };
+            if !matches!(made, Err(Stop::NoValue)) {
+                break;
+            }
+        }
+        self.turn = before;
+        made
+    }
+
+    fn meets(&mut self, map: &Keywords, value: &Value) -> Option<bool> {
+        Judge { root: self.root, patterns: self.patterns, fuel: &mut self.fuel }.meets_all(map, value)
+    }
+
+    /// A value that ought to meet the schema.
+    fn once(&mut self, map: &Keywords, name: &str, depth: usize) -> Made<Value> {
         let flat = self.flatten(map)?;
         if let Some(constant) = flat.get("const") {
             return self.copy(constant);
@@ -80,8 +129,15 @@ impl Run<'_> {
             return Ok(hint);
         }
         if let Some(Value::Array(values)) = flat.get("enum") {
-            let index = self.start(values.len());
-            return values.get(index).map_or(Err(Stop::NoValue), |value| self.copy(value));
+            let start = self.start(values.len());
+            for value in values.iter().cycle().skip(start).take(values.len()) {
+                let fits = flat.len() == 1 || self.meets(&flat, value) != Some(false);
+                if fits {
+                    return self.copy(value);
+                }
+                self.spend(1)?;
+            }
+            return Err(Stop::NoValue);
         }
         let kinds = kinds(&flat);
         if kinds.is_empty() {
@@ -135,10 +191,10 @@ impl Run<'_> {
 
     /// Any value at all.
     fn any(&mut self) -> Value {
-        if self.mode != Mode::Varied {
+        if self.mode != Mode::Varied && self.attempt + self.turn == 0 {
             return json!("mcprove");
         }
-        match self.choices.below(8) {
+        match (self.start(8) + 7) % 8 {
             0 => Value::Null,
             1 => json!(self.choices.flip()),
             2 => json!(self.choices.between(-10, 1000)),

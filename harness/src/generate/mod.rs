@@ -3,15 +3,23 @@
 mod choice;
 mod compose;
 mod dialect;
+mod edges;
 mod flatten;
 mod format;
 mod guard;
 mod make;
+mod meets;
+mod negate;
 mod number;
 mod pattern;
+mod places;
+mod resolve;
 mod schema;
 mod string;
+mod targets;
+mod verdict;
 
 pub use choice::{Bytes, Choices, Recorder, Replay, Seeded};
 pub use dialect::Dialect;
 pub use schema::{GenerateError, Mode, ValueGenerator, valid_value};
+pub use targets::{Target, Targets};

@@ -1,9 +1,13 @@
 //! Values that a JSON Schema allows.
 
 use super::choice::{Choices, Seeded};
+use super::dialect::Dialect;
 use super::guard::{self, affordable};
-use super::make::{Run, Stop};
+use super::make::{Run, Stop, weight};
+use super::places::Places;
+use super::resolve::resolved;
 use super::string::{Patterns, limits};
+use super::targets::Narrowed;
 use jsonschema::Validator;
 use serde_json::Value;
 
@@ -17,6 +21,9 @@ const WITHOUT_FORMATS: u32 = 36;
 const FUEL: u64 = 60_000;
 /// How many attempts may use up their steps.
 const MAX_SPENT: u32 = 3;
+/// Larger schemas are not asked whether they contradict themselves.
+const MAX_PROVED: u64 = 2_000;
+
 /// What values are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Mode {
@@ -36,15 +43,18 @@ pub enum GenerateError {
     #[error("invalid schema: {0}")]
     InvalidSchema(String),
     /// The schema uses something that is not worked with: a reference to another document (nothing is ever fetched),
-    /// references in a circle, dynamic references.
+    /// references in a circle.
     #[error("not supported: {0}")]
     Unsupported(String),
     /// The schema is larger than it may be.
     #[error("schema too large: {0}")]
     TooLarge(&'static str),
-    /// No valid value was found; most likely there is none, or only very large ones.
-    #[error("no valid value found in {0} attempts")]
-    Unsatisfiable(u32),
+    /// There is no such value: the schema contradicts itself.
+    #[error("no value can be valid")]
+    Unsatisfiable,
+    /// No value was found within the limits; there may be none, or only large or rare ones.
+    #[error("gave up after {0} attempts")]
+    GaveUp(u32),
 }
 
 /// A valid value for a schema, in [`Mode::Plausible`]; see [`ValueGenerator`].
@@ -60,17 +70,23 @@ pub fn valid_value(schema: &Value, choices: &mut dyn Choices) -> Result<Value, G
 ///
 /// Without `$schema` the dialect is 2020-12.
 pub struct ValueGenerator {
-    schema: Value,
+    /// The schema, references made plain.
+    pub(super) schema: Value,
+    original: Value,
     /// Judges formats too.
     strict: Validator,
     /// Takes formats for annotations.
     lenient: Validator,
-    patterns: Patterns,
+    pub(super) patterns: Patterns,
+    /// Whether it was proved that no value is valid, once that was asked.
+    impossible: Option<bool>,
+    pub(super) places: Option<Places>,
+    pub(super) narrowed: Option<Narrowed>,
 }
 
 impl std::fmt::Debug for ValueGenerator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ValueGenerator").field("schema", &self.schema).finish_non_exhaustive()
+        f.debug_struct("ValueGenerator").field("schema", &self.original).finish_non_exhaustive()
     }
 }
 
@@ -79,18 +95,40 @@ impl ValueGenerator {
     ///
     /// # Errors
     /// When the schema is invalid, too large, or uses what is not supported.
-    pub fn new(schema: Value) -> Result<Self, GenerateError> {
+    pub fn new(original: Value) -> Result<Self, GenerateError> {
+        guard::measure(&original)?;
+        let schema = resolved(&original)?;
         guard::check(&schema)?;
         let build = |formats: bool| {
             jsonschema::options()
                 .offline()
                 .with_pattern_options(limits())
                 .should_validate_formats(formats)
-                .build(&schema)
+                .build(&original)
                 .map_err(|error| GenerateError::InvalidSchema(error.masked().to_string()))
         };
         let (strict, lenient) = (build(true)?, build(false)?);
-        Ok(Self { schema, strict, lenient, patterns: Patterns::default() })
+        Ok(Self {
+            schema,
+            original,
+            strict,
+            lenient,
+            patterns: Patterns::default(),
+            impossible: None,
+            places: None,
+            narrowed: None,
+        })
+    }
+
+    /// Whether `format` is asserted in the schema's dialect: in drafts 4, 6 and 7.
+    pub fn asserts_formats(&self) -> bool {
+        let declared = Dialect::declared(&self.original).ok().flatten();
+        matches!(declared, Some(Dialect::Draft4 | Dialect::Draft6 | Dialect::Draft7))
+    }
+
+    /// The validator that goes by the dialect about formats.
+    pub(super) fn judge(&self) -> &Validator {
+        if self.asserts_formats() { &self.strict } else { &self.lenient }
     }
 
     /// Whether the schema allows a value, formats taken for annotations. A value whose check would cost too much is
@@ -117,30 +155,69 @@ impl ValueGenerator {
     /// The next value. The same choices give the same value.
     ///
     /// # Errors
-    /// [`GenerateError::Unsatisfiable`] when no attempt came to a valid value.
+    /// [`GenerateError::GaveUp`] when no attempt came to a valid value, [`GenerateError::Unsatisfiable`] where it is
+    /// proved that none can.
     pub fn value(&mut self, mode: Mode, choices: &mut dyn Choices) -> Result<Value, GenerateError> {
-        let mut spent = 0;
-        for attempt in 0..ATTEMPTS {
-            let mut fixed = Seeded::new(u64::from(attempt));
-            let choices = if attempt < FROM_SEED { &mut *choices } else { &mut fixed };
-            let mut run =
-                Run { root: &self.schema, mode, attempt, fuel: FUEL, patterns: &mut self.patterns, choices };
-            let value = match run.value(&self.schema, "", 0) {
-                Ok(value) if affordable(&self.schema, &value) => value,
-                Err(Stop::NoValue) => continue,
-                Ok(_) | Err(Stop::Spent) => {
-                    spent += 1;
-                    if spent == MAX_SPENT {
-                        return Err(GenerateError::Unsatisfiable(attempt + 1));
-                    }
-                    continue;
+        if self.impossible == Some(true) {
+            return Err(GenerateError::Unsatisfiable);
+        }
+        let (strict, lenient) = (&self.strict, &self.lenient);
+        let good = |value: &Value, attempt| {
+            let validator = if attempt < WITHOUT_FORMATS { strict } else { lenient };
+            validator.is_valid(value)
+        };
+        let made = attempts(&self.schema, &self.schema, mode, &mut self.patterns, choices, ATTEMPTS, good);
+        made.map_err(|tried| {
+            let original = &self.original;
+            if *self.impossible.get_or_insert_with(|| is_impossible(original)) {
+                GenerateError::Unsatisfiable
+            } else {
+                GenerateError::GaveUp(tried)
+            }
+        })
+    }
+}
+
+/// Values of `schema`, whose references lead into `root`, until one is good; else how often it was tried.
+pub(super) fn attempts(
+    root: &Value,
+    schema: &Value,
+    mode: Mode,
+    patterns: &mut Patterns,
+    choices: &mut dyn Choices,
+    most: u32,
+    mut good: impl FnMut(&Value, u32) -> bool,
+) -> Result<Value, u32> {
+    let mut spent = 0;
+    for attempt in 0..most {
+        let mut fixed = Seeded::new(u64::from(attempt));
+        let choices = if attempt < FROM_SEED { &mut *choices } else { &mut fixed };
+        let mut run =
+            Run { root, mode, attempt, turn: 0, nested: 0, fuel: FUEL, patterns: &mut *patterns, choices };
+        match run.value(schema, "", 0) {
+            Ok(value) if affordable(root, &value) => {
+                if good(&value, attempt) {
+                    return Ok(value);
                 }
-            };
-            let validator = if attempt < WITHOUT_FORMATS { &self.strict } else { &self.lenient };
-            if validator.is_valid(&value) {
-                return Ok(value);
+            }
+            Err(Stop::NoValue) => {}
+            Ok(_) | Err(Stop::Spent) => {
+                spent += 1;
+                if spent == MAX_SPENT {
+                    return Err(attempt + 1);
+                }
             }
         }
-        Err(GenerateError::Unsatisfiable(ATTEMPTS))
     }
+    Err(most)
+}
+
+/// Whether it can be proved that no value is valid; looked at for schemas of a usual size only.
+fn is_impossible(schema: &Value) -> bool {
+    if weight(schema) > MAX_PROVED {
+        return false;
+    }
+    let options = jsonschema::canonical::options().offline().with_pattern_options(limits());
+    let canonical = options.should_validate_formats(false).canonicalize(schema);
+    canonical.is_ok_and(|canonical| canonical.satisfiability() == jsonschema::canonical::Satisfiability::No)
 }

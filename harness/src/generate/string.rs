@@ -35,7 +35,10 @@ const COMMON: &[&str] = &[
 
 /// Patterns that were met before, parsed once.
 #[derive(Default)]
-pub(super) struct Patterns(HashMap<String, Known>);
+pub(super) struct Patterns {
+    known: HashMap<String, Known>,
+    formats: HashMap<String, Option<Validator>>,
+}
 
 struct Known {
     parsed: Option<Pattern>,
@@ -48,15 +51,27 @@ impl Patterns {
         self.get(pattern).matches.as_ref().is_some_and(|validator| validator.is_valid(&Value::from(text)))
     }
 
+    /// Whether a text is of a format; true for a format that is not known.
+    pub(super) fn is_of_format(&mut self, format: &str, text: &str) -> bool {
+        if !self.formats.contains_key(format) {
+            let schema = json!({ "format": format });
+            let built = jsonschema::options().offline().should_validate_formats(true).build(&schema).ok();
+            self.formats.insert(format.to_owned(), built);
+        }
+        let validator = self.formats.get(format).and_then(Option::as_ref);
+        validator.is_none_or(|validator| validator.is_valid(&Value::from(text)))
+    }
+
     fn get(&mut self, pattern: &str) -> &Known {
-        self.0.entry(pattern.to_owned()).or_insert_with(|| Known {
-            parsed: Pattern::parse(pattern),
-            matches: jsonschema::options()
+        if !self.known.contains_key(pattern) {
+            let matches = jsonschema::options()
                 .offline()
                 .with_pattern_options(limits())
-                .build(&json!({ "pattern": pattern }))
-                .ok(),
-        })
+                .build(&json!({ "pattern": pattern }));
+            let known = Known { parsed: Pattern::parse(pattern), matches: matches.ok() };
+            self.known.insert(pattern.to_owned(), known);
+        }
+        &self.known[pattern]
     }
 }
 

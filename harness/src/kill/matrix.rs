@@ -5,7 +5,7 @@ use super::planted::Planted;
 use crate::check::{CheckConfig, FailOn, Stop, Target};
 use crate::client::{Opening, Timeouts};
 use crate::probes::{Calls, Credentials, Safety, Settings};
-use crate::protocol::catalogue::{Catalogue, RequirementSet, Selection};
+use crate::protocol::catalogue::{Catalogue, RequirementSet, Selection, in_shard};
 use crate::run::{ResultRow, RunEvent};
 use crate::wire::{HttpConfig, Limits};
 use serde::Serialize;
@@ -22,8 +22,9 @@ pub struct Matrix {
     pub program: String,
     /// How many checks run at once; at least 1.
     pub jobs: usize,
-    /// Whether every requirement is checked, instead of those in the areas of what the fault breaks.
-    pub full: bool,
+    /// For which part of the faults every requirement is checked (the part, and how many there are; counted from 1),
+    /// instead of those in the areas of what the fault breaks.
+    pub full: Option<(u32, u32)>,
     /// Time-out of a request.
     pub timeout: Duration,
     /// Set when the user wants to stop.
@@ -170,7 +171,8 @@ impl Matrix {
     /// The rows of a check of the server with the fault, where the fault can show; and why it ended early.
     async fn check(&self, fault: &Planted) -> (Vec<ResultRow>, Option<String>) {
         let target = self.target(Some(fault));
-        let config = self.config(Some(fault), if self.full { Selection::all() } else { areas(fault) });
+        let full = self.full.is_some_and(|(part, of)| in_shard(&fault.id, part, of));
+        let config = self.config(Some(fault), if full { Selection::all() } else { areas(fault) });
         let mut rows = Vec::new();
         let mut take = |event: RunEvent| {
             if let RunEvent::Result(row) = event {

@@ -323,6 +323,7 @@ pub(super) fn unanswered_in_time(state: &State) -> Vec<&super::Asked> {
 mod tests {
     use super::super::testing::{Script, modern};
     use crate::protocol::Revision::{V2025_03_26, V2025_06_18, V2025_11_25, V2026_07_28};
+    use crate::wire::Taint;
     use serde_json::json;
 
     /// An error without an id is meant for a notification, unless we sent a response that bears no good id either.
@@ -339,6 +340,16 @@ mod tests {
                 .received(error.clone())
                 .verdicts();
             assert!(!verdicts.broken().contains(&"base.notification.no-reply"), "{:?}", verdicts.broken());
+        }
+    }
+
+    #[test]
+    fn an_empty_batch_is_owed_an_error_and_a_notification_is_not() {
+        let error = json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32600, "message": "m"}});
+        let told = json!({"jsonrpc": "2.0", "method": "notifications/unknown"});
+        for (sent, broken) in [(json!([]), &[][..]), (told, &["base.notification.no-reply"])] {
+            let script = Script::stdio(V2025_03_26).handshake().sent_tainted(sent, Taint::Message);
+            script.received(error.clone()).verdicts().assert_broken(broken);
         }
     }
 

@@ -235,7 +235,10 @@ impl LinkState {
         match payload {
             Payload::Message(message) => {
                 self.array_sent |= *message.kind() == Kind::Batch;
-                for part in message.parts() {
+                let parts = message.parts();
+                // An empty batch is answered by an error that has no id to name.
+                self.unreadable_sent += u32::from(parts.is_empty());
+                for part in parts {
                     self.note_sent_message(&part);
                 }
             }

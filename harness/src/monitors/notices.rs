@@ -271,6 +271,13 @@ impl Notices {
         }
     }
 
+    /// The subscription that an id names; failing that, the one whose id differs in its JSON type alone: that is told of
+    /// the id, and not of everything that goes by it.
+    pub(super) fn subscription(&self, id: &Id) -> Option<(&Id, &Subscription)> {
+        let exact = self.subscriptions.get_key_value(id);
+        exact.or_else(|| self.subscriptions.iter().find(|(known, _)| super::link::alike(known, id)))
+    }
+
     /// Takes in a message of the server that is no response.
     pub(super) fn note_received(&mut self, record: &Record, message: &Message, listen: Option<&Id>) {
         if *message.kind() == Kind::Request {
@@ -291,7 +298,8 @@ impl Notices {
         let params = message.params();
         let id_of = |value: &Value| Id::from_json(&value.to_string(), value);
         let named = subscription_tag(message).map(id_of);
-        if let Some(subscription) = listen.or(named.as_ref()).and_then(|id| self.subscriptions.get_mut(id)) {
+        let known = listen.or(named.as_ref()).and_then(|id| Some(self.subscription(id)?.0.clone()));
+        if let Some(subscription) = known.and_then(|id| self.subscriptions.get_mut(&id)) {
             subscription.spoke = true;
             if message.method() == Some("notifications/subscriptions/acknowledged") {
                 let filter = params.and_then(|params| params.get("notifications")).cloned();

@@ -96,8 +96,8 @@ fn told<'a>(moment: &'a Moment<'_>) -> Option<Told<'a>> {
     }
     let named = tag.map(|tag| Id::from_json(&tag.to_string(), tag));
     let of = listen.or(named).and_then(|id| {
-        let subscription = state.notices.subscriptions.get(&id)?;
-        Some((id, subscription))
+        let (id, subscription) = state.notices.subscription(&id)?;
+        Some((id.clone(), subscription))
     });
     Some(Told { heard, method, of, tag, on_stream })
 }

@@ -1,8 +1,8 @@
 //! Calls of tools that ask their client for something, with answers of all kinds; the same for both eras.
 
+use super::errands::give_up;
 use super::offer::{Call, Offer};
 use super::probe::Stage;
-use super::tour::give_up;
 use crate::client::headers::mirrored_arguments;
 use crate::client::{Answering, Outgoing, Reply, Ticket, Wish, mrtr};
 use crate::protocol::{Era, Transport};

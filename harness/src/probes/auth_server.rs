@@ -33,7 +33,7 @@ probes! {
     /// Of a server of 2025-03-26 that asks for a token and has an authorization server of its own, at the root of its own
     /// origin: reads its metadata. Only where that is our own: registers clients, and asks it to redirect to places that
     /// it must not, without PKCE, and for tokens. A server that only names an authorization server, as later revisions
-    /// have it, is not judged. Nothing is sent to another origin.
+    /// have it, or repeats the metadata of one elsewhere, is not judged. Nothing is sent to another origin.
     built_in_authorization_server (Alone, Legacy, Http) decides [
         "auth.as.metadata", "auth.as.base-url", "auth.as.fallback-urls", "auth.as.registration",
         "auth.as.pkce-required", "auth.as.redirect-validated", "auth.as.redirect-https-or-localhost",
@@ -90,6 +90,13 @@ async fn built_in_authorization_server(solo: &mut Solo<'_>) {
         }
     }
     let Some(metadata) = root.or(below) else { return };
+    if is_elsewhere(&metadata, &endpoint) {
+        for id in [REGISTRATION, PKCE, REDIRECT, REDIRECT_TLS, EXPIRY] {
+            let text = "the metadata is that of an authorization server elsewhere";
+            solo.judge.not_applicable(id, "none-built-in", text);
+        }
+        return;
+    }
     judge_metadata(solo, &metadata);
     let is_target = solo.settings.credentials.issuer.as_ref().is_some_and(|issuer| issuer.is_target);
     if is_target {
@@ -100,6 +107,12 @@ async fn built_in_authorization_server(solo: &mut Solo<'_>) {
             solo.judge.undecided(id, "no-registration", text);
         }
     }
+}
+
+/// Whether what the metadata describes is at another origin: its tokens are not the server's own.
+fn is_elsewhere(metadata: &Fetched, endpoint: &Url) -> bool {
+    let named = metadata.object().and_then(|object| Url::parse(object.get("token_endpoint")?.as_str()?).ok());
+    named.is_some_and(|url| url.origin() != endpoint.origin())
 }
 
 /// Without metadata: the three places, if any of them is there.

@@ -403,9 +403,9 @@ async fn little_scope_is_told_what_is_missing(solo: &mut Solo<'_>) {
         break;
     }
     if !seen {
+        judge_little(solo, talk, &low).await;
         let text = "no tool that may be called takes more than the token of little scope has";
         undecided(solo, &SCOPE_ROWS, "none-needs-more", text);
-        judge_served(solo, talk, &low).await;
     }
     solo.close(opened).await;
 }
@@ -416,15 +416,16 @@ async fn knock_bare(solo: &mut Solo<'_>, talk: &mut Conversation) -> (Ticket, Re
     show(talk, solo.name, outgoing, &Shown::Nothing).await
 }
 
-/// A token without any scope that is served everything: scopes are not looked at.
-async fn judge_served(solo: &mut Solo<'_>, talk: &mut Conversation, low: &str) {
+/// A token without any scope: refused like any other of too little scope, or served everything, so that scopes are not
+/// looked at. Whether it takes any scope at all is known of our own server only.
+async fn judge_little(solo: &mut Solo<'_>, talk: &mut Conversation, low: &str) {
     let own = solo.settings.credentials.issuer.as_ref().is_some_and(|issuer| issuer.is_target);
-    if !own {
-        return;
-    }
     let outgoing = talk.compose("tools/list", json!({}));
     let (ticket, reply) = show(talk, solo.name, outgoing, &Shown::Value(&bearer(low))).await;
-    if reply.result().is_some() {
+    if reply.status() == Some(403) {
+        return judge_insufficient(solo, &ticket, &reply);
+    }
+    if reply.result().is_some() && own {
         let found = || {
             breach("served", "a token without the scope that everything takes was served", &ticket, &reply)
                 .expected(&["HTTP 403 with insufficient_scope"])

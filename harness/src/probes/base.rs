@@ -5,7 +5,7 @@ use super::probe::{breach, probes};
 use crate::client::{Outgoing, Reply};
 use crate::protocol::{Era, Id, Kind};
 use crate::wire::Taint;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
 
 probes! {
@@ -144,7 +144,22 @@ async fn answers_carry_the_id_of_the_request(stage: &mut Stage<'_>) {
                 }
                 break;
             }
-            _ => {}
+            // Its message went to somebody else's place: the monitors tell it.
+            Reply::Unmatched(_) => {}
+            Reply::NoMessage(head) if matches!(head.status, 401 | 403 | 429 | 502..=504) => {
+                return stage.judge.unseen(TYPES, "no-answer", reply.describe());
+            }
+            Reply::NoMessage(_) => stage.judge.broke(
+                TYPES,
+                breach(
+                    "no-message",
+                    "a request with a legal id was answered with no message",
+                    &ticket,
+                    &reply,
+                )
+                .expected(&["a result, whichever type and value the id has"]),
+            ),
+            Reply::Gone(_) => return stage.judge.unseen(TYPES, "gone", reply.describe()),
         }
     }
     if types_served == (true, true) {
@@ -155,15 +170,10 @@ async fn answers_carry_the_id_of_the_request(stage: &mut Stage<'_>) {
 async fn concurrent_requests_are_all_answered(stage: &mut Stage<'_>) {
     const ID: &str = "base.request.concurrent";
     const MANY: usize = 20;
-    /// Bytes.
-    const LONG_LIST: usize = 60_000;
-    let method = stage.lists().first().map_or(stage.harmless(), |(method, _)| *method);
-    // A long list is not asked for twenty times: it is all kept.
-    let long = method == "tools/list" && Value::from(stage.offer.tools.clone()).to_string().len() > LONG_LIST;
+    let method = stage.light_request();
     let since = stage.talk.now();
     let mut tickets = Vec::with_capacity(MANY);
-    for number in 0..MANY {
-        let method = if long && number % 5 > 0 { stage.harmless() } else { method };
+    for _ in 0..MANY {
         let outgoing = stage.talk.compose(method, json!({}));
         tickets.push(stage.talk.send(outgoing).await);
     }
@@ -207,7 +217,7 @@ pub(super) fn responses_since(stage: &mut Stage<'_>, since: u64) -> usize {
 
 async fn unknown_members_of_params_are_ignored(stage: &mut Stage<'_>) {
     const ID: &str = "base.request.unknown-params-tolerated";
-    let method = stage.lists().first().map_or(stage.harmless(), |(method, _)| *method);
+    let method = stage.light_request();
     let (_, plain) = stage.request(method, json!({})).await;
     let outgoing = stage.talk.compose(method, json!({"x-mcprove": {"any": ["thing"]}}));
     // Valid, but what it provokes is judged here alone.

@@ -2,10 +2,10 @@
 
 use super::Stage;
 use super::probe::{breach, probes};
-use super::provoke::Provoked;
+use super::provoke::{Provoked, refuses_a_post};
 use crate::client::{Outgoing, Reply};
 use crate::monitors::Breach;
-use crate::protocol::{Era, Id, Transport};
+use crate::protocol::{Era, Transport};
 use serde_json::{Value, json};
 
 probes! {
@@ -19,7 +19,8 @@ probes! {
     ];
     /// Sends objects that are no requests: an id without a method, a method that is a number, `jsonrpc` "1.0", in the
     /// legacy era `params` that are a number. A result fails: the server would do what nobody asked. Error -32600 is
-    /// right, another code or none at all a warning.
+    /// right, another code or none at all a warning. Last an id with a fraction, which is no integer: a result is a
+    /// warning, all else is let pass.
     what_is_no_request_is_refused (Breaking, Both, Any) decides ["base.error.invalid-request-code"];
     /// Sends requests of declared features without the parameters that they need: a tool call without a name, a
     /// resource without a URI, and so on. Error -32602 passes, another error is a warning, a result fails.
@@ -31,8 +32,11 @@ probes! {
     /// Sends the harmless request in upper case, and with `Method` in place of `method`. A result fails: JSON-RPC names
     /// are case-sensitive, and what answers here may answer to more than its author knows.
     names_are_matched_with_their_case (Breaking, Both, Any) decides ["base.jsonrpc.names-case-sensitive"];
-    /// Sends a notification that nobody knows and one with senseless parameters, then a valid request. No response may
-    /// come for a notification (an HTTP 4xx may carry an error without id), and the valid request is answered.
+    /// Sends a notification that nobody knows, one with senseless parameters, one whose name does not begin with
+    /// `notifications/`, and requests that have no id, at once and
+    /// then, if anything came of them, each followed by a valid request. What has a method and no id is a
+    /// notification, and no response may come for it (an HTTP 4xx may carry an error without id); an error for the method
+    /// of a request is a matter of quality. The valid request is answered.
     notifications_are_not_answered (Breaking, Both, Any) decides
         ["base.notification.no-reply", "base.notification.unknown-ignored"];
 }
@@ -215,6 +219,31 @@ async fn what_is_no_request_is_refused(stage: &mut Stage<'_>) {
             return;
         }
     }
+    fractional_id(stage).await;
+}
+
+/// Prose wants an integer, the schema a number, and JSON-RPC no more than that a fraction should not be sent: so whoever
+/// serves it is warned, and no refusal is judged.
+async fn fractional_id(stage: &mut Stage<'_>) {
+    const ID: &str = "base.error.invalid-request-code";
+    let method = stage.harmless();
+    // Rounded, it is the id of no other request.
+    let mut message = json!({"jsonrpc": "2.0", "id": 4_294_967_301.5, "method": method});
+    if let Some(params) = stage.talk.params(json!({})) {
+        message["params"] = params;
+    }
+    let outgoing = mirrored(stage, Outgoing { id: None, ..Outgoing::message(&message) }, method);
+    let seen = stage.provoke(outgoing).await;
+    if let Class::Result = class(&seen.reply) {
+        let text = "a request with a fraction as its id was served";
+        stage.judge.broke(
+            ID,
+            about("fractional-id", text, &seen)
+                .quality()
+                .expected(&["error -32600 (invalid request)", "silence on stdio"])
+                .pointer("/id"),
+        );
+    }
 }
 
 fn judge_invalid_request(stage: &mut Stage<'_>, name: &str, seen: &Provoked, modern: bool) {
@@ -360,24 +389,33 @@ async fn notifications_are_not_answered(stage: &mut Stage<'_>) {
     const IGNORED: &str = "base.notification.unknown-ignored";
     let senseless = json!({"requestId": {"not": "an id"}, "reason": 7});
     let unknown = stage.talk.params(json!({"any": "thing"}));
-    let stimuli = [
+    let harmless = stage.harmless();
+    let light = stage.light_request();
+    let mut stimuli = vec![
         ("unknown", Outgoing::notification("notifications/mcprove-unknown", unknown)),
         ("bad-params", Outgoing::notification("notifications/cancelled", stage.talk.params(senseless))),
+        ("other-name", Outgoing::notification("mcprove/no-such-method", stage.talk.params(json!({})))),
+        ("request-name", Outgoing::notification(harmless, stage.talk.params(json!({})))),
     ];
+    if light != harmless {
+        stimuli.push(("request-name", Outgoing::notification(light, stage.talk.params(json!({})))));
+    }
+    // All at once: where nothing comes of any, none of them was answered.
+    if stage.none_is_answered(stimuli.iter().map(|(_, outgoing)| outgoing)).await {
+        stage.judge.held(SILENT);
+        return stage.judge.held(IGNORED);
+    }
     for (name, outgoing) in stimuli {
         let seen = stage.provoke(outgoing).await;
-        let refusal = |answer: &crate::client::Answer| {
-            // Over HTTP a refused notification may come with an error that has no id.
-            answer.http.as_ref().is_some_and(|head| head.status >= 400)
-                && answer.message.error().is_some()
-                && answer.message.id().is_none_or(Id::is_null)
-        };
         match &seen.reply {
             Reply::Gone(_) => stage.judge.undecided(SILENT, "gone", seen.reply.describe()),
-            Reply::Unmatched(answer) if refusal(answer) => stage.judge.held(SILENT),
-            Reply::Result(_) | Reply::Error(_) | Reply::Unmatched(_) => stage
-                .judge
-                .broke(SILENT, about(name, "a notification was answered", &seen).expected(&["no response"])),
+            Reply::Unmatched(answer) if refuses_a_post(answer) => stage.judge.held(SILENT),
+            Reply::Result(_) | Reply::Error(_) | Reply::Unmatched(_) => {
+                let breach = about(name, "a notification was answered", &seen).expected(&["no response"]);
+                // The method of a request without an id can be taken for a request that is no valid one.
+                let refused = name == "request-name" && !seen.is_result();
+                stage.judge.broke(SILENT, if refused { breach.quality() } else { breach });
+            }
             Reply::Silence(_) | Reply::NoMessage(_) if seen.survived() => stage.judge.held(SILENT),
             Reply::Silence(_) | Reply::NoMessage(_) => {
                 stage.judge.undecided(SILENT, "no-barrier", "the valid request after it was not answered");

@@ -1,23 +1,24 @@
 //! Cancellation under test (basic/utilities/cancellation; in 2026-07-28 basic/patterns/cancellation).
 
 use super::probe::probes;
+use super::provoke::refuses_a_post;
 use super::{Cancelled, Stage, breach};
 use crate::client::{Outgoing, Reply};
 use crate::protocol::{Era, Id, Transport};
-use crate::wire::Taint;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long an answer to what was cancelled is waited for, once nothing keeps it back any more.
 const LATE: Duration = Duration::from_millis(100);
-/// How long after a valid request was answered an answer to what went before it may still come.
-const LINGER: Duration = Duration::from_millis(50);
+/// The longest that a call is waited for that may go on although it was cancelled.
+const GOES_ON: Duration = Duration::from_millis(2500);
 /// How often a request is cancelled as soon as it is sent.
 const OFTEN: usize = 10;
 
 probes! {
-    /// Looks at the calls that were cancelled at the end of the clean part, half a second later: no response has come,
-    /// and no progress. Where the server had asked for something meanwhile, it gets its answers only now: nothing keeps
+    /// Looks at the calls that were cancelled at the end of the clean part, half a second later, or when more would have
+    /// come of them (two and a half seconds at most): no response has come, and no progress. Where the server had asked for something meanwhile, it gets its answers only now: nothing keeps
     /// the call from its end any more, and answers that come too late are passed over.
     cancelled_calls_stay_silent (Breaking, Both, Any) decides [
         "cancellation.no-response", "cancellation.stops-work", "cancellation.no-further-messages",
@@ -66,7 +67,10 @@ async fn cancelled_calls_stay_silent(stage: &mut Stage<'_>) {
         }
         return;
     }
-    stage.talk.idle(LATE).await;
+    let now = Instant::now();
+    let due =
+        cancelled.iter().filter_map(|call| call.due).map(|due| due.saturating_duration_since(now)).max();
+    stage.talk.idle(due.unwrap_or_default().clamp(LATE, GOES_ON)).await;
     for call in &cancelled {
         judge_silence(stage, call);
     }
@@ -94,13 +98,15 @@ fn judge_silence(stage: &mut Stage<'_>, call: &Cancelled) {
         return;
     }
     // A call that went on would have come to its end by now, or have made progress.
-    if call.asked || call.progressed.is_some() {
+    let ended = call.due.is_some_and(|due| due <= Instant::now());
+    let stopped = call.progressed.is_some() && (ended || call.due.is_none());
+    if call.asked || stopped || ended {
         stage.judge.held("cancellation.no-response");
         if strict {
             stage.judge.held("cancellation.no-further-messages");
         }
     }
-    if call.progressed.is_some() {
+    if stopped {
         stage.judge.held("cancellation.stops-work");
     }
 }
@@ -130,20 +136,26 @@ async fn odd_cancellations_are_passed_over(stage: &mut Stage<'_>) {
     if done.result().is_some() {
         cases.push((COMPLETED, "completed", json!({"requestId": over})));
     }
+    let cases: Vec<_> = cases
+        .into_iter()
+        .map(|(id, class, params)| {
+            let params = if params.is_null() { None } else { stage.talk.params(params) };
+            (id, class, Outgoing::notification("notifications/cancelled", params))
+        })
+        .collect();
     // All at once: where nothing comes of any, each of them was passed over.
-    if all_passed_over(stage, &cases).await {
+    if stage.none_is_answered(cases.iter().map(|(.., outgoing)| outgoing)).await {
         return cases.iter().for_each(|(id, ..)| stage.judge.held(id));
     }
-    for (id, class, params) in cases {
-        let params = if params.is_null() { None } else { stage.talk.params(params) };
-        let provoked = stage.provoke(Outgoing::notification("notifications/cancelled", params)).await;
+    for (id, class, outgoing) in cases {
+        let provoked = stage.provoke(outgoing).await;
         let seen = |class: &str, text: &str| {
             breach(class, text, &provoked.ticket, &provoked.reply).expected(&["no answer, and no harm"])
         };
         if !provoked.survived() {
             let text = "after a cancellation that cancels nothing, a valid request was not answered";
             stage.judge.broke(id, seen(class, text).reply(&provoked.barrier));
-        } else if provoked.reply.answer().is_some() && !is_refused(&provoked.reply) {
+        } else if provoked.reply.answer().is_some_and(|answer| !refuses_a_post(answer)) {
             stage.judge.broke(id, seen(class, "a cancellation that cancels nothing was answered"));
         } else {
             stage.judge.held(id);
@@ -152,39 +164,6 @@ async fn odd_cancellations_are_passed_over(stage: &mut Stage<'_>) {
             return;
         }
     }
-}
-
-/// Whether a POST was refused, which a server may do with what it makes nothing of.
-fn is_refused(reply: &Reply) -> bool {
-    reply.status().is_some_and(|status| (400..500).contains(&status))
-}
-
-/// Sends all of them and a valid request after them: whether that is answered, and nothing else.
-async fn all_passed_over(stage: &mut Stage<'_>, cases: &[(&'static str, &'static str, Value)]) -> bool {
-    let since = stage.talk.now();
-    let mut tickets = Vec::new();
-    for (_, _, params) in cases {
-        let params = if params.is_null() { None } else { stage.talk.params(params.clone()) };
-        let outgoing = Outgoing::notification("notifications/cancelled", params);
-        tickets.push(stage.talk.send(outgoing.deliberate(stage.name, Taint::Message)).await);
-    }
-    let method = stage.harmless();
-    let (barrier, reply) = stage.request(method, json!({})).await;
-    if reply.result().is_none() {
-        return false;
-    }
-    if stage.transport() == Transport::Http {
-        for ticket in &tickets {
-            let reply = stage.talk.reply(ticket).await;
-            if reply.answer().is_some() && !is_refused(&reply) {
-                return false;
-            }
-        }
-        return true;
-    }
-    stage.talk.idle(LINGER).await;
-    let heard = stage.talk.heard_since(since);
-    !heard.iter().any(|heard| heard.message.is_response() && heard.message.id() != barrier.id.as_ref())
 }
 
 async fn races_do_no_harm(stage: &mut Stage<'_>) {

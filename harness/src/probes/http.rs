@@ -3,7 +3,7 @@
 use super::call::{Call, tool_calls};
 use super::probe::probes;
 use super::{Solo, Stage, breach};
-use crate::client::{HttpEdits, Outgoing, Reply, Ticket};
+use crate::client::{Gone, HttpEdits, Outgoing, Reply, Ticket};
 use crate::monitors::Breach;
 use crate::protocol::{Era, Revision};
 use crate::wire::Taint;
@@ -41,7 +41,8 @@ probes! {
     /// with 202 and no body.
     stray_response_is_dropped (Breaking, Legacy, Http) decides ["http.post.response-accepted-status"];
     /// Posts what is no JSON-RPC message: half a message, a number, nothing, 2 MiB of letters. None of it may be taken
-    /// for accepted; 400, 413, 415 or 422 says so, an error 5xx says that the server stumbled.
+    /// for accepted; 400, 413, 415 or 422 says so. An error 5xx, and a connection that is closed without a word, say that
+    /// the server stumbled; 200 with an error about what cannot be read hides the error from every proxy and log.
     malformed_body_is_not_accepted (Breaking, Both, Http) decides ["http.post.malformed-body-refused"];
     /// Posts an array of two requests to a server of 2026-07-28, which has no batches. It is refused with 4xx.
     batch_is_refused (Breaking, Modern, Http) decides ["http.post.batch-body-refused"];
@@ -190,23 +191,45 @@ async fn malformed_body_is_not_accepted(stage: &mut Stage<'_>) {
     // The last one is large in the record too: the newest revision of each era is enough.
     let newest = stage.revision >= Revision::V2025_11_25;
     for (class, body) in bodies.into_iter().filter(|(class, _)| newest || *class != "garbage") {
-        let outgoing = bytes(stage, body);
-        let (ticket, reply) = stage.breaking(outgoing).await;
+        let (ticket, reply) = malformed(stage, &body).await;
         let broke = |text: &str| {
-            breach(class, text, &ticket, &reply).expected(&["HTTP 4xx", "a JSON-RPC error without an id"])
+            breach(class, text, &ticket, &reply).expected(&["HTTP 4xx, with a JSON-RPC error or without"])
         };
         match reply.status() {
             Some(200..=299) if !reply.is_error() => {
                 stage.judge.broke(ID, broke("a body that is no JSON-RPC message was accepted"));
+            }
+            // A number is JSON, and which status a JSON-RPC error about it has was free for long.
+            Some(200..=299) if class != "scalar" => {
+                let text = "a body that cannot be read was answered with an error and a status of success";
+                stage.judge.broke(ID, broke(text).quality());
             }
             Some(500..) => {
                 let text = "a body that is no JSON-RPC message was answered as a fault of the server";
                 stage.judge.broke(ID, broke(text).quality());
             }
             Some(_) => stage.judge.held(ID),
-            None => stage.judge.undecided(ID, "no-answer", reply.describe()),
+            // Who will not read all of it may close the connection on the rest.
+            None if matches!(reply, Reply::Gone(Gone::Broken(_))) && class != "garbage" => {
+                let text = "a body that is no JSON-RPC message was answered by closing the connection";
+                stage.judge.broke(ID, broke(text).quality());
+            }
+            None if class == "garbage" => stage.judge.undecided(ID, "no-answer", reply.describe()),
+            None => stage.judge.unseen(ID, "no-answer", reply.describe()),
         }
     }
+}
+
+/// Posts a body that is no message; once more on a connection of its own if that broke, which need not be its fault.
+async fn malformed(stage: &mut Stage<'_>, body: &Bytes) -> (Ticket, Reply) {
+    let outgoing = bytes(stage, body.clone());
+    let (ticket, reply) = stage.breaking(outgoing).await;
+    if !matches!(reply, Reply::Gone(Gone::Broken(_))) {
+        return (ticket, reply);
+    }
+    let edits = HttpEdits { fresh_connection: true, ..HttpEdits::default() };
+    let outgoing = bytes(stage, body.clone()).http(edits);
+    stage.breaking(outgoing).await
 }
 
 async fn batch_is_refused(stage: &mut Stage<'_>) {

@@ -29,7 +29,8 @@ probes! {
         "http.origin.absent-accepted",
     ];
     /// Sends a valid request to a local server with `Host: evil.example` and the `Origin` that goes with it, as a
-    /// browser does after DNS rebinding. A server that serves it does not look at whom the request was meant for.
+    /// browser does after DNS rebinding. A server that serves it does not look at whom the request was meant for. Where
+    /// it is refused, the same without Origin tells whether `Host` counts by itself, which is said and blames nobody.
     foreign_host_is_refused (Breaking, Modern, Http) decides ["http.origin.host-rebinding-resisted"];
     /// Tries to connect to the port of a local server by this machine's address in its network. A server for local
     /// use listens on loopback only; else everybody in the network can reach it.
@@ -235,7 +236,7 @@ async fn own_origin_makes_no_difference(solo: &mut Solo<'_>, talk: &mut Conversa
 }
 
 /// Ends a session that a further `initialize` has begun.
-async fn end_session(solo: &Solo<'_>, talk: &mut Conversation, reply: &Reply) {
+pub(super) async fn end_session(solo: &Solo<'_>, talk: &mut Conversation, reply: &Reply) {
     let session = reply.http().and_then(|head| header(&head.headers, "mcp-session-id"));
     if let Some(session) = session.filter(|session| talk.session_id() != Some(*session)) {
         let edits = HttpEdits::default().set("Mcp-Session-Id", session);
@@ -257,8 +258,24 @@ async fn foreign_host_is_refused(stage: &mut Stage<'_>) {
             breach("served", "a request for another host was served", &ticket, &reply)
                 .expected(&["HTTP 403 or 421"]),
         ),
-        _ if reply.is_refusal() => stage.judge.held(ID),
+        _ if reply.is_refusal() => {
+            stage.judge.held(ID);
+            foreign_host_alone(stage, ID).await;
+        }
         _ => stage.judge.undecided(ID, "no-answer", reply.describe()),
+    }
+}
+
+/// Pages send an Origin with every POST, so a server that looks at that alone resists; what it makes of `Host` is said
+/// all the same, and blames nobody.
+async fn foreign_host_alone(stage: &mut Stage<'_>, id: &'static str) {
+    let edits = HttpEdits { fresh_connection: true, ..HttpEdits::default().set("Host", "evil.example") };
+    let outgoing = first_request(stage.talk, stage.revision).http(edits);
+    let (_, reply) = stage.breaking(outgoing).await;
+    if let Reply::Result(_) = reply {
+        let text = "a request for another host is refused with a foreign Origin, and served without Origin: `Host` \
+                    itself is not looked at, which the specification does not ask for";
+        stage.judge.unseen(id, "host-unchecked", text);
     }
 }
 

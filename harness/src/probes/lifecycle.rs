@@ -1,11 +1,12 @@
 //! The legacy era's lifecycle under test (basic/lifecycle).
 
+use super::http_origin::end_session;
 use super::probe::probes;
 use super::{Solo, Stage, breach};
 use crate::client::{Conversation, Opened, Outgoing, Reply, Ticket};
 use crate::monitors::Breach;
 use crate::protocol::{Revision, Transport};
-use crate::wire::{Event, Taint};
+use crate::wire::{Event, Taint, header};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -24,8 +25,8 @@ probes! {
     /// pings and log messages, and nothing else. Then a listing and a ping come too early; any answer to the listing
     /// will do, silence and exit are a matter of quality. Then `initialize` with unknown client capabilities and
     /// unknown members of `clientInfo`, a ping, and `initialized` with an empty object: all of it works. At last a
-    /// second `initialize`, for another version, which should not silently switch the session, and a third one that is
-    /// cancelled at once, which no client may do: the server goes on.
+    /// second `initialize`, for another version, which should not silently switch the session (over HTTP it may begin
+    /// another one beside it), and a third one that is cancelled at once, which no client may do: the server goes on.
     early_and_odd_openings_are_borne (AloneForEra, Legacy, Any) decides [
         "lifecycle.initialize.first", "lifecycle.pre-init.request-answered", "lifecycle.pre-init.ping-answered",
         "lifecycle.initialize.client-info-extras-tolerated", "capabilities.client.unknown-tolerated",
@@ -347,7 +348,8 @@ async fn cancelled_initialize(solo: &mut Solo<'_>, opened: &mut Opened) {
     });
 }
 
-/// A second `initialize` for another version: a session that is switched to it was reset without a word.
+/// A second `initialize` for another version: a session that is switched to it was reset without a word. Over HTTP it
+/// may begin a session of its own beside the live one.
 async fn second_initialize(solo: &mut Solo<'_>, opened: &mut Opened) {
     const ID: &str = "lifecycle.initialize.repeat-refused";
     let talk = &mut opened.talk;
@@ -364,13 +366,17 @@ async fn second_initialize(solo: &mut Solo<'_>, opened: &mut Opened) {
         initialize(talk, other.as_str(), &crate::client::capabilities(other), &crate::client::client_info());
     let ticket = talk.send(again.deliberate(solo.name, Taint::Conversation)).await;
     let reply = talk.reply(&ticket).await;
+    let own = talk.session_id().map(str::to_owned);
+    let given = reply.http().and_then(|head| header(&head.headers, "mcp-session-id"));
+    // Another session is a beginning of its own: the live one was left alone, if it still works.
+    let elsewhere = given.is_some_and(|given| own.as_deref() != Some(given));
     let alive = talk.request("ping", json!({})).await;
     let version = reply.result().and_then(|result| result.get("protocolVersion")?.as_str());
     let expected = ["an error", "an HTTP status of 400 or more", "the version that was agreed on"];
     let seen =
         |class: &str, message: String| breach(class, message, &ticket, &reply).quality().expected(&expected);
     match (&reply, &alive) {
-        (Reply::Result(_), _) if version != Some(agreed.as_str()) => {
+        (Reply::Result(_), _) if !elsewhere && version != Some(agreed.as_str()) => {
             let message =
                 format!("a second `initialize` switched a live session from {agreed} to another version");
             let actual = version.unwrap_or("no version").to_owned();
@@ -383,6 +389,7 @@ async fn second_initialize(solo: &mut Solo<'_>, opened: &mut Opened) {
         }
         _ => solo.judge.undecided(ID, "no-answer", format!("no usable answer came: {}", alive.describe())),
     }
+    end_session(solo, &mut opened.talk, &reply).await;
 }
 
 async fn closed_connections_do_no_harm(solo: &mut Solo<'_>) {

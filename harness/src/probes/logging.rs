@@ -18,12 +18,15 @@ const LOG_LEVEL_POINTER: &str = "/_meta/io.modelcontextprotocol~1logLevel";
 
 /// How many tools are called without a log level.
 const MOST_TOOLS: usize = 8;
-/// A tool that took longer is not called again.
+/// A tool that took longer is called again only where no other one logs, and not if it took longer than `SLOW`.
 const QUICK: Duration = Duration::from_millis(400);
+const SLOW: Duration = Duration::from_secs(3);
+/// How many slow tools are called without a log level.
+const MOST_SLOW: usize = 2;
 
 probes! {
-    /// In 2026-07-28 over STDIO calls the quick tools during whose calls log messages came, at most eight, without a
-    /// log level and while nothing else is asked. No log message comes. One that does is no proof alone, because it may
+    /// In 2026-07-28 over STDIO calls the quick tools during whose calls log messages came, at most eight (or, where there
+    /// are none, two slow ones), without a log level and while nothing else is asked. No log message comes. One that does is no proof alone, because it may
     /// be late; so the tools are called once more.
     logs_stay_away_unless_asked_for (Clean, Modern, Stdio) decides ["logging.level.none-without"];
     /// Sets a log level that there is not, `verbose`, and a number; in 2026-07-28 names them in a request. Error -32602
@@ -130,7 +133,8 @@ async fn unknown_log_levels_are_refused(stage: &mut Stage<'_>) {
     }
 }
 
-/// The tools during whose calls log messages came, those whose calls had one most often first.
+/// The quick tools during whose calls log messages came, those whose calls had one most often first; slow ones where
+/// there is no quick one.
 fn talkative(stage: &Stage<'_>) -> Vec<Call> {
     let mut open: HashMap<Id, String> = HashMap::new();
     // For each tool how many calls there were, and how many in which something was logged.
@@ -162,9 +166,14 @@ fn talkative(stage: &Stage<'_>) -> Vec<Call> {
         }
     }
     let often = |call: &Call| seen.get(&call.tool).map_or(0, |(calls, logs)| logs * 100 / calls.max(&1));
-    let quick = |call: &&Call| call.result.is_some() && !call.asked_for_input && call.took < QUICK;
-    let mut calls: Vec<Call> =
-        stage.offer.calls.iter().filter(quick).filter(|call| often(call) > 0).cloned().collect();
+    let plain =
+        |call: &&Call| call.result.is_some() && !call.asked_for_input && call.took < SLOW && often(call) > 0;
+    let calls = stage.offer.calls.iter().filter(plain).cloned();
+    let (mut calls, mut slow): (Vec<Call>, Vec<Call>) = calls.partition(|call| call.took < QUICK);
+    if calls.is_empty() {
+        slow.truncate(MOST_SLOW);
+        return slow;
+    }
     calls.sort_by_key(|call| std::cmp::Reverse(often(call)));
     calls.truncate(MOST_TOOLS);
     calls

@@ -60,6 +60,8 @@ pub struct Cancelled {
     pub progressed: Option<Value>,
     /// Whether it waited for an answer of ours.
     pub asked: bool,
+    /// When more would have come of it by, had it gone on; `None` where that is not known.
+    pub due: Option<tokio::time::Instant>,
 }
 
 /// A tool call that was answered.

@@ -277,6 +277,7 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::meta::PROBES,
         super::modern::PROBES,
         super::mrtr::PROBES,
+        super::mrtr_principals::PROBES,
         super::pagination::PROBES,
         super::ping::PROBES,
         super::principals::PROBES,

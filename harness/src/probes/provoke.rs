@@ -35,6 +35,13 @@ impl Provoked {
     }
 }
 
+/// Whether a POST without a request was refused with an error that has no id, as a server may do.
+pub(super) fn refuses_a_post(answer: &Answer) -> bool {
+    answer.http.as_ref().is_some_and(|head| head.status >= 400)
+        && answer.message.error().is_some()
+        && answer.message.id().is_none_or(Id::is_null)
+}
+
 impl Stage<'_> {
     /// The harmless request of the era; see [`Conversation::harmless`](crate::client::Conversation::harmless).
     pub fn harmless(&self) -> &'static str {
@@ -62,6 +69,33 @@ impl Stage<'_> {
             _ => self.on_shared_channel(&ticket, sentinel.id.as_ref(), &barrier).await,
         };
         Provoked { ticket, reply, barrier }
+    }
+
+    /// Sends messages that must not be answered, all at once, and a valid request after them: whether that is answered
+    /// and nothing else, so that they need not be tried one by one. A POST may be refused.
+    pub async fn none_is_answered(&mut self, messages: impl Iterator<Item = &Outgoing>) -> bool {
+        let since = self.talk.now();
+        let mut tickets = Vec::new();
+        for outgoing in messages {
+            tickets.push(self.talk.send(outgoing.clone().deliberate(self.name, Taint::Message)).await);
+        }
+        let method = self.harmless();
+        let (barrier, reply) = self.request(method, json!({})).await;
+        if reply.result().is_none() {
+            return false;
+        }
+        if self.transport() == Transport::Http {
+            for ticket in &tickets {
+                let reply = self.talk.reply(ticket).await;
+                if reply.answer().is_some_and(|answer| !refuses_a_post(answer)) {
+                    return false;
+                }
+            }
+            return true;
+        }
+        self.talk.idle(LINGER).await;
+        let heard = self.talk.heard_since(since);
+        !heard.iter().any(|heard| heard.message.is_response() && heard.message.id() != barrier.id.as_ref())
     }
 
     async fn on_shared_channel(&mut self, ticket: &Ticket, sentinel: Option<&Id>, barrier: &Reply) -> Reply {
@@ -139,5 +173,20 @@ impl Stage<'_> {
             .filter(|(capability, _)| self.declares(capability))
             .map(|(member, method)| (method, member))
             .collect()
+    }
+
+    /// Whether the tools fill a list that is not asked for more often than needed: each answer is kept.
+    pub fn has_long_list(&self) -> bool {
+        /// Bytes.
+        const LONG: usize = 60_000;
+        self.offer.tools.iter().map(|tool| tool.to_string().len()).sum::<usize>() > LONG
+    }
+
+    /// A list that may be asked for again and again; if there is none, the harmless request.
+    pub fn light_request(&self) -> &'static str {
+        let long = self.has_long_list();
+        let lists = self.lists();
+        let light = lists.iter().find(|(method, _)| !long || *method != "tools/list");
+        light.map_or(self.harmless(), |(method, _)| *method)
     }
 }

@@ -2,11 +2,11 @@
 
 use super::probe::{breach, probes};
 use super::{Call, Stage};
-use crate::client::{Gone, Outgoing, Reply};
+use crate::client::{Gone, Outgoing, Reply, Ticket};
 use crate::generate::ValueGenerator;
 use crate::monitors::Breach;
 use crate::protocol::{Era, Id, Transport};
-use crate::wire::Taint;
+use crate::wire::{Event, Payload, Taint};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -30,7 +30,8 @@ probes! {
     deep_nesting_is_survived (Breaking, Both, Any) decides
         ["robustness.deep-nesting", "robustness.liveness.after-stress"];
     /// Sends 64 KiB of ASCII and of characters beyond 16 bits as id, method, tool name, argument of a tool that
-    /// takes any text, URI, prompt name and cursor.
+    /// takes any text, URI, prompt name and cursor. All of these are valid requests: one that is dropped without an
+    /// answer leaves its client waiting, which is a warning.
     long_strings_are_survived (Breaking, Both, Any) decides
         ["robustness.long-strings", "robustness.liveness.after-stress"];
     /// Sends 2^53+1, 2^64, 1e400, -0, tiny and thousand-digit numbers as ids and as parameters.
@@ -205,8 +206,13 @@ async fn malformed_input_is_survived(stage: &mut Stage<'_>) {
 /// Sends valid but extreme messages one by one, each followed by a valid request.
 async fn stress(stage: &mut Stage<'_>, row: &'static str, stimuli: Vec<(String, Outgoing)>) {
     const ID: &str = "robustness.liveness.after-stress";
+    // One that is left unanswered is enough: each is waited for.
+    let mut dropped = false;
     for (name, outgoing) in stimuli {
         let seen = stage.provoke(outgoing).await;
+        if row == LONG_STRINGS && !dropped && seen.survived() && matches!(seen.reply, Reply::Silence(_)) {
+            dropped = judge_dropped(stage, &name, &seen.ticket).await;
+        }
         match &seen.barrier {
             Reply::Result(_) => {
                 stage.judge.held(row);
@@ -249,6 +255,25 @@ async fn stress(stage: &mut Stage<'_>, row: &'static str, stimuli: Vec<(String, 
             }
         }
     }
+}
+
+/// A request with a long string is as valid as with a short one, so an answer or an error is due, in its own time.
+/// Whether none came.
+async fn judge_dropped(stage: &mut Stage<'_>, name: &str, ticket: &Ticket) -> bool {
+    let reply = stage.talk.reply_within(ticket, stage.talk.timeouts().request).await;
+    // Too long an answer is one too; the monitors tell it.
+    let too_long = stage.talk.recorder().snapshot().iter().any(|record| {
+        let raw = |payload: &Payload| matches!(payload, Payload::Raw { truncated: true, .. });
+        record.seq >= ticket.since && matches!(&record.event, Event::Received { payload, .. } if raw(payload))
+    });
+    let dropped = matches!(reply, Reply::Silence(_)) && !too_long;
+    if dropped {
+        stage.talk.note_timed_out(ticket);
+        let text = format!("a request with {name} was not answered");
+        let seen = breach("dropped", text, ticket, &reply).quality().expected(&["a result", "an error"]);
+        stage.judge.broke(LONG_STRINGS, seen);
+    }
+    dropped
 }
 
 /// Requests with a place for a value that no server can act on: in an unknown parameter, and in the name of something

@@ -1,43 +1,57 @@
 //! A second round over the tools, in which everything is watched: changes are listened to, logs are wanted from `error`
 //! upwards, what the server asks is not answered, and what takes long is cancelled.
 
+use super::errands::give_up;
 use super::lists::{LISTS, declares, listing};
+use super::pace::larger;
 use super::probe::probes;
 use super::subscriptions::{Listening, Opened, end, listen, opened};
 use super::{Call, Cancelled, Stage, breach};
 use crate::client::headers::mirrored_arguments;
-use crate::client::{Outgoing, Reply, Ticket};
-use crate::generate::ValueGenerator;
+use crate::client::{Heard, Outgoing, Reply, Ticket};
 use crate::monitors::Breach;
 use crate::protocol::{Era, Id, Transport};
+use crate::transcript::Record;
+use crate::wire::Event;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+
+const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 
 /// How many tools are called again, and how many at once.
 const MOST_CALLS: usize = 80;
 const AT_ONCE: usize = 8;
-/// A tool that took longer is not called again.
+/// A tool that took longer is called again only to see what it tells meanwhile, and to be cancelled.
 const QUICK: Duration = Duration::from_millis(400);
+/// A tool that took longer than this is not called again at all.
+const SLOW: Duration = Duration::from_secs(3);
 /// How long the calls that are under way at once are waited for.
 const PATIENCE: Duration = Duration::from_millis(600);
 /// How many resources are watched.
 const MOST_RESOURCES: usize = 5;
 /// How long what was changed may take to be told.
 const TOLD: Duration = Duration::from_millis(60);
-/// The most that a number among arguments is raised to, so that a call takes longer.
-const LARGER: f64 = 50.0;
-/// How many calls are made to take long.
+/// How long after something was subscribed to a first update may come.
+const LATE: Duration = Duration::from_millis(400);
+/// How many calls are made to take long, and how many slow tools are called again.
 const MOST_SLOW: usize = 2;
+/// How long a call that makes no progress runs before it is cancelled.
+const UNDER_WAY: Duration = Duration::from_millis(100);
+/// What comes this soon after a cancellation may have crossed it.
+const CROSSING: Duration = Duration::from_millis(500);
+/// A call that takes longer goes on for a while when it is cancelled, without larger numbers.
+const LONG: Duration = Duration::from_millis(800);
 /// How many tools are called a third time, because they seem to have changed something.
 const MOST_TRIGGERS: usize = 4;
 
 probes! {
-    /// Calls the quick tools of the tour once more. Before that it subscribes to every change that the server declares
+    /// Calls the quick tools of the tour once more, and two slow ones that logged or made progress. Before that it subscribes to every change that the server declares
     /// and to five listed resources, sets the log level `error`, and holds answers to the server's own requests back.
     /// Lists and resources are read before and after: what changed has to be told, and no longer after the end of the
-    /// subscription. Calls that wait for an answer, and calls with larger numbers that report progress, are cancelled;
-    /// what comes of that is judged half a second later.
+    /// subscription. Calls that wait for an answer, calls of slow tools, and calls with larger numbers that report
+    /// progress are cancelled; what comes of that is judged half a second later.
     everything_is_watched (Clean, Both, Any) decides [
         "resources.subscribe.update-delivered", "resources.unsubscribe.stops-updates",
         "tools.list-changed.sent", "prompts.list-changed.sent", "resources.list-changed.sent",
@@ -71,14 +85,20 @@ async fn everything_is_watched(stage: &mut Stage<'_>) {
     let logs_before = severe_logs(stage, 0);
     let (subscriptions, accepted) = subscribe(stage, &uris).await;
     let subscribed = stage.talk.now();
+    let first_update = Instant::now() + LATE;
     if stage.era() == Era::Legacy && declares(stage.talk, "logging") {
         stage.request("logging/setLevel", json!({"level": "error"})).await;
     }
     fetch_lists(stage).await;
     stage.talk.hold_answers(stage.era() == Era::Legacy);
     let quiet = stage.talk.now();
+    let slow = call_slow(stage).await;
     let calls = call_again(stage).await;
     stage.talk.idle(TOLD).await;
+    await_slow(stage, slow).await;
+    if !accepted.is_empty() {
+        stage.talk.idle(first_update.saturating_duration_since(Instant::now())).await;
+    }
     fetch_lists(stage).await;
     let after = contents(stage, &uris).await;
     judge_updates(stage, subscribed, &accepted, &[before, stable, after]);
@@ -270,7 +290,7 @@ async fn refused_beside(
 fn compose(stage: &mut Stage<'_>, tool: &str, arguments: &Value, token: &Value, logs: bool) -> Outgoing {
     let mut meta = json!({"progressToken": token});
     if logs {
-        meta["io.modelcontextprotocol/logLevel"] = json!("error");
+        meta[LOG_LEVEL] = json!("error");
     }
     let params = json!({"name": tool, "arguments": arguments, "_meta": meta});
     let mut outgoing = stage.talk.compose("tools/call", params);
@@ -324,6 +344,68 @@ async fn call_again(stage: &mut Stage<'_>) -> Vec<Again> {
         }
     }
     calls
+}
+
+/// The slow tools that logged or made progress in the tour.
+fn slow_talkers(stage: &mut Stage<'_>) -> Vec<Call> {
+    let heard = stage.talk.heard_since(0);
+    let told = |call: &Call, sent: Duration| {
+        heard.iter().filter(|heard| heard.record.at > sent && heard.record.at < sent + call.took).any(
+            |heard| {
+                let token = heard.message.params().and_then(|params| params.get("progressToken"));
+                heard.message.method() == Some("notifications/message") || token == Some(&call.token)
+            },
+        )
+    };
+    let records = stage.talk.recorder().snapshot();
+    let sent = |call: &Call| {
+        let carries = |record: &&Arc<Record>| match &record.event {
+            Event::Sent { payload, .. } => payload.message().is_some_and(|message| {
+                let token = message.params().and_then(|params| params.pointer("/_meta/progressToken"));
+                message.method() == Some("tools/call") && token == Some(&call.token)
+            }),
+            _ => false,
+        };
+        records.iter().find(carries).map(|record| record.at)
+    };
+    let mut calls: Vec<Call> =
+        slow(stage).filter(|call| sent(call).is_some_and(|at| told(call, at))).cloned().collect();
+    calls.truncate(MOST_SLOW);
+    calls
+}
+
+/// The calls of the tour that took long, within limits. Where the server asked for something meanwhile it need not have
+/// been for them.
+fn slow<'a>(stage: &'a Stage<'_>) -> impl Iterator<Item = &'a Call> {
+    let within = QUICK..SLOW;
+    let plain = |call: &Call| call.succeeded() && !call.asked_for_input;
+    stage.offer.calls.iter().filter(move |call| plain(call) && within.contains(&call.took))
+}
+
+/// Calls slow tools again, without progress tokens: logs come from `error` upwards, and no progress.
+async fn call_slow(stage: &mut Stage<'_>) -> Vec<(Ticket, Instant)> {
+    let logs = stage.era() == Era::Modern && declares(stage.talk, "logging");
+    let mut tickets = Vec::new();
+    for call in slow_talkers(stage) {
+        let mut params = json!({"name": call.tool, "arguments": call.arguments});
+        if logs {
+            params["_meta"] = json!({LOG_LEVEL: "error"});
+        }
+        let outgoing = stage.compose_call(params);
+        let until = Instant::now() + call.took * 3 / 2;
+        tickets.push((stage.talk.send(outgoing).await, until));
+    }
+    tickets
+}
+
+/// Waits for slow calls to come to their end.
+async fn await_slow(stage: &mut Stage<'_>, calls: Vec<(Ticket, Instant)>) {
+    for (ticket, until) in calls {
+        let wait = until.saturating_duration_since(Instant::now());
+        if let Reply::Silence(_) = stage.talk.reply_within(&ticket, wait).await {
+            give_up(stage, &ticket).await;
+        }
+    }
 }
 
 /// Which watched resources were told to have changed since a position.
@@ -385,8 +467,7 @@ fn hears(stage: &mut Stage<'_>) -> bool {
     let Some(stream) = stage.talk.listening() else { return false };
     let records = stage.talk.recorder().snapshot();
     records.iter().any(|record| {
-        record.channel == stream.channel
-            && matches!(record.event, crate::wire::Event::ResponseHead { status: 200, .. })
+        record.channel == stream.channel && matches!(record.event, Event::ResponseHead { status: 200, .. })
     })
 }
 
@@ -522,62 +603,85 @@ async fn cancel(stage: &mut Stage<'_>, began: u64, calls: Vec<Again>) {
     }
     let asking = stage.talk.held_answers() > 0;
     for again in calls.into_iter().filter(|again| !again.over && asking) {
-        stop(stage, again.ticket, again.call.tool, None, true).await;
+        stop(stage, again.ticket, again.call.tool, None, true, None).await;
     }
-    for call in reported.into_iter().take(MOST_SLOW) {
-        let Some(arguments) = schema(stage, &call.tool).and_then(|schema| larger(&schema, &call.arguments))
-        else {
-            continue;
-        };
+    // What has larger numbers and tells how far it is shows more than what is slow as it is.
+    let mut long: Vec<(Call, Value, Duration)> = Vec::new();
+    for call in slow(stage).chain(&reported) {
+        let raised =
+            schema(stage, &call.tool).and_then(|schema| larger(&call.tool, &schema, &call.arguments));
+        match raised.filter(|_| call.took < LONG) {
+            Some(arguments) => long.push((call.clone(), arguments, PATIENCE)),
+            None if call.took >= LONG => long.push((call.clone(), call.arguments.clone(), UNDER_WAY)),
+            None => {}
+        }
+    }
+    long.truncate(MOST_SLOW);
+    let mut running = Vec::new();
+    for (call, arguments, patience) in long {
         let token = json!(format!("slow-{}", call.tool));
         let outgoing = compose(stage, &call.tool, &arguments, &token, false);
         let ticket = stage.talk.send(outgoing).await;
-        let deadline = Instant::now() + PATIENCE;
-        let mut progressed = false;
-        let mut over = false;
-        while Instant::now() < deadline && !over && !progressed {
-            over = !matches!(
-                stage.talk.reply_within(&ticket, Duration::from_millis(5)).await,
-                Reply::Silence(_)
-            );
-            progressed = stage.talk.heard_since(ticket.since).iter().any(|heard| {
-                heard.message.params().and_then(|params| params.get("progressToken")) == Some(&token)
-            });
-        }
-        if !over {
-            stop(stage, ticket, call.tool, progressed.then_some(token), false).await;
+        let (began, as_it_was) = (Instant::now(), call.arguments == arguments);
+        running.push(Running { call, token, ticket, began, until: began + patience, as_it_was });
+    }
+    while !running.is_empty() {
+        stage.talk.idle(Duration::from_millis(5)).await;
+        for call in std::mem::take(&mut running) {
+            if !matches!(stage.talk.reply_within(&call.ticket, Duration::ZERO).await, Reply::Silence(_)) {
+                continue;
+            }
+            let steps = call.steps(stage);
+            if steps.len() < 2 && Instant::now() < call.until {
+                running.push(call);
+                continue;
+            }
+            // The time between two steps tells when the next one would come.
+            let due = match steps.as_slice() {
+                [.., before, last] => Some(Instant::now() + CROSSING + last.saturating_sub(*before) * 2),
+                _ if call.as_it_was => Some(call.began + call.call.took + CROSSING),
+                _ => None,
+            };
+            let progressed = (!steps.is_empty()).then_some(call.token);
+            stop(stage, call.ticket, call.call.tool, progressed, false, due).await;
         }
     }
 }
 
-/// Arguments with larger numbers, as far as the schema allows them; `None` where none can be larger.
-fn larger(schema: &Value, arguments: &Value) -> Option<Value> {
-    let properties = schema.get("properties")?.as_object()?;
-    let generator = ValueGenerator::new(schema.clone()).ok()?;
-    let mut better = arguments.clone();
-    for (name, property) in properties {
-        let kind = property.get("type").and_then(Value::as_str);
-        if !matches!(kind, Some("integer" | "number")) {
-            continue;
-        }
-        let most = property.get("maximum").and_then(Value::as_f64).unwrap_or(LARGER).min(LARGER);
-        let now = better.get(name).and_then(Value::as_f64);
-        if now.is_some_and(|now| now >= most) {
-            continue;
-        }
-        let mut next = better.clone();
-        #[allow(clippy::cast_possible_truncation, reason = "at most 50")]
-        let whole = most.floor() as i64;
-        next[name] = json!(whole);
-        if generator.allows(&next) {
-            better = next;
-        }
+/// A call that takes long.
+struct Running {
+    call: Call,
+    token: Value,
+    ticket: Ticket,
+    began: Instant,
+    /// When it is cancelled at the latest.
+    until: Instant,
+    /// Whether its arguments are those of the tour.
+    as_it_was: bool,
+}
+
+impl Running {
+    /// When it told of progress.
+    fn steps(&self, stage: &mut Stage<'_>) -> Vec<Duration> {
+        let heard = stage.talk.heard_since(self.ticket.since);
+        let token = |heard: &Heard| heard.message.params()?.get("progressToken").cloned();
+        heard
+            .iter()
+            .filter(|heard| token(heard).as_ref() == Some(&self.token))
+            .map(|heard| heard.record.at)
+            .collect()
     }
-    (better != *arguments).then_some(better)
 }
 
 /// Cancels a call that runs.
-async fn stop(stage: &mut Stage<'_>, ticket: Ticket, tool: String, progressed: Option<Value>, asked: bool) {
+async fn stop(
+    stage: &mut Stage<'_>,
+    ticket: Ticket,
+    tool: String,
+    progressed: Option<Value>,
+    asked: bool,
+    due: Option<Instant>,
+) {
     if stage.era() == Era::Modern && stage.transport().is_http() {
         stage.talk.abort(&ticket).await;
     } else if let Some(id) =
@@ -591,25 +695,5 @@ async fn stop(stage: &mut Stage<'_>, ticket: Ticket, tool: String, progressed: O
     // What crosses the cancellation comes at once.
     stage.talk.idle(Duration::from_millis(20)).await;
     let since = stage.talk.now();
-    stage.offer.cancelled.push(Cancelled { ticket, tool, since, progressed, asked });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_made_larger_within_their_bounds() {
-        let schema = json!({"type": "object", "properties": {
-            "steps": {"type": "integer", "minimum": 1, "maximum": 10},
-            "delay": {"type": "number"},
-            "even": {"type": "integer", "multipleOf": 4},
-            "name": {"type": "string"},
-        }});
-        let made = larger(&schema, &json!({"steps": 2, "name": "a"})).unwrap();
-        // 50 is no multiple of 4, so that one stays away.
-        assert_eq!(made, json!({"steps": 10, "delay": 50, "name": "a"}));
-        assert_eq!(larger(&schema, &json!({"steps": 10, "delay": 60})), None);
-        assert_eq!(larger(&json!({"type": "object"}), &json!({})), None);
-    }
+    stage.offer.cancelled.push(Cancelled { ticket, tool, since, progressed, asked, due });
 }

@@ -75,7 +75,8 @@ pub(super) async fn opened(stage: &mut Stage<'_>, listening: &Listening) -> Open
                 && if http {
                     heard.record.channel == listening.ticket.channel
                 } else {
-                    named == Some(&listening.id)
+                    // That it has another JSON type is told of the id, not of the acknowledgement.
+                    named.is_some_and(|named| bare(named) == bare(&listening.id))
                 }
         });
         match (heard, reply) {
@@ -233,4 +234,9 @@ async fn last_subscription_is_left_open(stage: &mut Stage<'_>) {
         let listening = listen(stage, &id, filter, false).await;
         opened(stage, &listening).await;
     }
+}
+
+/// The text of an id, whatever its JSON type.
+fn bare(id: &Value) -> String {
+    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
 }

@@ -15,8 +15,9 @@ probes! {
     /// Leaves `arguments` out of a call to a tool that needs none and was called with `{}` before: the outcome is the
     /// same. Many clients leave out what is empty.
     arguments_may_be_left_out (Clean, Both, Any) decides ["tools.call.arguments-optional"];
-    /// Lists everything again, four times, after all calls and reads: the sets are what they were, in the same order.
-    /// Hosts cache lists and put them into prompts, which a shuffled order makes new each time.
+    /// Lists everything again, four times (twice where the list is long), after all calls and reads: the sets are what
+    /// they were, in the same order. Hosts cache lists and put them into prompts, which a shuffled order makes new each
+    /// time.
     lists_keep_set_and_order (Clean, Modern, Any) decides [
         "tools.list.deterministic-order", "tools.list.unaffected-by-requests",
         "resources.list.unaffected-by-requests", "prompts.list.unaffected-by-requests",
@@ -113,7 +114,9 @@ async fn arguments_may_be_left_out(stage: &mut Stage<'_>) {
 
 async fn lists_keep_set_and_order(stage: &mut Stage<'_>) {
     const ORDER: &str = "tools.list.deterministic-order";
-    for round in 0..4 {
+    let rounds = if stage.has_long_list() { 2 } else { 4 };
+    let mut changes = 0;
+    for round in 0..rounds {
         for list in served(stage) {
             let tools = list.method == "tools/list";
             if round > 0 && !tools {
@@ -121,7 +124,24 @@ async fn lists_keep_set_and_order(stage: &mut Stage<'_>) {
             }
             let Some((keys, reply)) = listing(stage.talk, list).await else { continue };
             let Some(before) = stage.offer.latest.insert(list.method, keys.clone()) else { continue };
-            if tools && sorted(&keys) == sorted(&before) {
+            // Nothing but listings went on in between.
+            let changed = tools && sorted(&keys) != sorted(&before);
+            changes += usize::from(changed && round > 0);
+            if changed && changes > 1 {
+                stage.judge.broke(
+                    ORDER,
+                    Breach::new(
+                        "set",
+                        "one listing after the other gives other tools, though nothing was done in between",
+                    )
+                    .quality()
+                    .expected(&["the same tools in the same order"])
+                    .actual(format!("{} tools, other ones each time", keys.len()))
+                    .reply(&reply)
+                    .pointer("/result/tools"),
+                );
+            }
+            if tools && !changed {
                 stage.judge.decide(ORDER, keys == before, || {
                     Breach::new("order", "the same tools come in another order")
                         .expected(&["the same order while the set is unchanged"])

@@ -2,34 +2,26 @@
 //! finds, and the monitors read all of its traffic.
 
 use super::completion;
+use super::errands::{BUDGET, MOST_ROUNDS, Met, prepare, run};
 use super::lists::{self, LISTS, PROMPTS, RESOURCES, TEMPLATES, TOOLS};
 use super::logging::log_levels_are_accepted;
+use super::pace::unhurried;
 use super::probe::probes;
 use super::{Call, Stage, breach};
 use crate::client::headers::{annotation_fault, mirrored_arguments};
-use crate::client::{Answer, Outgoing, Reply, Ticket, Wish, mrtr};
+use crate::client::{Answer, Reply, mrtr};
 use crate::generate::{GenerateError, Mode, Seeded, ValueGenerator};
 use crate::monitors::{Breach, template_variables};
 use crate::protocol::{Era, Revision, Transport};
 use crate::run::Reason;
 use serde_json::{Map, Value, json};
 use std::collections::{HashSet, VecDeque};
-use std::time::Duration;
-use tokio::time::Instant;
 
 /// How many tools are called, resources read, prompts got and templates expanded.
 const MOST_CALLS: usize = 80;
 const MOST_READS: usize = 20;
 const MOST_GETS: usize = 20;
 const MOST_TEMPLATES: usize = 3;
-/// How long each of these may take in all.
-const BUDGET: Duration = Duration::from_secs(10);
-/// How long one request is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How many requests wait for their answers at once.
-const IN_FLIGHT: usize = 8;
-/// How often a demand for input is met for one request.
-const MOST_ROUNDS: usize = 5;
 
 probes! {
     /// Fetches all pages of `tools/list`, `resources/list`, `resources/templates/list` and `prompts/list` by their
@@ -115,124 +107,6 @@ async fn lists_can_be_walked(stage: &mut Stage<'_>) {
     }
 }
 
-/// A request of the tour that waits for its answer.
-struct Waiting {
-    ticket: Ticket,
-    method: &'static str,
-    params: Value,
-    /// Arguments to repeat in headers.
-    mirrored: Vec<(String, String)>,
-    what: String,
-    since: Instant,
-}
-
-/// What came of a request, demands for input met.
-pub(super) struct Met {
-    pub(super) ticket: Ticket,
-    pub(super) reply: Reply,
-    pub(super) rounds: usize,
-    /// Whether each demand for input was for the same as the first.
-    pub(super) same_again: bool,
-    /// The first demand for input.
-    pub(super) demanded: Option<Value>,
-    pub(super) wishes: Vec<Wish>,
-    pub(super) took: Duration,
-}
-
-/// Waits for the answer to a request and meets demands for input: a new id, an answer to each input, the state echoed.
-async fn meet(stage: &mut Stage<'_>, waiting: &Waiting, deadline: Instant) -> Met {
-    let mut ticket = waiting.ticket.clone();
-    let mut params = waiting.params.clone();
-    let mut rounds = 0;
-    let mut wishes = Vec::new();
-    let mut demanded: Vec<Value> = Vec::new();
-    loop {
-        let wait = deadline
-            .saturating_duration_since(Instant::now())
-            .min(stage.talk.timeouts().request)
-            .min(PATIENCE);
-        let reply = stage.talk.reply_within(&ticket, wait.max(Duration::from_millis(50))).await;
-        if matches!(reply, Reply::Silence(_)) {
-            give_up(stage, &ticket).await;
-        }
-        match reply.result() {
-            Some(result)
-                if stage.era() == Era::Modern && mrtr::demands_input(result) && rounds < MOST_ROUNDS =>
-            {
-                wishes.extend(mrtr::wishes(result));
-                demanded.extend(result.get("inputRequests").cloned());
-                params = mrtr::retry(&params, result);
-                rounds += 1;
-                let mut outgoing = stage.talk.compose(waiting.method, params.clone());
-                outgoing.mirrored.clone_from(&waiting.mirrored);
-                ticket = stage.talk.send(outgoing).await;
-            }
-            _ => {
-                wishes.extend(stage.wishes_during(&waiting.ticket));
-                let last = reply.result().and_then(|result| result.get("inputRequests")).cloned();
-                demanded.extend(last);
-                let same_again = demanded.windows(2).all(|pair| pair[0] == pair[1]);
-                let demanded = demanded.into_iter().next();
-                // What was sent before it may have been waited for longer.
-                let took = stage.answered_after(&waiting.ticket, &reply);
-                let took = took.unwrap_or_else(|| waiting.since.elapsed());
-                return Met { ticket, reply, rounds, same_again, demanded, wishes, took };
-            }
-        }
-    }
-}
-
-/// Cancels what took too long, as a client has to.
-pub(super) async fn give_up(stage: &mut Stage<'_>, ticket: &Ticket) {
-    if stage.era() == Era::Modern && stage.transport().is_http() {
-        return stage.talk.abort(ticket).await;
-    }
-    let Some(id) = ticket.id.as_ref().and_then(|id| serde_json::from_str::<Value>(id.as_json()).ok()) else {
-        return;
-    };
-    stage.talk.notify("notifications/cancelled", json!({"requestId": id, "reason": "timed out"})).await;
-}
-
-/// Sends requests, several at once, and hands each answer on in the order of sending. Those for which no time is left
-/// come back unsent.
-async fn run(
-    stage: &mut Stage<'_>,
-    mut requests: VecDeque<(Waiting, Outgoing)>,
-    mut done: impl FnMut(&mut Stage<'_>, &Waiting, Met),
-) -> Vec<String> {
-    let deadline = Instant::now() + BUDGET;
-    let mut open: VecDeque<Waiting> = VecDeque::new();
-    loop {
-        while open.len() < IN_FLIGHT && Instant::now() < deadline {
-            let Some((mut waiting, outgoing)) = requests.pop_front() else { break };
-            waiting.since = Instant::now();
-            waiting.ticket = stage.talk.send(outgoing).await;
-            open.push_back(waiting);
-        }
-        let Some(waiting) = open.pop_front() else { break };
-        let met = meet(stage, &waiting, deadline).await;
-        done(stage, &waiting, met);
-        if stage.talk.gone().is_some() {
-            break;
-        }
-    }
-    requests.into_iter().map(|(waiting, _)| waiting.what).collect()
-}
-
-/// Makes a request that waits to be sent.
-fn prepare(
-    stage: &mut Stage<'_>,
-    method: &'static str,
-    params: Value,
-    mirrored: Vec<(String, String)>,
-    what: &str,
-) -> (Waiting, Outgoing) {
-    let mut outgoing = stage.talk.compose(method, params.clone());
-    outgoing.mirrored.clone_from(&mirrored);
-    let ticket = Ticket { id: outgoing.id.clone(), channel: crate::wire::Channel::PROCESS, since: 0 };
-    (Waiting { ticket, method, params, mirrored, what: what.to_owned(), since: Instant::now() }, outgoing)
-}
-
 /// A seed that is the same for the same name and the same run seed.
 fn seed_for(seed: u64, name: &str) -> u64 {
     name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
@@ -274,6 +148,7 @@ fn calls(stage: &mut Stage<'_>) -> Vec<(String, Value, Value)> {
             }
             let mut seeded = Seeded::new(seed_for(stage.settings.seed, &name));
             made_up(&schema, &uris, &mut seeded)
+                .map(|arguments| unhurried(&name, &schema, arguments))
                 .map_err(|error| Reason::new("no-arguments", format!("no arguments could be made: {error}")))
         });
         match made {

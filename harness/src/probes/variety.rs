@@ -1,7 +1,7 @@
 //! Tools that are called with more than one set of arguments: some results break what others keep.
 
+use super::errands::give_up;
 use super::probe::probes;
-use super::tour::give_up;
 use super::{Call, Stage};
 use crate::client::headers::mirrored_arguments;
 use crate::client::{Outgoing, Reply, Ticket};

@@ -106,7 +106,11 @@ impl Redactor {
                 "mcp-session-id" => self.add("session", value),
                 "authorization" | "proxy-authorization" => {
                     let token = value.split_once(' ').map_or(value.as_str(), |(_, token)| token);
-                    self.add("token", token);
+                    // The name of a scheme alone is no secret, and stands in challenges too.
+                    let is_scheme = ["bearer", "basic", "digest", "dpop", "negotiate"];
+                    if !is_scheme.contains(&token.to_ascii_lowercase().as_str()) {
+                        self.add("token", token);
+                    }
                 }
                 "cookie" | "set-cookie" => {
                     let pair = value.split(';').next().unwrap_or(value);

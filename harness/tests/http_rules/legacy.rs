@@ -690,6 +690,45 @@ fn elicitations() -> Vec<Case> {
     ]
 }
 
+/// What other rules than those about HTTP see over it.
+fn others() -> Vec<Case> {
+    let unread = |answer: fn(&Request) -> Response| {
+        Ask(move |request: &mut Request| {
+            let posted = request.method == "POST" && !request.body.is_empty();
+            (posted && request.json().is_null()).then(|| answer(request))
+        })
+    };
+    let again = Ask(|request: &mut Request| {
+        if request.rpc() == "initialize" {
+            remove(&mut request.headers, "mcp-session-id");
+        }
+        None
+    });
+    let no_zero =
+        Ask(|request: &mut Request| (request.json()["id"] == 0).then(|| Response::new(202, "", "")));
+    let malformed: &[&str] = &["http.post.malformed-body-refused"];
+    vec![
+        Case { only: "lifecycle", ..Case::new("another session beside", NEW, again, &[]) },
+        Case {
+            only: "base.request,base.response",
+            ..Case::new("zero is no id", NEW, no_zero, &["base.request.both-id-types-accepted"])
+        },
+        Case {
+            only: "http.post",
+            ..Case::new(
+                "unreadable, with 200",
+                NEW,
+                unread(|request| Response::error(200, request, -32700)),
+                malformed,
+            )
+        },
+        Case {
+            only: "http.post",
+            ..Case::new("unreadable, closed", NEW, unread(|_| Response::none()), malformed)
+        },
+    ]
+}
+
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = ["2025-03-26", "2025-06-18", "2025-11-25"]
         .map(|revision| Case::new("honest", revision, Plain, &[]))
@@ -698,5 +737,6 @@ pub(crate) fn cases() -> Vec<Case> {
     cases.extend(posts());
     cases.extend(callers());
     cases.extend(elicitations());
+    cases.extend(others());
     cases
 }

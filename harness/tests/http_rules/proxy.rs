@@ -75,6 +75,11 @@ impl Response {
         Self { status, headers, body: body.into() }
     }
 
+    /// None at all: the connection is closed.
+    pub(crate) fn none() -> Self {
+        Self::new(0, "", "")
+    }
+
     pub(crate) fn error(status: u16, request: &Request, code: i64) -> Self {
         let message = serde_json::json!({"jsonrpc": "2.0", "id": request.json()["id"], "error": {"code": code, "message": "twisted"}});
         Self::new(status, "application/json", message.to_string())
@@ -237,6 +242,9 @@ fn answers(server: &mut TcpStream, client: &mut TcpStream) -> io::Result<bool> {
 }
 
 fn respond(client: &mut TcpStream, response: &Response) -> io::Result<()> {
+    if response.status == 0 {
+        return Ok(());
+    }
     write_head(client, response.status, &response.headers, Some(response.body.len()))?;
     client.write_all(&response.body)
 }

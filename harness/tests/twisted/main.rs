@@ -41,7 +41,9 @@ fn main() -> ExitCode {
     {
         return server::run(name).unwrap_or(ExitCode::from(2));
     }
-    let mut trials = Vec::new();
+    // The longest first.
+    let longest = Trial::test("robustness.liveness_closes-its-input_2025-11-25", real::closes_its_input);
+    let mut trials = vec![longest];
     for case in [
         base::CASES,
         batch::CASES,
@@ -63,10 +65,9 @@ fn main() -> ExitCode {
         let found = case.found.iter().map(|id| (*id, None)).collect();
         trials.push(Trial::test(name, move || check(case.twist, case.revision, case.only, found)));
     }
-    trials.push(Trial::test("robustness.liveness_closes-its-input_2025-11-25", real::closes_its_input));
     let mut arguments = Arguments::from_args();
     // They wait more than they work.
-    arguments.test_threads.get_or_insert(20);
+    arguments.test_threads.get_or_insert(30);
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

@@ -55,6 +55,7 @@ pub(super) static CASES: &[Case] = &[
         &[("cancellation.no-response", "warn"), ("cancellation.stops-work", "warn")],
     ),
     case("ignores-cancel", MODERN, "cancellation.stops-work", &[("cancellation.stops-work", "warn")]),
+    case("slow-and-heedless", LEGACY, "cancellation.no-response", &[("cancellation.no-response", "warn")]),
     case("dizzy", LEGACY, "cancellation.race-handled", &[("cancellation.race-handled", "fail")]),
     case(
         "fears-late-answers",

@@ -70,6 +70,12 @@ pub(super) static CASES: &[Case] = &[
         found: &[("robustness.output.bounded", "fail")],
     },
     Case {
+        twist: "long-lines-dropped",
+        revision: "2025-11-25",
+        only: "robustness.long-strings,robustness.liveness",
+        found: &[("robustness.long-strings", "warn")],
+    },
+    Case {
         twist: "plain-text-only",
         revision: "2026-07-28",
         only: "robustness,stdio,base.response,ping",

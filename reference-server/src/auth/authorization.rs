@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::auth::jwt::TrustedIssuer;
 use crate::auth::{Grant, denial::Denial};
+use crate::enterprise::RoleName;
 use crate::server::Server;
 
 /// The scope that every request needs.
@@ -17,7 +18,7 @@ pub(crate) const BASIC_SCOPE: &str = "mcp";
 pub struct Authorization {
     /// The canonical URI of the MCP endpoint, such as `https://mcp.example/mcp`: what tokens have to be issued for.
     pub resource: String,
-    /// The issuers at which clients get their tokens; at least one.
+    /// The issuers at which clients get their tokens; none where the tokens are agreed on beforehand.
     pub authorization_servers: Vec<String>,
     /// The tokens that are taken.
     pub tokens: Tokens,
@@ -44,7 +45,15 @@ impl FixedToken {
     /// A token of somebody, with scopes that have spaces between them: `mcp` for anything, `mcp:write` besides for tools
     /// that change what others see.
     pub fn new(token: &str, principal: &str, scopes: &str) -> Self {
-        Self { digest: Sha256::digest(token).into(), grant: Grant::of_token(principal, scopes) }
+        Self { digest: Sha256::digest(token).into(), grant: Grant::of_token(principal, scopes, None) }
+    }
+
+    /// A token of which only the digest is known: SHA-256, in hexadecimal digits.
+    pub(crate) fn of_digest(digest: &str, principal: &str, scopes: &str, role: RoleName) -> Option<Self> {
+        let byte = |place: usize| u8::from_str_radix(digest.get(place..place + 2)?, 16).ok();
+        let bytes = (0..digest.len()).step_by(2).map(byte).collect::<Option<Vec<u8>>>()?;
+        let grant = Grant::of_token(principal, scopes, Some(role));
+        Some(Self { digest: bytes.try_into().ok()?, grant })
     }
 }
 
@@ -80,19 +89,27 @@ impl Authorization {
 
     /// The metadata. `scopes_supported` has what basic use takes; more is asked for when it is needed.
     pub(super) fn metadata(&self) -> Value {
-        json!({
+        let mut metadata = json!({
             "resource": self.resource,
             "resource_name": "mcprove reference server",
-            "authorization_servers": self.authorization_servers,
             "scopes_supported": [BASIC_SCOPE],
             "bearer_methods_supported": ["header"],
-        })
+        });
+        if !self.authorization_servers.is_empty() {
+            metadata["authorization_servers"] = json!(self.authorization_servers);
+        }
+        metadata
+    }
+
+    /// Whether tokens are agreed on beforehand, so that an API key is as good.
+    pub(super) const fn takes_api_keys(&self) -> bool {
+        matches!(self.tokens, Tokens::Fixed(_))
     }
 
     /// What the bearer of a token may do.
-    pub(super) fn grant(&self, server: &Server, token: &str) -> Result<Grant, Denial> {
+    pub(super) async fn grant(&self, server: &Server, token: &str) -> Result<Grant, Denial> {
         match &self.tokens {
-            Tokens::Signed(issuer) => issuer.grant(server, token, &self.resource),
+            Tokens::Signed(issuer) => issuer.grant(server, token, &self.resource).await,
             Tokens::Fixed(tokens) => {
                 let digest: [u8; 32] = Sha256::digest(token).into();
                 let found = tokens.iter().find(|fixed| fixed.digest == digest);

@@ -1,9 +1,9 @@
 //! Why a request is not let in, and how that is said: status and challenge (OAuth 2.1, section 5.3).
 
-use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
 use crate::auth::authorization::{Authorization, BASIC_SCOPE};
-use crate::message::RpcError;
+use crate::message::{INTERNAL_ERROR, RpcError};
 use crate::server::Server;
 use crate::transport::{HttpReply, error_reply};
 
@@ -18,6 +18,8 @@ pub(crate) enum Denial {
     Invalid(&'static str),
     /// The token is good, but not for this: all the scopes that this takes, with spaces between them.
     Insufficient(&'static str),
+    /// Whether the token is good cannot be told, because the keys of its issuer cannot be had.
+    Unverifiable,
 }
 
 impl Denial {
@@ -31,6 +33,7 @@ impl Denial {
             Self::Insufficient(scopes) => {
                 (403, Some("insufficient_scope"), "The token lacks a scope that this takes", Some(scopes))
             }
+            Self::Unverifiable => return unverifiable(server),
         };
         let mut challenge = format!("Bearer resource_metadata=\"{}\"", authorization.metadata_url());
         if let Some(error) = error {
@@ -46,4 +49,14 @@ impl Denial {
         }
         reply
     }
+}
+
+/// The token may be good, so there is no challenge: another one would fare no better.
+fn unverifiable(server: &Server) -> HttpReply {
+    const SECONDS: &str = "5";
+    let text = "Tokens cannot be verified: the keys of the issuer cannot be fetched. Try again later";
+    let refusal = RpcError::new(INTERNAL_ERROR, text);
+    let mut reply = error_reply(503, None, &refusal, server.newest());
+    reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(SECONDS));
+    reply
 }

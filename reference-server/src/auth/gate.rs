@@ -13,12 +13,20 @@ use crate::message::{Message, Payload};
 use crate::server::Server;
 use crate::transport::{HttpReply, json_reply, not_allowed_reply};
 
-/// What the bearer of the token in the headers may do; whether that is enough for a message, [`step_up`] decides. Each request is looked at by itself: neither the connection nor
-/// a session remembers that an earlier one was let in.
+/// What the bearer of the token in the headers may do; whether that is enough for a message, [`step_up`] decides. Each
+/// request is looked at by itself: neither the connection nor a session remembers that an earlier one was let in.
 #[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
-pub(crate) fn admit(server: &Server, method: &Method, headers: &HeaderMap) -> Result<Grant, HttpReply> {
+pub(crate) async fn admit(server: &Server, method: &Method, headers: &HeaderMap) -> Result<Grant, HttpReply> {
     let Some(authorization) = &server.config().authorization else { return Ok(Grant::everything()) };
-    let admitted = bearer_token(headers).and_then(|token| authorization.grant(server, token));
+    let token = if authorization.takes_api_keys() && headers.contains_key(API_KEY) {
+        api_key(headers)
+    } else {
+        bearer_token(headers)
+    };
+    let admitted = match token {
+        Ok(token) => authorization.grant(server, token).await,
+        Err(denial) => Err(denial),
+    };
     let admitted = admitted.and_then(|grant| {
         // What a body asks for may take more, and that is told all at once.
         let enough =
@@ -47,6 +55,20 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, Denial> {
     Ok(token)
 }
 
+/// The header in which a token that was agreed on beforehand may stand as well.
+const API_KEY: &str = "x-api-key";
+
+/// The key of `X-API-Key: KEY`.
+fn api_key(headers: &HeaderMap) -> Result<&str, Denial> {
+    let mut values = headers.get_all(API_KEY).into_iter();
+    match (values.next(), values.next(), headers.contains_key(AUTHORIZATION)) {
+        (Some(key), None, false) => {
+            key.to_str().map(str::trim).map_err(|_| Denial::Malformed("X-API-Key is no text"))
+        }
+        _ => Err(Denial::Malformed("There are two tokens")),
+    }
+}
+
 /// Whether the grant is enough for every message of a body. What is missing comes in one challenge, together with what
 /// the token has already.
 #[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
@@ -56,10 +78,10 @@ pub(crate) fn step_up(server: &Server, grant: &Grant, payload: &Payload<'_>) -> 
         return Ok(());
     }
     let needed = match payload {
-        Payload::Single(message) => needed_by(server, message),
+        Payload::Single(message) => needed_by(server, grant, message),
         Payload::Batch(messages) => {
             let all = messages.iter().filter_map(|raw| crate::message::read_one(raw).ok());
-            all.map(|message| needed_by(server, &message))
+            all.map(|message| needed_by(server, grant, &message))
                 .max_by_key(|scopes| scopes.len())
                 .unwrap_or(BASIC_SCOPE)
         }
@@ -71,11 +93,11 @@ pub(crate) fn step_up(server: &Server, grant: &Grant, payload: &Payload<'_>) -> 
 }
 
 /// All the scopes that a message takes.
-fn needed_by(server: &Server, message: &Message) -> &'static str {
+fn needed_by(server: &Server, grant: &Grant, message: &Message) -> &'static str {
     match message {
         Message::Request(request) if request.method == "tools/call" => {
             let name = request.params.get("name").and_then(serde_json::Value::as_str).unwrap_or_default();
-            server.tools().scopes(name)
+            server.tools(&grant.principal).scopes(name)
         }
         _ => BASIC_SCOPE,
     }

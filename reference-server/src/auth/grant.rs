@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 #[cfg(feature = "enterprise")]
 use std::sync::Arc;
 
+#[cfg(feature = "enterprise")]
+use crate::enterprise::RoleName;
+
 /// On whose behalf a request is made. What a client keeps with the server (sessions, request states, tasks) is its
 /// principal's, whoever else learns of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,9 +17,9 @@ pub(crate) enum Principal {
     Anonymous,
     /// On STDIO: the user who started the server.
     LocalUser,
-    /// The subject of an access token.
+    /// The subject of an access token, in a role where there are roles. In another role it is somebody else.
     #[cfg(feature = "enterprise")]
-    Named(Arc<str>),
+    Named(Arc<str>, Option<RoleName>),
 }
 
 impl Principal {
@@ -31,7 +34,9 @@ impl Principal {
             Self::Anonymous => "anonymous".to_owned(),
             Self::LocalUser => "local".to_owned(),
             #[cfg(feature = "enterprise")]
-            Self::Named(name) => format!("named {name}"),
+            Self::Named(name, None) => format!("named {name}"),
+            #[cfg(feature = "enterprise")]
+            Self::Named(name, Some(role)) => format!("{} named {name}", role.as_str()),
         }
     }
 }
@@ -57,9 +62,9 @@ impl Grant {
 
     /// What the bearer of a token may do, whose scopes have spaces between them.
     #[cfg(feature = "enterprise")]
-    pub(crate) fn of_token(subject: &str, scopes: &str) -> Self {
+    pub(crate) fn of_token(subject: &str, scopes: &str, role: Option<RoleName>) -> Self {
         let scopes = scopes.split_ascii_whitespace().map(str::to_owned).collect();
-        Self { principal: Principal::Named(subject.into()), scopes: Some(scopes) }
+        Self { principal: Principal::Named(subject.into(), role), scopes: Some(scopes) }
     }
 
     /// Whether it includes a scope.

@@ -2,13 +2,16 @@
 
 use std::fmt;
 
+use std::sync::Arc;
+
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, dangerous, decode, decode_header};
 use serde::Deserialize;
 
 use crate::auth::Grant;
 use crate::auth::denial::Denial;
+use crate::auth::key_set::{InvalidKeys, KeySet};
+use crate::auth::remote_keys::{NoKey, RemoteKeys};
 use crate::auth::signature::{ALGORITHMS, install};
 use crate::faults::Duty;
 use crate::server::Server;
@@ -22,8 +25,16 @@ const LONGEST: usize = 16 << 10;
 #[derive(Clone)]
 pub struct TrustedIssuer {
     issuer: String,
-    /// Its keys, each with its id.
-    keys: Vec<(Option<String>, DecodingKey)>,
+    keys: Keys,
+}
+
+/// The keys of an issuer.
+#[derive(Clone)]
+enum Keys {
+    /// These, for good.
+    Given(Arc<KeySet>),
+    /// Those that it publishes.
+    Published(Arc<RemoteKeys>),
 }
 
 impl fmt::Debug for TrustedIssuer {
@@ -32,94 +43,99 @@ impl fmt::Debug for TrustedIssuer {
     }
 }
 
-/// A set of keys that cannot be read, or has none of a kind that is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidKeys(String);
-
-impl fmt::Display for InvalidKeys {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the keys of the issuer cannot be used: {}", self.0)
-    }
-}
-
-impl std::error::Error for InvalidKeys {}
-
 /// What of the claims is used beyond what is validated.
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
     #[serde(default)]
-    aud: Audience,
+    aud: Names,
     #[serde(default)]
     scope: String,
+    /// RFC 9068, section 2.2.3.1.
+    #[serde(default)]
+    roles: Names,
 }
 
-/// `aud`: one audience, or several.
+/// A claim with one name, or several: `aud`, `roles`.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Audience {
+enum Names {
     One(String),
     Several(Vec<String>),
 }
 
-impl Default for Audience {
+impl Default for Names {
     fn default() -> Self {
         Self::Several(Vec::new())
     }
 }
 
-impl Audience {
-    fn any(&self, is_ours: impl Fn(&str) -> bool) -> bool {
+impl Names {
+    fn as_slice(&self) -> &[String] {
         match self {
-            Self::One(audience) => is_ours(audience),
-            Self::Several(audiences) => audiences.iter().any(|audience| is_ours(audience)),
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Several(names) => names,
         }
     }
 }
 
 impl TrustedIssuer {
     /// An issuer, by its identifier and its keys: the text of a JWK set (RFC 7517), as its `jwks_uri` serves it.
+    ///
+    /// # Errors
+    /// The text is no key set, or has no key for ES256 or EdDSA.
     pub fn new(issuer: impl Into<String>, key_set: &str) -> Result<Self, InvalidKeys> {
         install();
-        let set: JwkSet = serde_json::from_str(key_set).map_err(|error| InvalidKeys(error.to_string()))?;
-        let read = |jwk| DecodingKey::from_jwk(jwk).ok();
-        let keys: Vec<_> =
-            set.keys.iter().filter_map(|jwk| Some((jwk.common.key_id.clone(), read(jwk)?))).collect();
-        if keys.is_empty() {
-            return Err(InvalidKeys("there is none".to_owned()));
-        }
+        let keys = Keys::Given(Arc::new(KeySet::read(key_set.as_bytes())?));
         Ok(Self { issuer: issuer.into(), keys })
     }
 
-    /// The key with this id; without one, the only key.
-    fn key(&self, id: Option<&str>) -> Option<&DecodingKey> {
-        let found = match id {
-            Some(id) => self.keys.iter().find(|(own, _)| own.as_deref() == Some(id)),
-            None => self.keys.first().filter(|_| self.keys.len() == 1),
-        };
-        found.map(|(_, key)| key)
+    /// An issuer whose keys are at a URL (its `jwks_uri`), and may change. They are fetched with the first token, and again
+    /// every five minutes or when a token names a key that is not among them, once a second at most. As long as they
+    /// cannot be had, nobody is let in.
+    ///
+    /// # Errors
+    /// The URL is neither of `https` nor of this machine.
+    pub fn publishing(issuer: impl Into<String>, url: &str) -> Result<Self, InvalidKeys> {
+        install();
+        let keys = Keys::Published(Arc::new(RemoteKeys::at(url)?));
+        Ok(Self { issuer: issuer.into(), keys })
+    }
+
+    /// The keys, with one that has this id.
+    async fn keys(&self, id: Option<&str>) -> Result<Arc<KeySet>, Denial> {
+        const UNKNOWN: Denial = Denial::Invalid("The token is signed with a key that is not known");
+        match &self.keys {
+            Keys::Given(keys) => keys.find(id).map(|_| Arc::clone(keys)).ok_or(UNKNOWN),
+            // In a box: it is rare that anything has to be waited for, and each request would keep room for it.
+            Keys::Published(keys) => Box::pin(keys.with(id)).await.map_err(|reason| match reason {
+                NoKey::Unknown => UNKNOWN,
+                NoKey::Unreachable => Denial::Unverifiable,
+            }),
+        }
     }
 
     /// What the bearer of a token may do at a resource.
-    pub(super) fn grant(&self, server: &Server, token: &str, resource: &str) -> Result<Grant, Denial> {
+    pub(super) async fn grant(&self, server: &Server, token: &str, resource: &str) -> Result<Grant, Denial> {
         let unreadable = Denial::Invalid("The token cannot be read");
         if token.len() > LONGEST {
             return Err(unreadable);
         }
         let claims = if server.keeps(Duty::TokenSignatureChecked) {
             let header = decode_header(token).map_err(|_| unreadable)?;
-            let key = self.key(header.kid.as_deref());
-            let key = key.ok_or(Denial::Invalid("The token is signed with a key that is not known"))?;
+            let keys = self.keys(header.kid.as_deref()).await?;
+            let key = keys.find(header.kid.as_deref()).ok_or(unreadable)?;
             let decoded = decode::<Claims>(token, key, &self.validation(server, key));
             decoded.map_err(|error| because(error.kind()))?.claims
         } else {
             dangerous::insecure_decode_claims::<Claims>(token).map_err(|_| unreadable)?
         };
-        let is_for_us = claims.aud.any(|audience| is_same(audience, resource));
+        let is_for_us = claims.aud.as_slice().iter().any(|audience| is_same(audience, resource));
         if !is_for_us && server.keeps(Duty::TokenAudienceChecked) {
             return Err(Denial::Invalid("The token is for another server"));
         }
-        Ok(Grant::of_token(&claims.sub, &claims.scope))
+        let role = server.enterprise().and_then(|profile| profile.role_name(claims.roles.as_slice()));
+        Ok(Grant::of_token(&claims.sub, &claims.scope, role))
     }
 
     fn validation(&self, server: &Server, key: &DecodingKey) -> Validation {

@@ -11,6 +11,10 @@ mod gate;
 #[cfg(feature = "enterprise")]
 mod jwt;
 #[cfg(feature = "enterprise")]
+mod key_set;
+#[cfg(feature = "enterprise")]
+mod remote_keys;
+#[cfg(feature = "enterprise")]
 mod signature;
 #[cfg(feature = "enterprise")]
 mod test_server;
@@ -20,7 +24,9 @@ pub(crate) use grant::{Grant, Principal};
 #[cfg(feature = "enterprise")]
 pub use authorization::{Authorization, FixedToken, Tokens};
 #[cfg(feature = "enterprise")]
-pub use jwt::{InvalidKeys, TrustedIssuer};
+pub use jwt::TrustedIssuer;
+#[cfg(feature = "enterprise")]
+pub use key_set::InvalidKeys;
 #[cfg(feature = "enterprise")]
 pub use test_server::{TestAuthorizationServer, serve_test_authorization_server};
 

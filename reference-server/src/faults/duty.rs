@@ -31,6 +31,8 @@ pub(crate) enum Duty {
     ToolLoopEnds,
     /// A request state counts for its own request only.
     StateBound,
+    /// A request state counts for its own principal only.
+    StateBoundToPrincipal,
     /// A change of a resource is told to those who subscribed to it (legacy).
     UpdatesAsSubscribed,
     /// A change is told to the subscriptions that asked for it.
@@ -60,6 +62,12 @@ pub(crate) enum Duty {
     /// The signature of a token has to be right.
     #[cfg(feature = "enterprise")]
     TokenSignatureChecked,
+    /// Log messages name a record and do not hold it.
+    #[cfg(feature = "enterprise")]
+    RecordsStayOutOfLogs,
+    /// What differs with who asks is kept by nobody else.
+    #[cfg(feature = "enterprise")]
+    ResultsPrivate,
     /// The STDIO server ends at the end of its input.
     ExitAtEndOfInput,
     /// The STDIO server ends when it gets SIGTERM.

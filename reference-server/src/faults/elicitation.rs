@@ -11,14 +11,12 @@ use crate::faults::hook::Hook::{Answer, Input, Intercept, Neglect, Notify, Quest
 use crate::faults::hook::Input::{Drop, Pass};
 use crate::faults::hook::{Asked, Instead};
 use crate::features::Capability;
-use crate::message::{INVALID_PARAMS, Object, RpcError};
+use crate::message::{INVALID_PARAMS, Object, RpcError, URL_ELICITATION_REQUIRED};
 
 /// The method of every question to the user.
 const ASK: &str = "elicitation/create";
 /// The tool that asks the user to visit a page.
 const PAGE_TOOL: &str = "visit_page";
-/// The error that says that pages have to be visited first.
-const PAGES_FIRST: i64 = -32042;
 
 pub(super) const FAULTS: &[Fault] = &[
     fault(
@@ -196,7 +194,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "A tool that fails gives the error for pages to visit first.",
         &[Answer(|asked, answer| {
             if asked.is("tools/call") && asked.text("name") == "fail" {
-                *answer = Err(RpcError::new(PAGES_FIRST, "It failed"));
+                *answer = Err(RpcError::new(URL_ELICITATION_REQUIRED, "It failed"));
             }
         })],
     )
@@ -208,7 +206,7 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Answer(|asked, answer| {
             if is_page_call(asked) {
                 let form = json!({"mode": "form", "message": "Your name?", "requestedSchema": {"type": "object", "properties": {}}});
-                *answer = Err(pages_first(PAGES_FIRST, &json!([form, page()[0]]), "Please confirm first"));
+                *answer = Err(pages_first(URL_ELICITATION_REQUIRED, &json!([form, page()[0]]), "Please confirm first"));
             }
         })],
     )
@@ -219,7 +217,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Clients that know no pages are told to visit one first.",
         &[Answer(|asked, answer| {
             if is_page_call(asked) {
-                *answer = Err(pages_first(PAGES_FIRST, &page(), "Please confirm first"));
+                *answer = Err(pages_first(URL_ELICITATION_REQUIRED, &page(), "Please confirm first"));
             }
         })],
     )

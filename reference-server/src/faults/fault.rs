@@ -42,6 +42,7 @@ pub struct Fault {
     revisions: &'static [Revision],
     transports: &'static [Transport],
     warns: &'static [Revision],
+    serving: &'static [&'static str],
     anonymous: bool,
     pub(crate) hooks: &'static [Hook],
 }
@@ -83,6 +84,11 @@ impl Fault {
         self.revisions
     }
 
+    /// The arguments of `mcprove serve` with which it can show, besides `--fault`: the profile that it is a fault of.
+    pub const fn serving(&self) -> &'static [&'static str] {
+        self.serving
+    }
+
     /// Whether it shows only where there is no authorization, which over HTTP is not how the server is usually checked.
     pub const fn anonymous(&self) -> bool {
         self.anonymous
@@ -97,7 +103,18 @@ impl Fault {
 /// A fault as the tables write it: in every revision, over every transport, breaking the requirement of its name alone.
 pub(super) const fn fault(id: &'static str, about: &'static str, hooks: &'static [Hook]) -> Fault {
     let (revisions, transports) = (&Revision::ALL, &Transport::ALL);
-    Fault { id, about, besides: &[], also: &[], revisions, transports, warns: &[], anonymous: false, hooks }
+    Fault {
+        id,
+        about,
+        besides: &[],
+        also: &[],
+        revisions,
+        transports,
+        warns: &[],
+        anonymous: false,
+        serving: &[],
+        hooks,
+    }
 }
 
 impl Fault {
@@ -128,6 +145,13 @@ impl Fault {
     /// It shows in these revisions only.
     pub(super) const fn within(mut self, revisions: &'static [Revision]) -> Self {
         self.revisions = revisions;
+        self
+    }
+
+    /// It shows only where this is served.
+    #[cfg(feature = "enterprise")]
+    pub(super) const fn where_served(mut self, serving: &'static [&'static str]) -> Self {
+        self.serving = serving;
         self
     }
 

@@ -23,6 +23,8 @@ mod completion;
 mod content;
 mod discover;
 mod elicitation;
+#[cfg(feature = "enterprise")]
+mod enterprise;
 mod extension_apps;
 mod extension_tasks;
 mod http;

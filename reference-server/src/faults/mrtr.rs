@@ -171,6 +171,14 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(STDIO)
     .warning_in(MODERN),
     fault(
+        "mrtr.state.bound-to-principal/anybody",
+        "The state that one user was given is taken from any other.",
+        &[Neglect(Duty::StateBoundToPrincipal)],
+    )
+    .within(MODERN)
+    .over(HTTP)
+    .warning_in(MODERN),
+    fault(
         "mrtr.retry.not-assumed/waits",
         "After five demands for input that nobody met, none is made.",
         &[Answer(|asked, answer| {

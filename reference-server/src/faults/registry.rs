@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::faults::fault::Fault;
 #[cfg(feature = "enterprise")]
-use crate::faults::{access, auth, auth_server};
+use crate::faults::{access, auth, auth_server, enterprise};
 use crate::faults::{
     base, caching, cancellation, capabilities, compat, completion, content, discover, elicitation,
     extension_apps, extension_tasks, http, http_headers, http_legacy_sse, http_session, identity,
@@ -23,6 +23,8 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("caching", caching::FAULTS),
     #[cfg(feature = "enterprise")]
     ("caching", access::CACHING),
+    #[cfg(feature = "enterprise")]
+    ("caching", enterprise::CACHING),
     ("cancellation", cancellation::FAULTS),
     ("capabilities", capabilities::FAULTS),
     ("compat", compat::FAULTS),
@@ -42,6 +44,8 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("json-schema", json_schema::FAULTS),
     ("lifecycle", lifecycle::FAULTS),
     ("logging", logging::FAULTS),
+    #[cfg(feature = "enterprise")]
+    ("logging", enterprise::LOGGING),
     ("meta", meta::FAULTS),
     ("mrtr", mrtr::FAULTS),
     ("pagination", pagination::FAULTS),

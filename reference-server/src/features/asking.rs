@@ -13,8 +13,11 @@ use serde_json::Value;
 use crate::context::{Caller, RequestContext};
 use crate::faults::Duty;
 use crate::features::Capability;
-use crate::message::{Object, RpcError};
+use crate::memory::Held;
+use crate::message::{Object, RpcError, footprint, to_json};
 use crate::modern::Round;
+#[cfg(feature = "enterprise")]
+use crate::modern::StateTicket;
 
 /// Why a handler ends without its result.
 #[derive(Debug)]
@@ -60,6 +63,13 @@ impl InputRequest {
     }
 }
 
+/// An answer of the client, and the memory that it takes. Tools need not care: what they ask for is held until they are
+/// done.
+pub(crate) struct Given {
+    pub value: Value,
+    pub held: Held,
+}
+
 impl RequestContext {
     /// Whether the client declared the capability.
     pub(crate) fn client_has(&self, capability: Capability) -> bool {
@@ -93,27 +103,50 @@ impl RequestContext {
         Ok(answers.pop().unwrap_or_default())
     }
 
+    /// The same for an answer that counts only after the question, and with what tells one time of asking from another in
+    /// the modern era. In the legacy era each question is a request of its own, which is answered once.
+    #[cfg(feature = "enterprise")]
+    pub(crate) async fn ask_afresh(
+        &self,
+        key: &str,
+        request: InputRequest,
+    ) -> Result<(Value, Option<StateTicket>), Stop> {
+        if matches!(self.caller, Caller::Session(_)) || self.task.is_some() {
+            return Ok((self.ask(key, request).await?, None));
+        }
+        self.require(request.needs)?;
+        let (round, ticket) = Round::open(self)?.asked_before();
+        let mut answers = round.answers(self, &[(key, request)])?;
+        Ok((answers.pop().unwrap_or_default(), ticket))
+    }
+
     /// Asks the client for several things at once; the answers come in the order of the questions, each checked.
     pub(crate) async fn ask_all(&self, questions: &[(&str, InputRequest)]) -> Result<Vec<Value>, Stop> {
         for (_, question) in questions {
             self.require(question.needs)?;
         }
-        if let Some(task) = &self.task {
-            let patience = Duration::from_secs(self.server.config().answer_seconds);
-            return task.ask(questions, patience).await;
-        }
-        match &self.caller {
-            Caller::Session(session) => {
-                let asking = questions.iter().map(|(_, question)| session.peer.ask(self, question));
-                let mut answers = Vec::new();
-                for (answer, (_, question)) in join_all(asking).await.into_iter().zip(questions) {
-                    let answer = answer?;
-                    self.check(question, &answer).map_err(Stop::Refused)?;
-                    answers.push(answer);
-                }
-                Ok(answers)
+        // A question may repeat what the client has said before.
+        let size = questions.iter().map(|(_, question)| footprint(&to_json(&question.params))).sum();
+        let full = || Stop::Refused("Too much is held in memory already to ask for that.".to_owned());
+        let _asked = self.server.memory().take_answer(size).ok_or_else(full)?;
+        let given = match (&self.task, &self.caller) {
+            (Some(task), _) => {
+                let patience = Duration::from_secs(self.server.config().answer_seconds);
+                task.ask(questions, patience).await?
             }
-            Caller::Stateless(_) => Round::open(self)?.answers(self, questions),
+            (None, Caller::Session(session)) => {
+                let asking = questions.iter().map(|(_, question)| session.peer.ask(self, question));
+                join_all(asking).await.into_iter().collect::<Result<_, _>>()?
+            }
+            // What a round brings is part of its request.
+            (None, Caller::Stateless(_)) => return Round::open(self)?.answers(self, questions),
+        };
+        let mut answers = Vec::new();
+        for (Given { value, held }, (_, question)) in given.into_iter().zip(questions) {
+            self.keep(held);
+            self.check(question, &value).map_err(Stop::Refused)?;
+            answers.push(value);
         }
+        Ok(answers)
     }
 }

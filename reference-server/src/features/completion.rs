@@ -15,8 +15,53 @@ const COUNTRIES: [(&str, &[&str]); 4] = [
     ("Portugal", &["Lisbon", "Porto"]),
 ];
 
+/// What the blank belongs to.
+#[derive(Clone, Copy)]
+pub(crate) enum Reference<'a> {
+    /// The prompt of this name.
+    Prompt(&'a str),
+    /// The resource template with this pattern.
+    Template(&'a str),
+}
+
+/// A blank to be filled in.
+pub(crate) struct Blank<'a> {
+    pub of: Reference<'a>,
+    /// The name of the argument or variable.
+    pub argument: &'a str,
+    /// The arguments that are known already.
+    known: Option<&'a Object>,
+}
+
+/// The error for a pattern that no resource template has.
+pub(crate) fn unknown_template() -> RpcError {
+    RpcError::invalid_params("Invalid params: unknown resource template")
+}
+
 /// `completion/complete`.
 pub(crate) fn complete(params: &Object) -> Result<Object, RpcError> {
+    complete_with(params, |blank| {
+        let unknown_argument = || RpcError::invalid_params("Invalid params: unknown argument");
+        match blank.of {
+            Reference::Prompt(prompt) => {
+                if !prompt_arguments(prompt)?.any(|argument| argument == blank.argument) {
+                    return Err(unknown_argument());
+                }
+                Ok(for_prompt(prompt, blank.argument, blank.known))
+            }
+            Reference::Template(pattern) => {
+                let (variable, values) = template_variable(pattern).ok_or_else(unknown_template)?;
+                if variable == blank.argument { Ok(values) } else { Err(unknown_argument()) }
+            }
+        }
+    })
+}
+
+/// `completion/complete` with these candidates for a blank.
+pub(crate) fn complete_with(
+    params: &Object,
+    candidates: impl FnOnce(&Blank<'_>) -> Result<Vec<String>, RpcError>,
+) -> Result<Object, RpcError> {
     let missing = |name: &str| RpcError::invalid_params(format!("Invalid params: {name} is missing"));
     let reference = optional_object(params, "ref")?.ok_or_else(|| missing("ref"))?;
     let argument = optional_object(params, "argument")?.ok_or_else(|| missing("argument"))?;
@@ -27,27 +72,12 @@ pub(crate) fn complete(params: &Object) -> Result<Object, RpcError> {
     if known.is_some_and(|arguments| arguments.values().any(|value| !value.is_string())) {
         return Err(RpcError::invalid_params("Invalid params: context.arguments must hold strings"));
     }
-    let unknown_argument = || RpcError::invalid_params("Invalid params: unknown argument");
-    let candidates: Vec<String> = match string(reference, "type")? {
-        "ref/prompt" => {
-            let prompt = string(reference, "name")?;
-            if !prompt_arguments(prompt)?.any(|argument| argument == name) {
-                return Err(unknown_argument());
-            }
-            for_prompt(prompt, name, known)
-        }
-        "ref/resource" => {
-            let (variable, values) = template_variable(string(reference, "uri")?)
-                .ok_or_else(|| RpcError::invalid_params("Invalid params: unknown resource template"))?;
-            if variable != name {
-                return Err(unknown_argument());
-            }
-            values
-        }
-        _ => {
-            return Err(RpcError::invalid_params("Invalid params: unknown kind of ref"));
-        }
+    let of = match string(reference, "type")? {
+        "ref/prompt" => Reference::Prompt(string(reference, "name")?),
+        "ref/resource" => Reference::Template(string(reference, "uri")?),
+        _ => return Err(RpcError::invalid_params("Invalid params: unknown kind of ref")),
     };
+    let candidates = candidates(&Blank { of, argument: name, known })?;
     let typed = typed.to_lowercase();
     let matching: Vec<String> =
         candidates.into_iter().filter(|candidate| candidate.to_lowercase().starts_with(&typed)).collect();

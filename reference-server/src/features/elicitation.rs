@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::features::{Capability, InputRequest};
-use crate::message::Object;
+use crate::message::{Object, RpcError, URL_ELICITATION_REQUIRED};
 use crate::revision::Revision;
 use crate::schema;
 
@@ -54,6 +54,12 @@ pub(crate) fn url(message: &str, url: &str, elicitation_id: &str, revision: Revi
         params.insert("elicitationId".into(), elicitation_id.into());
     }
     InputRequest { method: "elicitation/create", params, needs: Capability::ElicitationUrl, check }
+}
+
+/// The error of a request that can be made again when the user has been on a page.
+pub(crate) fn required(message: &str, page: &str, elicitation_id: &str, revision: Revision) -> RpcError {
+    let elicitation = url(message, page, elicitation_id, revision).params;
+    RpcError::new(URL_ELICITATION_REQUIRED, message).with_data(json!({"elicitations": [elicitation]}))
 }
 
 fn check(params: &Object, answer: &Value) -> Result<(), String> {

@@ -1,6 +1,8 @@
 //! Pagination: opaque, sealed cursors, and the cutting of lists into pages.
 
 use serde_json::Value;
+#[cfg(feature = "enterprise")]
+use sha2::{Digest, Sha256};
 
 use crate::message::{Object, RpcError};
 use crate::seal::{Purpose, Seal};
@@ -41,16 +43,27 @@ impl ListKind {
     }
 }
 
+/// Bytes of the digest by which a cursor names its owner.
+#[cfg(feature = "enterprise")]
+const OWNER: usize = 8;
+
 /// A cursor: the list and the offset, sealed.
 fn issue(seal: &Seal, kind: ListKind, offset: u32) -> String {
+    seal.close(Purpose::Cursor, &content(kind, offset))
+}
+
+fn content(kind: ListKind, offset: u32) -> Vec<u8> {
     let mut cursor = vec![kind as u8];
     cursor.extend(offset.to_be_bytes());
-    seal.close(Purpose::Cursor, &cursor)
+    cursor
 }
 
 fn open(seal: &Seal, kind: ListKind, cursor: &str) -> Option<u32> {
-    let bytes = seal.open(Purpose::Cursor, cursor)?;
-    let (kind_byte, offset) = bytes.split_first()?;
+    read(kind, &seal.open(Purpose::Cursor, cursor)?)
+}
+
+fn read(kind: ListKind, content: &[u8]) -> Option<u32> {
+    let (kind_byte, offset) = content.split_first()?;
     (*kind_byte == kind as u8).then(|| offset.try_into().ok().map(u32::from_be_bytes))?
 }
 
@@ -103,6 +116,41 @@ pub(crate) fn page<'a>(
         result.insert("nextCursor".into(), issue(seal, kind, next).into());
     } else {
         result.insert(member.into(), items.into());
+    }
+    Ok(result)
+}
+
+/// The same for a list that is its owner's: to anybody else its cursors are unknown. Only the items of the page are made.
+#[cfg(feature = "enterprise")]
+pub(crate) fn page_of<T>(
+    server: &Server,
+    owner: &str,
+    kind: ListKind,
+    params: &Object,
+    items: impl Iterator<Item = T>,
+    make: impl FnMut(T) -> Value,
+) -> Result<Object, RpcError> {
+    let seal = server.seal();
+    let mark = Sha256::digest(owner);
+    let unknown = || RpcError::invalid_params("Invalid params: unknown cursor");
+    let start = match params.get("cursor") {
+        None => 0,
+        Some(Value::String(cursor)) => {
+            let bytes = seal.open(Purpose::Cursor, cursor).ok_or_else(unknown)?;
+            let bytes = bytes.strip_suffix(&mark[..OWNER]).ok_or_else(unknown)?;
+            read(kind, bytes).ok_or_else(unknown)?
+        }
+        Some(_) => return Err(unknown()),
+    };
+    let page_size = server.config().page_size.unwrap_or(kind.page_size());
+    let mut rest = items.skip(start as usize);
+    let items: Vec<Value> = rest.by_ref().take(page_size).map(make).collect();
+    let next = u32::try_from(items.len()).ok().and_then(|length| start.checked_add(length));
+    let mut result = Object::new();
+    result.insert(kind.member().into(), items.into());
+    if let (Some(_), Some(next)) = (rest.next(), next) {
+        let cursor = [content(kind, next).as_slice(), &mark[..OWNER]].concat();
+        result.insert("nextCursor".into(), seal.close(Purpose::Cursor, &cursor).into());
     }
     Ok(result)
 }

@@ -13,7 +13,7 @@ use crate::revision::Revision;
 use crate::server::Server;
 
 /// A template of messages.
-pub(super) struct Prompt {
+pub(crate) struct Prompt {
     pub name: &'static str,
     pub title: &'static str,
     pub description: &'static str,
@@ -25,19 +25,19 @@ pub(super) struct Prompt {
 }
 
 /// Makes the messages from the arguments, each of them a string, the required ones all there.
-pub(super) enum Fill {
+pub(crate) enum Fill {
     Now(fn(&Filling<'_>) -> Result<Vec<Message>, RpcError>),
     /// Asks the client first.
     Later(for<'a> fn(&'a Filling<'a>) -> FillFuture<'a>),
 }
 
-pub(super) type FillFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Message>, Stop>> + Send + 'a>>;
+pub(crate) type FillFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Message>, Stop>> + Send + 'a>>;
 
 /// Who speaks, and what.
-pub(super) type Message = (&'static str, Content);
+pub(crate) type Message = (&'static str, Content);
 
 /// An argument of a prompt, always a string.
-pub(super) struct Argument {
+pub(crate) struct Argument {
     pub name: &'static str,
     pub title: &'static str,
     pub description: &'static str,
@@ -45,7 +45,8 @@ pub(super) struct Argument {
 }
 
 impl Prompt {
-    fn definition(&self, revision: Revision) -> Value {
+    /// The prompt in the form of a revision, as `prompts/list` shows it.
+    pub(crate) fn definition(&self, revision: Revision) -> Value {
         let arguments: Vec<Value> = self
             .arguments
             .iter()
@@ -74,33 +75,34 @@ impl Prompt {
 }
 
 /// What the messages of a prompt are made from.
-pub(super) struct Filling<'a> {
+pub(crate) struct Filling<'a> {
     pub context: &'a RequestContext,
     pub arguments: &'a Object,
 }
 
 impl<'a> Filling<'a> {
-    pub(super) fn argument(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn argument(&self, name: &str) -> Option<&'a str> {
         self.arguments.get(name).and_then(Value::as_str)
     }
 
     /// An argument that is known to be there.
-    pub(super) fn required(&self, name: &str) -> &'a str {
+    pub(crate) fn required(&self, name: &str) -> &'a str {
         self.argument(name).unwrap_or_default()
     }
 }
 
-fn find(name: &str) -> Result<&'static Prompt, RpcError> {
-    PROMPTS.iter().find(|prompt| prompt.name == name).ok_or_else(unknown)
+fn find(name: &str) -> Option<&'static Prompt> {
+    PROMPTS.iter().find(|prompt| prompt.name == name)
 }
 
-fn unknown() -> RpcError {
+/// The error for a name that no prompt has.
+pub(crate) fn unknown_prompt() -> RpcError {
     RpcError::invalid_params("Invalid params: unknown prompt")
 }
 
 /// The names of the arguments of a prompt.
 pub(crate) fn prompt_arguments(name: &str) -> Result<impl Iterator<Item = &'static str>, RpcError> {
-    Ok(find(name)?.arguments.iter().map(|argument| argument.name))
+    Ok(find(name).ok_or_else(unknown_prompt)?.arguments.iter().map(|argument| argument.name))
 }
 
 /// `prompts/list`.
@@ -116,11 +118,16 @@ pub(crate) fn list_prompts(server: &Server, revision: Revision, params: &Object)
 
 /// `prompts/get`.
 pub(crate) async fn get_prompt(context: &RequestContext) -> Result<Object, RpcError> {
+    fill_prompt(context, find(string(&context.request.params, "name")?)).await
+}
+
+/// `prompts/get` for the prompt that has the name, if there is one.
+pub(crate) async fn fill_prompt(
+    context: &RequestContext,
+    prompt: Option<&Prompt>,
+) -> Result<Object, RpcError> {
     let (revision, params) = (context.revision, &context.request.params);
-    let prompt = find(string(params, "name")?)?;
-    if revision < prompt.since {
-        return Err(unknown());
-    }
+    let prompt = prompt.filter(|prompt| revision >= prompt.since).ok_or_else(unknown_prompt)?;
     let empty = Object::new();
     let arguments = optional_object(params, "arguments")?.unwrap_or(&empty);
     if arguments.values().any(|value| !value.is_string()) {

@@ -135,7 +135,7 @@ pub(crate) fn template_variable(uri_template: &str) -> Option<(&'static str, Vec
 }
 
 /// The error for a URI that names nothing.
-fn not_found(revision: Revision, uri: &str) -> RpcError {
+pub(crate) fn resource_not_found(revision: Revision, uri: &str) -> RpcError {
     let code = if revision.is_modern() { INVALID_PARAMS } else { LEGACY_RESOURCE_NOT_FOUND };
     RpcError::new(code, "Resource not found").with_data(json!({"uri": uri}))
 }
@@ -147,7 +147,7 @@ pub(crate) fn read_resource(
     params: &Object,
 ) -> Result<Object, RpcError> {
     let uri = string(params, "uri")?;
-    let contents = find_resource(revision, server, uri).ok_or_else(|| not_found(revision, uri))?;
+    let contents = find_resource(revision, server, uri).ok_or_else(|| resource_not_found(revision, uri))?;
     let mut result = Object::new();
     result.insert("contents".into(), json!([contents]));
     Ok(result)
@@ -162,7 +162,7 @@ pub(crate) fn subscribe(
 ) -> Result<Object, RpcError> {
     let uri = string(params, "uri")?;
     if !resource_exists(revision, server, uri) {
-        return Err(not_found(revision, uri));
+        return Err(resource_not_found(revision, uri));
     }
     session.subscribe(uri)?;
     Ok(Object::new())

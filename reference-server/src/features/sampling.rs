@@ -4,12 +4,14 @@ use serde_json::{Value, json};
 
 use crate::features::{Capability, InputRequest};
 use crate::message::Object;
+use crate::revision::Revision;
 
 /// One question to the model, in plain text.
-pub(crate) fn sample(prompt: &str, max_tokens: u32) -> InputRequest {
+pub(crate) fn sample(revision: Revision, prompt: &str, max_tokens: u32) -> InputRequest {
     let mut params = Object::new();
     params.insert("messages".into(), json!([{"role": "user", "content": {"type": "text", "text": prompt}}]));
     params.insert("maxTokens".into(), max_tokens.into());
+    let check = if revision >= Revision::V2025_11_25 { check } else { check_single };
     InputRequest { method: "sampling/createMessage", params, needs: Capability::Sampling, check }
 }
 
@@ -33,11 +35,19 @@ pub(crate) fn text_of(answer: &Value) -> &str {
     blocks_of(answer).iter().find_map(|block| block["text"].as_str()).unwrap_or_default()
 }
 
+/// Before 2025-11-25 an answer has a single block.
+fn check_single(params: &Object, answer: &Value) -> Result<(), String> {
+    if answer["content"].is_array() {
+        return Err("the content of the answer is a single block in this revision".to_owned());
+    }
+    check(params, answer)
+}
+
 fn check(_: &Object, answer: &Value) -> Result<(), String> {
     let is_role = matches!(answer["role"].as_str(), Some("user" | "assistant"));
     let is_block = |block: &Value| block["type"].is_string();
     let is_content = match &answer["content"] {
-        Value::Array(blocks) => blocks.iter().all(is_block),
+        Value::Array(blocks) => !blocks.is_empty() && blocks.iter().all(is_block),
         block => is_block(block),
     };
     if is_role && is_content && answer["model"].is_string() {

@@ -83,6 +83,7 @@ pub(crate) enum Listed {
 pub(crate) struct Hints {
     pub read_only: bool,
     pub idempotent: bool,
+    pub destructive: bool,
 }
 
 /// A tool as its author describes it; the form that each revision sees is made from this.
@@ -113,7 +114,7 @@ impl Tool {
             description,
             input: no_arguments,
             output: None,
-            hints: Hints { read_only: true, idempotent: true },
+            hints: Hints { read_only: true, idempotent: true, destructive: false },
             listed: Listed::In(Revision::V2024_11_05, Revision::V2026_07_28),
             icon: None,
             task: None,
@@ -158,7 +159,14 @@ impl Tool {
 
     /// Says that calling it has effects, and calling it again further ones.
     pub(crate) const fn changing(mut self) -> Self {
-        self.hints = Hints { read_only: false, idempotent: false };
+        self.hints = Hints { read_only: false, idempotent: false, destructive: false };
+        self
+    }
+
+    /// Says that what calling it does can't be undone.
+    #[cfg(feature = "enterprise")]
+    pub(crate) const fn destroying(mut self) -> Self {
+        self.hints = Hints { read_only: false, idempotent: false, destructive: true };
         self
     }
 
@@ -230,7 +238,7 @@ impl Tool {
             definition["annotations"] = json!({
                 "title": self.title,
                 "readOnlyHint": self.hints.read_only,
-                "destructiveHint": false,
+                "destructiveHint": self.hints.destructive,
                 "idempotentHint": self.hints.idempotent,
                 "openWorldHint": false,
             });

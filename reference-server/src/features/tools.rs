@@ -11,7 +11,7 @@ use crate::features::tasks;
 use crate::features::tool::{Run, Tool, ToolOutcome, ToolResult};
 use crate::features::tool_set::THEMES;
 use crate::features::{ListKind, Stop, page};
-use crate::memory::SMALL;
+use crate::memory::{SMALL, refusal};
 use crate::message::{Object, RpcError, footprint, string, to_json};
 use crate::revision::Revision;
 use crate::schema::Schema;
@@ -74,11 +74,23 @@ pub(crate) struct ToolSet {
 }
 
 impl ToolSet {
+    /// The tools to test with.
     pub(crate) fn new() -> Self {
-        let tools = THEMES.iter().flat_map(|(theme, tools)| tools.iter().map(move |tool| (theme, tool)));
-        let entries: Vec<Entry> = tools.map(|(theme, tool)| Entry::new(theme, tool)).collect();
+        Self::of(THEMES.iter().flat_map(|(theme, tools)| tools.iter().map(move |tool| (*theme, tool))))
+    }
+
+    /// These tools, each with its theme.
+    pub(crate) fn of(tools: impl IntoIterator<Item = (&'static str, &'static Tool)>) -> Self {
+        let entries: Vec<Entry> = tools.into_iter().map(|(theme, tool)| Entry::new(theme, tool)).collect();
         let places = entries.iter().enumerate().map(|(place, entry)| (entry.tool.name, place)).collect();
         Self { entries, places, nothing: json!({}) }
+    }
+
+    /// Their definitions in the form of a revision.
+    #[cfg(feature = "enterprise")]
+    pub(crate) fn definitions(&self, revision: Revision) -> impl Iterator<Item = &Value> {
+        let listed = self.entries.iter().filter(move |entry| entry.tool.is_listed(revision, false));
+        listed.map(move |entry| &entry.definitions[revision.index()])
     }
 
     fn find(&self, name: &str) -> Option<&Entry> {
@@ -101,7 +113,7 @@ impl ToolSet {
 pub(crate) fn list_tools(server: &Server, revision: Revision, params: &Object) -> Result<Object, RpcError> {
     let extra = server.extra_tool_listed();
     let definitions = server
-        .tools()
+        .common_tools()
         .entries
         .iter()
         .filter(|entry| entry.tool.is_listed(revision, extra))
@@ -112,7 +124,7 @@ pub(crate) fn list_tools(server: &Server, revision: Revision, params: &Object) -
 /// `tools/call`.
 pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcError> {
     let (revision, params) = (context.revision, &context.request.params);
-    let tools = context.server.tools();
+    let tools = context.server.tools(context.principal());
     let entry = tools
         .find(string(params, "name")?)
         .filter(|entry| entry.tool.is_listed(revision, context.server.extra_tool_listed()))
@@ -132,12 +144,15 @@ pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcErr
         Ok(arguments) => arguments.into_owned(),
         Err(stop) => return answer(Err(stop), revision),
     };
-    if context.request.footprint > SMALL && footprint(&to_json(&arguments)) > SMALL {
+    let size = footprint(&to_json(&arguments));
+    if size > SMALL {
         return Err(RpcError::invalid_params("Invalid params: the arguments of a task are too long"));
     }
+    let held = context.server.memory().take_kept(size).ok_or_else(refusal)?;
     let name = entry.tool.name;
     tasks::begin(context, terms, |context| async move {
-        let entry = context.server.tools().find(name).ok_or_else(unknown)?;
+        context.keep(held);
+        let entry = context.server.tools(context.principal()).find(name).ok_or_else(unknown)?;
         let outcome = if revision.is_modern() {
             entry.run(&context, &arguments).await
         } else {

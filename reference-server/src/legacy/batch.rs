@@ -6,10 +6,11 @@ use serde_json::value::RawValue;
 use tokio::task::JoinSet;
 
 use crate::context::Sink;
+use crate::faults::Duty;
 use crate::legacy::dispatch::{self, notified};
 use crate::legacy::{Exchange, Session};
 use crate::memory::{Answered, Held, refusal};
-use crate::message::{INTERNAL_ERROR, Id, Message, RpcError, error_response, read_one};
+use crate::message::{INTERNAL_ERROR, Id, Message, Request, RpcError, error_response, read_one};
 use crate::revision::Revision;
 use crate::server::{Server, lock};
 
@@ -28,7 +29,8 @@ pub(crate) fn take_in(session: &Arc<Session>, elements: &[&RawValue], sink: &Sin
         return Exchange::Refused(error_response(None, &error, revision));
     }
     let mut answer = BatchAnswer::new(&session.server, revision);
-    let mut requests = Vec::new();
+    let mut requests: Vec<(usize, Request)> = Vec::new();
+    let mut complaint = None;
     for element in elements {
         match read_one(element) {
             Ok(Message::Request(request)) if request.method == "initialize" => {
@@ -40,13 +42,24 @@ pub(crate) fn take_in(session: &Arc<Session>, elements: &[&RawValue], sink: &Sin
                 requests.push((answer.elements.len(), request));
                 answer.elements.push(None);
             }
-            Ok(Message::Notification(notification)) => notified(session, &notification),
-            Ok(Message::Response(response)) => session.peer.answered(response),
+            Ok(Message::Notification(notification)) => {
+                notified(session, &notification);
+                // A request before it in the batch is as good as in progress.
+                if let Some(id) = &notification.request_id
+                    && session.server.keeps(Duty::CancelledWorkStops)
+                {
+                    requests.retain(|(_, request)| request.id.key() != id.key());
+                }
+            }
+            Ok(Message::Response(response)) => {
+                complaint = complaint.or_else(|| dispatch::complaint(&response));
+                session.peer.answered(response, session.server.memory());
+            }
             Err(unreadable) => answer.elements.push(Some(unreadable.response(revision))),
         }
     }
     if answer.elements.is_empty() {
-        return Exchange::Accepted;
+        return complaint.map_or(Exchange::Accepted, Exchange::Unusable);
     }
     let session = Arc::clone(session);
     let sink = sink.clone();

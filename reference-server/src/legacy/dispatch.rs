@@ -6,15 +6,19 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::context::{Answer, Caller, RequestContext, Sink};
+#[cfg(feature = "enterprise")]
+use crate::enterprise;
 use crate::faults::Duty;
 use crate::features::{self, tasks};
 use crate::legacy::{Session, batch, lifecycle};
 use crate::memory::Answered;
 use crate::message::{
-    Message, Notification, Object, Payload, Reply, Request, RpcError, error_response, result_response,
+    Message, Notification, Object, Outcome, Payload, Reply, Request, Response, RpcError, error_response,
+    result_response,
 };
 use crate::pace::pause;
 use crate::revision::Revision;
+use crate::server::Server;
 
 /// What becomes of a payload.
 pub(crate) enum Exchange {
@@ -22,6 +26,8 @@ pub(crate) enum Exchange {
     Accepted,
     /// Refused as a whole, with the error to send.
     Refused(String),
+    /// A broken response: it is not answered, but where a transport says what became of a message, it says this.
+    Unusable(String),
     /// Being served; ends with the answer, or with none if it was cancelled.
     Serving(Serving),
 }
@@ -43,8 +49,9 @@ pub(crate) fn take_in(session: &Arc<Session>, payload: Payload<'_>, sink: Sink) 
             }
         }
         Payload::Single(Message::Response(response)) => {
-            session.peer.answered(response);
-            Exchange::Accepted
+            let complaint = complaint(&response);
+            session.peer.answered(response, session.server.memory());
+            complaint.map_or(Exchange::Accepted, Exchange::Unusable)
         }
         Payload::Batch(elements) if session.revision() == Some(Revision::V2025_03_26) => {
             batch::take_in(session, &elements, &sink)
@@ -56,12 +63,19 @@ pub(crate) fn take_in(session: &Arc<Session>, payload: Payload<'_>, sink: Sink) 
     }
 }
 
+/// What is wrong with a broken response, as an error without an id in every revision: it answers nothing.
+pub(super) fn complaint(response: &Response) -> Option<String> {
+    let Outcome::Unusable(reason) = response.outcome else { return None };
+    let error = RpcError::invalid_request(format!("Invalid response: {reason}"));
+    Some(error_response(None, &error, Revision::V2025_11_25))
+}
+
 /// Serves one request.
 pub(crate) async fn answer(session: Arc<Session>, mut request: Request, sink: Sink) -> Option<Answered> {
     let before = session.error_revision();
     let id = request.id.clone();
     let faults = session.server.faults_on(before, &mut request);
-    let may_wait = may_wait(&request.method);
+    let may_wait = may_wait(&session.server, &request.method);
     // What is held back is in progress too. The handshake cannot be cancelled.
     let enters = may_wait || (session.server.pace().is_some() && request.method != "initialize");
     let ticket = if enters {
@@ -114,7 +128,13 @@ fn check_meta(params: &Object) -> Result<(), RpcError> {
 }
 
 /// Whether a method may take time and can therefore be cancelled.
-fn may_wait(method: &str) -> bool {
+fn may_wait(server: &Server, method: &str) -> bool {
+    #[cfg(feature = "enterprise")]
+    if server.enterprise().is_some() {
+        return enterprise::is_served(method);
+    }
+    #[cfg(not(feature = "enterprise"))]
+    let _ = server;
     matches!(method, "tools/call" | "prompts/get" | "tasks/result")
 }
 
@@ -123,6 +143,12 @@ async fn waiting(session: &Arc<Session>, request: Request, sink: Sink) -> Answer
     let held = session.server.hold(&request).await?;
     let caller = Caller::Session(Arc::clone(session));
     let context = RequestContext::new(session.server.clone(), revision, request, caller, sink, held);
+    #[cfg(feature = "enterprise")]
+    if session.server.enterprise().is_some()
+        && let Some(served) = enterprise::answer(&context).await
+    {
+        return served.map(|(result, _)| Reply::Object(result));
+    }
     let result = match context.request.method.as_str() {
         "tasks/result" => tasks::legacy::result(&context).await,
         "prompts/get" => features::get_prompt(&context).await,

@@ -25,19 +25,26 @@ pub(crate) fn initialize(session: &Session, params: &Object) -> Result<Object, R
     let revision = served
         .or_else(|| session.server.newest_legacy())
         .ok_or_else(|| RpcError::method_not_found("initialize"))?;
+    if revision >= Revision::V2025_11_25 {
+        for (name, modes) in [("sampling", ["context", "tools"]), ("elicitation", ["form", "url"])] {
+            if let Some(capability) = optional_object(capabilities, name)? {
+                modes.iter().try_for_each(|mode| optional_object(capability, mode).map(drop))?;
+            }
+        }
+    }
     let negotiated = session.negotiate(revision, ClientCapabilities::read(capabilities));
     if !negotiated && session.server.keeps(Duty::InitializeOnce) {
         return Err(RpcError::invalid_request("Invalid request: the session is already initialized"));
     }
     let mut result = Object::new();
     result.insert("protocolVersion".into(), revision.as_str().into());
-    let mut capabilities = Server::capabilities(revision);
-    if revision.has_tasks() {
+    let mut capabilities = session.server.capabilities(revision);
+    if revision.has_tasks() && session.server.has_tasks() {
         capabilities["tasks"] = tasks::legacy::capability(session);
     }
     result.insert("capabilities".into(), capabilities);
     result.insert("serverInfo".into(), Server::introduction(revision));
-    result.insert("instructions".into(), Server::INSTRUCTIONS.into());
+    result.insert("instructions".into(), session.server.instructions().into());
     Ok(result)
 }
 

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::context::{RequestContext, Sink};
-use crate::features::{InputRequest, Stop};
-use crate::message::{IdKey, Response, notification, shorten, to_json};
+use crate::features::{Given, InputRequest, Stop};
+use crate::memory::Memory;
+use crate::message::{IdKey, Outcome, Response, notification, shorten, to_json};
 use crate::server::{Server, lock};
 
 /// The most requests of ours that one client may leave unanswered.
@@ -23,14 +24,21 @@ pub(crate) struct Peer {
     pending: Arc<Pending>,
 }
 
-type Outcome = Result<Value, Value>;
+/// What came of a request of ours.
+enum Reaction {
+    Given(Given),
+    /// The client refused, for this reason.
+    Refused(String),
+    /// There was an answer, but for this reason it is worth nothing.
+    Unusable(&'static str),
+}
 
 #[derive(Default)]
-struct Pending(Mutex<HashMap<String, oneshot::Sender<Outcome>>>);
+struct Pending(Mutex<HashMap<String, oneshot::Sender<Reaction>>>);
 
 impl Peer {
     /// Sends a request on the stream of the client's own request, and waits for the answer.
-    pub(crate) async fn ask(&self, context: &RequestContext, question: &InputRequest) -> Result<Value, Stop> {
+    pub(crate) async fn ask(&self, context: &RequestContext, question: &InputRequest) -> Result<Given, Stop> {
         let id = format!("server-{}", self.next.fetch_add(1, Ordering::Relaxed) + 1);
         let (sender, answer) = oneshot::channel();
         {
@@ -46,26 +54,39 @@ impl Peer {
         let patience = Duration::from_secs(context.server.config().answer_seconds);
         let method = question.method;
         match tokio::time::timeout(patience, answer).await {
-            Ok(Ok(Ok(result))) => Ok(result),
-            Ok(Ok(Err(error))) => {
-                let reason = shorten(error["message"].as_str().unwrap_or("without a reason"));
+            Ok(Ok(Reaction::Given(given))) => Ok(given),
+            Ok(Ok(Reaction::Refused(reason))) => {
                 Err(Stop::Refused(format!("The client refused {method}: {reason}")))
+            }
+            Ok(Ok(Reaction::Unusable(reason))) => {
+                Err(Stop::Refused(format!("The answer to {method} is unusable: {reason}")))
             }
             Ok(Err(_)) => Err(Stop::Refused(format!("The session ended before {method} was answered."))),
             Err(_) => Err(Stop::Refused(format!("The client did not answer {method} in time."))),
         }
     }
 
-    /// Hands an answer to the one who waits for it; one that nobody waits for is ignored.
-    pub(crate) fn answered(&self, response: Response) {
+    /// Hands an answer to the one who waits for it, with the room that it takes in `memory`; one that nobody waits for is
+    /// ignored. An answer for which there is no room is unusable.
+    pub(crate) fn answered(&self, response: Response, memory: &Arc<Memory>) {
         let Some(IdKey::Text(id)) = response.id.as_ref().map(crate::message::Id::key) else {
             return;
         };
-        let waiting = lock(&self.pending.0).remove(&**id);
-        if let Some(waiting) = waiting {
-            // Who asked may have gone in the meantime.
-            let _ = waiting.send(response.outcome);
-        }
+        let Some(waiting) = lock(&self.pending.0).remove(&**id) else {
+            return;
+        };
+        let reaction = match response.outcome {
+            Outcome::Result(value) => match memory.take_request(response.footprint) {
+                Ok(held) => Reaction::Given(Given { value, held }),
+                Err(_) => Reaction::Unusable("too much is held in memory already"),
+            },
+            Outcome::Error(error) => {
+                Reaction::Refused(shorten(error["message"].as_str().unwrap_or("without a reason")))
+            }
+            Outcome::Unusable(reason) => Reaction::Unusable(reason),
+        };
+        // Who asked may have gone in the meantime.
+        let _ = waiting.send(reaction);
     }
 }
 

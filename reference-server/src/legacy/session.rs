@@ -1,6 +1,6 @@
 //! What the server remembers about one client between `initialize` and the end of the session.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -12,12 +12,23 @@ use crate::faults::Duty;
 use crate::features::tasks::{Owner, legacy::status_notification};
 use crate::features::{Capability, ClientCapabilities, InFlight, Level};
 use crate::legacy::peer::Peer;
+use crate::memory::Held;
 use crate::message::{INTERNAL_ERROR, RpcError, notification};
 use crate::revision::Revision;
 use crate::server::{Server, lock};
 
 /// The most resources that one session may subscribe to.
 const SUBSCRIPTIONS: usize = 1000;
+/// What a subscription takes besides its URI, in bytes: its place in the tree, which may be half empty.
+const SUBSCRIPTION: usize = 2 * size_of::<(String, Subscription)>() + 16;
+
+/// The client wants to hear of a resource.
+struct Subscription {
+    /// The number of the last change before.
+    since: u64,
+    /// The memory that it takes for as long as it lasts.
+    _held: Held,
+}
 
 /// How far the handshake has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +53,10 @@ pub(crate) struct Session {
     client: OnceLock<ClientCapabilities>,
     phase: Mutex<Phase>,
     level: AtomicU8,
-    subscriptions: Mutex<BTreeSet<String>>,
+    /// Whether the user has been sent to the page that `read_statement` asks for.
+    sent_to_page: AtomicBool,
+    /// By URI.
+    subscriptions: Mutex<BTreeMap<String, Subscription>>,
     ended: AtomicBool,
 }
 
@@ -59,6 +73,7 @@ impl Session {
             client: OnceLock::new(),
             phase: Mutex::new(Phase::New),
             level: AtomicU8::new(Level::Info as u8),
+            sent_to_page: AtomicBool::new(false),
             subscriptions: Mutex::default(),
             ended: AtomicBool::new(false),
         })
@@ -69,6 +84,12 @@ impl Session {
         self.ended.store(true, Ordering::SeqCst);
         self.in_flight.cancel_all();
         self.server.tasks().end(&Owner::Session(self.id));
+        lock(&self.subscriptions).clear();
+    }
+
+    /// Whether the user is sent to the page now, for the first time.
+    pub(crate) fn sends_to_page(&self) -> bool {
+        !self.sent_to_page.swap(true, Ordering::Relaxed)
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -124,11 +145,19 @@ impl Session {
     }
 
     pub(crate) fn subscribe(&self, uri: &str) -> Result<(), RpcError> {
+        // Before the lock, under which listeners are.
+        let since = self.server.last_change();
         let mut subscriptions = lock(&self.subscriptions);
-        if subscriptions.len() >= SUBSCRIPTIONS && !subscriptions.contains(uri) {
-            return Err(RpcError::new(INTERNAL_ERROR, "Too many subscriptions"));
+        if subscriptions.contains_key(uri) {
+            return Ok(());
         }
-        subscriptions.insert(uri.to_owned());
+        if subscriptions.len() >= SUBSCRIPTIONS {
+            return Err(RpcError::new(INTERNAL_ERROR, "Too many subscriptions in this session"));
+        }
+        let full =
+            || RpcError::new(INTERNAL_ERROR, "Too many subscriptions are kept for all clients together");
+        let held = self.server.memory().take_kept(SUBSCRIPTION + uri.len()).ok_or_else(full)?;
+        subscriptions.insert(uri.to_owned(), Subscription { since, _held: held });
         Ok(())
     }
 
@@ -139,15 +168,23 @@ impl Session {
     /// The changes from now on that may concern this client.
     pub(crate) fn changes(self: &Arc<Self>) -> Listener {
         let session = Arc::clone(self);
-        self.server.changes(move |change| session.is_concerned(change))
+        self.server.changes(move |change, number| session.is_concerned(change, Some(number)))
     }
 
-    fn is_concerned(&self, change: &Change) -> bool {
+    /// Whether a change, of this number if it is known, is the client's business at present.
+    fn is_concerned(&self, change: &Change, number: Option<u64>) -> bool {
         match change {
             Change::Tools | Change::Prompts | Change::Resources => true,
+            #[cfg(feature = "enterprise")]
+            Change::Records(kind) => {
+                self.server.enterprise().is_some_and(|profile| profile.lists(&self.principal, *kind))
+            }
             Change::Task(task) => task.owner == Owner::Session(self.id),
             Change::Resource(uri) => {
-                lock(&self.subscriptions).contains(&**uri) || !self.server.keeps(Duty::UpdatesAsSubscribed)
+                let subscriptions = lock(&self.subscriptions);
+                let subscription = subscriptions.get(&**uri);
+                subscription.is_some_and(|one| number.is_none_or(|number| number > one.since))
+                    || !self.server.keeps(Duty::UpdatesAsSubscribed)
             }
         }
     }
@@ -159,7 +196,7 @@ impl Session {
 
     fn notification_for(&self, change: &Change) -> Option<String> {
         // What it was subscribed to then, it may not be any more.
-        if !matches!(*lock(&self.phase), Phase::Operating(_)) || !self.is_concerned(change) {
+        if !matches!(*lock(&self.phase), Phase::Operating(_)) || !self.is_concerned(change, None) {
             return None;
         }
         let list_changed =
@@ -168,6 +205,8 @@ impl Session {
             Change::Tools => Some(list_changed("tools")),
             Change::Prompts => Some(list_changed("prompts")),
             Change::Resources => Some(list_changed("resources")),
+            #[cfg(feature = "enterprise")]
+            Change::Records(_) => Some(list_changed("resources")),
             Change::Task(task) => Some(status_notification(task)),
             Change::Resource(uri) => {
                 Some(notification("notifications/resources/updated", &json!({"uri": &**uri})))

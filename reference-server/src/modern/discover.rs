@@ -10,8 +10,8 @@ use crate::server::Server;
 pub(crate) fn discover(server: &Server, revision: Revision) -> Object {
     let mut result = Object::new();
     result.insert("supportedVersions".into(), server.modern_versions());
-    result.insert("capabilities".into(), Server::capabilities(revision));
-    result.insert("instructions".into(), Server::INSTRUCTIONS.into());
+    result.insert("capabilities".into(), server.capabilities(revision));
+    result.insert("instructions".into(), server.instructions().into());
     result.insert("_meta".into(), json!({SERVER_INFO: Server::introduction(revision)}));
     result
 }

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::context::{Answer, Caller, RequestContext, Sink};
+#[cfg(feature = "enterprise")]
+use crate::enterprise;
 use crate::faults::FaultsOnRequest;
 use crate::features;
 use crate::features::tasks::extension;
@@ -142,6 +144,13 @@ fn worded(server: &Server, request: &Request, answer: Answer) -> (u16, String) {
 
 async fn dispatch(context: &RequestContext, closing: watch::Receiver<bool>) -> Answer {
     let (server, revision, params) = (&context.server, context.revision, &context.request.params);
+    #[cfg(feature = "enterprise")]
+    if server.enterprise().is_some()
+        && let Some(served) = enterprise::answer(context).await
+    {
+        let (result, ttl) = served?;
+        return Ok(Reply::Object(complete(server, result, revision, ttl)));
+    }
     let (result, ttl) = match context.request.method.as_str() {
         "server/discover" => (discover::discover(server, revision), Some(DISCOVER_TTL)),
         "tools/list" => (features::list_tools(server, revision, params)?, Some(LIST_TTL)),
@@ -173,7 +182,7 @@ fn complete(server: &Server, mut result: Object, revision: Revision, ttl: Option
     if let Some(ttl) = ttl.filter(|_| is_complete) {
         result.insert("ttlMs".into(), ttl.into());
         // What takes a token is not for everybody's cache.
-        let scope = if server.is_protected() { "private" } else { "public" };
+        let scope = if server.is_private() { "private" } else { "public" };
         result.insert("cacheScope".into(), scope.into());
     }
     result.entry("_meta").or_insert_with(|| json!({SERVER_INFO: Server::implementation(revision)}));

@@ -100,7 +100,7 @@ fn check_arguments(
     request: &Request,
     tool: &str,
 ) -> Result<(), RpcError> {
-    for argument in server.tools().mirrored(tool) {
+    for argument in server.common_tools().mirrored(tool) {
         let header = &argument.header;
         let mut value = request.params.get("arguments").unwrap_or(&Value::Null);
         for name in &argument.path {

@@ -11,3 +11,5 @@ pub(crate) use dispatch::{ModernAnswer, admit, admit_notification, answer, may_s
 pub(crate) use headers::MirrorHeaders;
 pub(crate) use meta::{RequestMeta, is_stateless};
 pub(crate) use mrtr::Round;
+#[cfg(feature = "enterprise")]
+pub(crate) use mrtr::{StateTicket, seconds_since_1970};

@@ -10,7 +10,7 @@ use crate::context::RequestContext;
 use crate::faults::Duty;
 use crate::features::{InputRequest, Stop};
 use crate::message::{Object, Request, RpcError, to_json};
-use crate::seal::Purpose;
+use crate::seal::{Purpose, random_id};
 
 /// The longest request state in bytes; a client that answers with more is refused.
 const LONGEST_STATE: usize = 64 << 10;
@@ -26,6 +26,16 @@ struct State {
     asked: Vec<String>,
     /// The answers of earlier rounds.
     answers: Object,
+    /// Tells it from all others, those for the same request too.
+    nonce: String,
+}
+
+/// One request state, as it is remembered that it has been used. They are in the order of their ends.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct StateTicket {
+    /// Seconds since 1970 after which the state is worth nothing.
+    pub expires: u64,
+    pub nonce: String,
 }
 
 /// One round of a request: the answers that count.
@@ -34,6 +44,9 @@ pub(crate) struct Round {
     answers: Object,
     /// The answers that came with this request and are not checked yet.
     fresh: Object,
+    /// The state that came with this request.
+    #[cfg_attr(not(feature = "enterprise"), allow(dead_code, reason = "approvals look at it"))]
+    ticket: Option<StateTicket>,
 }
 
 impl Round {
@@ -41,12 +54,14 @@ impl Round {
     /// one the request is a first round, and a client that knows the questions may answer them before they are asked.
     pub(crate) fn open(context: &RequestContext) -> Result<Self, RpcError> {
         let refuse = |what: &str| RpcError::invalid_params(format!("Invalid params: {what}"));
-        let request = fingerprint(&context.request, &context.principal().key());
+        let bound = context.server.keeps(Duty::StateBoundToPrincipal);
+        let principal = if bound { context.principal().key() } else { String::new() };
+        let request = fingerprint(&context.request, &principal);
         let params = &context.request.params;
         // Their types were checked when the request was let in.
         let responses = params.get("inputResponses").and_then(Value::as_object).cloned().unwrap_or_default();
         let Some(state) = params.get("requestState").and_then(Value::as_str) else {
-            return Ok(Self { request, answers: Object::new(), fresh: responses });
+            return Ok(Self { request, answers: Object::new(), fresh: responses, ticket: None });
         };
         let state = context.server.seal().open(Purpose::RequestState, state);
         let state = state.and_then(|content| serde_json::from_slice::<State>(&content).ok());
@@ -54,12 +69,23 @@ impl Round {
         if state.request != request && context.server.keeps(Duty::StateBound) {
             return Err(refuse("requestState belongs to another request"));
         }
-        if state.expires < now() {
+        if state.expires < seconds_since_1970() {
             return Err(refuse("requestState has expired"));
         }
         let asked = |key: &String| state.asked.contains(key);
         let fresh = responses.into_iter().filter(|(key, _)| asked(key)).collect();
-        Ok(Self { request, answers: state.answers, fresh })
+        let ticket = StateTicket { expires: state.expires, nonce: state.nonce };
+        Ok(Self { request, answers: state.answers, fresh, ticket: Some(ticket) })
+    }
+
+    /// The round without answers that came before they were asked for, and the state that came with it.
+    #[cfg(feature = "enterprise")]
+    pub(crate) fn asked_before(mut self) -> (Self, Option<StateTicket>) {
+        if self.ticket.is_none() {
+            self.fresh.clear();
+        }
+        let ticket = self.ticket.clone();
+        (self, ticket)
     }
 
     /// The answers to these questions, or the result that asks for those that are missing.
@@ -91,9 +117,10 @@ impl Round {
         self.answers.extend(std::mem::take(&mut self.fresh));
         let state = State {
             request: self.request,
-            expires: now().saturating_add(context.server.config().answer_seconds),
+            expires: seconds_since_1970().saturating_add(context.server.config().answer_seconds),
             asked: missing.iter().map(|(key, _)| (*key).to_owned()).collect(),
             answers: self.answers,
+            nonce: random_id(),
         };
         let state = to_json(&state);
         if state.len() > LONGEST_STATE {
@@ -110,7 +137,8 @@ impl Round {
     }
 }
 
-fn now() -> u64 {
+/// The time in whole seconds.
+pub(crate) fn seconds_since_1970() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }
 

@@ -7,8 +7,12 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+#[cfg(feature = "enterprise")]
+use crate::auth::Principal;
 use crate::changes::Change;
 use crate::context::{Answer, RequestContext};
+#[cfg(feature = "enterprise")]
+use crate::enterprise::{Enterprise, Kind};
 use crate::faults::Duty;
 use crate::features::Capability;
 use crate::features::tasks::extension::detailed;
@@ -32,6 +36,10 @@ struct Filter {
     resource_subscriptions: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     task_ids: Vec<String>,
+    /// The kinds of records that the client's role lists.
+    #[cfg(feature = "enterprise")]
+    #[serde(skip)]
+    records: Vec<Kind>,
 }
 
 impl Filter {
@@ -61,7 +69,17 @@ impl Filter {
             resources_list_changed: flag("resourcesListChanged")?,
             resource_subscriptions: strings("resourceSubscriptions")?,
             task_ids: strings("taskIds")?,
+            #[cfg(feature = "enterprise")]
+            records: Vec::new(),
         })
+    }
+
+    /// Leaves out what there is not for the role of the caller, whether it exists or not.
+    #[cfg(feature = "enterprise")]
+    fn narrow(&mut self, profile: &Enterprise, principal: &Principal) {
+        (self.tools_list_changed, self.prompts_list_changed) = (false, false);
+        self.resource_subscriptions.retain(|uri| profile.may_read(principal, uri));
+        self.records = Kind::ALL.into_iter().filter(|kind| profile.lists(principal, *kind)).collect();
     }
 
     /// The memory that it takes besides the request, which it repeats.
@@ -76,6 +94,8 @@ impl Filter {
             Change::Prompts => self.prompts_list_changed,
             Change::Resources => self.resources_list_changed,
             Change::Resource(uri) => self.resource_subscriptions.iter().any(|wanted| **wanted == **uri),
+            #[cfg(feature = "enterprise")]
+            Change::Records(kind) => self.resources_list_changed && self.records.contains(kind),
             Change::Task(task) => self.task_ids.contains(&task.id),
         }
     }
@@ -88,6 +108,8 @@ fn told(change: &Change, id: &Id) -> String {
         Change::Tools => notification("notifications/tools/list_changed", &tagged),
         Change::Prompts => notification("notifications/prompts/list_changed", &tagged),
         Change::Resources => notification("notifications/resources/list_changed", &tagged),
+        #[cfg(feature = "enterprise")]
+        Change::Records(_) => notification("notifications/resources/list_changed", &tagged),
         Change::Resource(uri) => {
             notification("notifications/resources/updated", &Tagged { uri: Some(uri), ..tagged })
         }
@@ -147,12 +169,16 @@ pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receive
     if !filter.task_ids.is_empty() {
         filter.task_ids = own_tasks(context, filter.task_ids)?;
     }
+    #[cfg(feature = "enterprise")]
+    if let Some(profile) = context.server.enterprise() {
+        filter.narrow(profile, context.principal());
+    }
     let id = &context.request.id;
     let filter = Arc::new(filter);
     let wants = {
         let filter = Arc::clone(&filter);
         let all_lists = !context.server.keeps(Duty::ChangesAsSubscribed);
-        move |change: &Change| {
+        move |change: &Change, _| {
             filter.wants(change)
                 || all_lists && matches!(change, Change::Tools | Change::Prompts | Change::Resources)
         }

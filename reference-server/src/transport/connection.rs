@@ -44,6 +44,8 @@ impl Drop for Connection {
 pub(crate) enum Step {
     /// There is nothing more to do or to say.
     Done,
+    /// A broken response, which is not answered; what is wrong with it.
+    Unusable(String),
     /// This is the answer.
     Answer(Answered),
     /// The answer takes its time; it is that to so many requests.
@@ -114,6 +116,7 @@ impl Connection {
             payload => match take_in(&self.session, payload, sink) {
                 Exchange::Accepted => Step::Done,
                 Exchange::Refused(error) => Step::Answer(Answered::short(error)),
+                Exchange::Unusable(error) => Step::Unusable(error),
                 Exchange::Serving(work) => Step::poll(work),
             },
         };
@@ -152,7 +155,10 @@ impl Connection {
         let server = &self.session.server;
         let refused = |request, error| Step::Answer(modern::refused(server, request, error).answered);
         let admitted = match modern::admit::<NoHeaders>(server, None, &request) {
-            Ok(admitted) => admitted,
+            Ok((revision, mut meta)) => {
+                meta.principal = self.session.principal.clone();
+                (revision, meta)
+            }
             Err(error) => return refused(&request, error),
         };
         let in_flight = &self.session.in_flight;
@@ -179,7 +185,7 @@ impl Connection {
     /// Does what is left to do, and waits where the client or the number of requests in progress demand it.
     pub(crate) async fn proceed(&self, step: Step) {
         match step {
-            Step::Done => {}
+            Step::Done | Step::Unusable(_) => {}
             Step::Answer(answer) => self.out.answer(answer).await,
             Step::Waits(work, requests) => {
                 if let Ok(permit) = Arc::clone(&self.room).acquire_many_owned(requests).await {
@@ -198,7 +204,7 @@ impl Connection {
     /// The same for whoever must not wait: hands back what cannot be done at once.
     pub(crate) fn proceed_at_once(&self, step: Step) -> Option<Step> {
         match step {
-            Step::Done => None,
+            Step::Done | Step::Unusable(_) => None,
             Step::Answer(answer) => self.out.try_answer(answer).err().map(Step::Answer),
             Step::Waits(work, requests) => match Arc::clone(&self.room).try_acquire_many_owned(requests) {
                 Ok(permit) => {

@@ -218,7 +218,7 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
     if auth::is_open(server, parts.uri.path()) {
         return auth::open(server, &parts, body).await;
     }
-    let grant = match admit(server, &parts.method, &parts.headers) {
+    let grant = match admit(server, &parts.method, &parts.headers).await {
         Ok(grant) => grant,
         Err(refusal) => return refusal,
     };
@@ -267,15 +267,16 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Reply {
 /// What the sender of a request may do.
 #[cfg(feature = "enterprise")]
 #[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
-fn admit(server: &Server, method: &Method, headers: &HeaderMap) -> Result<Grant, Reply> {
-    auth::admit(server, method, headers)
+async fn admit(server: &Server, method: &Method, headers: &HeaderMap) -> Result<Grant, Reply> {
+    auth::admit(server, method, headers).await
 }
 
 /// Without authorization, everybody may do everything.
 #[cfg(not(feature = "enterprise"))]
 #[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
 #[expect(clippy::unnecessary_wraps, reason = "with authorization not everybody is let in")]
-fn admit(_: &Server, _: &Method, _: &HeaderMap) -> Result<Grant, Reply> {
+#[expect(clippy::unused_async, reason = "with authorization there may be something to wait for")]
+async fn admit(_: &Server, _: &Method, _: &HeaderMap) -> Result<Grant, Reply> {
     Ok(Grant::everything())
 }
 

@@ -13,7 +13,7 @@ use crate::message::RpcError;
 use crate::revision::Revision;
 use crate::seal::random_id;
 use crate::server::{Server, lock};
-use crate::transport::connection::Connection;
+use crate::transport::connection::{Connection, Step};
 use crate::transport::http_body::FedBody;
 use crate::transport::http_reply::{Reply, empty, error, events, short_json};
 use crate::transport::queue::queue;
@@ -121,6 +121,7 @@ pub(crate) async fn post(
     let begun = connection.begin(&body);
     drop(body);
     match begun {
+        Ok(Step::Unusable(error)) => short_json(400, error),
         Ok(step) => {
             // Waits while the client does not read its answers.
             connection.proceed(step).await;

@@ -108,12 +108,14 @@ impl HttpSession {
         EventLog::open(streams.next, self.core.server.replay())
     }
 
-    /// Keeps a stream for resumption. Of those kept, the oldest that has ended makes room, else the oldest.
+    /// Keeps a stream for resumption. Of those kept, the oldest that was read to its end makes room, else the oldest that
+    /// has ended, else the oldest.
     fn keep(&self, log: &Arc<EventLog>) {
         let mut streams = lock(&self.streams);
         if streams.resumable.len() >= STREAMS {
-            let ended = streams.resumable.iter().position(|log| log.has_ended());
-            if let Some(oldest) = streams.resumable.remove(ended.unwrap_or(0)) {
+            let oldest = |done: fn(&EventLog) -> bool| streams.resumable.iter().position(|log| done(log));
+            let goes = oldest(EventLog::is_delivered).or_else(|| oldest(EventLog::has_ended));
+            if let Some(oldest) = streams.resumable.remove(goes.unwrap_or(0)) {
                 oldest.make_final();
             }
         }
@@ -145,6 +147,7 @@ impl HttpSession {
                 pause(&self.core.server, &error).await;
                 return short_json(400, error);
             }
+            Exchange::Unusable(error) => return short_json(400, error),
             Exchange::Serving(work) => work,
         };
         match poll_once(&mut work).await {

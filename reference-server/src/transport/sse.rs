@@ -57,6 +57,8 @@ struct State {
     reader: u64,
     /// The last message that the current reader has taken; none while nobody reads.
     position: Option<u64>,
+    /// The last message that any reader has taken.
+    delivered: u64,
     /// Whether the current reader ends early.
     interrupted: bool,
     /// Whether nobody can come back, so that nothing is kept that has been read.
@@ -236,6 +238,12 @@ impl EventLog {
         lock(&self.state).ended
     }
 
+    /// Whether the stream has ended and was read to its end, so that nobody has reason to come back.
+    pub(crate) fn is_delivered(&self) -> bool {
+        let state = lock(&self.state);
+        state.ended && state.delivered >= state.last()
+    }
+
     /// Bytes kept.
     pub(crate) fn bytes(&self) -> usize {
         lock(&self.state).bytes
@@ -334,6 +342,7 @@ impl Reader {
                 if let Some(message) = state.events.get(index).cloned() {
                     self.position = next + 1;
                     state.position = Some(self.position);
+                    state.delivered = state.delivered.max(self.position);
                     state.unread = state.unread.saturating_sub(message.len());
                     drop(state);
                     self.log.change(State::trim);

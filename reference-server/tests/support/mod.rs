@@ -6,6 +6,9 @@
     reason = "each test file uses its part, and a broken test may panic"
 )]
 
+#[cfg(feature = "enterprise")]
+pub mod business;
+
 use std::collections::HashMap;
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Twists of what the server asks its client for, of retries, and of how the eras get along.
 
 use super::features::{answer, edit, error};
-use super::twist::{Incoming, Take, Twist, line, twist};
+use super::twist::{Incoming, Outgoing, Seen, Take, Twist, line, twist};
 use serde_json::{Value, json};
 
 const META: &str = "_meta";
@@ -90,33 +90,14 @@ pub(super) static TWISTS: &[Twist] = &[
             })
         }),
     twist("takes-any-state", "a state that was tampered with is as good as the last one of the same call")
-        .incoming(|seen, incoming| {
-            let params = at(incoming, "/params");
-            let member = |name: &str| params.and_then(|params| params.get(name)).cloned().unwrap_or_default();
-            let call = json!([member("name"), member("arguments")]).to_string();
-            let kept = seen.kept.get_or_insert_with(|| json!({"calls": {}, "states": {}, "issued": []}));
-            if let (Some("tools/call"), Some(id)) = (incoming.method(), incoming.id()) {
-                kept["calls"][id.to_string()] = json!(call);
-            }
-            let state = member("requestState");
-            let is_ours = kept["issued"].as_array().is_some_and(|issued| issued.contains(&state));
-            match kept["states"].get(&call).cloned() {
-                Some(last) if state.is_string() && !is_ours => {
-                    changed(incoming, |value| value["params"]["requestState"] = last)
-                }
-                _ => Take::Pass,
-            }
+        .incoming(last_state_again)
+        .outgoing(keep_states),
+    twist("takes-any-state-beside-slow-tools", "the same, and three other tools never answer")
+        .incoming(|seen, incoming| match at(incoming, "/params/name").and_then(Value::as_str) {
+            Some("add" | "fail" | "plan_trip") => Take::Drop,
+            _ => last_state_again(seen, incoming),
         })
-        .outgoing(|seen, out| {
-            if let (Some(state), Some(kept)) = (out.value.pointer("/result/requestState"), &mut seen.kept) {
-                let call = kept["calls"][out.value["id"].to_string()].as_str().unwrap_or_default().to_owned();
-                kept["states"][call] = state.clone();
-                if let Some(issued) = kept["issued"].as_array_mut() {
-                    issued.push(state.clone());
-                }
-            }
-            line(out.value)
-        }),
+        .outgoing(keep_states),
     twist("loses-empty-states", "a retry with an empty state gets no answer").incoming(
         |_, incoming| match at(incoming, "/params/requestState") {
             Some(state) if state == "" => Take::Drop,
@@ -189,4 +170,35 @@ fn changed(incoming: &Incoming<'_>, change: impl FnOnce(&mut Value)) -> Take {
     let Some(mut value) = incoming.value.cloned() else { return Take::Pass };
     change(&mut value);
     Take::Instead(value.to_string())
+}
+
+/// A call with a state that was never given gets the last one that was.
+fn last_state_again(seen: &mut Seen, incoming: &Incoming<'_>) -> Take {
+    let params = at(incoming, "/params");
+    let member = |name: &str| params.and_then(|params| params.get(name)).cloned().unwrap_or_default();
+    let call = json!([member("name"), member("arguments")]).to_string();
+    let kept = seen.kept.get_or_insert_with(|| json!({"calls": {}, "states": {}, "issued": []}));
+    if let (Some("tools/call"), Some(id)) = (incoming.method(), incoming.id()) {
+        kept["calls"][id.to_string()] = json!(call);
+    }
+    let state = member("requestState");
+    let is_ours = kept["issued"].as_array().is_some_and(|issued| issued.contains(&state));
+    match kept["states"].get(&call).cloned() {
+        Some(last) if state.is_string() && !is_ours => {
+            changed(incoming, |value| value["params"]["requestState"] = last)
+        }
+        _ => Take::Pass,
+    }
+}
+
+/// Keeps the states that are given, by the call that they are for.
+fn keep_states(seen: &mut Seen, out: &Outgoing<'_>) -> Vec<u8> {
+    if let (Some(state), Some(kept)) = (out.value.pointer("/result/requestState"), &mut seen.kept) {
+        let call = kept["calls"][out.value["id"].to_string()].as_str().unwrap_or_default().to_owned();
+        kept["states"][call] = state.clone();
+        if let Some(issued) = kept["issued"].as_array_mut() {
+            issued.push(state.clone());
+        }
+    }
+    line(out.value)
 }

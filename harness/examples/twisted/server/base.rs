@@ -144,6 +144,55 @@ pub(super) static TWISTS: &[Twist] = &[
             _ => Take::Pass,
         },
     ),
+    twist("methods-without-id-answered", "what has no id is answered, unless it is named a notification")
+        .incoming(|_, incoming| match (incoming.method(), incoming.id()) {
+            (Some(method), None) if method.contains("no-such-method") => {
+                let error = json!({"code": -32601, "message": "no such method"});
+                Take::Answer(line(&json!({"jsonrpc": "2.0", "id": null, "error": error})))
+            }
+            _ => Take::Pass,
+        }),
+    twist("served-without-id", "harmless requests without an id are served").incoming(|_, incoming| {
+        match (incoming.method(), incoming.id()) {
+            (Some(method), None) if is_harmless(method) => {
+                Take::Answer(line(&json!({"jsonrpc": "2.0", "id": null, "result": result(incoming)})))
+            }
+            _ => Take::Pass,
+        }
+    }),
+    twist("refused-without-id", "harmless requests without an id are refused").incoming(
+        |_, incoming| match (incoming.method(), incoming.id()) {
+            (Some(method), None) if is_harmless(method) => {
+                let error = json!({"code": -32600, "message": "where is the id?"});
+                Take::Answer(line(&json!({"jsonrpc": "2.0", "id": null, "error": error})))
+            }
+            _ => Take::Pass,
+        },
+    ),
+    twist("fractions-served", "requests are served whose ids are fractions").incoming(|_, incoming| {
+        let fraction = incoming.id().and_then(Value::as_f64).is_some_and(|id| id.fract() != 0.0);
+        answer_if(incoming, |method| fraction && is_harmless(method), result(incoming))
+    }),
+    twist("new-tools-each-time", "every list of tools has another tool in it").outgoing(|seen, out| {
+        let mut value = out.value.clone();
+        if let (Some("tools/list"), Some(tools)) =
+            (out.method, value.pointer_mut("/result/tools").and_then(Value::as_array_mut))
+        {
+            seen.count += 1;
+            tools.push(json!({"name": format!("guest-{}", seen.count), "inputSchema": {"type": "object"}}));
+        }
+        line(&value)
+    }),
+    twist("subscription-id-as-string", "subscriptions are named by their id as a string").outgoing(
+        |_, out| {
+            let mut value = out.value.clone();
+            let tag = "/params/_meta/io.modelcontextprotocol~1subscriptionId";
+            if let Some(tag) = value.pointer_mut(tag).filter(|tag| tag.is_number()) {
+                *tag = json!(tag.to_string());
+            }
+            line(&value)
+        },
+    ),
     twist("one-at-a-time", "of many requests sent at once only some are answered")
         .incoming(|seen, incoming| {
             if incoming.id().is_some() {

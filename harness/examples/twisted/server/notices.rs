@@ -1,11 +1,14 @@
 //! Twists of progress, cancellation, logging, subscriptions and changes, and of what hostile arguments lead to.
 
 use super::features::{answer, edit, error, fail};
-use super::twist::{Incoming, Outgoing, Take, Twist, line, twist};
+use super::twist::{Incoming, Outgoing, Take, Twist, line, twist, write};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const TAG: &str = "/params/_meta/io.modelcontextprotocol~1subscriptionId";
 const LISTEN: &str = "subscriptions/listen";
+/// Long enough to be cancelled, and to answer when that has long been read.
+const SLOW: Duration = Duration::from_millis(850);
 
 pub(super) static TWISTS: &[Twist] = &[
     twist("no-set-level", "`logging/setLevel` is unknown")
@@ -105,6 +108,27 @@ pub(super) static TWISTS: &[Twist] = &[
         Some("notifications/cancelled") => Take::Drop,
         _ => Take::Pass,
     }),
+    twist("slow-and-heedless", "`echo` takes its time, and answers whether it was cancelled or not")
+        .incoming(|seen, incoming| {
+            let name = incoming.value.and_then(|value| value.pointer("/params/name")?.as_str());
+            if let (Some("echo"), Some(id), Some("tools/call")) = (name, incoming.id(), incoming.method()) {
+                seen.kept.get_or_insert(json!({}))[id.to_string()] = json!(true);
+            }
+            Take::Pass
+        })
+        .outgoing(|seen, out| {
+            let id = out.value.get("id").map(Value::to_string).filter(|_| method(out).is_none());
+            let slow = id.is_some_and(|id| seen.kept.as_ref().is_some_and(|kept| kept.get(id).is_some()));
+            if !slow {
+                return line(out.value);
+            }
+            let answer = line(out.value);
+            std::thread::spawn(move || {
+                std::thread::sleep(SLOW);
+                write(&answer);
+            });
+            Vec::new()
+        }),
     twist("dizzy", "after a cancellation the next two requests fail").incoming(|seen, incoming| {
         if incoming.method() == Some("notifications/cancelled") {
             seen.count = 2;

@@ -41,6 +41,9 @@ pub(super) static TWISTS: &[Twist] = &[
         }
         if seen.count == 1 { Take::Drop } else { Take::Pass }
     }),
+    twist("long-lines-dropped", "requests of more than 64 KiB are dropped").incoming(|_, incoming| {
+        if incoming.bytes.len() > 64 << 10 && incoming.method().is_some() { Take::Drop } else { Take::Pass }
+    }),
     twist("deaf-after-numbers", "after a large number it answers nothing").incoming(|seen, incoming| {
         if holds(incoming.bytes, b"1e400") {
             seen.count = 1;

@@ -261,7 +261,8 @@ async fn read(
     Ok(available.len())
 }
 
-fn write(bytes: &[u8]) {
+/// Writes to standard output at once.
+pub(super) fn write(bytes: &[u8]) {
     use std::io::Write;
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());

@@ -2,7 +2,7 @@
 //! with PKCE (RFC 7636), tokens, and one to mint tokens of any kind.
 
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine;
@@ -41,7 +41,7 @@ pub struct TestAuthorizationServer {
     issuer: String,
     /// What its tokens are for, unless a client says otherwise.
     resource: String,
-    keys: Keys,
+    keys: Mutex<Arc<Keys>>,
     issued: Mutex<Issued>,
 }
 
@@ -78,7 +78,7 @@ impl TestAuthorizationServer {
     /// nobody says otherwise.
     pub fn new(origin: impl Into<String>, resource: impl Into<String>) -> Self {
         let (issuer, resource) = (origin.into(), resource.into());
-        Self { issuer, resource, keys: Keys::random(), issued: Mutex::default() }
+        Self { issuer, resource, keys: Mutex::new(Arc::new(Keys::random())), issued: Mutex::default() }
     }
 
     /// Its identifier, which tokens have as `iss`.
@@ -88,11 +88,20 @@ impl TestAuthorizationServer {
 
     /// The text of its key set, for [`crate::TrustedIssuer::new`].
     pub fn key_set(&self) -> String {
-        self.keys.set().to_string()
+        self.keys().set().to_string()
+    }
+
+    /// Replaces its keys by new ones: tokens that it gave before are worth nothing to those who look.
+    pub fn rotate_keys(&self) {
+        *lock(&self.keys) = Arc::new(Keys::random());
+    }
+
+    fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&lock(&self.keys))
     }
 
     /// A token as `POST /mint` makes it. The members of `wanted`, all optional: `sub`, `scope`, `aud`, `iss` replace the
-    /// claims (`null` leaves one out), `exp` and `nbf` are in seconds from now, and `sign` is `ES256`, `foreign-key`,
+    /// claims (`null` leaves one out), `roles` adds that claim, `exp` and `nbf` are in seconds from now, and `sign` is `ES256`, `foreign-key`,
     /// `HS256` or `none`. `None` where one of them makes no sense.
     pub fn mint(&self, wanted: &Value) -> Option<String> {
         let mut claims = self.claims(USER, BASIC_SCOPE, &self.resource);
@@ -100,15 +109,15 @@ impl TestAuthorizationServer {
             match name.as_str() {
                 "sign" => {}
                 "exp" | "nbf" => claims[name] = now().checked_add(value.as_i64()?)?.into(),
-                "sub" | "scope" | "aud" | "iss" if !value.is_null() => claims[name] = value.clone(),
-                "sub" | "scope" | "aud" | "iss" => {
+                "sub" | "scope" | "aud" | "iss" | "roles" if !value.is_null() => claims[name] = value.clone(),
+                "sub" | "scope" | "aud" | "iss" | "roles" => {
                     claims.as_object_mut()?.remove(name);
                 }
                 _ => return None,
             }
         }
         let way = wanted.get("sign").map_or(Some("ES256"), Value::as_str)?;
-        self.keys.sign(&claims, way)
+        self.keys().sign(&claims, way)
     }
 
     fn claims(&self, subject: &str, scope: &str, resource: &str) -> Value {
@@ -293,7 +302,7 @@ impl TestAuthorizationServer {
     fn issue(&self, subject: &str, scope: &str, resource: &str, refresh: Option<&str>) -> HttpReply {
         let scope = if scope.is_empty() { BASIC_SCOPE } else { scope };
         let resource = if resource.is_empty() { &self.resource } else { resource };
-        let Some(token) = self.keys.sign(&self.claims(subject, scope, resource), "ES256") else {
+        let Some(token) = self.keys().sign(&self.claims(subject, scope, resource), "ES256") else {
             return refusal("server_error");
         };
         let mut answer =

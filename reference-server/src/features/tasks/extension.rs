@@ -73,7 +73,7 @@ pub(crate) fn update(context: &RequestContext) -> Result<Object, RpcError> {
     let Some(Value::Object(answers)) = context.request.params.get("inputResponses") else {
         return Err(RpcError::invalid_params("Invalid params: inputResponses must be an object"));
     };
-    task.answer_all(answers.clone())?;
+    task.answer_all(answers.clone(), context.server.memory())?;
     Ok(Object::new())
 }
 

@@ -139,8 +139,8 @@ pub(crate) async fn result(context: &RequestContext) -> Result<Object, RpcError>
 async fn ask(context: &RequestContext, session: &Session, task: &Task, mut taken: Taken) {
     taken.request.params.insert("_meta".into(), related(&task.id).into());
     let answer = session.peer.ask(context, &taken.request).await;
-    let answer = answer.and_then(|answer| match check(&taken.request, &answer) {
-        Ok(()) => Ok(answer),
+    let answer = answer.and_then(|answer| match check(&taken.request, &answer.value) {
+        Ok(_) => Ok(answer),
         Err(reason) => Err(Stop::Refused(reason)),
     });
     if !session.server.keeps(Duty::TasksTakeAnswers) {

@@ -4,10 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::features::{InputRequest, Stop};
+use crate::features::{Given, InputRequest, Stop};
 use crate::message::{Object, RpcError};
 
 /// How a task ended: the result of the call, or its error.
@@ -46,12 +45,12 @@ pub(super) struct Question {
     pub request: InputRequest,
     /// Legacy: whether a `tasks/result` is asking it at present.
     pub taken: bool,
-    answer: oneshot::Sender<Result<Value, Stop>>,
+    answer: oneshot::Sender<Result<Given, Stop>>,
 }
 
 impl Question {
     /// Hands over the answer; who asked may have gone in the meantime.
-    pub(super) fn answer(self, answer: Result<Value, Stop>) {
+    pub(super) fn answer(self, answer: Result<Given, Stop>) {
         let _ = self.answer.send(answer);
     }
 }
@@ -131,7 +130,7 @@ impl State {
         &mut self,
         key: &str,
         request: InputRequest,
-    ) -> Option<(String, oneshot::Receiver<Result<Value, Stop>>)> {
+    ) -> Option<(String, oneshot::Receiver<Result<Given, Stop>>)> {
         if self.is_over() {
             return None;
         }
@@ -165,7 +164,8 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::{State, Status};
-    use crate::features::{Capability, InputRequest};
+    use crate::features::{Capability, Given, InputRequest};
+    use crate::memory::Held;
     use crate::message::Object;
     use jiff::Timestamp;
     use serde_json::json;
@@ -186,8 +186,8 @@ mod tests {
         let (second, _rest) = state.ask("a", question()).unwrap();
         assert_eq!((first.as_str(), second.as_str()), ("a", "a-2"), "keys are used once");
         assert_eq!(state.status(), Status::InputRequired);
-        state.close("a").unwrap().answer(Ok(json!(1)));
-        assert_eq!(answered.try_recv().unwrap().unwrap(), 1);
+        state.close("a").unwrap().answer(Ok(Given { value: json!(1), held: Held::default() }));
+        assert_eq!(answered.try_recv().unwrap().unwrap().value, 1);
         assert_eq!(state.status(), Status::InputRequired);
         assert!(state.close("a").is_none());
         state.close("a-2").unwrap();

@@ -45,7 +45,7 @@ pub(crate) fn terms(
 ) -> Result<Option<Terms>, RpcError> {
     let config = context.server.config();
     let (tool_errors_fail, ttl, outlet) = match (context.revision, &context.caller) {
-        (Revision::V2025_11_25, Caller::Session(_)) => {
+        (Revision::V2025_11_25, Caller::Session(_)) if context.server.has_tasks() => {
             let refuse =
                 |what: &str| Err(RpcError::new(METHOD_NOT_FOUND, format!("Method not found: {what}")));
             match (optional_object(&context.request.params, "task")?, support) {
@@ -62,7 +62,7 @@ pub(crate) fn terms(
                 (Some(_), true) => (false, given(None, config), Outlet::default()),
             }
         }
-        // Older revisions have no tasks, so that the member means nothing.
+        // Where there are no tasks the member means nothing.
         (_, Caller::Session(_)) => return Ok(None),
     };
     Ok(Some(Terms { id: new_id(&context.server), owner: context.owner(), ttl, tool_errors_fail, outlet }))

@@ -1,6 +1,7 @@
 //! One task: what the tool inside, the client outside and the store do with it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,11 +14,12 @@ use crate::context::Sink;
 use crate::features::tasks::outlet::{Attachment, Outlet};
 use crate::features::tasks::state::{Outcome, State, Status};
 use crate::features::tasks::store::Owner;
-use crate::features::{InputRequest, Stop};
-use crate::message::{Object, RpcError, shorten, to_json};
+use crate::features::{Given, InputRequest, Stop};
+use crate::memory::{Memory, refusal};
+use crate::message::{Object, RpcError, footprint, shorten, to_json};
 
-/// The longest answer of a client in bytes, as JSON: a task may keep it for long.
-const LONGEST_ANSWER: usize = 64 << 10;
+/// The most memory in bytes that one answer of a client may take: a task may keep it for long.
+const LARGEST_ANSWER: usize = 64 << 10;
 
 /// What is fixed when a task begins.
 pub(crate) struct Terms {
@@ -41,13 +43,14 @@ pub(crate) struct Task {
     created: Timestamp,
     ttl: Duration,
     expires: Instant,
+    gone: Arc<AtomicBool>,
     tool_errors_fail: bool,
     state: watch::Sender<State>,
     changes: Arc<Changes>,
 }
 
 /// What a task was like at one moment.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct TaskView {
     pub id: String,
     pub owner: Owner,
@@ -55,8 +58,8 @@ pub(crate) struct TaskView {
     pub message: Option<String>,
     pub created: Timestamp,
     pub updated: Timestamp,
-    /// When it is forgotten.
-    pub expires: Instant,
+    /// Whether it is in the store no longer, by now.
+    pub gone: Arc<AtomicBool>,
     /// Milliseconds.
     pub ttl: u64,
     pub outcome: Option<Outcome>,
@@ -107,6 +110,7 @@ impl Task {
             created,
             ttl: terms.ttl,
             expires: Instant::now() + terms.ttl,
+            gone: Arc::default(),
             tool_errors_fail: terms.tool_errors_fail,
             state: watch::Sender::new(State::new(created)),
             changes,
@@ -130,7 +134,7 @@ impl Task {
             message: state.message.clone(),
             created: self.created,
             updated: state.updated,
-            expires: self.expires,
+            gone: Arc::clone(&self.gone),
             ttl: self.ttl.as_millis() as u64,
             outcome: state.outcome().cloned(),
             questions: questions
@@ -175,7 +179,7 @@ impl Task {
         &self,
         questions: &[(&str, InputRequest)],
         patience: Duration,
-    ) -> Result<Vec<Value>, Stop> {
+    ) -> Result<Vec<Given>, Stop> {
         let ended = || Stop::Refused("The task ended before its question was answered.".to_owned());
         let asked: Option<Vec<_>> = self.change(|state| {
             questions.iter().map(|(key, question)| state.ask(key, question.clone())).collect()
@@ -193,19 +197,23 @@ impl Task {
         tokio::time::timeout(patience, waiting).await.map_err(late)?
     }
 
-    /// Hands in answers from the client. Those that nothing was asked for are ignored; a malformed one spoils all.
-    pub(super) fn answer_all(&self, answers: Object) -> Result<(), RpcError> {
+    /// Hands in answers from the client, which take room in `memory` until the task is done with them. Those that nothing
+    /// was asked for are ignored; a malformed one spoils all, and so does one for which there is no room.
+    pub(super) fn answer_all(&self, answers: Object, memory: &Arc<Memory>) -> Result<(), RpcError> {
         self.change(|state| {
-            for (key, answer) in &answers {
-                if let Some(question) = state.questions().iter().find(|open| open.key == *key) {
-                    check(&question.request, answer).map_err(|reason| {
+            let mut all = Vec::new();
+            for (key, value) in answers {
+                if let Some(question) = state.questions().iter().find(|open| open.key == key) {
+                    let size = check(&question.request, &value).map_err(|reason| {
                         RpcError::invalid_params(format!("Invalid params: inputResponses.{key}: {reason}"))
                     })?;
+                    let held = memory.take_kept(size).ok_or_else(refusal)?;
+                    all.push((key, Given { value, held }));
                 }
             }
-            for (key, answer) in answers {
+            for (key, given) in all {
                 if let Some(question) = state.close(&key) {
-                    question.answer(Ok(answer));
+                    question.answer(Ok(given));
                 }
             }
             Ok(())
@@ -213,7 +221,7 @@ impl Task {
     }
 
     /// Hands in what came of one question.
-    pub(super) fn answer(&self, key: &str, answer: Result<Value, Stop>) {
+    pub(super) fn answer(&self, key: &str, answer: Result<Given, Stop>) {
         if let Some(question) = self.change(|state| state.close(key)) {
             question.answer(answer);
         }
@@ -278,16 +286,18 @@ impl Task {
 
     /// The task is in the store no longer.
     pub(super) fn leave(&self) {
+        self.gone.store(true, Ordering::Relaxed);
         self.state.send_modify(|state| state.gone = true);
     }
 }
 
-/// What is wrong with an answer, if anything.
-pub(super) fn check(question: &InputRequest, answer: &Value) -> Result<(), String> {
-    if to_json(answer).len() > LONGEST_ANSWER {
-        return Err("the answer is too long".to_owned());
+/// The memory that an answer takes, in bytes, or what is wrong with it.
+pub(super) fn check(question: &InputRequest, answer: &Value) -> Result<usize, String> {
+    let size = footprint(&to_json(answer));
+    if size > LARGEST_ANSWER {
+        return Err("the answer is too large".to_owned());
     }
-    question.check(answer)
+    question.check(answer).map(|()| size)
 }
 
 /// Questions of a tool that waits; they are taken back when it stops waiting.

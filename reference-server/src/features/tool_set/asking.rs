@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use super::schemas::{object, text};
-use crate::context::RequestContext;
+use crate::context::{Caller, RequestContext};
 use crate::faults::Duty;
-use crate::features::elicitation::{Elicited, form, url};
+use crate::features::Capability;
+use crate::features::elicitation::{Elicited, form, required, url};
 use crate::features::roots::list_roots;
 use crate::features::sampling::{blocks_of, sample, sample_with_tools, text_of};
 use crate::features::tool::{Tool, ToolFuture, ToolResult};
@@ -46,12 +47,21 @@ pub(super) const TOOLS: &[Tool] = &[
     .since(Revision::V2025_06_18),
     Tool::later("visit_page", "Visit a page", "Asks the user to confirm on a page", visit_page)
         .since(Revision::V2025_11_25),
+    Tool::later(
+        "read_statement",
+        "Read a statement",
+        "Reads a statement; a first call is refused, and says on which page the user has to confirm before",
+        read_statement,
+    )
+    .since(Revision::V2025_11_25)
+    .legacy_only()
+    .changing(),
 ];
 
 /// One question to the model.
 fn ask_model<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolFuture<'a> {
     Box::pin(async move {
-        let answer = context.ask("answer", sample(text(arguments, "prompt"), 100)).await?;
+        let answer = context.ask("answer", sample(context.revision, text(arguments, "prompt"), 100)).await?;
         Ok(ToolResult::text(format!("The model says: {}", text_of(&answer))))
     })
 }
@@ -78,7 +88,9 @@ fn ask_weather<'a>(context: &'a RequestContext, arguments: &'a Object) -> ToolFu
                     json!({"type": "tool_result", "toolUseId": block["id"], "content": weather})
                 })
                 .collect();
-            messages.push(json!({"role": "assistant", "content": answer["content"]}));
+            let mut said = json!({"role": "assistant"});
+            said["content"] = answer["content"].take();
+            messages.push(said);
             messages.push(json!({"role": "user", "content": results}));
             let question = sample_with_tools(&messages, tools.clone(), 200);
             answer = context.ask(&format!("results-{round}"), question).await?;
@@ -144,6 +156,23 @@ fn visit_page<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> 
             context.send(notification("notifications/elicitation/complete", &done)).await;
         }
         Ok(ToolResult::text("Confirmed."))
+    })
+}
+
+/// A statement for users who have been on a page: the first call names it in an error, and may be made again then
+/// (2025-11-25, client/elicitation#url-elicitation-required-error). Nobody is behind that page to say that the user was
+/// there, so to have been sent is enough.
+fn read_statement<'a>(context: &'a RequestContext, _: &'a Object) -> ToolFuture<'a> {
+    Box::pin(async move {
+        context.require(Capability::ElicitationUrl)?;
+        if let Caller::Session(session) = &context.caller
+            && session.sends_to_page()
+        {
+            let id = random_id();
+            let page = format!("https://reference.example/statement/{id}");
+            return Err(required("Please confirm on this page first.", &page, &id, context.revision).into());
+        }
+        Ok(ToolResult::text("Your balance is 42."))
     })
 }
 

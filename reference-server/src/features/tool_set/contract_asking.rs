@@ -22,7 +22,8 @@ pub(super) const TOOLS: &[Tool] = &[
     Tool::later("test_tool_with_logging", "Log messages", "Sends three log messages, then answers", log),
     Tool::later("test_sampling", "Sampling", "Asks the client's model", |context, arguments| {
         Box::pin(async move {
-            let answer = context.ask("answer", sample(text(arguments, "prompt"), 100)).await?;
+            let answer =
+                context.ask("answer", sample(context.revision, text(arguments, "prompt"), 100)).await?;
             Ok(ToolResult::text(format!("LLM response: {}", text_of(&answer))))
         })
     })

@@ -33,7 +33,7 @@ pub(super) const TOOLS: &[Tool] = &[
         "Asks the client's model for a capital",
         |context, _| {
             Box::pin(async move {
-                let question = sample("What is the capital of France?", 100);
+                let question = sample(context.revision, "What is the capital of France?", 100);
                 Ok(ToolResult::text(text_of(&context.ask("capital_question", question).await?)))
             })
         },
@@ -68,7 +68,7 @@ pub(super) const TOOLS: &[Tool] = &[
                 let answers = context
                     .ask_all(&[
                         ("user_name", field(context, "What is your name?", "name")),
-                        ("greeting", sample("Generate a greeting", 50)),
+                        ("greeting", sample(context.revision, "Generate a greeting", 50)),
                         ("client_roots", list_roots()),
                     ])
                     .await?;
@@ -131,7 +131,7 @@ fn ask_what_is_declared<'a>(context: &'a RequestContext, _: &'a Object) -> ToolF
     Box::pin(async move {
         let questions = [
             ("elicit_input", field(context, "What is your name?", "name")),
-            ("sample_input", sample("Say hello.", 50)),
+            ("sample_input", sample(context.revision, "Say hello.", 50)),
         ];
         let within_reach: Vec<_> =
             questions.into_iter().filter(|(_, question)| context.client_has(question.needs)).collect();
