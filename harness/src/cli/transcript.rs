@@ -201,10 +201,10 @@ fn diff(a: &Path, b: &Path) -> Result<u8, Failure> {
     for difference in &found {
         match difference {
             Difference::Missing { step, a } => {
-                text += &format!("- {}  only in the first, event {a}\n", name(step))
+                text += &format!("- {}  only in the first, event {a}\n", name(step));
             }
             Difference::Extra { step, b } => {
-                text += &format!("+ {}  only in the second, event {b}\n", name(step))
+                text += &format!("+ {}  only in the second, event {b}\n", name(step));
             }
             Difference::Changed { step, at: (a, b), values } => {
                 text += &format!("~ {}  event {a} and event {b}\n", name(step));

@@ -329,11 +329,9 @@ impl Duties {
     fn received(&mut self, message: &Message) {
         let Some(id) = message.id() else { return };
         match message.kind() {
-            Kind::Request => {
-                if self.asked.len() < IDS {
-                    let method = message.method().unwrap_or_default().to_owned();
-                    self.asked.insert(id.clone(), (method, false));
-                }
+            Kind::Request if self.asked.len() < IDS => {
+                let method = message.method().unwrap_or_default().to_owned();
+                self.asked.insert(id.clone(), (method, false));
             }
             Kind::Result | Kind::Error => {
                 self.open.remove(id);

@@ -286,7 +286,8 @@ async fn connect(route: &Route) -> Result<Upstream, String> {
 /// would refuse it.
 fn names_us(request: &Request<Incoming>) -> bool {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let Some(host) = host.or_else(|| request.uri().authority().map(|authority| authority.as_str())) else {
+    let Some(host) = host.or_else(|| request.uri().authority().map(hyper::http::uri::Authority::as_str))
+    else {
         return true;
     };
     Url::parse(&format!("http://{host}/")).is_ok_and(|url| crate::wire::is_loopback(&url))

@@ -2,7 +2,7 @@
 //! request after the answer to the one before.
 
 use super::record::{About, Record};
-use crate::protocol::{Kind, Message};
+use crate::protocol::{Id, Kind, Message};
 use crate::wire::{Channel, Event, Headers, Payload};
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -85,7 +85,7 @@ impl Script {
                 self.sent.push(Sent { message: message.clone(), headers, url });
             }
             Event::Received { payload: Payload::Message(message), .. } => {
-                self.tell("The server sends", message)
+                self.tell("The server sends", message);
             }
             _ => {}
         }
@@ -131,7 +131,7 @@ impl Script {
     fn steps(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.sent.iter().map(|sent| {
             let request = *sent.message.kind() == Kind::Request;
-            let id = sent.message.id().filter(|_| request).map(|id| id.as_json());
+            let id = sent.message.id().filter(|_| request).map(Id::as_json);
             (sent.message.text(), id)
         })
     }
