@@ -15,6 +15,7 @@ pub mod probes;
 pub mod baseline;
 pub mod docs;
 pub mod check;
+pub mod recording;
 pub mod report;
 pub mod suite;
 pub mod kill;

@@ -49,6 +49,7 @@ fn every_kind_of_event() -> Vec<Event> {
         Event::WriteFailed("why".into()),
         Event::ConnectFailed("why".into()),
         Event::Flooded { bytes: 1 },
+        Event::Lost { events: 1, bytes: 2, reason: "why".into() },
         Event::Note("probe x".into()),
         Event::StdinClosed,
         Event::StdoutClosed,

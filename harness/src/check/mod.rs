@@ -8,6 +8,7 @@ mod discover;
 mod engine;
 mod inspect;
 mod recorders;
+mod overheard;
 mod rejudge;
 mod rows;
 mod served;
@@ -21,6 +22,7 @@ pub use inspect::{
     Argument, Entry, INSPECTION_FORMAT, INSPECTION_VERSION, Inspection, Offers, Prompt, Spoken,
     SpokenRevision, Tool, inspect,
 };
+pub use overheard::{Told, overheard_run};
 pub use rejudge::rejudge;
 pub use served::{ServeError, Served};
 pub use stop::Stop;

@@ -220,12 +220,12 @@ impl Rows<'_> {
 }
 
 /// The same for the same defect in every run.
-fn signature(requirement: &str, breach: &Breach) -> String {
+pub(super) fn signature(requirement: &str, breach: &Breach) -> String {
     let digest = Sha256::digest(format!("{requirement}\n{}\n{}", breach.by, breach.class));
     digest.iter().take(6).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-fn evidence(breach: &Breach) -> Evidence {
+pub(super) fn evidence(breach: &Breach) -> Evidence {
     let Some(recorder) = &breach.conversation else { return Evidence::default() };
     let records = recorder.snapshot();
     let mut evidence =

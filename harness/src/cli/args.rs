@@ -1,6 +1,7 @@
 //! The grammar of the command line, and the flags that verbs share.
 
 use super::settings::SettingsTarget;
+use super::transcript_args::{RecordArgs, TranscriptArgs};
 use crate::check::FailOn;
 use crate::probes::{Calls, Safety};
 use crate::protocol::Revision;
@@ -54,6 +55,14 @@ pub(super) enum Verb {
     Explain(ExplainArgs),
     /// Draw the report of a stored run again.
     Report(ReportArgs),
+    /// Stand between a client and a server, change nothing, and record what crosses.
+    ///
+    /// In a client's configuration, `mcprove record --out FILE -- CMD…` takes the place of the server's command. For a
+    /// server over HTTP, clients call the address of `--listen` instead of the server's. What the client got wrong and
+    /// what the server got wrong is told on standard error when it is over. The exit code is that of the server.
+    Record(RecordArgs),
+    /// Work with recorded conversations: show, check, redact, diff, export, import.
+    Transcript(TranscriptArgs),
 }
 
 /// Flags of `check`.
@@ -338,7 +347,7 @@ pub(super) struct ServeArgs {
 }
 
 /// An address to listen at; a name has to be that of this machine.
-fn address(text: &str) -> Result<std::net::SocketAddr, String> {
+pub(super) fn address(text: &str) -> Result<std::net::SocketAddr, String> {
     use std::net::ToSocketAddrs;
     let Some(port) = text.strip_prefix("localhost:") else {
         return text

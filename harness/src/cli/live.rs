@@ -68,6 +68,9 @@ fn told(event: &Event) -> (&'static str, String) {
         Event::ResponseEnded(end) => ("*", format!("response over: {end:?}")),
         Event::ConnectFailed(why) => ("*", format!("no connection: {why}")),
         Event::Flooded { bytes } => ("*", format!("reading stopped after {bytes} bytes")),
+        Event::Lost { events, bytes, reason } => {
+            ("*", format!("{events} events with {bytes} bytes were not recorded: {reason}"))
+        }
         Event::Note(text) => ("#", text.clone()),
     }
 }

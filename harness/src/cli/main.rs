@@ -31,6 +31,8 @@ pub fn main() -> ExitCode {
         Verb::Explain(args) => super::explain::explain(&args.id),
         Verb::KillMatrix(args) => super::kill_matrix::kill_matrix(&args),
         Verb::Report(args) => super::report::report(&args),
+        Verb::Record(args) => super::record::record(&args),
+        Verb::Transcript(args) => super::transcript::transcript(&args.what),
     };
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
     match result {

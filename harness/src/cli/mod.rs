@@ -11,6 +11,7 @@ mod live;
 mod main;
 mod options;
 mod out;
+mod record;
 mod report;
 mod sandbox;
 mod serve;
@@ -18,5 +19,7 @@ mod serve;
 mod serve_authorization;
 mod session;
 mod settings;
+mod transcript;
+mod transcript_args;
 
 pub use main::main;

@@ -1,10 +1,10 @@
 //! Judgements: what monitors and probes say about requirements.
 
+use super::tallies::Tallies;
 use crate::client::{Answer, Reply};
 use crate::run::Reason;
 use crate::transcript::{Record, Recorder};
 use crate::wire::Channel;
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,9 +14,10 @@ const BREACHES_KEPT: usize = 8;
 /// Collects judgements about one conversation.
 #[derive(Default)]
 pub struct Judge {
-    tallies: BTreeMap<&'static str, Tally>,
+    tallies: Tallies,
     by: &'static str,
     conversation: Option<Arc<Recorder>>,
+    breaches: u64,
 }
 
 /// What was said about one requirement.
@@ -185,8 +186,8 @@ impl Judge {
 
     /// Adds what another judge said.
     pub fn merge(&mut self, other: Self) {
-        for (id, theirs) in other.tallies {
-            let ours = self.tallies.entry(id).or_default();
+        for (id, theirs) in other.tallies.into_iter() {
+            let ours = self.tallies.of(id);
             ours.held += theirs.held;
             ours.breaches.extend(theirs.breaches);
             ours.breaches.truncate(BREACHES_KEPT);
@@ -213,6 +214,7 @@ impl Judge {
         }
         breach.by = self.by;
         breach.conversation = breach.conversation.or_else(|| self.conversation.clone());
+        self.breaches += 1;
         let tally = self.tally(requirement);
         if tally.breaches.len() < BREACHES_KEPT {
             tally.breaches.push(breach);
@@ -250,6 +252,20 @@ impl Judge {
         self.tally(requirement).not_applicable.get_or_insert_with(|| Reason::new(code, text));
     }
 
+    /// How many breaches were seen, kept or not.
+    pub fn breaches(&self) -> u64 {
+        self.breaches
+    }
+
+    /// Gives the breaches that have no conversation yet one that shows them.
+    pub fn attach(&mut self, mut conversation: impl FnMut(&Breach) -> Option<Arc<Recorder>>) {
+        for breach in self.tallies.values_mut().flat_map(|tally| &mut tally.breaches) {
+            if breach.conversation.is_none() {
+                breach.conversation = conversation(breach);
+            }
+        }
+    }
+
     /// What was said about a requirement.
     pub fn get(&self, requirement: &str) -> Option<&Tally> {
         self.tallies.get(requirement)
@@ -257,7 +273,7 @@ impl Judge {
 
     /// Everything that was said.
     pub fn tallies(&self) -> impl Iterator<Item = (&'static str, &Tally)> {
-        self.tallies.iter().map(|(id, tally)| (*id, tally))
+        self.tallies.iter()
     }
 
     /// Requirements with a breach.
@@ -266,6 +282,6 @@ impl Judge {
     }
 
     fn tally(&mut self, requirement: &'static str) -> &mut Tally {
-        self.tallies.entry(requirement).or_default()
+        self.tallies.of(requirement)
     }
 }

@@ -1,6 +1,7 @@
 //! Monitors: passive rules over any conversation. A rule reads what happened and says which requirement it bears on;
 //! it sends nothing and knows no transport but by its events.
 
+mod ages;
 mod answered;
 mod asking;
 #[cfg(test)]
@@ -17,6 +18,9 @@ mod changes;
 mod completion;
 mod content;
 mod discover;
+mod duties;
+#[cfg(test)]
+mod duties_tests;
 mod elicitation;
 mod elicitation_forms;
 mod elicited;
@@ -42,6 +46,7 @@ mod logging;
 mod meta;
 mod mrtr;
 mod notices;
+mod overhear;
 mod ping;
 mod progress;
 mod question;
@@ -55,6 +60,7 @@ mod state;
 mod stdio;
 mod streams;
 mod subscriptions;
+mod tallies;
 mod task_log;
 mod tasks;
 mod tasks_related;
@@ -70,11 +76,13 @@ mod versioning;
 mod watch;
 
 pub use asking::rows_of;
+pub use duties::Duties;
 pub use elicited::{Again, Elicited};
 pub(crate) use extension_apps::resource_uri as ui_resource_uri;
 pub use judge::{Breach, Judge, Tally};
 pub use link::{AskedByServer, LinkState, ProcessEnd, Stray};
 pub use notices::{Cancelled, Listed, Notices, Progress, Rate, Subscription, token_key};
+pub use overhear::{Overheard, Overhearing, Session};
 pub use rule::{Monitor, Validity, all, deciding};
 pub use state::{Asked, ExchangeTimes, Heard, HttpExchange, Moment, State};
 pub use streams::{EventIds, EventStream, SeenId};

@@ -195,12 +195,12 @@ pub(super) fn level(name: Option<&Value>) -> Option<usize> {
 
 /// The log level that a request asks for (2026-07-28).
 pub(super) fn request_level(message: &Message) -> Option<&Value> {
-    message.params()?.pointer("/_meta/io.modelcontextprotocol~1logLevel")
+    message.meta("io.modelcontextprotocol/logLevel")
 }
 
 /// The subscription that a notification names.
 pub(super) fn subscription_tag(message: &Message) -> Option<&Value> {
-    message.params()?.pointer("/_meta/io.modelcontextprotocol~1subscriptionId")
+    message.meta("io.modelcontextprotocol/subscriptionId")
 }
 
 impl Notices {
@@ -281,7 +281,7 @@ impl Notices {
     /// Takes in a message of the server that is no response.
     pub(super) fn note_received(&mut self, record: &Record, message: &Message, listen: Option<&Id>) {
         if *message.kind() == Kind::Request {
-            let token = message.params().and_then(|params| params.pointer("/_meta/progressToken"));
+            let token = message.meta("progressToken");
             if let (Some(key), Some(id)) = (token.and_then(token_key), message.id())
                 && self.server_tokens.len() < KEPT
             {

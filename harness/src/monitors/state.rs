@@ -1,5 +1,6 @@
 //! What can be known of a conversation from its events so far; shared by all monitors, kept up to date once.
 
+use super::ages::Ages;
 use super::elicited::Elicited;
 use super::link::{LinkState, alike};
 use super::notices::Notices;
@@ -14,6 +15,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Where a result names the server (2026-07-28).
+const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// How many tools are kept in mind.
 const MOST_TOOLS: usize = 20_000;
 
@@ -50,15 +53,12 @@ impl Asked {
 
     /// The revision that its `_meta` names.
     pub fn meta_version(&self) -> Option<&str> {
-        self.message
-            .params()?
-            .pointer("/_meta/io.modelcontextprotocol~1protocolVersion")
-            .and_then(Value::as_str)
+        self.message.meta("io.modelcontextprotocol/protocolVersion").and_then(Value::as_str)
     }
 
     /// The progress token that it carries.
     pub fn progress_token(&self) -> Option<&Value> {
-        self.message.params()?.pointer("/_meta/progressToken")
+        self.message.meta("progressToken")
     }
 }
 
@@ -230,6 +230,10 @@ pub struct State {
     pub notices: Notices,
     /// What is known of tasks.
     pub tasks: TaskLog,
+    /// What the server said it is, if it did.
+    pub server_info: Option<Value>,
+    /// In which order requests and exchanges began.
+    pub(super) ages: Ages,
 }
 
 impl State {
@@ -307,8 +311,9 @@ impl State {
 
     /// Whether the server declared a capability, by path: `resources/subscribe`.
     pub fn declares(&self, path: &str) -> bool {
+        let mut steps = path.split('/');
         let value =
-            self.capabilities.as_ref().and_then(|capabilities| capabilities.pointer(&format!("/{path}")));
+            self.capabilities.as_ref().and_then(|all| steps.try_fold(all, |value, step| value.get(step)));
         value.is_some_and(|value| !value.is_null() && value != &Value::Bool(false))
     }
 
@@ -321,6 +326,7 @@ impl State {
                 if deliberate.as_ref().is_some_and(|d| d.taints == Taint::Conversation) {
                     self.tainted_since.get_or_insert(record.seq);
                 }
+                self.ages.exchange(record.channel);
                 let exchange = self.exchanges.entry(record.channel).or_default();
                 exchange.deliberate.clone_from(deliberate);
                 exchange.method.clone_from(method);
@@ -428,6 +434,7 @@ impl State {
                     self.listening.insert(id.clone());
                 }
                 self.notices.note_request(&asked);
+                self.ages.asked(&asked);
                 self.asked.insert(id.clone(), asked);
             }
             (Kind::Notification, _) if method == "notifications/initialized" => self.initialized = true,
@@ -489,6 +496,10 @@ impl State {
         let Some(result) = message.result().filter(|_| first) else { return };
         if meta_version.is_some() && crate::client::mrtr::demands_input(result) {
             self.demanded.insert(id.clone());
+        }
+        if self.server_info.is_none() {
+            let named = || result.get("_meta")?.get(SERVER_INFO);
+            self.server_info = result.get("serverInfo").or_else(named).cloned();
         }
         match method.as_str() {
             "initialize" => {

@@ -62,6 +62,11 @@ impl Watch {
         }
     }
 
+    /// Forgets what lies long back in a conversation of any length.
+    pub fn forget(&mut self) {
+        self.state.forget();
+    }
+
     /// The conversation is over.
     pub fn finish(mut self) -> Judge {
         for monitor in rule::all() {

@@ -15,6 +15,45 @@ pub struct Message {
     kind: Kind,
     id: Option<Id>,
     notes: Arc<Notes>,
+    places: Places,
+}
+
+/// Where in the message its members stand: every rule asks for them, and looking them up by name takes long.
+#[derive(Debug, Clone, Copy)]
+struct Places {
+    method: u8,
+    params: u8,
+    result: u8,
+    error: u8,
+}
+
+impl Places {
+    /// There is no such member.
+    const ABSENT: u8 = u8::MAX;
+    /// It is not among the first.
+    const FAR: u8 = u8::MAX - 1;
+    /// How many members are the first.
+    const NEAR: u8 = 8;
+
+    fn of(value: &Value) -> Self {
+        let none = Self::ABSENT;
+        let mut places = Self { method: none, params: none, result: none, error: none };
+        let Value::Object(members) = value else { return places };
+        for (place, name) in (0..Self::FAR).zip(members.keys()) {
+            let place = if place < Self::NEAR { place } else { Self::FAR };
+            match name.as_str() {
+                "method" => places.method = place,
+                "params" => places.params = place,
+                "result" => places.result = place,
+                "error" => places.error = place,
+                _ => {}
+            }
+        }
+        if members.len() >= usize::from(Self::FAR) {
+            return Self { method: Self::FAR, params: Self::FAR, result: Self::FAR, error: Self::FAR };
+        }
+        places
+    }
 }
 
 /// What a JSON text is to JSON-RPC.
@@ -55,11 +94,19 @@ impl Message {
 
     fn assemble(text: Arc<str>, value: Value, notes: Notes) -> Self {
         let kind = classify(&value);
-        let id = value.get("id").map(|id| {
-            let raw = json::locate(&text, "/id").and_then(|range| text.get(range));
-            Id::from_json(raw.unwrap_or("null"), id)
+        let id = value.get("id").map(|id| match id {
+            // There is one way to write these; looking for the place takes a whole pass.
+            Value::Number(number) if number.is_i64() || number.is_u64() => {
+                Id::from_json(&number.to_string(), id)
+            }
+            Value::String(string) if !text.contains('\\') => Id::from_json(&format!("\"{string}\""), id),
+            _ => {
+                let raw = json::locate(&text, "/id").and_then(|range| text.get(range));
+                Id::from_json(raw.unwrap_or("null"), id)
+            }
         });
-        Self { text, value: Arc::new(value), kind, id, notes: Arc::new(notes) }
+        let places = Places::of(&value);
+        Self { text, value: Arc::new(value), kind, id, notes: Arc::new(notes), places }
     }
 
     /// The JSON text, without surrounding white space.
@@ -89,28 +136,42 @@ impl Message {
 
     /// The `method` member, when it is a string.
     pub fn method(&self) -> Option<&str> {
-        self.value.get("method").and_then(Value::as_str)
+        self.member(self.places.method, "method").and_then(Value::as_str)
     }
 
     /// The `params` member.
     pub fn params(&self) -> Option<&Value> {
-        self.value.get("params")
+        self.member(self.places.params, "params")
+    }
+
+    /// A member of `_meta` in the parameters.
+    pub fn meta(&self, name: &str) -> Option<&Value> {
+        self.params()?.get("_meta")?.get(name)
     }
 
     /// The `result` member. Null beside an error is none: old libraries write both members always.
     pub fn result(&self) -> Option<&Value> {
-        let result = self.value.get("result")?;
+        let result = self.member(self.places.result, "result")?;
         (!null_beside_error(&self.value)).then_some(result)
     }
 
     /// Whether both `result` and `error` are there, whatever they are.
     pub fn has_both(&self) -> bool {
-        self.value.get("result").is_some() && self.value.get("error").is_some()
+        self.member(self.places.result, "result").is_some() && self.error().is_some()
     }
 
     /// The `error` member.
     pub fn error(&self) -> Option<&Value> {
-        self.value.get("error")
+        self.member(self.places.error, "error")
+    }
+
+    /// A member of the message, by its place or by its name.
+    fn member(&self, place: u8, name: &str) -> Option<&Value> {
+        match place {
+            Places::ABSENT => None,
+            Places::FAR => self.value.get(name),
+            near => self.value.as_object()?.values().nth(usize::from(near)),
+        }
     }
 
     /// The code of the error, when it is an integer.
@@ -120,6 +181,9 @@ impl Message {
 
     /// The messages in it: itself, or the elements of a batch.
     pub fn parts(&self) -> Vec<Message> {
+        if self.kind != Kind::Batch {
+            return vec![self.clone()];
+        }
         let Some(ranges) = json::elements(&self.text) else { return vec![self.clone()] };
         ranges.into_iter().filter_map(|range| Self::parse(self.text.get(range)?.as_bytes()).ok()).collect()
     }
@@ -220,6 +284,17 @@ mod tests {
         let message = Message::parse(br#"{"id":1.0,"result":{}}"#).unwrap();
         assert_eq!(message.id().unwrap().as_json(), "1.0");
         assert!(!message.id().unwrap().is_well_formed());
+    }
+
+    #[test]
+    fn members_are_found_wherever_they_stand() {
+        for more in [0, 3, 8, 300] {
+            let fill: String = (0..more).fold(String::new(), |fill, n| fill + &format!("\"x{n}\":{n},"));
+            let text = format!("{{{fill}\"params\":[1],\"method\":\"m\"}}");
+            let message = Message::parse(text.as_bytes()).unwrap();
+            assert_eq!((message.method(), message.params()), (Some("m"), message.value().get("params")));
+            assert!(message.params().is_some() && message.result().is_none() && message.error().is_none());
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is drawn from a run, one file per format. Reporters consume run events and nothing else, so that a live run
 //! and one read back look the same.
 
+mod conversation;
 mod digest;
 #[cfg(feature = "cli")]
 mod html;
@@ -12,6 +13,7 @@ mod style;
 mod terminal;
 mod text;
 
+pub use conversation::{ShowOptions, Teller};
 #[cfg(feature = "cli")]
 pub use html::{Html, HtmlError, render as render_html};
 pub use json::Json;

@@ -5,7 +5,6 @@
 //! `reports/schema/transcript-v1.schema.json`.
 
 use super::record::{About, Record};
-use super::redact::Redactor;
 use crate::protocol::Message;
 use crate::wire::{Channel, Deliberate, End, Event, Headers, Payload, ShutdownStep, SseFields};
 use base64::Engine as _;
@@ -14,9 +13,6 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, BufRead, Write};
-use std::path::Path;
 use std::time::Duration;
 
 /// The format name in the first line.
@@ -25,19 +21,19 @@ pub const TRANSCRIPT_FORMAT: &str = "mcprove-transcript";
 pub const TRANSCRIPT_VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
-struct HeaderLine<'a> {
-    format: Cow<'a, str>,
-    version: u32,
-    tool_version: Cow<'a, str>,
-    started_at: Cow<'a, str>,
+pub(super) struct HeaderLine<'a> {
+    pub(super) format: Cow<'a, str>,
+    pub(super) version: u32,
+    pub(super) tool_version: Cow<'a, str>,
+    pub(super) started_at: Cow<'a, str>,
     #[serde(flatten)]
-    about: Cow<'a, About>,
+    pub(super) about: Cow<'a, About>,
 }
 
 /// A line: the members of all kinds of events, each present where its kind has it. (Flat, because serde cannot
 /// keep the text of a message inside a tagged or flattened type.)
 #[derive(Serialize, Deserialize, Default)]
-struct Line<'a> {
+pub(super) struct Line<'a> {
     #[serde(default)]
     seq: u64,
     #[serde(default)]
@@ -89,10 +85,12 @@ struct Line<'a> {
     error: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    events: Option<u64>,
 }
 
 impl<'a> Line<'a> {
-    fn of(record: &'a Record) -> Self {
+    pub(super) fn of(record: &'a Record) -> Self {
         let mut line = Self {
             seq: record.seq,
             at_ns: u64::try_from(record.at.as_nanos()).unwrap_or(u64::MAX),
@@ -134,6 +132,11 @@ impl<'a> Line<'a> {
             Event::ResponseEnded(end) => line.end = Some(Cow::Borrowed(end)),
             Event::WriteFailed(error) | Event::ConnectFailed(error) => line.error = Some(error.into()),
             Event::Flooded { bytes } => line.bytes = Some(*bytes),
+            Event::Lost { events, bytes, reason } => {
+                line.events = Some(*events);
+                line.bytes = Some(*bytes);
+                line.error = Some(reason.into());
+            }
             Event::Note(note) => line.text = Some(note.into()),
         }
         line
@@ -193,7 +196,7 @@ impl<'a> Line<'a> {
     }
 
     /// `None` for the end line.
-    fn into_record(mut self) -> Result<Option<Record>, String> {
+    pub(super) fn into_record(mut self) -> Result<Option<Record>, String> {
         let event = match &*self.event.clone() {
             "process-started" => Event::ProcessStarted {
                 pid: need(self.pid, "pid")?,
@@ -229,6 +232,11 @@ impl<'a> Line<'a> {
             "response-ended" => Event::ResponseEnded(need(self.end, "end")?.into_owned()),
             "connect-failed" => Event::ConnectFailed(need(self.error, "error")?.into_owned()),
             "flooded" => Event::Flooded { bytes: need(self.bytes, "bytes")? },
+            "lost" => Event::Lost {
+                events: need(self.events, "events")?,
+                bytes: need(self.bytes, "bytes")?,
+                reason: need(self.error, "error")?.into_owned(),
+            },
             "note" => Event::Note(need(self.text, "text")?.into_owned()),
             "end" => return Ok(None),
             other => return Err(format!("unknown event `{other}`")),
@@ -259,225 +267,7 @@ fn kind(event: &Event) -> &'static str {
         Event::ResponseEnded(_) => "response-ended",
         Event::ConnectFailed(_) => "connect-failed",
         Event::Flooded { .. } => "flooded",
+        Event::Lost { .. } => "lost",
         Event::Note(_) => "note",
-    }
-}
-
-/// Writes a transcript, each event as it happens. A failure to write is kept and never disturbs the conversation.
-pub struct TranscriptWriter {
-    file: Option<File>,
-    error: Option<String>,
-}
-
-impl TranscriptWriter {
-    /// Creates the file and writes the header.
-    pub fn create(path: &Path, about: &About) -> Self {
-        let mut writer = Self { file: None, error: None };
-        match File::create(path) {
-            Ok(file) => writer.file = Some(file),
-            Err(error) => writer.error = Some(format!("cannot create {}: {error}", path.display())),
-        }
-        let header = HeaderLine {
-            format: TRANSCRIPT_FORMAT.into(),
-            version: TRANSCRIPT_VERSION,
-            tool_version: env!("CARGO_PKG_VERSION").into(),
-            started_at: jiff::Timestamp::now().to_string().into(),
-            about: Cow::Borrowed(about),
-        };
-        writer.write(serde_json::to_string(&header));
-        writer
-    }
-
-    /// Writes one event, with the secrets that are known by now replaced.
-    pub fn append(&mut self, record: &Record, redactor: &Redactor) {
-        if self.file.is_none() {
-            return;
-        }
-        let text = serde_json::to_string(&Line::of(record));
-        self.write(text.map(|text| if redactor.is_empty() { text } else { redactor.clean(&text) }));
-    }
-
-    /// Writes the end line; a file without it was cut off.
-    pub fn finish(mut self) {
-        self.write(Ok(r#"{"event":"end"}"#.to_owned()));
-    }
-
-    /// Why the file is incomplete, if it is.
-    pub fn error(&self) -> Option<String> {
-        self.error.clone()
-    }
-
-    fn write(&mut self, line: serde_json::Result<String>) {
-        let Some(file) = &mut self.file else { return };
-        let result = line.map_err(io::Error::other).and_then(|mut line| {
-            line.push('\n');
-            file.write_all(line.as_bytes())
-        });
-        if let Err(error) = result {
-            self.error = Some(format!("cannot write the transcript: {error}"));
-            self.file = None;
-        }
-    }
-}
-
-/// A transcript read back.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Transcript {
-    /// What the conversation was.
-    pub about: About,
-    /// When it began, RFC 3339.
-    pub started_at: String,
-    /// Its events.
-    pub records: Vec<Record>,
-    /// Whether the end line is missing.
-    pub truncated: bool,
-}
-
-/// Why a transcript could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The file could not be read.
-    #[error("cannot read the transcript: {0}")]
-    Io(#[from] io::Error),
-    /// The first line is no header of ours.
-    #[error("not a transcript of mcprove: {0}")]
-    Header(String),
-    /// Written by a newer program.
-    #[error(
-        "transcript format version {0} is newer than this program knows ({TRANSCRIPT_VERSION}); use a newer mcprove"
-    )]
-    Version(u32),
-    /// A line is damaged.
-    #[error("line {line}: {reason}")]
-    Line {
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong.
-        reason: String,
-    },
-}
-
-impl Transcript {
-    /// Reads a transcript. A last line that was cut off is left out, and the result says that it is truncated.
-    pub fn read(input: impl BufRead) -> Result<Self, ReadError> {
-        let mut lines = input.lines().enumerate();
-        let (_, first) = lines.next().ok_or_else(|| ReadError::Header("the file is empty".into()))?;
-        let first = first?;
-        let header: HeaderLine<'_> =
-            serde_json::from_str(&first).map_err(|error| ReadError::Header(error.to_string()))?;
-        if header.format != TRANSCRIPT_FORMAT {
-            return Err(ReadError::Header(format!("its format is `{}`", header.format)));
-        }
-        if header.version > TRANSCRIPT_VERSION {
-            return Err(ReadError::Version(header.version));
-        }
-        let mut transcript = Self {
-            about: header.about.into_owned(),
-            started_at: header.started_at.into_owned(),
-            records: Vec::new(),
-            truncated: true,
-        };
-        let mut damaged: Option<ReadError> = None;
-        for (index, text) in lines {
-            if let Some(error) = damaged.take() {
-                // Not the last line: the file is damaged, not cut off.
-                return Err(error);
-            }
-            let text = text?;
-            let result = serde_json::from_str::<Line<'_>>(&text)
-                .map_err(|error| error.to_string())
-                .and_then(Line::into_record);
-            match result {
-                Ok(Some(record)) => transcript.records.push(record),
-                Ok(None) => {
-                    transcript.truncated = false;
-                    break;
-                }
-                Err(reason) => damaged = Some(ReadError::Line { line: index + 1, reason }),
-            }
-        }
-        Ok(transcript)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::{Revision, Transport};
-    use crate::wire::{Flow, Observer, Taint};
-
-    fn events() -> Vec<(Channel, Event)> {
-        let sse = SseFields { id: Some("7".into()), has_data: true, ..SseFields::default() };
-        vec![
-            (Channel(0), Event::ProcessStarted { pid: 7, command: vec!["a".into(), "b c".into()] }),
-            (
-                Channel(0),
-                Event::Sent {
-                    payload: Payload::read(r#"{"jsonrpc":"2.0",  "id":1.0,"method":"ping"}"#),
-                    deliberate: Some(Deliberate { by: "x".into(), taints: Taint::Message }),
-                },
-            ),
-            (
-                Channel(0),
-                Event::Received { payload: Payload::read("{\n\"id\":1,\n\"result\":{}}"), sse: None },
-            ),
-            (Channel(0), Event::Received { payload: Payload::read(vec![0xff, 0xfe]), sse: None }),
-            (Channel(0), Event::Received { payload: Payload::read("hello"), sse: Some(sse.clone()) }),
-            (Channel(0), Event::Stderr(Bytes::from_static(b"oops\n"))),
-            (Channel(1), Event::SseOther(sse)),
-            (Channel(1), Event::ResponseEnded(End::Broken("reset".into()))),
-            (Channel(0), Event::Flooded { bytes: 9 }),
-            (Channel(0), Event::StdoutClosed),
-            (Channel(0), Event::ProcessExited { code: None, signal: Some(9), after: ShutdownStep::None }),
-        ]
-    }
-
-    fn recorded(path: &Path) -> Vec<Record> {
-        let about = About {
-            revision: Some(Revision::V2025_06_18),
-            transport: Transport::Stdio,
-            purpose: "test".into(),
-            target: "a 'b c'".into(),
-        };
-        let recorder = super::super::Recorder::new(
-            about,
-            Some(path),
-            Redactor::default(),
-            super::super::Budget::default(),
-            None,
-        );
-        for (channel, event) in events() {
-            assert_eq!(recorder.observe(channel, event), Flow::Continue);
-        }
-        recorder.close();
-        recorder.snapshot().iter().map(|record| (**record).clone()).collect()
-    }
-
-    #[test]
-    fn what_is_written_reads_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("t.jsonl");
-        let records = recorded(&path);
-        let read = Transcript::read(io::BufReader::new(File::open(&path).unwrap())).unwrap();
-        assert!(!read.truncated);
-        assert_eq!(read.records, records);
-        let Event::Sent { payload, .. } = &read.records[1].event else { panic!() };
-        assert_eq!(payload.message().unwrap().text(), r#"{"jsonrpc":"2.0",  "id":1.0,"method":"ping"}"#);
-    }
-
-    #[test]
-    fn a_file_that_was_cut_off_still_reads() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("t.jsonl");
-        let records = recorded(&path);
-        let bytes = std::fs::read(&path).unwrap();
-        for cut in [bytes.len() - 3, bytes.len() - 60] {
-            let read = Transcript::read(&bytes[..cut]).unwrap();
-            assert!(read.truncated);
-            assert!(read.records.len() >= records.len() - 2);
-        }
-        let newer = String::from_utf8(bytes).unwrap().replacen("\"version\":1", "\"version\":99", 1);
-        assert!(matches!(Transcript::read(newer.as_bytes()), Err(ReadError::Version(99))));
-        assert!(matches!(Transcript::read(&b"{}\n"[..]), Err(ReadError::Header(_))));
     }
 }

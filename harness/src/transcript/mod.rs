@@ -1,9 +1,25 @@
 //! The record of a conversation: every byte that crossed, with time, direction and channel.
 
+mod causal;
+mod diff;
+mod export;
 mod format;
+mod import;
+mod mermaid;
+mod read;
 mod record;
 mod redact;
+mod secrets;
+mod write;
 
-pub use format::{ReadError, TRANSCRIPT_FORMAT, TRANSCRIPT_VERSION, Transcript, TranscriptWriter};
+pub use causal::{Causality, Origin, Placed, Sender};
+pub use diff::{Difference, Step, Steps, differences};
+pub use export::{ExportError, Language, Script};
+pub use format::{TRANSCRIPT_FORMAT, TRANSCRIPT_VERSION};
+pub use import::{ImportError, Imported, Source, import, source};
+pub use mermaid::Mermaid;
+pub use read::{ReadError, Transcript, TranscriptReader};
 pub use record::{About, Budget, Live, Record, Recorder};
 pub use redact::{Redactor, names_a_secret};
+pub use secrets::{Suspect, suspects};
+pub use write::{Loss, TranscriptWriter};

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-use super::format::TranscriptWriter;
 use super::redact::Redactor;
+use super::write::TranscriptWriter;
 
 /// One event of a conversation, with its place and time.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,6 +119,13 @@ impl Recorder {
     pub fn of_transcript(transcript: super::Transcript) -> Self {
         let recorder = Self::new(transcript.about, None, Redactor::default(), Budget::default(), None);
         recorder.lock().records = transcript.records.into_iter().map(Arc::new).collect();
+        recorder
+    }
+
+    /// Some events of a conversation, in order.
+    pub fn of_records(about: About, records: Vec<Arc<Record>>) -> Self {
+        let recorder = Self::new(about, None, Redactor::default(), Budget::default(), None);
+        recorder.lock().records = records;
         recorder
     }
 

@@ -96,6 +96,15 @@ pub enum Event {
         /// Bytes read on the channel by then.
         bytes: u64,
     },
+    /// Things happened here that were not recorded.
+    Lost {
+        /// How many events, about.
+        events: u64,
+        /// How many bytes of payload they had, about.
+        bytes: u64,
+        /// Why they were not recorded.
+        reason: String,
+    },
     /// A remark of the harness, such as the start of a probe.
     Note(String),
 }

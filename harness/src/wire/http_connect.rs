@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use url::{Host, Url};
 
 /// A connection, plain or TLS.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// Where a connection leads.
@@ -34,19 +34,27 @@ impl Origin {
 }
 
 /// Makes connections.
-pub(super) struct Connector {
+pub struct Connector {
     #[cfg(feature = "tls")]
     tls: tokio_rustls::TlsConnector,
 }
 
 impl Connector {
+    /// Ready to connect.
+    ///
+    /// # Errors
+    /// When certificates are named, and this build has no TLS.
     #[cfg(not(feature = "tls"))]
-    pub(super) fn new(config: &HttpConfig) -> Result<Self, HttpError> {
+    pub fn new(config: &HttpConfig) -> Result<Self, HttpError> {
         if config.ca_certificates.is_some() { Err(HttpError::NoTls) } else { Ok(Self {}) }
     }
 
+    /// Ready to connect.
+    ///
+    /// # Errors
+    /// When the certificates cannot be used.
     #[cfg(feature = "tls")]
-    pub(super) fn new(config: &HttpConfig) -> Result<Self, HttpError> {
+    pub fn new(config: &HttpConfig) -> Result<Self, HttpError> {
         use tokio_rustls::rustls::crypto::ring::default_provider;
         use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject as _};
         use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -72,6 +80,14 @@ impl Connector {
             .with_no_client_auth();
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { tls: tokio_rustls::TlsConnector::from(std::sync::Arc::new(tls)) })
+    }
+
+    /// Connects to where a URL leads within a time, TLS included.
+    ///
+    /// # Errors
+    /// When that cannot be done, and why.
+    pub async fn connect_to(&self, url: &Url, limit: Duration) -> Result<Box<dyn Stream>, String> {
+        self.connect(&Origin::of(url)?, limit).await
     }
 
     /// Connects within a time, TLS included.

@@ -1,11 +1,10 @@
 //! One request and its response on one connection.
 
-use super::event::{Channel, End, Event, Flow, Headers, Limits, Observer, Payload, header};
-use super::framing::LineSplitter;
-use super::http_body::{Framing, coding, is_event_stream, values};
+use super::event::{Channel, End, Event, Flow, Headers, Limits, Observer, header};
+use super::http_body::{Framing, values};
 use super::http_connect::Stream;
+use super::http_reader::{BodyEnd, BodyReader};
 use super::http_request::{Request, latin1};
-use super::sse::{Decoder, Item};
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::io;
@@ -198,7 +197,7 @@ impl<'a> Exchange<'a> {
         let limit = values(&headers, "keep-alive")
             .iter()
             .find_map(|value| Some(Duration::from_secs(value.strip_prefix("timeout=")?.parse().ok()?)));
-        let mut sink = Sink::new(&headers, self.limits.message);
+        let mut sink = BodyReader::new(&headers, self.limits.message);
         if self.observe(Event::ResponseHead { status, headers }) == Flow::Stop {
             return Err(Stop::Flooded);
         }
@@ -211,7 +210,12 @@ impl<'a> Exchange<'a> {
         }
         let mut framing = framing.map_err(|reason| Stop::End(End::Malformed(reason)))?;
         let result = self.body(&mut framing, &mut sink).await;
-        if sink.finish(&result, |event| self.observe(event)) == Flow::Stop {
+        let came = match &result {
+            Ok(()) => BodyEnd::Complete,
+            Err(Stop::Flooded) => BodyEnd::Flooded,
+            Err(_) => BodyEnd::Incomplete,
+        };
+        if sink.finish(came, |event| self.observe(event)) == Flow::Stop {
             return Err(Stop::Flooded);
         }
         result?;
@@ -276,7 +280,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    async fn body(&mut self, framing: &mut Framing, sink: &mut Sink) -> Result<(), Stop> {
+    async fn body(&mut self, framing: &mut Framing, sink: &mut BodyReader) -> Result<(), Stop> {
         loop {
             let (observer, channel) = (self.observer, self.channel);
             let mut flow = Flow::Continue;
@@ -334,97 +338,6 @@ impl<'a> Exchange<'a> {
             Ok(Err(error)) => Err(Stop::End(End::Broken(error.to_string()))),
         }
     }
-}
-
-/// What is made of a body.
-enum Sink {
-    Events(Box<Decoder>),
-    Whole { body: Vec<u8>, limit: usize, coding: Option<String> },
-}
-
-impl Sink {
-    fn new(headers: &Headers, limit: usize) -> Self {
-        match coding(headers) {
-            None if is_event_stream(headers) => Self::Events(Box::new(Decoder::new(limit))),
-            coding => Self::Whole { body: Vec::new(), limit, coding },
-        }
-    }
-
-    fn push(&mut self, content: &[u8], mut observe: impl FnMut(Event) -> Flow) -> Flow {
-        match self {
-            Self::Events(decoder) => {
-                let mut flow = Flow::Continue;
-                decoder.push(content, |item| {
-                    if flow == Flow::Continue {
-                        flow = tell(item, &mut observe);
-                    }
-                });
-                flow
-            }
-            Self::Whole { body, limit, .. } => {
-                let room = limit.saturating_sub(body.len()).min(content.len());
-                body.extend_from_slice(&content[..room]);
-                if room < content.len() { Flow::Stop } else { Flow::Continue }
-            }
-        }
-    }
-
-    /// Tells what is left of a body that ended so.
-    fn finish(self, result: &Result<(), Stop>, mut observe: impl FnMut(Event) -> Flow) -> Flow {
-        match self {
-            Self::Events(mut decoder) => {
-                let mut flow = Flow::Continue;
-                if !matches!(result, Err(Stop::Flooded)) {
-                    decoder.finish(|item| flow = tell(item, &mut observe));
-                }
-                flow
-            }
-            Self::Whole { body, .. } if body.is_empty() => Flow::Continue,
-            Self::Whole { mut body, coding, .. } => {
-                let error = match result {
-                    Ok(()) => coding.map(|coding| format!("the body is coded as {coding}, unasked")),
-                    Err(Stop::Flooded) => {
-                        body.truncate(LineSplitter::KEEP);
-                        Some("the body is longer than what is read as a message".to_owned())
-                    }
-                    Err(_) => Some("the body is not complete".to_owned()),
-                };
-                let payload = match error {
-                    None => Payload::receive(body),
-                    error => Payload::Raw { bytes: body.into(), error, truncated: result.is_err() },
-                };
-                observe(Event::Received { payload, sse: None })
-            }
-        }
-    }
-}
-
-/// Tells one item of an event stream.
-fn tell(item: Item, observe: &mut impl FnMut(Event) -> Flow) -> Flow {
-    let raw = |bytes, error: String| Payload::Raw { bytes, error: Some(error), truncated: true };
-    let note =
-        |invalid: bool| invalid.then(|| Event::Note("bytes in the event stream are no UTF-8".to_owned()));
-    let (note, event) = match item {
-        Item::Event { fields, data, invalid_utf8 } if data.is_empty() => {
-            (note(invalid_utf8), Event::SseOther(fields))
-        }
-        Item::Event { fields, data, invalid_utf8 } => {
-            (note(invalid_utf8), Event::Received { payload: Payload::receive(data), sse: Some(fields) })
-        }
-        Item::Other { fields, invalid_utf8 } => (note(invalid_utf8), Event::SseOther(fields)),
-        Item::Oversized { fields, data, bytes } => {
-            let error = format!("the event has {bytes} bytes, more than are read as a message");
-            (None, Event::Received { payload: raw(data, error), sse: Some(fields) })
-        }
-        Item::Incomplete { fields, data, invalid_utf8 } => {
-            let error = "the stream ended inside this event".to_owned();
-            (note(invalid_utf8), Event::Received { payload: raw(data, error), sse: Some(fields) })
-        }
-    };
-    if note.is_some_and(|note| observe(note) == Flow::Stop) {
-        return Flow::Stop;
-    }
-    observe(event)
 }
 
 /// Where the head ends: after its first empty line. `searched` is where the search goes on next time.

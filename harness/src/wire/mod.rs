@@ -15,11 +15,13 @@ mod http;
 mod http_body;
 mod http_connect;
 mod http_exchange;
+mod http_reader;
 mod http_request;
 mod process;
 mod process_error;
 mod process_io;
 pub mod sse;
+mod stand_in;
 mod sweep;
 mod target;
 
@@ -31,8 +33,10 @@ pub use event::{
 };
 pub use guardian::RUN_VARIABLE;
 pub use http::{HttpClient, HttpConfig, HttpError};
-pub use http_connect::is_loopback;
+pub use http_connect::{Connector, Stream, is_loopback};
+pub use http_reader::{BodyEnd, BodyReader};
 pub use http_request::{Request, RequestBody, ResponseLimits};
 pub use process::{CommandLine, Exit, Process};
 pub use process_error::{StartError, WriteError};
+pub use stand_in::{Ended, Glimpse, Signals, StandIn, Streams, Way, die_by};
 pub use target::{HttpTarget, TargetError, TargetSpec};

@@ -2,6 +2,7 @@
 
 mod advice;
 mod applicability;
+mod duties;
 mod files;
 mod near;
 mod read;
@@ -13,6 +14,7 @@ mod verdict;
 
 pub use advice::{Advice, Example, advice, example, no_fault};
 pub use applicability::NotApplicable;
+pub use duties::{Duty, duties};
 pub use read::{Catalogue, CatalogueError};
 pub use requirement::{
     AppliesTo, Basis, ImpliedBy, Level, Levels, Party, Requirement, Severity, Spec, Testable, VerdictMax,
