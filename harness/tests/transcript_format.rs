@@ -84,7 +84,7 @@ fn every_line_fits_the_schema_and_reads_back() {
         assert!(errors.is_empty(), "{line}\n{errors:?}");
         kinds.extend(value["event"].as_str().map(str::to_owned));
     }
-    assert_eq!(kinds.len(), 16, "every kind of event and the end: {kinds:?}");
+    assert_eq!(kinds.len(), 17, "every kind of event and the end: {kinds:?}");
     assert!(!text.contains("0123456789abcdef"), "the session id is in the file");
 
     let read = Transcript::read(text.as_bytes()).unwrap();

@@ -161,10 +161,11 @@ async fn subscriptions_acknowledge_first_and_tag_everything() {
     pipe.hears_nothing().await;
     pipe.close_input().await;
     let rest = pipe.rest().await;
-    assert_eq!(rest.len(), 1);
-    assert_eq!(rest[0]["id"], 2);
-    assert_eq!(rest[0]["result"]["_meta"][ID], 2);
-    assert_eq!(rest[0]["result"]["resultType"], "complete");
+    let [notice, result] = rest.as_slice() else { panic!("{rest:?}") };
+    assert_eq!(notice["method"], "notifications/cancelled");
+    assert_eq!((&notice["params"]["requestId"], &notice["params"]["_meta"][ID]), (&json!(2), &json!(2)));
+    assert_eq!((&result["id"], &result["result"]["_meta"][ID]), (&json!(2), &json!(2)));
+    assert_eq!(result["result"]["resultType"], "complete");
 }
 
 #[tokio::test]

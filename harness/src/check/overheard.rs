@@ -24,8 +24,13 @@ pub struct Told<'a> {
     pub command_line: Vec<String>,
 }
 
-/// The events of a run that amount to what was heard. Nothing can be tried again, so a failure is unconfirmed.
-pub fn overheard_run(overheard: &Overheard, told: &Told<'_>) -> Vec<RunEvent> {
+/// The events of a run that amount to what was heard, with the rows that are to be `listed`. Nothing can be tried again,
+/// so a failure is unconfirmed.
+pub fn overheard_run(
+    overheard: &Overheard,
+    told: &Told<'_>,
+    listed: impl Fn(&ResultRow) -> bool,
+) -> Vec<RunEvent> {
     let kind = if told.about.transport == Transport::Stdio { "command" } else { "url" };
     let set = RequirementSet::default();
     let mut events = vec![RunEvent::Header(Header {
@@ -58,6 +63,7 @@ pub fn overheard_run(overheard: &Overheard, told: &Told<'_>) -> Vec<RunEvent> {
         events.extend(
             server_rows(session, &set, told)
                 .chain(client_rows(session, told))
+                .filter(&listed)
                 .map(|row| RunEvent::Result(Box::new(row))),
         );
         events.push(RunEvent::UnitFinished { revision, transport, millis: 0 });

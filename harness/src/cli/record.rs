@@ -127,7 +127,7 @@ fn tell(recorded: &Recorded, name: &str, transport: Transport, redactor: &Redact
     let about = About { revision: None, transport, purpose: String::new(), target: name.to_owned() };
     let told = Told { about: &about, started_at: "", file: &file, command_line: Vec::new() };
     let (mut broken, mut kept) = (0, 0);
-    for event in overheard_run(overheard, &told) {
+    for event in overheard_run(overheard, &told, |_| true) {
         let RunEvent::Result(row) = event else { continue };
         match row.outcome {
             Outcome::Fail | Outcome::Warn => {}

@@ -8,7 +8,7 @@ use super::transcript_args::{ExportArg, ImportArg, TranscriptVerb};
 use crate::check::{Told, overheard_run};
 use crate::monitors::Overhearing;
 use crate::report::{ShowOptions, Teller, TerminalOptions, render_terminal, visible};
-use crate::run::{Document, Outcome, RunEvent, RunState};
+use crate::run::{Document, Outcome, ResultRow, RunState};
 use crate::transcript::{
     Difference, Language, Mermaid, ReadError, Record, Redactor, Script, Sender, Source, Step, Steps, Suspect,
     TranscriptReader, TranscriptWriter, differences, import, suspects,
@@ -102,14 +102,9 @@ fn check(file: &Path, format: OutputFormat) -> Result<u8, Failure> {
         file: &name,
         command_line: ["mcprove", "transcript", "check", &name].map(str::to_owned).to_vec(),
     };
-    let mut events = overheard_run(&overheard, &told);
-    if format == OutputFormat::Text {
-        // Of a conversation that was only watched there is much that nobody tried.
-        let undecided =
-            |event: &RunEvent| matches!(event, RunEvent::Result(row) if row.outcome == Outcome::Inconclusive);
-        events.retain(|event| !undecided(event));
-    }
-    let state = RunState::of(&events);
+    // Of a conversation that was only watched there is much that nobody tried.
+    let listed = |row: &ResultRow| format != OutputFormat::Text || row.outcome != Outcome::Inconclusive;
+    let state = RunState::of(&overheard_run(&overheard, &told, listed));
     match format {
         OutputFormat::Text => {
             out::print(&render_terminal(&state, &TerminalOptions { width: None, report: None }))?;

@@ -1,7 +1,6 @@
 //! One stateless request in, one answer out: checks, handlers, and what every result carries.
 
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use crate::context::{Answer, Caller, RequestContext, Sink};
 #[cfg(feature = "enterprise")]
@@ -11,9 +10,10 @@ use crate::features;
 use crate::features::tasks::extension;
 use crate::memory::Answered;
 use crate::message::{Notification, Object, Reply, Request, RpcError, error_response, result_response};
+use crate::modern::discover;
 use crate::modern::headers::{self, MirrorHeaders};
 use crate::modern::meta::{self, RequestMeta};
-use crate::modern::{discover, subscriptions};
+use crate::modern::subscriptions::{self, Closing};
 use crate::pace::pause;
 use crate::revision::Revision;
 use crate::server::Server;
@@ -96,7 +96,7 @@ pub(crate) async fn answer(
     (revision, meta): (Revision, RequestMeta),
     mut request: Request,
     sink: Sink,
-    closing: watch::Receiver<bool>,
+    closing: Closing,
 ) -> ModernAnswer {
     let faults = server.faults_on(revision, &mut request);
     let held = match server.hold(&request).await {
@@ -145,7 +145,7 @@ fn worded(server: &Server, request: &Request, answer: Answer) -> (u16, String) {
     (http_status, faults.worded(text))
 }
 
-async fn dispatch(context: &RequestContext, closing: watch::Receiver<bool>) -> Answer {
+async fn dispatch(context: &RequestContext, closing: Closing) -> Answer {
     let (server, revision, params) = (&context.server, context.revision, &context.request.params);
     #[cfg(feature = "enterprise")]
     if server.enterprise().is_some()

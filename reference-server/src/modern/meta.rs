@@ -62,6 +62,11 @@ pub(crate) fn unsupported_version(server: &Server, requested: &str) -> RpcError 
         .with_data(json!({"supported": server.modern_versions(), "requested": requested}))
 }
 
+/// Whether something introduces itself as the schema says: by two strings, `name` and `version`.
+fn is_implementation(value: &Value) -> bool {
+    ["name", "version"].iter().all(|member| value.get(member).is_some_and(Value::is_string))
+}
+
 /// Reads the optional members.
 pub(crate) fn read(params: &Object) -> Result<RequestMeta, RpcError> {
     let member = |name: &str| params.get("_meta").and_then(|meta| meta.get(name));
@@ -81,6 +86,9 @@ pub(crate) fn read(params: &Object) -> Result<RequestMeta, RpcError> {
     }
     if member("progressToken").is_some_and(|token| !is_progress_token(token)) {
         return Err(RpcError::invalid_params("Invalid params: progressToken must be a string or an integer"));
+    }
+    if member(CLIENT_INFO).is_some_and(|info| !is_implementation(info)) {
+        return Err(RpcError::invalid_params("Invalid params: clientInfo needs a name and a version"));
     }
     let client = member(CLIENT_CAPABILITIES).and_then(Value::as_object);
     client.map_or(Ok(()), |client| ClientCapabilities::check(client, Revision::V2026_07_28))?;

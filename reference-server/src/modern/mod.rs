@@ -13,3 +13,4 @@ pub(crate) use meta::{RequestMeta, is_stateless};
 pub(crate) use mrtr::Round;
 #[cfg(feature = "enterprise")]
 pub(crate) use mrtr::{StateTicket, seconds_since_1970};
+pub(crate) use subscriptions::Closing;

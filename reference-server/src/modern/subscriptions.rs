@@ -101,6 +101,15 @@ impl Filter {
     }
 }
 
+/// When a subscription ends because the server closes, and how that is told.
+pub(crate) struct Closing {
+    /// True once the server closes.
+    pub signal: watch::Receiver<bool>,
+    /// Whether the channel goes on when the subscription is over (STDIO): then its end is a message of its own, besides
+    /// the result (2026-07-28, basic/patterns/cancellation).
+    pub is_shared: bool,
+}
+
 /// The notification of a change, tagged with the subscription.
 fn told(change: &Change, id: &Id) -> String {
     let tagged = Tagged::of(id);
@@ -125,6 +134,8 @@ struct Tagged<'a> {
     meta: Tag<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     uri: Option<&'a str>,
+    #[serde(rename = "requestId", skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     notifications: Option<&'a Filter>,
     #[serde(flatten)]
@@ -133,7 +144,7 @@ struct Tagged<'a> {
 
 impl<'a> Tagged<'a> {
     fn of(id: &'a Id) -> Self {
-        Self { meta: Tag::of(id), uri: None, notifications: None, task: None }
+        Self { meta: Tag::of(id), uri: None, request_id: None, notifications: None, task: None }
     }
 }
 
@@ -163,7 +174,7 @@ fn own_tasks(context: &RequestContext, mut ids: Vec<String>) -> Result<Vec<Strin
 }
 
 /// Serves one subscription until the client ends it (the work is dropped), the server closes or the access token expires.
-pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receiver<bool>) -> Answer {
+pub(crate) async fn listen(context: &RequestContext, mut closing: Closing) -> Answer {
     let mut filter = Filter::read(&context.request.params)?;
     let _held = context.server.memory().take_request(filter.footprint())?;
     if !filter.task_ids.is_empty() {
@@ -193,10 +204,14 @@ pub(crate) async fn listen(context: &RequestContext, mut closing: watch::Receive
         tokio::select! {
             biased;
             // An error means that the transport is gone, which ends the subscription as well.
-            () = async { let _ = closing.wait_for(|closing| *closing).await; } => break,
+            () = async { let _ = closing.signal.wait_for(|closing| *closing).await; } => break,
             () = &mut term => break,
             change = changes.next() => context.send(told(&change, id)).await,
         }
+    }
+    if closing.is_shared {
+        let ended = Tagged { request_id: Some(id.raw()), ..Tagged::of(id) };
+        context.send(notification("notifications/cancelled", &ended)).await;
     }
     let meta = Tag { subscription_id: id.raw(), server_info: Some(Server::implementation(context.revision)) };
     let result = json!({"resultType": "complete"}).to_string();

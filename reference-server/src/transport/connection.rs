@@ -13,7 +13,7 @@ use crate::faults::Arrived;
 use crate::legacy::{Exchange, Serving, Session, take_in};
 use crate::memory::Answered;
 use crate::message::{Message, Payload, Request, Unreadable, read};
-use crate::modern::{self, MirrorHeaders};
+use crate::modern::{self, Closing, MirrorHeaders};
 use crate::pace::{Pace, pause};
 use crate::server::{Running, lock};
 use crate::transport::queue::Outgoing;
@@ -185,7 +185,8 @@ impl Connection {
             Ok(ticket) => ticket,
             Err(error) => return refused(&request, error),
         };
-        let answer = modern::answer(server.clone(), admitted, request, sink, self.closing.subscribe());
+        let closing = Closing { signal: self.closing.subscribe(), is_shared: true };
+        let answer = modern::answer(server.clone(), admitted, request, sink, closing);
         Step::poll(Box::pin(async move {
             let answer = match ticket {
                 Some(ticket) => ticket.run(answer).await,

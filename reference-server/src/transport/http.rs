@@ -27,7 +27,7 @@ use crate::legacy::{Session, answer};
 use crate::memory::Answered;
 use crate::message::METHOD_NOT_FOUND;
 use crate::message::{self, INVALID_REQUEST, Message, Object, Payload, RpcError};
-use crate::modern;
+use crate::modern::{self, Closing};
 use crate::pace::pause;
 use crate::revision::Revision;
 use crate::server::Server;
@@ -370,6 +370,12 @@ fn find_session(
     principal: &Principal,
 ) -> Result<Arc<HttpSession>, NoSession> {
     let refuse = |status, message| Err(NoSession { status, message });
+    let mut versions = headers.get_all(PROTOCOL_VERSION).into_iter();
+    if let Some(first) = versions.next()
+        && versions.any(|other| other != first)
+    {
+        return refuse(400, "Invalid request: MCP-Protocol-Version has two values");
+    }
     for version in headers.get_all(PROTOCOL_VERSION) {
         let known = version.to_str().ok().and_then(|version| Revision::parse(version.trim()));
         let served = known.is_some_and(|revision| !revision.is_modern() && shared.server.serves(revision));
@@ -432,7 +438,8 @@ async fn post(shared: &Shared, headers: &HeaderMap, grant: &Grant, body: Bytes) 
         }
         Destination::Hangs => std::future::pending().await,
         Destination::Modern(request) => {
-            http_modern::post(server, headers, request, grant, shared.closing.subscribe()).await
+            let closing = Closing { signal: shared.closing.subscribe(), is_shared: false };
+            http_modern::post(server, headers, request, grant, closing).await
         }
         Destination::Handshake(request) => initialize(shared, grant.principal.clone(), request).await,
         Destination::Session(session, taken) => session.answer(taken, prefers_events(headers)).await,

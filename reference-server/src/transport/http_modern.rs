@@ -2,13 +2,12 @@
 
 use hyper::HeaderMap;
 use hyper::StatusCode;
-use tokio::sync::watch;
 
 use crate::auth::Grant;
 use crate::context::Sink;
 use crate::memory::Answered;
 use crate::message::{Notification, Request, RpcError};
-use crate::modern::{self, MirrorHeaders, ModernAnswer};
+use crate::modern::{self, Closing, MirrorHeaders, ModernAnswer};
 use crate::pace::pause;
 use crate::revision::Revision;
 use crate::server::Server;
@@ -31,7 +30,7 @@ pub(crate) async fn post(
     headers: &HeaderMap,
     request: Request,
     grant: &Grant,
-    closing: watch::Receiver<bool>,
+    closing: Closing,
 ) -> Reply {
     let mut admitted = match modern::admit(server, Some(headers), &request) {
         Ok(admitted) => admitted,
