@@ -155,6 +155,14 @@ mod tests {
         let undeclared = Script::stdio(V2025_11_25).handshake_with(json!({"tools": {}}));
         let undeclared = listed(listed(undeclared, 2, &["a"]), 3, &[]).verdicts();
         undeclared.assert_open("tools.list-changed.sent");
+        // A server of both eras shows a list of its own in each.
+        let capabilities = json!({"tools": {"listChanged": true}});
+        let both = listed(
+            listed(Script::stdio(V2025_11_25), 2, &["a", "b"]).handshake_with(capabilities),
+            3,
+            &["a"],
+        );
+        both.verdicts().assert_open("tools.list-changed.sent");
     }
 
     #[test]

@@ -369,6 +369,11 @@ impl Notices {
             self.note_task(message.result(), record.at);
         }
         let Some(result) = message.result() else { return };
+        if asked.method == "initialize" {
+            // What a list holds may depend on the revision: after a handshake it is another one.
+            self.lists.clear();
+            self.walks.clear();
+        }
         self.note_list(record, asked, result);
         let uri = asked.message.params().and_then(|params| params.get("uri")?.as_str());
         match (asked.method.as_str(), uri) {
