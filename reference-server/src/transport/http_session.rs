@@ -26,7 +26,7 @@ use crate::transport::http_reply::{Reply, empty, events, json, short_json};
 use crate::transport::sse::{EventLog, Opening, Reader};
 
 /// Streams of a session that can be resumed.
-const STREAMS: usize = 16;
+const STREAMS: usize = 64;
 /// Bytes that ended streams of a session may hold for replay.
 const REPLAY_BYTES: usize = 1 << 20;
 /// After this time a request gets its stream, even if there is nothing to say yet.
