@@ -285,6 +285,15 @@ impl Server {
         &self.inner.tools
     }
 
+    /// The tools that somebody may call: those that are listed for them.
+    pub(crate) fn callable_tools(&self, principal: &Principal) -> &ToolSet {
+        #[cfg(feature = "enterprise")]
+        if let Some(profile) = self.enterprise().filter(|_| !self.keeps(Duty::RoleChecked)) {
+            return profile.most_tools();
+        }
+        self.tools(principal)
+    }
+
     /// The tools to test with; none where a profile is served.
     pub(crate) fn common_tools(&self) -> &ToolSet {
         &self.inner.tools

@@ -26,4 +26,6 @@ pub use overheard::{Told, overheard_run};
 pub use rejudge::rejudge;
 pub use served::{ServeError, Served};
 pub use stop::Stop;
+#[cfg(feature = "enterprise")]
+pub use target::TestIssuer;
 pub use target::{Target, Up};

@@ -28,9 +28,27 @@ pub struct Target {
     words: Vec<String>,
     /// Tokens of further principals, each with its name.
     tokens: Vec<(String, String)>,
-    /// Where test tokens are issued that it trusts, and all the scopes that it knows.
+    /// What issues test tokens that it trusts.
     #[cfg(feature = "enterprise")]
-    test_issuer: Option<(std::net::SocketAddr, String)>,
+    test_issuer: Option<TestIssuer>,
+}
+
+/// An issuer of test tokens for a server of another make, which has been told to trust `http://ADDRESS`.
+#[cfg(feature = "enterprise")]
+#[derive(Debug, Clone)]
+pub struct TestIssuer {
+    /// A loopback address.
+    pub address: std::net::SocketAddr,
+    /// All the scopes that the server knows, with spaces between them.
+    pub scopes: String,
+    /// The roles that the tokens name: that of every request, and that of another principal. May be empty.
+    pub roles: Vec<String>,
+}
+
+/// Two roles of the profile that the reference server is started with: one that sees all, and one that sees little.
+fn roles_of_profile(arguments: &[String]) -> Vec<String> {
+    let enterprise = arguments.windows(2).any(|pair| pair == ["--profile", "enterprise"]);
+    if enterprise { ["manager", "sales"].map(str::to_owned).to_vec() } else { Vec::new() }
 }
 
 #[derive(Debug, Clone)]
@@ -221,11 +239,10 @@ impl Target {
         Credentials { tokens: self.tokens.clone(), issuer: None }
     }
 
-    /// Issues test tokens at a loopback address, while it is up, of which the server has been told to trust
-    /// `http://ADDRESS`. The scopes, with spaces between them, are all that the server knows.
+    /// Issues test tokens while it is up.
     #[cfg(feature = "enterprise")]
-    pub fn trust_test_issuer(&mut self, address: std::net::SocketAddr, scopes: &str) {
-        self.test_issuer = Some((address, scopes.to_owned()));
+    pub fn trust_test_issuer(&mut self, issuer: TestIssuer) {
+        self.test_issuer = Some(issuer);
     }
 
     /// Sets a variable in the environment of the command.
@@ -427,7 +444,8 @@ impl Target {
                 bindings.retain(|binding| transports.contains(&binding.transport()));
                 let issuer = if *authorization {
                     let mint = served.url.join("/mint").map_err(|error| broken(error.to_string()))?;
-                    Some(Issuer { mint, is_target: true, scopes: "mcp mcp:write".to_owned() })
+                    let roles = roles_of_profile(arguments);
+                    Some(Issuer { mint, is_target: true, scopes: "mcp mcp:write".to_owned(), roles })
                 } else {
                     None
                 };
@@ -443,7 +461,7 @@ impl Target {
         resource: &Url,
     ) -> Result<(Option<Issuer>, Option<tokio::task::JoinHandle<()>>), RunError> {
         use mcprove_reference_server::{TestAuthorizationServer, serve_test_authorization_server};
-        let Some((address, scopes)) = &self.test_issuer else { return Ok((None, None)) };
+        let Some(TestIssuer { address, scopes, roles }) = &self.test_issuer else { return Ok((None, None)) };
         let failed = |error: String| RunError {
             code: 2,
             message: format!("test tokens cannot be issued at {address}: {error}"),
@@ -457,7 +475,10 @@ impl Target {
             // It ends with the check; that its address is on this machine was seen before.
             let _ = serve_test_authorization_server(server, listener).await;
         });
-        Ok((Some(Issuer { mint, is_target: false, scopes: scopes.clone() }), Some(issuing)))
+        Ok((
+            Some(Issuer { mint, is_target: false, scopes: scopes.clone(), roles: roles.clone() }),
+            Some(issuing),
+        ))
     }
 
     #[cfg(not(feature = "enterprise"))]

@@ -163,6 +163,11 @@ pub(super) struct ReachArgs {
     #[cfg(feature = "enterprise")]
     #[arg(long, value_name = "SCOPES", default_value = "mcp", requires = "trust_test_issuer")]
     pub(super) test_scopes: Option<String>,
+    /// The roles in the tokens of --trust-test-issuer (claim `roles`): that of every request, and that of another
+    /// principal.
+    #[cfg(feature = "enterprise")]
+    #[arg(long, value_name = "ROLE[,ROLE]", value_delimiter = ',', requires = "trust_test_issuer")]
+    pub(super) test_roles: Vec<String>,
     /// Trust the certificates of this PEM file, too.
     #[arg(long, value_name = "FILE")]
     pub(super) ca_cert: Option<PathBuf>,

@@ -4,6 +4,8 @@ use super::args::{InspectArgs, ReachArgs, SelectArgs, SharedArgs, TargetArgs};
 use super::failure::Failure;
 use super::live;
 use super::settings::SettingsTarget;
+#[cfg(feature = "enterprise")]
+use crate::check::TestIssuer;
 use crate::check::{CheckConfig, FailOn, Stop, Target};
 use crate::client::{Opening, Pace, Timeouts};
 use crate::probes::Settings;
@@ -196,7 +198,8 @@ fn reached(target: &mut Target, reach: &ReachArgs) -> Result<(), Failure> {
             let text = "--trust-test-issuer takes a loopback address with a port, such as 127.0.0.1:9400";
             return Err(Failure::Usage(text.to_owned()));
         }
-        target.trust_test_issuer(address, reach.test_scopes.as_deref().unwrap_or("mcp"));
+        let scopes = reach.test_scopes.clone().unwrap_or_else(|| "mcp".to_owned());
+        target.trust_test_issuer(TestIssuer { address, scopes, roles: reach.test_roles.clone() });
         let text = format!(
             "test tokens: issuer http://{address}, keys http://{address}/jwks, audience the URL of the target\n"
         );
@@ -334,6 +337,9 @@ pub(super) fn flags(reach: &ReachArgs, select: &SelectArgs) -> Vec<String> {
         flag("trust-test-issuer", Some(address.to_string()));
         if let Some(scopes) = reach.test_scopes.as_ref().filter(|scopes| *scopes != "mcp") {
             flag("test-scopes", Some(scopes.clone()));
+        }
+        if !reach.test_roles.is_empty() {
+            flag("test-roles", Some(reach.test_roles.join(",")));
         }
     }
     if let Some(file) = &reach.ca_cert {

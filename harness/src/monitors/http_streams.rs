@@ -545,3 +545,26 @@ fn event_ids_are_unique(moment: &Moment<'_>, judge: &mut Judge) {
     }
     judge.broke(ID, breach);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Script;
+    use crate::protocol::Revision;
+    use crate::wire::{End, Event};
+    use serde_json::json;
+
+    /// Over HTTP a cancellation may overtake its request: a stream that ends without an answer is right either way.
+    #[test]
+    fn cancellations_that_came_first_count() {
+        let cancellation =
+            json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
+        let asked = |script: Script| {
+            let (script, channel) = script.posted(br#"{"jsonrpc":"2.0","id":7,"method":"ping"}"#, None);
+            script.streaming(channel).on(channel, Event::ResponseEnded(End::Complete)).verdicts()
+        };
+        let script = || Script::http(Revision::V2025_03_26).handshake();
+        assert!(asked(script()).broken().contains(&"http.sse.response-delivered"));
+        let first = script().posted(cancellation.to_string().as_bytes(), None).0;
+        assert!(!asked(first).broken().contains(&"http.sse.response-delivered"));
+    }
+}

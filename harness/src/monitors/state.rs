@@ -19,6 +19,8 @@ use std::time::Duration;
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// How many tools are kept in mind.
 const MOST_TOOLS: usize = 20_000;
+/// How many cancellations of what was never asked are remembered.
+const CANCELLED_AHEAD: usize = 1000;
 
 /// A request of ours.
 #[derive(Debug, Clone)]
@@ -202,6 +204,9 @@ pub struct State {
     pub modern_sent: bool,
     /// Listen requests (2026-07-28) that are open.
     pub listening: HashSet<Id>,
+    /// Ids whose cancellation went out before any request had them: over HTTP each message has a connection of its own, so
+    /// one may overtake the other.
+    cancelled_ahead: HashSet<Id>,
     /// Whether anything valid came from the server.
     pub spoke: bool,
     /// Whether anything was sent at all.
@@ -425,7 +430,7 @@ impl State {
                     channel: record.channel,
                     deliberate: deliberate.cloned(),
                     responses: 0,
-                    cancelled: false,
+                    cancelled: self.cancelled_ahead.remove(id),
                     in_batch,
                 };
                 self.initialize.0 |= method == "initialize";
@@ -447,6 +452,8 @@ impl State {
                         self.notices.note_cancelled(asked, record);
                         asked.cancelled = true;
                         self.link.cancelled_at = Some(record.at);
+                    } else if self.cancelled_ahead.len() < CANCELLED_AHEAD {
+                        self.cancelled_ahead.insert(id);
                     }
                 }
             }

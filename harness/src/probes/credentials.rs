@@ -1,7 +1,7 @@
 //! Tokens: those that the user has given, and those that an issuer of test tokens mints.
 
 use crate::client::{Fetch, fetch_alone};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt;
 use url::Url;
 
@@ -31,6 +31,9 @@ pub struct Issuer {
     pub is_target: bool,
     /// All the scopes that the target knows, with spaces between them.
     pub scopes: String,
+    /// The roles that tokens name: the first those of every request, the second, where there is one, that of another
+    /// principal.
+    pub roles: Vec<String>,
 }
 
 impl fmt::Debug for Credentials {
@@ -53,13 +56,20 @@ impl Credentials {
             return Some(token.clone());
         }
         let issuer = self.issuer.as_ref()?;
-        issuer.mint(serde_json::json!({"sub": "mcprove-another", "scope": issuer.scopes})).await
+        let mut wanted = json!({"sub": "mcprove-another", "scope": issuer.scopes});
+        if let Some(role) = issuer.roles.last() {
+            wanted["roles"] = json!([role]);
+        }
+        issuer.mint(wanted).await
     }
 }
 
 impl Issuer {
-    /// A token as `POST /mint` of the test authorization server makes it.
-    pub async fn mint(&self, wanted: Value) -> Option<String> {
+    /// A token as `POST /mint` of the test authorization server makes it, with the first role if it names none.
+    pub async fn mint(&self, mut wanted: Value) -> Option<String> {
+        if let (Some(role), None) = (self.roles.first(), wanted.get("roles")) {
+            wanted["roles"] = json!([role]);
+        }
         let fetched = fetch_alone(Fetch::json(self.mint.clone(), &wanted)).await.ok()?;
         Some(fetched.object()?.get("access_token")?.as_str()?.to_owned())
     }

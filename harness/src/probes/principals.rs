@@ -8,6 +8,7 @@ use crate::client::{Conversation, Outgoing, Reply, Ticket};
 use crate::monitors::Breach;
 use crate::protocol::{Era, Transport};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// How long a call may take that is made for the sake of what others see of it.
@@ -27,6 +28,11 @@ probes! {
         "completion.access-controlled", "caching.public.no-user-data", "caching.public.shared-aware",
         "caching.access-control-independent",
     ];
+    /// Where the user gave the credentials of another principal (`--principal`, `--trust-test-issuer`): lists tools and
+    /// resources for both. What the other's lists do not have is called and read by the other, too, who has to be refused:
+    /// to hide something is not to close it. Only in the stateless revision, where each request stands alone.
+    what_is_hidden_is_closed (Alone, Modern, Any) decides
+        ["tools.call.access-control", "resources.read.access-control"];
     /// Opens two connections over HTTP, calls tools on one of them, asking for progress and log messages, and listens on
     /// the other: nothing of the calls comes there.
     connections_are_kept_apart (Alone, Both, Any) decides ["base.isolation.between-connections"];
@@ -165,6 +171,86 @@ fn judge_guard(solo: &mut Solo<'_>, id: &'static str, closed: bool, without: &Re
         let text = "it is served without credentials as well, which may be meant so";
         solo.judge.undecided(id, "open", text);
     }
+}
+
+/// The most pages of a list that are read for another principal.
+const PAGES: usize = 50;
+
+async fn what_is_hidden_is_closed(solo: &mut Solo<'_>) {
+    const ROWS: [&str; 2] = [GUARDED[0], GUARDED[1]];
+    let another = match solo.opener.binding().transport() {
+        Transport::Stdio => None,
+        _ => solo.settings.credentials.another().await,
+    };
+    let Some(another) = another.map(|token| format!("Bearer {token}")) else {
+        for id in ROWS {
+            solo.judge.undecided(
+                id,
+                "one-caller",
+                "it takes the credentials of another principal: --principal",
+            );
+        }
+        return;
+    };
+    let Some(mut opened) = solo.begin(solo.revision, &ROWS).await else { return };
+    let known = solo.known().await;
+    let offer = &known.offer;
+    let tools = listed_for(solo, &mut opened.talk, "tools/list", "tools", "name", &another).await;
+    let called = offer.calls.iter().find(|call| {
+        call.succeeded()
+            && !call.asked_for_input
+            && tools.as_ref().is_some_and(|tools| !tools.contains(&call.tool))
+    });
+    let call = called.map(|call| ("tools/call", json!({"name": call.tool, "arguments": call.arguments})));
+    let uris = listed_for(solo, &mut opened.talk, "resources/list", "resources", "uri", &another).await;
+    let ours = offer.first.get("resources/list").into_iter().flatten();
+    let hidden = uris.and_then(|uris| ours.into_iter().find(|uri| !uris.contains(*uri)).cloned());
+    let read = hidden.map(|uri| ("resources/read", json!({"uri": uri})));
+    for (id, asking) in ROWS.into_iter().zip([call, read]) {
+        let Some((method, params)) = asking else {
+            let text = "the other principal sees in its list all that could be tried";
+            solo.judge.undecided(id, "nothing-hidden", text);
+            continue;
+        };
+        let talk = &mut opened.talk;
+        let with = talk.request(method, params.clone()).await;
+        let outgoing = talk.compose(method, params);
+        let (ticket, theirs) = show(talk, solo.name, outgoing, &Shown::Value(&another)).await;
+        let failed = theirs.result().is_some_and(|result| result.get("isError") == Some(&json!(true)));
+        if theirs.is_refusal() || failed {
+            solo.judge.held(id);
+        } else if with.result().is_some() && theirs.result().is_some() {
+            let text = "what the list of a principal does not have is served to that principal";
+            let seen = breach("unlisted", text, &ticket, &theirs);
+            solo.judge.broke(id, seen.quality().expected(&["a refusal, as for what does not exist"]));
+        }
+    }
+    solo.close(opened).await;
+}
+
+/// What a list has for another principal; none if it cannot be read to its end.
+async fn listed_for(
+    solo: &Solo<'_>,
+    talk: &mut Conversation,
+    method: &'static str,
+    member: &str,
+    key: &str,
+    authorization: &str,
+) -> Option<HashSet<String>> {
+    let mut names = HashSet::new();
+    let mut params = json!({});
+    for _ in 0..PAGES {
+        let outgoing = talk.compose(method, params);
+        let (_, reply) = show(talk, solo.name, outgoing, &Shown::Value(authorization)).await;
+        let result = reply.result()?;
+        let entries = result.get(member)?.as_array()?;
+        names.extend(entries.iter().filter_map(|entry| Some(entry.get(key)?.as_str()?.to_owned())));
+        match result.get("nextCursor") {
+            Some(cursor) => params = json!({"cursor": cursor}),
+            None => return Some(names),
+        }
+    }
+    None
 }
 
 fn scope(reply: &Reply) -> Option<&str> {

@@ -151,6 +151,11 @@ impl Roles {
         &self.all[self.least]
     }
 
+    /// The role with the most tools.
+    pub(super) fn widest(&self) -> &Role {
+        self.all.iter().max_by_key(|role| role.tools.len()).unwrap_or_else(|| self.least())
+    }
+
     pub(super) fn find(&self, name: &str) -> Option<&Role> {
         self.all.iter().find(|role| &*role.name.0 == name)
     }

@@ -62,6 +62,9 @@ pub(crate) enum Duty {
     /// The signature of a token has to be right.
     #[cfg(feature = "enterprise")]
     TokenSignatureChecked,
+    /// What a role does not list, it does not get either.
+    #[cfg(feature = "enterprise")]
+    RoleChecked,
     /// Log messages name a record and do not hold it.
     #[cfg(feature = "enterprise")]
     RecordsStayOutOfLogs,

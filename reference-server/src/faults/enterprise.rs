@@ -23,3 +23,14 @@ pub(super) const CACHING: &[Fault] = &[fault(
 .warning_in(MODERN)
 .over(HTTP)
 .where_served(&["--profile", "enterprise"])];
+
+pub(super) const TOOLS: &[Fault] = &[fault(
+    "tools.call.access-control/unlisted",
+    "A role of the enterprise profile lists its own tools only, and calls those of every role.",
+    &[Neglect(Duty::RoleChecked)],
+)
+.breaking(&["resources.read.access-control"])
+.within(MODERN)
+.warning_in(MODERN)
+.over(HTTP)
+.where_served(&["--profile", "enterprise"])];

@@ -70,6 +70,8 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("tools", tools::FAULTS),
     #[cfg(feature = "enterprise")]
     ("tools", access::TOOLS),
+    #[cfg(feature = "enterprise")]
+    ("tools", enterprise::TOOLS),
     ("versioning", versioning::FAULTS),
 ];
 

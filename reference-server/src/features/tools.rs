@@ -79,6 +79,12 @@ impl ToolSet {
         Self::of(THEMES.iter().flat_map(|(theme, tools)| tools.iter().map(move |tool| (*theme, tool))))
     }
 
+    /// How many there are.
+    #[cfg(feature = "enterprise")]
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// These tools, each with its theme.
     pub(crate) fn of(tools: impl IntoIterator<Item = (&'static str, &'static Tool)>) -> Self {
         let entries: Vec<Entry> = tools.into_iter().map(|(theme, tool)| Entry::new(theme, tool)).collect();
@@ -124,7 +130,7 @@ pub(crate) fn list_tools(server: &Server, revision: Revision, params: &Object) -
 /// `tools/call`.
 pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcError> {
     let (revision, params) = (context.revision, &context.request.params);
-    let tools = context.server.tools(context.principal());
+    let tools = context.server.callable_tools(context.principal());
     let entry = tools
         .find(string(params, "name")?)
         .filter(|entry| entry.tool.is_listed(revision, context.server.extra_tool_listed()))
@@ -152,7 +158,7 @@ pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcErr
     let name = entry.tool.name;
     tasks::begin(context, terms, |context| async move {
         context.keep(held);
-        let entry = context.server.tools(context.principal()).find(name).ok_or_else(unknown)?;
+        let entry = context.server.callable_tools(context.principal()).find(name).ok_or_else(unknown)?;
         let outcome = if revision.is_modern() {
             entry.run(&context, &arguments).await
         } else {
