@@ -19,6 +19,7 @@ pub(super) const CACHING: &[Fault] = &[fault(
     "What a role sees in the enterprise profile is marked as good for everybody.",
     &[Neglect(Duty::ResultsPrivate)],
 )
+.also_seen(&["caching.public.no-user-data"])
 .within(MODERN)
 .warning_in(MODERN)
 .over(HTTP)
