@@ -3,6 +3,7 @@
 
 use super::auth::{Shown, show};
 use super::probe::{breach, probes};
+use super::tasks_apart::{self, Stranger};
 use super::{Known, Solo};
 use crate::client::{Conversation, Outgoing, Reply, Ticket};
 use crate::monitors::Breach;
@@ -29,9 +30,9 @@ probes! {
         "caching.access-control-independent",
     ];
     /// Where the user gave the credentials of another principal (`--principal`, `--trust-test-issuer`): lists tools and
-    /// resources for both. What the other's lists do not have is called and read by the other, too, who has to be refused:
-    /// to hide something is not to close it. Only in the stateless revision, where each request stands alone.
-    what_is_hidden_is_closed (Alone, Modern, Any) decides
+    /// resources for both. What the other's lists do not have is called and read by the other, too, in a
+    /// session of their own, who has to be refused: to hide something is not to close it.
+    what_is_hidden_is_closed (Alone, Both, Any) decides
         ["tools.call.access-control", "resources.read.access-control"];
     /// Opens two connections over HTTP, calls tools on one of them, asking for progress and log messages, and listens on
     /// the other: nothing of the calls comes there.
@@ -151,10 +152,16 @@ async fn callers_without_credentials_are_kept_out(solo: &mut Solo<'_>) {
 /// What came without credentials; `closed` says whether the listing takes them.
 fn judge_guard(solo: &mut Solo<'_>, id: &'static str, closed: bool, without: &Reply, ticket: &Ticket) {
     if without.is_refusal() {
-        solo.judge.held(id);
         if id == GUARDED[1] {
             solo.judge.held(CHECKED);
         }
+        if id == GUARDED[2] {
+            return solo.judge.held(id);
+        }
+        // That strangers are refused says nothing of those who are let in and may not have everything.
+        let text =
+            "strangers are refused; whether one principal gets what another may have takes --principal";
+        solo.judge.undecided(id, "one-caller", text);
     } else if without.result().is_some() && closed {
         let text = "the listing takes credentials, and what it lists is served without";
         let seen =
@@ -178,11 +185,8 @@ const PAGES: usize = 50;
 
 async fn what_is_hidden_is_closed(solo: &mut Solo<'_>) {
     const ROWS: [&str; 2] = [GUARDED[0], GUARDED[1]];
-    let another = match solo.opener.binding().transport() {
-        Transport::Stdio => None,
-        _ => solo.settings.credentials.another().await,
-    };
-    let Some(another) = another.map(|token| format!("Bearer {token}")) else {
+    let credentials = &solo.settings.credentials;
+    if solo.opener.binding().transport() == Transport::Stdio || credentials.another().await.is_none() {
         for id in ROWS {
             solo.judge.undecided(
                 id,
@@ -191,9 +195,15 @@ async fn what_is_hidden_is_closed(solo: &mut Solo<'_>) {
             );
         }
         return;
-    };
+    }
     let Some(mut opened) = solo.begin(solo.revision, &ROWS).await else { return };
     let known = solo.known().await;
+    let Some(another) = tasks_apart::another(solo, &mut opened.talk).await else {
+        for id in ROWS {
+            solo.judge.undecided(id, "not-let-in", "the other principal is not let in");
+        }
+        return solo.close(opened).await;
+    };
     let offer = &known.offer;
     let tools = listed_for(solo, &mut opened.talk, "tools/list", "tools", "name", &another).await;
     let called = offer.calls.iter().find(|call| {
@@ -215,7 +225,7 @@ async fn what_is_hidden_is_closed(solo: &mut Solo<'_>) {
         let talk = &mut opened.talk;
         let with = talk.request(method, params.clone()).await;
         let outgoing = talk.compose(method, params);
-        let (ticket, theirs) = show(talk, solo.name, outgoing, &Shown::Value(&another)).await;
+        let (ticket, theirs) = another.sends(solo, talk, outgoing).await;
         let failed = theirs.result().is_some_and(|result| result.get("isError") == Some(&json!(true)));
         if theirs.is_refusal() || failed {
             solo.judge.held(id);
@@ -235,13 +245,13 @@ async fn listed_for(
     method: &'static str,
     member: &str,
     key: &str,
-    authorization: &str,
+    another: &Stranger,
 ) -> Option<HashSet<String>> {
     let mut names = HashSet::new();
     let mut params = json!({});
     for _ in 0..PAGES {
         let outgoing = talk.compose(method, params);
-        let (_, reply) = show(talk, solo.name, outgoing, &Shown::Value(authorization)).await;
+        let (_, reply) = another.sends(solo, talk, outgoing).await;
         let result = reply.result()?;
         let entries = result.get(member)?.as_array()?;
         names.extend(entries.iter().filter_map(|entry| Some(entry.get(key)?.as_str()?.to_owned())));

@@ -89,7 +89,7 @@ async fn begin(solo: &mut Solo<'_>, talk: &mut Conversation) -> Option<String> {
 
 /// Somebody whose task it is not: nobody in particular, or another principal.
 #[derive(Default)]
-struct Stranger {
+pub(super) struct Stranger {
     /// What stands in `Authorization`.
     authorization: Option<String>,
     /// A session of their own, or none.
@@ -102,14 +102,19 @@ impl Stranger {
         if self.authorization.is_some() { "for another principal" } else { "without credentials" }
     }
 
-    async fn sends(&self, solo: &Solo<'_>, talk: &mut Conversation, outgoing: Outgoing) -> (Ticket, Reply) {
+    pub(super) async fn sends(
+        &self,
+        solo: &Solo<'_>,
+        talk: &mut Conversation,
+        outgoing: Outgoing,
+    ) -> (Ticket, Reply) {
         let shown = self.authorization.as_deref().map_or(Shown::Nothing, Shown::Value);
         show(talk, solo.name, outgoing.http(self.session.clone()), &shown).await
     }
 }
 
 /// Another principal whom the server lets in; in the legacy era with a session, which ends with that of the caller.
-async fn another(solo: &Solo<'_>, talk: &mut Conversation) -> Option<Stranger> {
+pub(super) async fn another(solo: &Solo<'_>, talk: &mut Conversation) -> Option<Stranger> {
     let token = solo.settings.credentials.another().await?;
     let mut stranger =
         Stranger { authorization: Some(format!("Bearer {token}")), session: HttpEdits::default() };

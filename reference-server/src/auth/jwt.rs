@@ -126,6 +126,10 @@ impl TrustedIssuer {
         }
         let claims = if server.keeps(Duty::TokenSignatureChecked) {
             let header = decode_header(token).map_err(|_| unreadable)?;
+            // RFC 7515, section 4.1.11: what is critical and not understood may not be passed over.
+            if header.crit.is_some() || !header.typ.as_deref().is_none_or(is_access_token) {
+                return Err(Denial::Invalid("The token is no access token"));
+            }
             let keys = self.keys(header.kid.as_deref()).await?;
             let key = keys.find(header.kid.as_deref()).ok_or(unreadable)?;
             let decoded = decode::<Claims>(token, key, &self.validation(server, key));
@@ -156,6 +160,12 @@ impl TrustedIssuer {
         }
         validation
     }
+}
+
+/// Whether `typ` may stand in an access token: that of RFC 9068, or what says nothing, as most issuers have it.
+fn is_access_token(typ: &str) -> bool {
+    let media_type = typ.to_ascii_lowercase();
+    matches!(media_type.strip_prefix("application/").unwrap_or(&media_type), "at+jwt" | "jwt")
 }
 
 /// How long a token is taken that expires then: for as long as it would be let in.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
 use jsonwebtoken::{AlgorithmFamily, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
@@ -55,6 +55,9 @@ impl KeySet {
 
 fn key(value: Value) -> Option<(Option<String>, DecodingKey)> {
     let jwk: Jwk = serde_json::from_value(value).ok()?;
+    if jwk.common.public_key_use.as_ref().is_some_and(|used| *used != PublicKeyUse::Signature) {
+        return None;
+    }
     let key = DecodingKey::from_jwk(&jwk).ok()?;
     matches!(key.family(), AlgorithmFamily::Ec | AlgorithmFamily::Ed).then_some((jwk.common.key_id, key))
 }

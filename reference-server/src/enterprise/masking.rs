@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::enterprise::domain::{Field, Form, Kind};
-use crate::enterprise::plain_text::harmless;
+use crate::enterprise::plain_text::{harmless, is_address};
 use crate::message::Object;
 
 /// The key of stand-ins. It stays with the database, so that a value has the same one for as long as that lives.
@@ -136,6 +136,7 @@ fn shown(field: &Field, value: &Value) -> Value {
     match field.form {
         Form::Written => json!({"untrusted": harmless(&plain(value))}),
         Form::Name => harmless(&plain(value)).into(),
+        Form::Email if !is_address(&plain(value)) => json!({"untrusted": harmless(&plain(value))}),
         _ => value.clone(),
     }
 }

@@ -7,7 +7,7 @@ use crate::enterprise::approval::approved;
 use crate::enterprise::database::Wanted;
 use crate::enterprise::desk::{Desk, id_schema, limit, limit_schema, required, text};
 use crate::enterprise::domain::Kind::{Customer, Order};
-use crate::enterprise::plain_text::one_line;
+use crate::enterprise::plain_text::{PLAIN_ADDRESS, one_line};
 use crate::features::{Level, Stop, Tool, ToolResult};
 
 pub(super) const STATUSES: &[&str] = &["active", "suspended", "closed"];
@@ -80,7 +80,7 @@ pub(super) const TOOLS: &[Tool] = &[
             "properties": {
                 "customer": id_schema(Customer),
                 "status": {"type": "string", "enum": STATUSES},
-                "email": {"type": "string", "format": "email", "maxLength": 100},
+                "email": {"type": "string", "format": "email", "pattern": PLAIN_ADDRESS, "maxLength": 100},
                 "phone": {"type": "string", "pattern": r"^\+[0-9 ]{6,20}$"},
             },
             "required": ["customer"],

@@ -31,7 +31,6 @@ pub(super) const TOOLS: &[Fault] = &[fault(
     &[Neglect(Duty::RoleChecked)],
 )
 .breaking(&["resources.read.access-control"])
-.within(MODERN)
-.warning_in(MODERN)
+.warning_in(ANY)
 .over(HTTP)
 .where_served(&["--profile", "enterprise"])];
