@@ -82,6 +82,15 @@ async fn injections_of_every_kind_find_nothing_and_do_nothing() {
                 call("update_customer", json!({"customer": text, "status": "closed"})),
                 call("update_customer", json!({"customer": "c-1001", "status": text})),
                 call("update_customer", json!({"customer": "c-1001", "phone": text})),
+                call("update_customer", json!({"customer": "c-1001", "email": text})),
+                call(
+                    "update_customer",
+                    json!({"customer": "c-1001", "email": format!("{text} <x@mail.example>")}),
+                ),
+                call(
+                    "update_customer",
+                    json!({"customer": "c-1001", "email": format!("\"{text}\"@mail.example")}),
+                ),
                 call("delete_customer", json!({"customer": text})),
                 call("refund_order", json!({"order": text, "reason": text})),
                 call("list_orders", json!({"customer": text})),
