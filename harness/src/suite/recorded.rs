@@ -65,6 +65,23 @@ struct Known {
     reason: String,
 }
 
+/// A test.
+enum Case {
+    /// A transcript, whether warnings count, and what is known of it.
+    Judge(PathBuf, bool, Vec<Known>),
+    /// Why there is nothing to judge.
+    Wrong(String),
+}
+
+impl Case {
+    fn verdict(&self) -> Result<(), String> {
+        match self {
+            Self::Judge(path, warnings, known) => judge(path, *warnings, known),
+            Self::Wrong(why) => Err(why.clone()),
+        }
+    }
+}
+
 impl Recordings {
     /// The transcripts (`*.jsonl`) that lie in a folder.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
@@ -80,36 +97,29 @@ impl Recordings {
 
     /// Lists or runs the tests, as the arguments of this process say.
     pub fn run(self) -> ExitCode {
-        let trials = match self.trials() {
-            Ok(trials) => trials,
-            Err(why) => vec![Trial::test("transcripts", move || Err(Failed::from(why)))],
-        };
-        libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+        let cases = self.cases().unwrap_or_else(|why| vec![("transcripts".to_owned(), Case::Wrong(why))]);
+        let trial =
+            |(name, case): (String, Case)| Trial::test(name, move || case.verdict().map_err(Failed::from));
+        libtest_mimic::run(&Arguments::from_args(), cases.into_iter().map(trial).collect()).exit_code()
     }
 
     /// One test a file, and one for what is known of files that are not there.
-    fn trials(&self) -> Result<Vec<Trial>, String> {
+    fn cases(&self) -> Result<Vec<(String, Case)>, String> {
         let names = self.names()?;
         let known = self.known()?;
-        let mut trials = Vec::new();
+        let mut cases = Vec::new();
         for name in &names {
-            let here = known.iter().filter(|known| known.files.contains(name));
-            let here: Vec<Known> = here.cloned().collect();
-            let (path, warnings) = (self.folder.join(name), self.warnings);
+            let here = known.iter().filter(|known| known.files.contains(name)).cloned().collect();
             let title = name.trim_end_matches(ENDING).to_owned();
-            trials.push(Trial::test(title, move || judge(&path, warnings, &here).map_err(Failed::from)));
+            cases.push((title, Case::Judge(self.folder.join(name), self.warnings, here)));
         }
-        let missing: BTreeSet<String> = known
-            .iter()
-            .flat_map(|known| known.files.iter())
-            .filter(|file| !names.contains(*file))
-            .cloned()
-            .collect();
+        let files = known.iter().flat_map(|known| known.files.iter());
+        let missing: BTreeSet<&String> = files.filter(|file| !names.contains(*file)).collect();
         if !missing.is_empty() {
-            let text = format!("{EXPECTED} names what is not there: {missing:?}");
-            trials.push(Trial::test(EXPECTED, move || Err(Failed::from(text))));
+            let why = format!("{EXPECTED} names what is not there: {missing:?}");
+            cases.push((EXPECTED.to_owned(), Case::Wrong(why)));
         }
-        Ok(trials)
+        Ok(cases)
     }
 
     fn names(&self) -> Result<BTreeSet<String>, String> {
@@ -224,9 +234,7 @@ mod tests {
     }
 
     fn failures(recordings: &Recordings) -> usize {
-        let trials = recordings.trials().unwrap();
-        let arguments = Arguments { quiet: true, ..Arguments::default() };
-        usize::try_from(libtest_mimic::run(&arguments, trials).num_failed).unwrap()
+        recordings.cases().unwrap().iter().filter(|(_, case)| case.verdict().is_err()).count()
     }
 
     fn entry(requirement: &str, file: &str) -> String {
@@ -252,9 +260,9 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_told() {
         let empty = tempfile::tempdir().unwrap();
-        assert!(Recordings::in_folder(empty.path()).trials().is_err_and(|why| why.contains("no transcript")));
+        assert!(Recordings::in_folder(empty.path()).cases().is_err_and(|why| why.contains("no transcript")));
         let (_folder, recordings) = folder(&entry("a", "bad.jsonl").replace("a test", " "));
-        assert!(recordings.trials().is_err_and(|why| why.contains("no reason")));
+        assert!(recordings.cases().is_err_and(|why| why.contains("no reason")));
         let (folder, recordings) = folder("");
         std::fs::write(folder.path().join("good.jsonl"), "garbage").unwrap();
         assert_eq!(failures(&recordings), 2);
