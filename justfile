@@ -42,6 +42,16 @@ kill-matrix *ARGS:
 docs *ARGS:
     .ci/docs {{ARGS}}
 
+# How fast, and in how much memory, recordings are checked: just transcript-speed --size 256
+transcript-speed *ARGS:
+    cargo build --release
+    .ci/transcript-speed {{ARGS}}
+
+# Record fixtures/transcripts anew, with the servers that `just zoo --install` has installed
+record-fixtures *ARGS:
+    cargo build --release -p mcprove --bins --example converse
+    .ci/record-fixtures {{ARGS}}
+
 # What takes too long for each change
 nightly:
     .ci/nightly

@@ -16,6 +16,7 @@ pub mod baseline;
 pub mod docs;
 pub mod check;
 pub mod recording;
+pub mod mock;
 pub mod report;
 pub mod suite;
 pub mod kill;

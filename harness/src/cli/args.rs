@@ -44,7 +44,7 @@ pub(super) enum Verb {
     Check(Box<CheckArgs>),
     /// Show what a server is and offers; nothing is called or judged.
     Inspect(Box<InspectArgs>),
-    /// Serve as the reference server, over stdio unless --http is given.
+    /// Serve as the reference server, or as a recorded one (--from); over stdio unless --http is given.
     Serve(ServeArgs),
     /// Check the reference server once with each of its faults: is every fault seen, and nothing else?
     #[command(after_help = KILL_EXIT_CODES)]
@@ -284,6 +284,11 @@ pub(super) enum ProfileArg {
 /// Flags of `serve`.
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
+    /// Answer as the server of this recording did: by method and parameters, else by method and name. What was never
+    /// asked is refused.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["allow_host", "fault", "page_size", "chaos", "delay", "stall"])]
+    #[cfg_attr(feature = "enterprise", arg(conflicts_with_all = ["with_test_authorization_server", "trust_issuer", "profile"]))]
+    pub(super) from: Option<PathBuf>,
     /// Serve over HTTP at this address, such as 127.0.0.1:3000 or localhost:3000 (port 0 for any free one).
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(super) http: Option<std::net::SocketAddr>,

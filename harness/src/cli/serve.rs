@@ -1,13 +1,24 @@
-//! `mcprove serve`: the reference server.
+//! `mcprove serve`: the reference server, or a recorded one.
 
 use super::args::ServeArgs;
 use super::failure::Failure;
+use crate::mock::{Part, Stage, serve_http as serve_stage, serve_stdio as serve_part};
+use crate::transcript::TranscriptReader;
 use mcprove_reference_server::{Config, FaultId, Server, serve_http_until, serve_stdio};
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
 
+/// How long a recorded server waits for a client that is to answer something.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
+    if let Some(file) = &args.from {
+        return serve_recording(file, args.http);
+    }
     // On stdio the one client is the user who started the process, so there is nobody to protect a cursor from; a
     // fixed secret lets cursors and request states outlive the process (2026-07-28, basic/index#statelessness).
     let secret = args.http.is_none().then_some([0; 32]);
@@ -39,6 +50,32 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
         raise_descriptor_limit();
         let shutdown = told_to_end().map_err(Failure::bug)?;
         serve_http_until(Server::new(config), listener, shutdown).await.map_err(cannot_serve)
+    });
+    runtime.shutdown_background();
+    result.map(|()| 0)
+}
+
+/// Answers as a recorded server did.
+fn serve_recording(file: &Path, http: Option<SocketAddr>) -> Result<u8, Failure> {
+    let unreadable = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", file.display()));
+    let reader = TranscriptReader::open(file).map_err(|error| unreadable(&error))?;
+    let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
+    let part = Part::read(reader, &format!("the recording {name}")).map_err(|error| unreadable(&error))?;
+    let part = Arc::new(part);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::bug)?;
+    let result = runtime.block_on(async {
+        let Some(address) = http else {
+            let served = serve_part(part, PATIENCE).await;
+            return served.map_err(|error| Failure::bug(format!("cannot serve: {error}")));
+        };
+        let cannot_listen = |error: io::Error| Failure::usage(format!("cannot listen at {address}: {error}"));
+        let listener = listen(address).map_err(cannot_listen)?;
+        let bound = listener.local_addr().map_err(Failure::bug)?;
+        let stage = Arc::new(Stage::new(part, PATIENCE, bound.ip().is_loopback()));
+        let said = format!("mcprove serves {} at http://{bound}{}\n", file.display(), stage.path());
+        let _ = io::Write::write_all(&mut io::stderr(), said.as_bytes());
+        serve_stage(stage, listener, told_to_end().map_err(Failure::bug)?).await;
+        Ok(())
     });
     runtime.shutdown_background();
     result.map(|()| 0)

@@ -6,7 +6,7 @@ use crate::wire::Channel;
 use std::collections::VecDeque;
 
 /// How many requests, and how many exchanges, are kept at least.
-const KEPT: usize = 4096;
+const KEPT: usize = 1024;
 /// How many bytes of text the requests that are kept may have; in memory they take several times that.
 const BYTES: usize = 4 << 20;
 /// How many requests without an answer are kept.

@@ -1,6 +1,5 @@
 //! An answer from the server as the rules of the areas want it: the request, the result, the revision.
 
-use super::schema::revision_of;
 use super::{Asked, Heard, Moment};
 use crate::protocol::{Era, Revision};
 use serde_json::Value;
@@ -14,12 +13,11 @@ pub(super) struct Answered<'a> {
 
 /// The result that a moment brought, if it brought one that can be judged.
 pub(super) fn answered<'a>(moment: &'a Moment<'_>) -> Option<Answered<'a>> {
-    let Heard { message, answers: Some(asked), .. } = moment.message.as_ref()? else { return None };
-    let result = message.result().filter(|result| result.is_object())?;
-    if asked.responses > 0 || message.error().is_some() {
+    let Heard { message, answers: Some(asked), revision: Some(revision), .. } = *moment.message.as_ref()?
+    else {
         return None;
-    }
-    let revision = revision_of(moment.state, asked, Some(result))?;
+    };
+    let result = message.result()?;
     Some(Answered { asked, result, revision })
 }
 

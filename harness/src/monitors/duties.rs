@@ -1,11 +1,11 @@
 //! The duties of a client, judged by what it sends. What it gets wrong makes the server's answer unfit to be judged.
 
 use super::judge::{Breach, Judge};
-use crate::protocol::{Era, Id, Kind, Message, Revision, Transport};
+use crate::protocol::{Era, Id, IdMap, IdSet, Kind, Message, Revision, Transport};
 use crate::transcript::Record;
 use crate::wire::{Channel, Event, Headers, Payload, Taint, header};
 use serde_json::Value;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 /// How many ids are remembered; of longer conversations the oldest are forgotten.
 const IDS: usize = 100_000;
@@ -17,11 +17,11 @@ pub struct Duties {
     pub judge: Judge,
     transport: Option<Transport>,
     revision: Option<Revision>,
-    used: HashSet<Id>,
+    used: IdSet,
     order: VecDeque<Id>,
-    open: HashSet<Id>,
+    open: IdSet,
     /// Requests of the server: whether they were answered.
-    asked: HashMap<Id, (String, bool)>,
+    asked: IdMap<(String, bool)>,
     initialize: Option<Id>,
     initialize_answered: bool,
     initialized: bool,

@@ -4,6 +4,7 @@ use super::http::head;
 use super::rule::monitors;
 use super::{Breach, HttpExchange, Judge, Moment, State};
 use crate::protocol::{Era, Transport};
+use crate::transcript::is_placeholder;
 use crate::wire::header;
 
 monitors! {
@@ -17,7 +18,7 @@ monitors! {
 fn session_id_is_visible_ascii(moment: &Moment<'_>, judge: &mut Judge) {
     let Some((exchange, _)) = head(moment) else { return };
     let Some(id) = header(&exchange.headers, "mcp-session-id") else { return };
-    if moment.state.era() != Some(Era::Legacy) {
+    if moment.state.era() != Some(Era::Legacy) || is_placeholder(id) {
         return;
     }
     let good = !id.is_empty() && id.chars().all(|c| ('\u{21}'..='\u{7e}').contains(&c));

@@ -188,7 +188,7 @@ impl Judge {
     pub fn merge(&mut self, other: Self) {
         for (id, theirs) in other.tallies.into_iter() {
             let ours = self.tallies.of(id);
-            ours.held += theirs.held;
+            ours.held = ours.held.saturating_add(theirs.held);
             ours.breaches.extend(theirs.breaches);
             ours.breaches.truncate(BREACHES_KEPT);
             ours.undecided = ours.undecided.take().or(theirs.undecided);
@@ -204,7 +204,13 @@ impl Judge {
 
     /// The deciding observation was made, and it was good.
     pub fn held(&mut self, requirement: &'static str) {
-        self.tally(requirement).held += 1;
+        let held = &mut self.tally(requirement).held;
+        *held = held.saturating_add(1);
+    }
+
+    /// Whether the requirement was seen to hold.
+    pub fn has_held(&mut self, requirement: &'static str) -> bool {
+        self.tally(requirement).held > 0
     }
 
     /// The requirement is broken.

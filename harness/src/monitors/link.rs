@@ -4,7 +4,7 @@
 use super::Asked;
 use crate::client::TIMED_OUT;
 use crate::protocol::json;
-use crate::protocol::{Id, Kind, Message};
+use crate::protocol::{Id, IdSet, Kind, Message};
 use crate::transcript::Record;
 use crate::wire::{Channel, Event, Payload, ShutdownStep, Taint};
 use bytes::Bytes;
@@ -30,7 +30,7 @@ pub struct LinkState {
     /// Whether a JSON-RPC message has come.
     pub spoke: bool,
     /// Ids that were sent in what is no request: notifications, deep or broken messages, elements of arrays.
-    pub ids_sent: HashSet<Id>,
+    pub ids_sent: IdSet,
     /// Whether a numeric id was sent that is no integer within 53 bits, so that it may come back written otherwise.
     pub odd_id_sent: bool,
     /// How much was sent that has no readable id: an answer to it has none either.
@@ -40,14 +40,14 @@ pub struct LinkState {
     /// Errors without an id that came while everything sent had a readable one, as far as they are kept.
     pub errors_without_id: Vec<u64>,
     /// Requests that were not answered within the time-out.
-    pub timed_out: HashSet<Id>,
+    pub timed_out: IdSet,
     /// Requests of ours that were sent after something on purpose, by the same probe: they are there to see whether the
     /// server still answers.
-    pub sentinels: HashSet<Id>,
+    pub sentinels: IdSet,
     /// How many responses had an id of no request.
     pub unknown_ids: u32,
     /// Requests that were answered with an id that is almost theirs.
-    pub misanswered: HashSet<Id>,
+    pub misanswered: IdSet,
     /// HTTP exchanges that did not come to an end within the time-out.
     pub timed_out_exchanges: HashSet<Channel>,
     /// Channels on which more came than is kept.

@@ -1,5 +1,6 @@
 //! `_meta` keys that the server emits (basic/index#meta).
 
+use super::question::escape;
 use super::rule::monitors;
 use super::text::{is_meta_name, is_meta_prefix};
 use super::{Breach, Judge, Moment};
@@ -59,7 +60,7 @@ fn meta_prefixes_are_reversed_domains(moment: &Moment<'_>, judge: &mut Judge) {
     const ID: &str = "meta.prefix-reverse-dns";
     let (Some(heard), Some(revision)) = (moment.message, moment.state.rules()) else { return };
     let mut left = MOST_VALUES;
-    walk(heard.message.value(), "", 0, &mut left, &mut |_, key, _| {
+    walk(heard.message.value(), &mut String::new(), 0, &mut left, &mut |_, key, _| {
         let Some((prefix, _)) = key.split_once('/') else { return };
         if !is_meta_prefix(prefix) || is_reserved(prefix, revision) {
             return;
@@ -81,7 +82,7 @@ fn meta_prefixes_are_reversed_domains(moment: &Moment<'_>, judge: &mut Judge) {
 fn meta_keys_follow_the_grammar(moment: &Moment<'_>, judge: &mut Judge) {
     let (Some(heard), Some(revision)) = (moment.message, moment.state.rules()) else { return };
     let mut left = MOST_VALUES;
-    walk(heard.message.value(), "", 0, &mut left, &mut |pointer, key, value| {
+    walk(heard.message.value(), &mut String::new(), 0, &mut left, &mut |pointer, key, value| {
         judge_key(moment, revision, pointer, key, value, judge);
     });
     // A message without `_meta` breaks nothing.
@@ -95,31 +96,46 @@ fn meta_keys_follow_the_grammar(moment: &Moment<'_>, judge: &mut Judge) {
     }
 }
 
-fn walk(value: &Value, pointer: &str, depth: u32, left: &mut usize, see: &mut dyn FnMut(&str, &str, &Value)) {
+fn walk(
+    value: &Value,
+    pointer: &mut String,
+    depth: u32,
+    left: &mut usize,
+    see: &mut dyn FnMut(&str, &str, &Value),
+) {
     if depth > 24 || *left == 0 {
         return;
     }
     *left -= 1;
+    let length = pointer.len();
     match value {
         Value::Object(members) => {
             for (name, member) in members {
-                let below = || format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
                 match (name.as_str(), member) {
                     ("_meta", Value::Object(keys)) => {
                         for (key, value) in keys {
-                            let at = format!("{}/{}", below(), key.replace('~', "~0").replace('/', "~1"));
-                            see(&at, key, value);
+                            see(&format!("{pointer}/_meta/{}", escape(key)), key, value);
                         }
                     }
                     (name, _) if FREE.contains(&name) => {}
-                    (_, Value::Object(_) | Value::Array(_)) => walk(member, &below(), depth + 1, left, see),
+                    (name, Value::Object(_) | Value::Array(_)) => {
+                        pointer.push('/');
+                        pointer.push_str(&escape(name));
+                        walk(member, pointer, depth + 1, left, see);
+                        pointer.truncate(length);
+                    }
                     _ => {}
                 }
             }
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                walk(item, &format!("{pointer}/{index}"), depth + 1, left, see);
+                if matches!(item, Value::Object(_) | Value::Array(_)) {
+                    pointer.push('/');
+                    pointer.push_str(&index.to_string());
+                    walk(item, pointer, depth + 1, left, see);
+                    pointer.truncate(length);
+                }
             }
         }
         _ => {}
@@ -280,7 +296,7 @@ mod tests {
             "tools": [{"_meta": {"c": 1}, "inputSchema": {"properties": {"_meta": {"_y": {}}}}}],
         }});
         let mut seen = Vec::new();
-        walk(&message, "", 0, &mut 1000, &mut |pointer, key, _| {
+        walk(&message, &mut String::new(), 0, &mut 1000, &mut |pointer, key, _| {
             seen.push((pointer.to_owned(), key.to_owned()));
         });
         seen.sort();

@@ -2,11 +2,11 @@
 //! subscriptions.
 
 use super::Asked;
-use crate::protocol::{Id, Kind, Message};
+use crate::protocol::{Id, IdMap, IdSet, Kind, Message};
 use crate::transcript::Record;
 use crate::wire::Channel;
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// How many things of one kind that the server names are kept.
@@ -24,26 +24,26 @@ pub struct Notices {
     /// Progress, by the token that we gave; see [`token_key`].
     pub progress: HashMap<String, Progress>,
     /// Requests of ours that we cancelled while they had no response.
-    pub cancelled: HashMap<Id, Cancelled>,
+    pub cancelled: IdMap<Cancelled>,
     /// Requests of the server that name a progress token and have no answer from us, by the token.
     pub server_tokens: HashMap<String, Id>,
     /// Requests of the server that are to become tasks of ours (2025-11-25).
-    pub task_requests: HashSet<Id>,
+    pub task_requests: IdSet,
     /// When we answered requests of the server.
-    pub answered: HashMap<Id, Duration>,
+    pub answered: IdMap<Duration>,
     /// Requests of the server that it cancelled.
-    pub withdrawn: HashMap<Id, Duration>,
+    pub withdrawn: IdMap<Duration>,
     /// The level that `logging/setLevel` was last answered for, and when the answer came.
     pub level: Option<(usize, u64)>,
-    levels_asked: HashMap<Id, usize>,
+    levels_asked: IdMap<usize>,
     /// Requests with a log level of their own (2026-07-28) that have no response, and the level.
-    pub logging: HashMap<Id, usize>,
+    pub logging: IdMap<usize>,
     /// When a request with a log level of its own was last answered.
     pub logging_ended: Option<Duration>,
     /// Log messages that came.
     pub log_messages: Rate,
     /// Subscriptions (2026-07-28), by the id of their `subscriptions/listen`.
-    pub subscriptions: HashMap<Id, Subscription>,
+    pub subscriptions: IdMap<Subscription>,
     /// When a task was first seen to be over (2025-11-25), by its id.
     pub tasks_over: HashMap<String, Duration>,
     /// Lists that were fetched from the first page to the last, by the method that fetches them.

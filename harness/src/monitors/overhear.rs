@@ -13,7 +13,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 /// How many bytes of the last events are kept as evidence.
-const EVIDENCE: usize = 2 << 20;
+const EVIDENCE: usize = 1 << 20;
 /// How many sessions are judged; what further ones do is not.
 const SESSIONS: usize = 256;
 /// How many events of an exchange wait for its session to be known.

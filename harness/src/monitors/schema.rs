@@ -4,7 +4,6 @@
 use super::rule::monitors;
 use super::schema_rows::{EMPTY, INPUTS, Of, Row, When, rows};
 use super::{Asked, Breach, Heard, Judge, Moment, State};
-use crate::protocol::catalogue::Catalogue;
 use crate::protocol::schema::{self, Checked, Party, Violation};
 use crate::protocol::{Era, Kind, Message, Revision};
 use serde_json::Value;
@@ -320,7 +319,9 @@ impl CheckedValue<'_> {
             }
         }
         for row in rows {
-            if !broken.contains(row.id) && self.has_level(row.id) && row.looked_at(self.value) {
+            // To have held once is enough, and to look takes longer than to know that.
+            let new = row.has_level(self.revision) && !judge.has_held(row.id);
+            if new && !broken.contains(row.id) && row.looked_at(self.value) {
                 judge.held(row.id);
             }
         }
@@ -373,16 +374,12 @@ impl CheckedValue<'_> {
 
     /// The requirement for a place: the first row that fits and has a level here, else the one for everything.
     fn requirement(&self, rows: &[Row], place: &Place<'_>) -> &'static str {
-        let fitting = rows.iter().find(|row| row.fits(place, self.value) && self.has_level(row.id));
+        let fitting = rows.iter().find(|row| row.fits(place, self.value) && row.has_level(self.revision));
         match (fitting, self.revision.era()) {
             (Some(row), _) => row.id,
             (None, Era::Legacy) => NEGOTIATED,
             (None, Era::Modern) => "schema.messages.conform",
         }
-    }
-
-    fn has_level(&self, id: &str) -> bool {
-        Catalogue::get().requirement(id).is_some_and(|row| row.level(self.revision).is_some())
     }
 
     fn checked_in(&self, revision: Revision, value: &Value) -> Option<Checked> {
@@ -489,29 +486,33 @@ impl Row {
             return false;
         }
         let Some((last, parents)) = self.at.split_last() else { return root.is_object() };
-        let mut places = vec![root];
-        for segment in parents {
-            let mut next = Vec::new();
-            for place in places {
-                match (place, segment.as_str()) {
-                    (Value::Array(items), "*") => next.extend(items.iter().take(MOST_PLACES)),
-                    (Value::Object(members), "*") => next.extend(members.values().take(MOST_PLACES)),
-                    (Value::Object(members), name) => next.extend(members.get(name)),
-                    _ => {}
-                }
-            }
-            next.truncate(MOST_PLACES);
-            places = next;
-        }
-        places.iter().any(|place| {
-            self.kind.is_none_or(|kind| place["type"] == kind)
-                && match (place, last.as_str()) {
+        self.reaches(root, parents, last, &mut { MOST_PLACES })
+    }
+
+    /// Whether the row is about something below a place, `left` places at most.
+    fn reaches(&self, place: &Value, parents: &[String], last: &str, left: &mut usize) -> bool {
+        let Some((segment, parents)) = parents.split_first() else {
+            *left = left.saturating_sub(1);
+            return self.kind.is_none_or(|kind| place["type"] == kind)
+                && match (place, last) {
                     (Value::Array(items), "*") => !items.is_empty(),
                     (Value::Object(members), "*") => !members.is_empty(),
                     (Value::Object(members), name) => !self.below || members.contains_key(name),
                     _ => false,
-                }
-        })
+                };
+        };
+        let below = |place: &Value| *left > 0 && self.reaches(place, parents, last, left);
+        match (place, segment.as_str()) {
+            (Value::Array(items), "*") => items.iter().take(MOST_PLACES).any(below),
+            (Value::Object(members), "*") => members.values().take(MOST_PLACES).any(below),
+            (Value::Object(members), name) => members.get(name).is_some_and(below),
+            _ => false,
+        }
+    }
+
+    /// Whether the requirement is one of this revision.
+    fn has_level(&self, revision: Revision) -> bool {
+        self.levels & (1 << revision as u8) != 0
     }
 }
 

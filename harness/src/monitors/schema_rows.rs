@@ -1,5 +1,7 @@
 //! Which requirement a place in a message belongs to: the table behind the schema monitor.
 
+use crate::protocol::Revision;
+use crate::protocol::catalogue::Catalogue;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -42,6 +44,8 @@ pub(super) struct Row {
     pub(super) kind: Option<&'static str>,
     pub(super) when: When,
     pub(super) id: &'static str,
+    /// The revisions that have the requirement, one bit each.
+    pub(super) levels: u8,
 }
 
 type Short = (&'static str, &'static str);
@@ -377,12 +381,16 @@ fn row(at: &str, kind: Option<&'static str>, when: When, id: &'static str) -> Ro
         Some(at) => (at, true),
         None => (at, false),
     };
-    Row { at: super::schema::segments(at), below, kind, when, id }
+    let requirement = Catalogue::get().requirement(id);
+    let has = |revision: &Revision| requirement.is_some_and(|row| row.level(*revision).is_some());
+    let levels =
+        Revision::ALL.into_iter().filter(has).fold(0, |levels, revision| levels | 1 << revision as u8);
+    Row { at: super::schema::segments(at), below, kind, when, id, levels }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::protocol::catalogue::Catalogue;
+    use super::Catalogue;
 
     #[test]
     fn every_row_of_the_table_is_in_the_catalogue() {

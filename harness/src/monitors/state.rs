@@ -7,11 +7,11 @@ use super::notices::Notices;
 use super::streams::{EventIds, EventStream};
 use super::task_log::TaskLog;
 use super::tool::Tool;
-use crate::protocol::{Era, Id, Kind, Message, Revision, Transport};
+use crate::protocol::{Era, Id, IdMap, IdSet, Kind, Message, Revision, Transport};
 use crate::transcript::{About, Record};
 use crate::wire::{Channel, Deliberate, End, Event, Headers, Payload, ShutdownStep, Taint, header};
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ pub struct Asked {
     pub cancelled: bool,
     /// Whether it stood in a batch.
     pub in_batch: bool,
+    /// The revision that its `_meta` names.
+    meta_version: Option<Box<str>>,
 }
 
 impl Asked {
@@ -55,7 +57,7 @@ impl Asked {
 
     /// The revision that its `_meta` names.
     pub fn meta_version(&self) -> Option<&str> {
-        self.message.meta("io.modelcontextprotocol/protocolVersion").and_then(Value::as_str)
+        self.meta_version.as_deref()
     }
 
     /// The progress token that it carries.
@@ -189,7 +191,7 @@ pub struct State {
     /// The revision that was agreed on (legacy), or that requests name and the server serves (modern).
     pub revision: Option<Revision>,
     /// Our requests by id; ids are never used twice.
-    pub asked: HashMap<Id, Asked>,
+    pub asked: IdMap<Asked>,
     /// HTTP exchanges.
     pub exchanges: HashMap<Channel, HttpExchange>,
     /// The server's `capabilities`, once it told them.
@@ -203,10 +205,10 @@ pub struct State {
     /// Whether any modern request was sent.
     pub modern_sent: bool,
     /// Listen requests (2026-07-28) that are open.
-    pub listening: HashSet<Id>,
+    pub listening: IdSet,
     /// Ids whose cancellation went out before any request had them: over HTTP each message has a connection of its own, so
     /// one may overtake the other.
-    cancelled_ahead: HashSet<Id>,
+    cancelled_ahead: IdSet,
     /// Whether anything valid came from the server.
     pub spoke: bool,
     /// Whether anything was sent at all.
@@ -226,7 +228,7 @@ pub struct State {
     /// The ids of the events on all streams.
     pub event_ids: EventIds,
     /// Requests that were answered by a demand for input (2026-07-28).
-    pub demanded: HashSet<Id>,
+    pub demanded: IdSet,
     /// The pages that the user was asked to visit.
     pub elicited: Elicited,
     /// On which exchange a message came that is the only one of its kind: a request of the server, a progress value.
@@ -432,6 +434,10 @@ impl State {
                     responses: 0,
                     cancelled: self.cancelled_ahead.remove(id),
                     in_batch,
+                    meta_version: message
+                        .meta("io.modelcontextprotocol/protocolVersion")
+                        .and_then(Value::as_str)
+                        .map(Into::into),
                 };
                 self.initialize.0 |= method == "initialize";
                 self.modern_sent |= asked.meta_version().is_some();
@@ -556,6 +562,8 @@ pub struct Heard<'a> {
     pub in_batch: bool,
     /// Whether what we did before makes it unfit to be judged as clean traffic.
     pub tainted: bool,
+    /// The revision that it is judged by, where it is the first result of a request of ours.
+    pub(super) revision: Option<Revision>,
 }
 
 impl Heard<'_> {

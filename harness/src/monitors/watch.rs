@@ -2,6 +2,7 @@
 
 use super::judge::Judge;
 use super::rule::{self, Validity};
+use super::schema::revision_of;
 use super::state::{Heard, Moment, State};
 use crate::protocol::Kind;
 use crate::transcript::{About, Record, Recorder};
@@ -87,7 +88,11 @@ impl Watch {
             let tainted = state.tainted_since.is_some()
                 || tainted_exchange
                 || answers.is_some_and(super::state::Asked::is_tainted);
-            Heard { message, answers, exchange, in_batch, tainted }
+            let result = message.result().filter(|result| result.is_object() && message.error().is_none());
+            let first = answers.filter(|asked| asked.responses == 0);
+            let revision =
+                first.zip(result).and_then(|(asked, result)| revision_of(state, asked, Some(result)));
+            Heard { message, answers, exchange, in_batch, tainted, revision }
         });
         let tainted =
             message.map_or(state.tainted_since.is_some() || tainted_exchange, |heard| heard.tainted);

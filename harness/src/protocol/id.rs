@@ -1,8 +1,10 @@
 //! Request ids, kept as they were written.
 
 use serde_json::Value;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 /// A request id: its JSON text, exactly as it crossed the wire.
 ///
@@ -11,9 +13,14 @@ use std::hash::{Hash, Hasher};
 /// (JSON-RPC 2.0, section 5: the id is the same as the value in the request).
 #[derive(Debug, Clone)]
 pub struct Id {
-    text: Box<str>,
-    string: Option<Box<str>>,
+    text: Arc<str>,
+    string: Option<Arc<str>>,
 }
+
+/// Values by id. Ids are of the other side's choosing: the hash has a seed, and is fast for what is short.
+pub type IdMap<T> = HashMap<Id, T, ahash::RandomState>;
+/// Ids.
+pub type IdSet = HashSet<Id, ahash::RandomState>;
 
 impl Id {
     /// An integer id.

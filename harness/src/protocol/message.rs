@@ -9,22 +9,28 @@ use std::sync::Arc;
 /// A JSON text that crossed the wire, classified as JSON-RPC 2.0 does. The text stays as it was; unknown
 /// members, duplicate members and the writing of numbers are not lost.
 #[derive(Debug, Clone)]
-pub struct Message {
-    text: Arc<str>,
-    value: Arc<Value>,
+pub struct Message(Arc<Parsed>);
+
+#[derive(Debug)]
+struct Parsed {
+    text: Box<str>,
+    value: Value,
     kind: Kind,
     id: Option<Id>,
-    notes: Arc<Notes>,
+    notes: Notes,
     places: Places,
 }
 
 /// Where in the message its members stand: every rule asks for them, and looking them up by name takes long.
 #[derive(Debug, Clone, Copy)]
 struct Places {
+    id: u8,
     method: u8,
     params: u8,
     result: u8,
     error: u8,
+    /// Whether the result is null beside an error.
+    null_result: bool,
 }
 
 impl Places {
@@ -37,11 +43,13 @@ impl Places {
 
     fn of(value: &Value) -> Self {
         let none = Self::ABSENT;
-        let mut places = Self { method: none, params: none, result: none, error: none };
+        let mut places =
+            Self { id: none, method: none, params: none, result: none, error: none, null_result: false };
         let Value::Object(members) = value else { return places };
         for (place, name) in (0..Self::FAR).zip(members.keys()) {
             let place = if place < Self::NEAR { place } else { Self::FAR };
             match name.as_str() {
+                "id" => places.id = place,
                 "method" => places.method = place,
                 "params" => places.params = place,
                 "result" => places.result = place,
@@ -50,8 +58,17 @@ impl Places {
             }
         }
         if members.len() >= usize::from(Self::FAR) {
-            return Self { method: Self::FAR, params: Self::FAR, result: Self::FAR, error: Self::FAR };
+            let far = |name: &str| if members.contains_key(name) { Self::FAR } else { none };
+            places = Self {
+                id: far("id"),
+                method: far("method"),
+                params: far("params"),
+                result: far("result"),
+                error: far("error"),
+                null_result: false,
+            };
         }
+        places.null_result = places.result != none && places.error != none && null_beside_error(value);
         places
     }
 }
@@ -80,7 +97,7 @@ impl Message {
     /// When the bytes are no JSON text by RFC 8259 in UTF-8.
     pub fn parse(bytes: &[u8]) -> Result<Self, json::Error> {
         let parsed = json::parse(bytes)?;
-        let text: Arc<str> = std::str::from_utf8(bytes)
+        let text: Box<str> = std::str::from_utf8(bytes)
             .map_err(|error| json::Error::utf8(error.valid_up_to()))?
             .trim_matches([' ', '\t', '\r', '\n'])
             .into();
@@ -92,9 +109,10 @@ impl Message {
         Self::assemble(value.to_string().into(), value, Notes::default())
     }
 
-    fn assemble(text: Arc<str>, value: Value, notes: Notes) -> Self {
-        let kind = classify(&value);
-        let id = value.get("id").map(|id| match id {
+    fn assemble(text: Box<str>, value: Value, notes: Notes) -> Self {
+        let places = Places::of(&value);
+        let kind = classify(&value, places);
+        let id = member(&value, places.id, "id").map(|id| match id {
             // There is one way to write these; looking for the place takes a whole pass.
             Value::Number(number) if number.is_i64() || number.is_u64() => {
                 Id::from_json(&number.to_string(), id)
@@ -105,43 +123,42 @@ impl Message {
                 Id::from_json(raw.unwrap_or("null"), id)
             }
         });
-        let places = Places::of(&value);
-        Self { text, value: Arc::new(value), kind, id, notes: Arc::new(notes), places }
+        Self(Arc::new(Parsed { text, value, kind, id, notes, places }))
     }
 
     /// The JSON text, without surrounding white space.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// The parsed value. Where a member stands twice the last one counts, as most parsers do.
     pub fn value(&self) -> &Value {
-        &self.value
+        &self.0.value
     }
 
     /// What it is to JSON-RPC.
     pub fn kind(&self) -> &Kind {
-        &self.kind
+        &self.0.kind
     }
 
     /// What a plain parse would have lost.
     pub fn notes(&self) -> &Notes {
-        &self.notes
+        &self.0.notes
     }
 
     /// The `id` member, of whatever type; `None` when there is no such member.
     pub fn id(&self) -> Option<&Id> {
-        self.id.as_ref()
+        self.0.id.as_ref()
     }
 
     /// The `method` member, when it is a string.
     pub fn method(&self) -> Option<&str> {
-        self.member(self.places.method, "method").and_then(Value::as_str)
+        self.member(self.0.places.method, "method").and_then(Value::as_str)
     }
 
     /// The `params` member.
     pub fn params(&self) -> Option<&Value> {
-        self.member(self.places.params, "params")
+        self.member(self.0.places.params, "params")
     }
 
     /// A member of `_meta` in the parameters.
@@ -151,27 +168,21 @@ impl Message {
 
     /// The `result` member. Null beside an error is none: old libraries write both members always.
     pub fn result(&self) -> Option<&Value> {
-        let result = self.member(self.places.result, "result")?;
-        (!null_beside_error(&self.value)).then_some(result)
+        self.member(self.0.places.result, "result").filter(|_| !self.0.places.null_result)
     }
 
     /// Whether both `result` and `error` are there, whatever they are.
     pub fn has_both(&self) -> bool {
-        self.member(self.places.result, "result").is_some() && self.error().is_some()
+        self.member(self.0.places.result, "result").is_some() && self.error().is_some()
     }
 
     /// The `error` member.
     pub fn error(&self) -> Option<&Value> {
-        self.member(self.places.error, "error")
+        self.member(self.0.places.error, "error")
     }
 
-    /// A member of the message, by its place or by its name.
     fn member(&self, place: u8, name: &str) -> Option<&Value> {
-        match place {
-            Places::ABSENT => None,
-            Places::FAR => self.value.get(name),
-            near => self.value.as_object()?.values().nth(usize::from(near)),
-        }
+        member(&self.0.value, place, name)
     }
 
     /// The code of the error, when it is an integer.
@@ -181,32 +192,41 @@ impl Message {
 
     /// The messages in it: itself, or the elements of a batch.
     pub fn parts(&self) -> Vec<Message> {
-        if self.kind != Kind::Batch {
+        if self.0.kind != Kind::Batch {
             return vec![self.clone()];
         }
-        let Some(ranges) = json::elements(&self.text) else { return vec![self.clone()] };
-        ranges.into_iter().filter_map(|range| Self::parse(self.text.get(range)?.as_bytes()).ok()).collect()
+        let Some(ranges) = json::elements(&self.0.text) else { return vec![self.clone()] };
+        ranges.into_iter().filter_map(|range| Self::parse(self.0.text.get(range)?.as_bytes()).ok()).collect()
     }
 
     /// Where in the text the value at a JSON pointer stands.
     pub fn locate(&self, pointer: &str) -> Option<Range<usize>> {
-        json::locate(&self.text, pointer)
+        json::locate(&self.0.text, pointer)
     }
 
     /// About how many bytes of memory it takes.
     pub fn footprint(&self) -> usize {
-        size_of::<Self>() + size_of::<Value>() + self.text.len() + footprint(&self.value)
+        size_of::<Self>() + size_of::<Parsed>() + self.0.text.len() + footprint(&self.0.value)
     }
 
     /// Whether it answers a request: a result or an error.
     pub fn is_response(&self) -> bool {
-        matches!(self.kind, Kind::Result | Kind::Error)
+        matches!(self.0.kind, Kind::Result | Kind::Error)
     }
 }
 
 impl PartialEq for Message {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.0.text == other.0.text
+    }
+}
+
+/// A member of a message, by its place or by its name.
+fn member<'a>(value: &'a Value, place: u8, name: &str) -> Option<&'a Value> {
+    match place {
+        Places::ABSENT => None,
+        Places::FAR => value.get(name),
+        near => value.as_object()?.values().nth(usize::from(near)),
     }
 }
 
@@ -238,18 +258,18 @@ fn null_beside_error(value: &Value) -> bool {
     value.get("result").is_some_and(Value::is_null) && value.get("error").is_some_and(Value::is_object)
 }
 
-fn classify(value: &Value) -> Kind {
-    let members = match value {
-        Value::Object(members) => members,
+fn classify(value: &Value, places: Places) -> Kind {
+    match value {
+        Value::Object(_) => {}
         Value::Array(_) => return Kind::Batch,
         _ => return Kind::NotAMessage("it is no JSON object"),
-    };
-    let (method, id) = (members.contains_key("method"), members.contains_key("id"));
-    match (method, id, members.contains_key("result"), members.contains_key("error")) {
+    }
+    let there = |place| place != Places::ABSENT;
+    match (there(places.method), there(places.id), there(places.result), there(places.error)) {
         (true, true, false, false) => Kind::Request,
         (true, false, false, false) => Kind::Notification,
         (true, _, _, _) => Kind::NotAMessage("it has `method` beside `result` or `error`"),
-        (false, _, true, true) if null_beside_error(value) => Kind::Error,
+        (false, _, true, true) if places.null_result => Kind::Error,
         (false, _, true, _) => Kind::Result,
         (false, _, false, true) => Kind::Error,
         (false, _, false, false) => Kind::NotAMessage("it has neither `method` nor `result` nor `error`"),

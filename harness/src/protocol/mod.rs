@@ -7,6 +7,6 @@ mod message;
 mod revision;
 pub mod schema;
 
-pub use id::Id;
+pub use id::{Id, IdMap, IdSet};
 pub use message::{Kind, Message};
 pub use revision::{Era, Revision, Transport, UnknownRevision};

@@ -1,5 +1,5 @@
 //! A conformance check as a test binary: every requirement × revision × transport is a test of its own in `cargo test`
-//! and `cargo nextest run`.
+//! and `cargo nextest run`. Recorded conversations as tests: [`transcript_tests!`](crate::transcript_tests).
 //!
 //! ```text
 //! // tests/mcp.rs, with `harness = false` for it in Cargo.toml
@@ -9,7 +9,9 @@
 //! ```
 
 mod cases;
+mod recorded;
 mod run;
 mod store;
 
+pub use recorded::Recordings;
 pub use run::{Suite, SuiteError, main};

@@ -20,6 +20,6 @@ pub use import::{ImportError, Imported, Source, import, source};
 pub use mermaid::Mermaid;
 pub use read::{ReadError, Transcript, TranscriptReader};
 pub use record::{About, Budget, Live, Record, Recorder};
-pub use redact::{Redactor, names_a_secret};
+pub use redact::{Redactor, is_placeholder, names_a_secret};
 pub use secrets::{Suspect, suspects};
 pub use write::{Loss, TranscriptWriter};

@@ -15,6 +15,12 @@ pub struct Redactor {
 const SECRET_HEADERS: [&str; 6] =
     ["authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "mcp-session-id"];
 
+/// Whether a text stands where a secret was: what the secret looked like is not known.
+pub fn is_placeholder(text: &str) -> bool {
+    let inner = text.strip_prefix('«').and_then(|rest| rest.strip_suffix('»'));
+    inner.and_then(|inner| inner.rsplit_once('-')).is_some_and(|(_, number)| number.parse::<u32>().is_ok())
+}
+
 /// Whether a name (of a variable, a header, a flag, a query parameter) says that its value is secret.
 pub fn names_a_secret(name: &str) -> bool {
     let mut words: Vec<String> = Vec::new();
@@ -215,5 +221,7 @@ mod tests {
         let mut redactor = Redactor::new([("api-key".to_owned(), "s3cr3t".to_owned())], &[]);
         redactor.add("api-key", "s3cr3t");
         assert_eq!(redactor.clean("s3cr3t/s3cr3t"), "«api-key-1»/«api-key-1»");
+        assert!(is_placeholder(&redactor.clean("s3cr3t")));
+        assert!(!is_placeholder("«odd»") && !is_placeholder("s3cr3t-1"));
     }
 }
