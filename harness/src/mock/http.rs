@@ -1,6 +1,6 @@
 //! The server's part over Streamable HTTP, as far as the recording tells of it: sessions, the GET stream, statuses.
 
-use super::part::{Head, Part};
+use super::part::{Bare, Head, Part};
 use super::player::{Heard, Place, Player, opens_session};
 use super::stdio::LONGEST;
 use crate::protocol::Message;
@@ -31,6 +31,8 @@ const SESSIONS: usize = 256;
 const CONNECTIONS: usize = 256;
 /// How many messages wait for one who reads slowly, or for a GET stream that is not open; further ones are lost.
 const WAITING: usize = 1024;
+/// How long the body of a request may take to come.
+const READING: Duration = Duration::from_secs(30);
 /// How often it is looked whether a client has kept the server waiting for too long.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -48,7 +50,7 @@ pub struct Stage {
 #[derive(Default)]
 struct Seats {
     /// By session id; the empty one is of those who have no session.
-    seats: HashMap<String, Seat>,
+    by_session: HashMap<String, Seat>,
     /// Sessions, oldest first.
     order: VecDeque<String>,
     next_stream: u64,
@@ -143,8 +145,8 @@ impl Stage {
 
     async fn post(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let Ok(body) = Limited::new(body, LONGEST).collect().await else {
-            return plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or broke off");
+        let Ok(Ok(body)) = tokio::time::timeout(READING, Limited::new(body, LONGEST).collect()).await else {
+            return plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or did not come in time");
         };
         let payload = Payload::read(body.to_bytes());
         let message = payload.message();
@@ -160,9 +162,9 @@ impl Stage {
         if opens {
             // Whoever begins anew hears all of it again.
             session = if minted { seats.mint() } else { String::new() };
-            seats.seats.insert(session.clone(), self.seat());
+            seats.by_session.insert(session.clone(), self.seat());
         }
-        let seat = seats.seats.entry(session.clone()).or_insert_with(|| self.seat());
+        let Some(seat) = seats.get(&session, || self.seat()) else { return no_session() };
         let heard = seat.player.hear(&payload, number, Instant::now());
         let (recorded, over) = (heard.head, heard.closed.contains(&number));
         let lines = seat.deliver(heard, Some(number));
@@ -187,8 +189,8 @@ impl Stage {
             return Ok(String::new());
         }
         match headers.get(SESSION).map(|id| id.to_str().unwrap_or_default()) {
-            Some(id) if !id.is_empty() && self.seats().seats.contains_key(id) => Ok(id.to_owned()),
-            Some(_) => Err(Box::new(plain(StatusCode::NOT_FOUND, "there is no such session"))),
+            Some(id) if !id.is_empty() && self.seats().by_session.contains_key(id) => Ok(id.to_owned()),
+            Some(_) => Err(Box::new(no_session())),
             None if free => Ok(String::new()),
             None => Err(Box::new(plain(StatusCode::BAD_REQUEST, "Mcp-Session-Id is missing"))),
         }
@@ -197,9 +199,12 @@ impl Stage {
     /// Opens the stream on which the server speaks by itself.
     fn listen(self: Arc<Self>, headers: &HeaderMap) -> Response<Body> {
         let http = self.part.over_http();
-        if http.recorded && http.get != Some(200) {
-            let recorded = http.get.and_then(|status| StatusCode::from_u16(status).ok());
-            return plain(recorded.unwrap_or(StatusCode::METHOD_NOT_ALLOWED), "the recording has no stream");
+        match &http.get {
+            Some(recorded) if recorded.status != 200 => return bare(recorded),
+            None if http.recorded => {
+                return plain(StatusCode::METHOD_NOT_ALLOWED, "the recording has no stream");
+            }
+            _ => {}
         }
         let session = match self.session(headers, false) {
             Ok(session) => session,
@@ -207,7 +212,7 @@ impl Stage {
         };
         let (sender, receiver) = mpsc::channel(WAITING);
         let mut seats = self.seats();
-        let seat = seats.seats.entry(session.clone()).or_insert_with(|| self.seat());
+        let Some(seat) = seats.get(&session, || self.seat()) else { return no_session() };
         seat.general = Some(sender);
         let lines = seat.backlog.drain(..).collect();
         drop(seats);
@@ -219,22 +224,22 @@ impl Stage {
             Ok(session) => session,
             Err(refusal) => return *refusal,
         };
-        let recorded = self.part.over_http().delete.and_then(|status| StatusCode::from_u16(status).ok());
-        let status = recorded.unwrap_or(match session.as_str() {
-            "" => StatusCode::METHOD_NOT_ALLOWED,
-            _ => StatusCode::OK,
-        });
-        if status.is_success() {
+        let response = match (&self.part.over_http().delete, session.as_str()) {
+            (Some(recorded), _) => bare(recorded),
+            (None, "") => plain(StatusCode::METHOD_NOT_ALLOWED, "there are no sessions"),
+            (None, _) => empty(StatusCode::OK),
+        };
+        if response.status().is_success() {
             let mut seats = self.seats();
-            seats.seats.remove(&session);
+            seats.by_session.remove(&session);
             seats.order.retain(|known| *known != session);
         }
-        empty(status)
+        response
     }
 
     /// Goes on where clients have kept the server waiting for too long.
     fn tick(&self) {
-        for seat in self.seats().seats.values_mut() {
+        for seat in self.seats().by_session.values_mut() {
             if seat.player.due().is_some_and(|due| due <= Instant::now()) {
                 let heard = seat.player.overdue(Instant::now());
                 seat.deliver(heard, None);
@@ -244,6 +249,14 @@ impl Stage {
 }
 
 impl Seats {
+    /// The seat of a session, or the one of all who have none, which is always there.
+    fn get(&mut self, session: &str, new: impl FnOnce() -> Seat) -> Option<&mut Seat> {
+        if session.is_empty() {
+            return Some(self.by_session.entry(String::new()).or_insert_with(new));
+        }
+        self.by_session.get_mut(session)
+    }
+
     /// A new session id; the oldest session ends where there are too many.
     fn mint(&mut self) -> String {
         let mut bytes = [0_u8; 16];
@@ -255,7 +268,7 @@ impl Seats {
         if self.order.len() >= SESSIONS
             && let Some(oldest) = self.order.pop_front()
         {
-            self.seats.remove(&oldest);
+            self.by_session.remove(&oldest);
         }
         self.order.push_back(id.clone());
         id
@@ -272,7 +285,9 @@ struct Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if let (Some(seat), Some(stream)) = (self.stage.seats().seats.get_mut(&self.session), self.stream) {
+        if let (Some(seat), Some(stream)) =
+            (self.stage.seats().by_session.get_mut(&self.session), self.stream)
+        {
             seat.streams.remove(&stream);
             seat.player.forget(stream);
         }
@@ -337,6 +352,19 @@ fn respond(status: StatusCode, media: &'static str, body: Body) -> Response<Body
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// A response that was recorded to what carries no message.
+fn bare(recorded: &Bare) -> Response<Body> {
+    let status = StatusCode::from_u16(recorded.status).unwrap_or(StatusCode::METHOD_NOT_ALLOWED);
+    match recorded.text.clone() {
+        Some(text) => respond(status, "application/json", Full::new(Bytes::from(text)).boxed_unsync()),
+        None => empty(status),
+    }
+}
+
+fn no_session() -> Response<Body> {
+    plain(StatusCode::NOT_FOUND, "there is no such session")
 }
 
 fn empty(status: StatusCode) -> Response<Body> {

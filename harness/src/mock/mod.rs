@@ -10,6 +10,6 @@ mod stdio;
 
 #[cfg(feature = "cli")]
 pub use http::{Stage, serve_http};
-pub use part::{MockError, Part};
+pub use part::{Bare, Head, MockError, OverHttp, Part};
 pub use player::{Heard, Line, Place, Player};
 pub use stdio::{serve_stdio, serve_streams};

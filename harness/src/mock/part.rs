@@ -102,12 +102,21 @@ pub struct OverHttp {
     pub recorded: bool,
     /// Whether the server gave session ids.
     pub session: bool,
-    /// The status of the first GET.
-    pub get: Option<u16>,
-    /// The status of the first DELETE.
-    pub delete: Option<u16>,
+    /// The response to the first GET.
+    pub get: Option<Bare>,
+    /// The response to the first DELETE.
+    pub delete: Option<Bare>,
     /// The path of the endpoint.
     pub path: Option<String>,
+}
+
+/// A response to a request that carries no message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bare {
+    /// The status.
+    pub status: u16,
+    /// What it said in JSON, where it refused.
+    pub text: Option<String>,
 }
 
 impl Part {

@@ -283,15 +283,16 @@ impl Player {
             run.next += 1;
         }
         self.asked.retain(|_, (number, _)| *number != run.number);
-        let silent = cue.key.request && !run.answered;
-        let listens = silent && cue.key.method == "subscriptions/listen";
+        // Without an answer a subscription stays open, and what was left open when it was recorded.
         let open = cue.head.is_none_or(|head| head.stream && head.status == 200);
+        let listens = cue.key.method == "subscriptions/listen";
+        let stays = cue.key.request && !run.answered && (listens || open);
         if run.answered {
             // Refused, it hears nothing.
             self.listeners
                 .retain(|listener| listener.stream != run.stream || Some(&listener.id) != run.id.as_ref());
         }
-        if !listens && !(silent && open) {
+        if !stays {
             heard.closed.push(run.stream);
         }
     }
@@ -418,6 +419,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// Whether a message opens a session.
+#[cfg(feature = "cli")]
 pub(super) fn opens_session(message: &Message) -> bool {
     message.method() == Some("initialize") && message.params().is_some_and(Value::is_object)
 }

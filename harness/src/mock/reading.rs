@@ -1,7 +1,7 @@
 //! Finds out what of the client each message of a recorded server followed.
 
 use super::key::{Index, Key};
-use super::part::{Act, Cue, Head, Names, OverHttp, Part, What};
+use super::part::{Act, Bare, Cue, Head, Names, OverHttp, Part, What};
 use crate::protocol::{Id, Kind, Message, Transport};
 use crate::transcript::{About, Record};
 use crate::wire::{Channel, Event, Payload, header};
@@ -102,10 +102,8 @@ impl Reading {
             }
             Event::ResponseHead { status, headers } if self.by_exchange => {
                 self.http.session |= header(headers, "mcp-session-id").is_some();
-                match self.methods.get(&record.channel).map(String::as_str) {
-                    Some("GET") => drop(self.http.get.get_or_insert(*status)),
-                    Some("DELETE") => drop(self.http.delete.get_or_insert(*status)),
-                    _ => {}
+                if let Some(bare) = self.bare(record.channel) {
+                    bare.get_or_insert(Bare { status: *status, text: None });
                 }
                 let media = header(headers, "content-type").unwrap_or_default();
                 let stream = media.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
@@ -125,6 +123,15 @@ impl Reading {
                 message.parts().into_iter().for_each(|part| self.received(part, record.channel));
             }
             _ => {}
+        }
+    }
+
+    /// The response to a GET or DELETE that is kept, if an exchange is one of those.
+    fn bare(&mut self, channel: Channel) -> Option<&mut Option<Bare>> {
+        match self.methods.get(&channel)?.as_str() {
+            "GET" => Some(&mut self.http.get),
+            "DELETE" => Some(&mut self.http.delete),
+            _ => None,
         }
     }
 
@@ -215,6 +222,10 @@ impl Reading {
             (Some(here), _) => here,
             (None, Some(known)) => known,
             (None, None) => {
+                if let Some(Some(bare)) = self.bare(channel) {
+                    bare.text.get_or_insert_with(|| message.text().to_owned());
+                    return;
+                }
                 let Some(unread) = self.unread.take() else { return };
                 unread
             }
