@@ -48,7 +48,7 @@ pub(super) static TWISTS: &[Twist] = &[
     twist("twice-the-member", "a member stands twice").outgoing(|_, out| {
         String::from_utf8_lossy(&line(out.value)).replacen("{\"jsonrpc\"", "{\"jsonrpc\":\"2.0\",\"jsonrpc\"", 1).into_bytes()
     }),
-    twist("chunks-are-messages", "what one read brings is taken for one message").per_read().incoming(
+    twist("chunks-are-messages", "the end of a read is taken for the end of a message").per_read().incoming(
         |_, incoming| match incoming.value {
             Some(_) => Take::Pass,
             None => Take::Drop,

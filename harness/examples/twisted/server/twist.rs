@@ -26,7 +26,7 @@ pub(crate) struct Twist {
     pub(crate) outlives_eof: bool,
     /// Whether it ignores SIGTERM.
     pub(crate) outlives_sigterm: bool,
-    /// Whether it takes what one read brings for one message.
+    /// Whether it takes the end of a read for the end of a message.
     pub(crate) per_read: bool,
 }
 
@@ -139,7 +139,7 @@ impl Twist {
         self
     }
 
-    /// Takes what one read brings for one message.
+    /// Takes the end of a read for the end of a message.
     pub(crate) const fn per_read(mut self) -> Self {
         self.per_read = true;
         self
@@ -254,11 +254,12 @@ async fn read(
     if !per_read {
         return stdin.read_until(b'\n', bytes).await;
     }
-    let available = stdin.fill_buf().await?.to_vec();
-    // One line at least, so that messages sent one after the other are not the point.
-    bytes.extend_from_slice(&available);
-    stdin.consume(available.len());
-    Ok(available.len())
+    let available = stdin.fill_buf().await?;
+    // Whole lines are told apart, so that messages sent one after the other are not the point.
+    let end = available.iter().position(|byte| *byte == b'\n').map_or(available.len(), |at| at + 1);
+    bytes.extend_from_slice(&available[..end]);
+    stdin.consume(end);
+    Ok(end)
 }
 
 /// Writes to standard output at once.

@@ -1,0 +1,33 @@
+//! The whole program and its wires, one module for each matter. One test binary, so that the waits of one overlap with
+//! the work of others.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+#[cfg(feature = "enterprise")]
+mod authorization;
+#[cfg(feature = "cli")]
+mod baseline;
+#[cfg(feature = "cli")]
+mod cli;
+#[cfg(feature = "cli")]
+mod document;
+#[cfg(feature = "cli")]
+mod faults;
+#[cfg(feature = "cli")]
+mod http_rules;
+#[cfg(feature = "cli")]
+mod mock;
+#[cfg(feature = "cli")]
+mod program;
+#[cfg(feature = "cli")]
+mod rmcp;
+#[cfg(feature = "cli")]
+mod serve;
+#[cfg(feature = "cli")]
+mod sets;
+#[cfg(feature = "cli")]
+mod settings;
+#[cfg(feature = "cli")]
+mod transcripts;
+mod wire_http;
+mod wire_process;
+mod wire_tls;
