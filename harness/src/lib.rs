@@ -10,6 +10,7 @@ pub mod transcript;
 pub mod run;
 pub mod client;
 pub mod generate;
+pub mod minimize;
 pub mod monitors;
 pub mod probes;
 pub mod baseline;

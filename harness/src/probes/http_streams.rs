@@ -112,7 +112,8 @@ async fn interrupted_stream_is_taken_up_again(solo: &mut Solo<'_>) {
         talk.abort(&ticket).await;
         let seen = event_ids(talk, ticket.channel);
         let last = seen.last().cloned().unwrap_or(first);
-        let broken_off = BrokenOff { ticket, token, other: (other, other_token), seen, last };
+        let told = heard_on(talk, &ticket);
+        let broken_off = BrokenOff { ticket, token, other: (other, other_token), seen, told, last };
         resume(solo.judge, talk, &broken_off, solo.name).await;
         resume_from_another_session(solo, &mut another, &broken_off).await;
         done = true;
@@ -148,6 +149,8 @@ struct BrokenOff {
     other: (Ticket, Value),
     /// The event ids that had come.
     seen: Vec<String>,
+    /// Whether a message had come with one of them: an event without one need not come again.
+    told: bool,
     /// The last of them.
     last: String,
 }
@@ -316,8 +319,10 @@ fn judge_replay(
                 .actual(format!("event `{old}` again"))
                 .sent(again.since),
         );
-    } else if !replayed.is_empty() {
+    } else if broken.told && !replayed.is_empty() {
         judge.held(CURSOR);
+    } else {
+        judge.undecided(CURSOR, "nothing-before", "no message had come before that could have come again");
     }
     let (other, other_token) = &broken.other;
     let is_foreign = |id: Option<&Id>, token: Option<&Value>| {
