@@ -4,6 +4,7 @@
 //! server to [`serve_stdio`] or [`serve_http`]; `README.md` maps each page of the specification to a file.
 
 mod auth;
+mod buggy;
 mod changes;
 mod chaos;
 mod context;
@@ -27,6 +28,7 @@ pub use auth::{
     Authorization, FixedToken, InvalidKeys, TestAuthorizationServer, Tokens, TrustedIssuer,
     serve_test_authorization_server,
 };
+pub use buggy::{Bug, Shows, bugs};
 #[cfg(feature = "enterprise")]
 pub use enterprise::{AuditReading, Enterprise, EnterpriseFiles, InvalidProfile};
 pub use faults::{Fault, FaultId, Transport, UnknownFault, areas, faults};

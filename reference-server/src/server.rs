@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::auth::Principal;
 #[cfg(feature = "enterprise")]
 use crate::auth::{Authorization, TestAuthorizationServer};
+use crate::buggy::{self, Happened};
 use crate::changes::{Change, Changes, Listener};
 use crate::chaos::Chaos;
 #[cfg(feature = "enterprise")]
@@ -53,6 +54,8 @@ pub struct Config {
     /// The enterprise profile: records of a business in place of the tools, resources and prompts to test with.
     #[cfg(feature = "enterprise")]
     pub enterprise: Option<Arc<Enterprise>>,
+    /// The buggy profile: tools with one bug each in place of the tools to test with. Some end the process.
+    pub buggy: bool,
     /// Largest HTTP body in bytes.
     pub max_body_bytes: usize,
     /// Bytes of memory that all requests in progress and all that waits to be read may take together, roughly; further
@@ -107,6 +110,7 @@ impl Default for Config {
             test_authorization_server: None,
             #[cfg(feature = "enterprise")]
             enterprise: None,
+            buggy: false,
             max_body_bytes: 4 << 20,
             max_bytes_in_flight: 256 << 20,
             max_replay_bytes: 64 << 20,
@@ -141,6 +145,7 @@ struct Inner {
     memory: Arc<Memory>,
     replay: Arc<Replay>,
     tools: ToolSet,
+    happened: Happened,
     seal: Seal,
     tasks: Arc<TaskStore>,
     changes: Arc<Changes>,
@@ -163,6 +168,11 @@ impl Server {
         let has_profile = config.enterprise.is_some();
         #[cfg(not(feature = "enterprise"))]
         let has_profile = false;
+        let tools = match (has_profile, config.buggy) {
+            (true, _) => ToolSet::of([]),
+            (false, true) => ToolSet::of(buggy::tools()),
+            (false, false) => ToolSet::new(),
+        };
         Self {
             inner: Arc::new(Inner {
                 seal: config.secret.map_or_else(Seal::random, Seal::new),
@@ -172,7 +182,8 @@ impl Server {
                 memory: Memory::new(config.max_bytes_in_flight),
                 replay: Replay::new(config.max_replay_bytes),
                 config,
-                tools: if has_profile { ToolSet::of([]) } else { ToolSet::new() },
+                tools,
+                happened: Happened::default(),
                 changes,
                 sessions: AtomicU64::new(0),
                 transports: AtomicUsize::new(0),
@@ -326,6 +337,11 @@ impl Server {
             Payload::Single(_) => {}
             Payload::Batch(elements) => self.denies_each(principal, elements),
         }
+    }
+
+    /// What has happened in the buggy profile.
+    pub(crate) fn happened(&self) -> &Happened {
+        &self.inner.happened
     }
 
     pub(crate) fn tasks(&self) -> &Arc<TaskStore> {

@@ -274,11 +274,12 @@ pub(super) enum OutputFormat {
 }
 
 /// What `serve` can serve besides the usual.
-#[cfg(feature = "enterprise")]
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ProfileArg {
-    // Without a text of its own, which would spread the help of all flags over twice as many lines.
+    // Without texts of their own, which would spread the help of all flags over twice as many lines.
+    #[cfg(feature = "enterprise")]
     Enterprise,
+    Buggy,
 }
 
 /// Flags of `serve`.
@@ -286,8 +287,8 @@ pub(super) enum ProfileArg {
 pub(super) struct ServeArgs {
     /// Answer as the server of this recording did: by method and parameters, else by method and name. What was never
     /// asked is refused.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["allow_host", "fault", "page_size", "chaos", "delay", "stall"])]
-    #[cfg_attr(feature = "enterprise", arg(conflicts_with_all = ["with_test_authorization_server", "trust_issuer", "profile"]))]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["allow_host", "fault", "page_size", "chaos", "delay", "stall", "profile"])]
+    #[cfg_attr(feature = "enterprise", arg(conflicts_with_all = ["with_test_authorization_server", "trust_issuer"]))]
     pub(super) from: Option<PathBuf>,
     /// Serve over HTTP at this address, such as 127.0.0.1:3000 or localhost:3000 (port 0 for any free one).
     #[arg(long, value_name = "ADDR", value_parser = address)]
@@ -317,9 +318,8 @@ pub(super) struct ServeArgs {
     #[cfg(feature = "enterprise")]
     #[arg(long, value_name = "URI", requires = "http", value_parser = resource)]
     pub(super) resource: Option<String>,
-    /// What is served: the tools, resources and prompts to test with, or records of a business behind roles, masking, an
-    /// audit log and approval.
-    #[cfg(feature = "enterprise")]
+    /// What is served in place of the tools, resources and prompts to test with: `enterprise`, records of a business
+    /// behind roles, masking, an audit log and approval; `buggy`, tools with one bug each, some of which end the process.
     #[arg(long, value_name = "PROFILE", value_enum)]
     pub(super) profile: Option<ProfileArg>,
     /// The role of the client over STDIO; the least one, if not given. Over HTTP the token has it.

@@ -1,6 +1,6 @@
 //! `mcprove serve`: the reference server, or a recorded one.
 
-use super::args::ServeArgs;
+use super::args::{ProfileArg, ServeArgs};
 use super::failure::Failure;
 use crate::mock::{Part, Stage, serve_http as serve_stage, serve_stdio as serve_part};
 use crate::transcript::TranscriptReader;
@@ -29,6 +29,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     let allowed_hosts = args.allow_host.clone();
     let config =
         Config { secret, faults, page_size, chaos, delay, stall, allowed_hosts, ..Config::default() };
+    let config = Config { buggy: args.profile == Some(ProfileArg::Buggy), ..config };
     #[cfg(feature = "enterprise")]
     let config = with_profile(config, args)?;
     // Nothing that a request does takes long, so one thread serves all faster than several that wake each other.
@@ -84,9 +85,11 @@ fn serve_recording(file: &Path, http: Option<SocketAddr>) -> Result<u8, Failure>
 /// With the profile that is asked for.
 #[cfg(feature = "enterprise")]
 fn with_profile(config: Config, args: &ServeArgs) -> Result<Config, Failure> {
-    use super::args::ProfileArg;
     use mcprove_reference_server::{Enterprise, EnterpriseFiles};
     let Some(ProfileArg::Enterprise) = args.profile else {
+        if args.database.is_some() || args.audit.is_some() || args.profile.is_some() && args.roles.is_some() {
+            return Err(Failure::usage("--database, --audit and --roles are flags of --profile enterprise"));
+        }
         if args.role.is_some() {
             warn("--role (MCPROVE_ROLE) has no effect without --profile enterprise");
         }

@@ -6,6 +6,8 @@
 mod authorization;
 #[cfg(feature = "cli")]
 mod baseline;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod buggy;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]

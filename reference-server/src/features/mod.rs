@@ -49,6 +49,5 @@ pub(crate) use resources::{
     template_variable, unsubscribe,
 };
 pub(crate) use skills::{SKILLS, get_skill, list_skills, read_directory};
-#[cfg(feature = "enterprise")]
-pub(crate) use tool::{Tool, ToolResult};
+pub(crate) use tool::{Tool, ToolFuture, ToolResult};
 pub(crate) use tools::{ToolSet, call_tool, list_tools};

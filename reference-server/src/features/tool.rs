@@ -98,6 +98,8 @@ pub(crate) struct Tool {
     pub icon: Option<Icon>,
     /// Whether it may run as a task; one that says nothing may not.
     pub task: Option<TaskSupport>,
+    /// Whether it takes arguments that its schema refuses, as no honest tool does.
+    pub unchecked: bool,
     /// The scopes that a call takes where there is authorization, with spaces between them.
     pub scopes: &'static str,
     /// The page that a host may show for it.
@@ -118,6 +120,7 @@ impl Tool {
             listed: Listed::In(Revision::V2024_11_05, Revision::V2026_07_28),
             icon: None,
             task: None,
+            unchecked: false,
             scopes: "mcp",
             page: None,
             before: None,
@@ -179,6 +182,12 @@ impl Tool {
     /// Asks for more than the scope that everything takes: all of them, with spaces between them.
     pub(crate) const fn scopes(mut self, scopes: &'static str) -> Self {
         self.scopes = scopes;
+        self
+    }
+
+    /// Lets it take any arguments, whatever its schema says.
+    pub(crate) const fn unchecked(mut self) -> Self {
+        self.unchecked = true;
         self
     }
 

@@ -182,6 +182,7 @@ impl Entry {
         arguments: &'a Value,
     ) -> Result<Cow<'a, Value>, Stop> {
         if let Err(reason) = self.input.check(arguments)
+            && !self.tool.unchecked
             && context.server.keeps(Duty::ArgumentsChecked)
         {
             return Err(if context.revision.reports_bad_arguments_in_result() {
