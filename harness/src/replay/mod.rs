@@ -15,6 +15,8 @@ mod replayed;
 mod rules;
 mod script;
 mod split;
+#[cfg(test)]
+mod testing;
 mod translate;
 
 pub use compare::{Mode, compare};
