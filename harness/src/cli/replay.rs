@@ -47,16 +47,23 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<u8, Failure> {
     shared.settings = known;
     let mut targets = options::targets(&shared, &args.reach, &args.shared, &[])?;
     let (Some((_, mut target)), true) = (targets.pop(), targets.is_empty()) else {
-        return Err(Failure::Usage("a recording is replayed against one target; name one with --target".to_owned()));
+        return Err(Failure::Usage(
+            "a recording is replayed against one target; name one with --target".to_owned(),
+        ));
     };
     secrets.iter().for_each(|(name, value)| target.secret(name, value));
     let revision = match args.shared.revision.as_slice() {
         [] => None,
         [one] => Some(*one),
-        _ => return Err(Failure::Usage("a recording is replayed in one revision; give --revision once".to_owned())),
+        _ => {
+            return Err(Failure::Usage(
+                "a recording is replayed in one revision; give --revision once".to_owned(),
+            ));
+        }
     };
     let stop = Stop::default();
-    let mut config = options::config(&target, "replay", &args.reach, &args.shared, &SelectArgs::default(), &stop)?;
+    let mut config =
+        options::config(&target, "replay", &args.reach, &args.shared, &SelectArgs::default(), &stop)?;
     let wait = args.wait.unwrap_or(config.opening.timeouts.request);
     // What took long in the recording may take long again.
     config.opening.timeouts.request = wait + script.longest();
@@ -74,7 +81,8 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<u8, Failure> {
         secrets,
         ..Options::default()
     };
-    let writer = args.out.as_ref().map(|folder| RunWriter::create(folder).map_err(Failure::usage)).transpose()?;
+    let writer =
+        args.out.as_ref().map(|folder| RunWriter::create(folder).map_err(Failure::usage)).transpose()?;
     let tapes = Arc::new(Tapes {
         folder: args.out.as_ref().map(|folder| folder.join(TRANSCRIPTS_DIR)),
         redactor: target.redactor(),
@@ -94,7 +102,10 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<u8, Failure> {
         Some(Ok(replayed)) if replayed.was_answered() => (Some(replayed), None),
         Some(Ok(replayed)) => {
             let why = replayed.why_gone().map_or(String::new(), |why| format!(": {why}"));
-            (Some(replayed), Some(RunError { code: 3, message: format!("no message ever came from the target{why}") }))
+            (
+                Some(replayed),
+                Some(RunError { code: 3, message: format!("no message ever came from the target{why}") }),
+            )
         }
         Some(Err(error)) => (None, Some(error)),
         None => {
@@ -104,7 +115,8 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<u8, Failure> {
     };
     let differs = replayed.as_ref().is_some_and(|replayed| !replayed.differences.is_empty());
     let code = error.as_ref().map_or(u8::from(differs), |error| error.code);
-    let told = Told { config: &config, target: &target, started_at, millis: started.elapsed().as_millis() as u64 };
+    let told =
+        Told { config: &config, target: &target, started_at, millis: started.elapsed().as_millis() as u64 };
     told.tell(args, replayed.as_ref(), error, code, writer.as_ref())?;
     if let Some(replayed) = replayed.as_ref().filter(|_| args.accept && differs) {
         accept(args, replayed, &target.redactor())?;
@@ -119,7 +131,9 @@ fn secrets(args: &ReplayArgs, script: &Script) -> Result<Vec<(String, String)>, 
         let (name, variable) = pair
             .split_once('=')
             .filter(|(name, variable)| !name.is_empty() && !variable.is_empty())
-            .ok_or_else(|| Failure::Usage("--secret takes NAME=VARIABLE, such as token-1=API_TOKEN".to_owned()))?;
+            .ok_or_else(|| {
+                Failure::Usage("--secret takes NAME=VARIABLE, such as token-1=API_TOKEN".to_owned())
+            })?;
         let name = name.trim_start_matches('«').trim_end_matches('»').to_owned();
         if !script.placeholders().contains(&name) && !script.credentials().contains(&name) {
             return Err(Failure::Usage(format!("--secret: the client of the recording sends no «{name}»")));
@@ -163,7 +177,10 @@ async fn run(
     let binding = binding(&up.bindings, script.about.transport);
     let Some(binding) = binding else {
         up.stop().await;
-        return Err(RunError { code: 70, message: "a bug in mcprove: the target is reached in no way".to_owned() });
+        return Err(RunError {
+            code: 70,
+            message: "a bug in mcprove: the target is reached in no way".to_owned(),
+        });
     };
     let display = target.info().display;
     let opener = Opener::new(binding, opening, display, tapes, Arc::new(Semaphore::new(2)), Arc::default());
@@ -193,11 +210,13 @@ struct Tapes {
 impl RecorderSource for Tapes {
     fn recorder(&self, about: About) -> Arc<Recorder> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let path = self.folder.as_ref().map(|folder| folder.join(format!("{number:03}-replay.transcript.jsonl")));
+        let path =
+            self.folder.as_ref().map(|folder| folder.join(format!("{number:03}-replay.transcript.jsonl")));
         let live = self.watcher.clone().map(|watcher| {
             let about = about.clone();
-            let live: Live =
-                Arc::new(move |record: &Record, redactor: &Redactor| watcher(number, &about, record, redactor));
+            let live: Live = Arc::new(move |record: &Record, redactor: &Redactor| {
+                watcher(number, &about, record, redactor)
+            });
             live
         });
         let redactor = self.redactor.clone();
@@ -254,7 +273,8 @@ impl Told<'_> {
         let state = RunState::of(&events);
         let document = Document::of(&state).ok_or_else(|| Failure::bug("a run without a header"))?;
         let redactor = self.target.redactor();
-        let mut text = serde_json::to_string_pretty(&ReplayDocument { document, replay: replayed }).map_err(Failure::bug)?;
+        let mut text = serde_json::to_string_pretty(&ReplayDocument { document, replay: replayed })
+            .map_err(Failure::bug)?;
         text = redactor.clean(&text) + "\n";
         if let Some(writer) = writer {
             events.iter().try_for_each(|event| writer.append(event)).map_err(Failure::usage)?;
@@ -290,6 +310,9 @@ fn accept(args: &ReplayArgs, replayed: &Replayed, redactor: &Redactor) -> Result
         written.map_err(|error| Failure::Usage(format!("{}: {error}", to.display())))?;
     let rest = if left == 0 { String::new() } else { format!("; {left} cannot be written into a recording") };
     let next = format!("mcprove transcript review {}", args.file.display());
-    say(&format!("mcprove wrote {} with {accepted} differences{rest}; go through them with: {next}", to.display()));
+    say(&format!(
+        "mcprove wrote {} with {accepted} differences{rest}; go through them with: {next}",
+        to.display()
+    ));
     Ok(())
 }

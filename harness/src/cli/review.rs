@@ -57,7 +57,8 @@ pub(super) fn learn_rules(files: &[PathBuf], write: Option<&Path>) -> Result<u8,
 
 /// Writes a recording with these rules in its header.
 fn with_rules(file: &Path, to: &Path, rules: &[Rule]) -> Result<(), Failure> {
-    let failed = |path: &Path, error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", path.display()));
+    let failed =
+        |path: &Path, error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", path.display()));
     let mut reader = TranscriptReader::open(file).map_err(|error| failed(file, &error))?;
     let (about, started_at) = (reader.about().clone(), reader.started_at().to_owned());
     // What is read is not what is written.
@@ -105,8 +106,9 @@ pub(super) fn review(file: &Path, accept_all: bool, reject_all: bool) -> Result<
         return Err(Failure::Usage(format!("{} and {} are one file", file.display(), new.display())));
     }
     let (recorded, proposed) = (script(file)?, script(&new)?);
-    let found = differences(&recorded, &proposed, Mode::Exact, &Rules::default())
-        .map_err(|error| Failure::Usage(format!("{}: {error}; was it made of this recording?", new.display())))?;
+    let found = differences(&recorded, &proposed, Mode::Exact, &Rules::default()).map_err(|error| {
+        Failure::Usage(format!("{}: {error}; was it made of this recording?", new.display()))
+    })?;
     let (mut accepted, mut skipped, mut rejected): (Vec<Difference>, Vec<Difference>, usize) =
         (Vec::new(), Vec::new(), 0);
     let mut input = std::io::stdin().lock();
@@ -130,7 +132,8 @@ pub(super) fn review(file: &Path, accept_all: bool, reject_all: bool) -> Result<
             Decision::Skip => skipped.push(difference.clone()),
         }
     }
-    let failed = |path: &Path, error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", path.display()));
+    let failed =
+        |path: &Path, error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", path.display()));
     let both: Vec<Difference> = accepted.iter().chain(&skipped).cloned().collect();
     let (part_of_file, part_of_new) = (part(file), part(&new));
     // Both are made of the recording as it was.

@@ -10,8 +10,8 @@ use crate::monitors::Overhearing;
 use crate::report::{ShowOptions, Teller, TerminalOptions, render_terminal, visible};
 use crate::run::{Document, Outcome, ResultRow, RunState};
 use crate::transcript::{
-    Difference, Language, Mermaid, ReadError, Record, Redactor, RuleKind, Script, Sender, Source, Step, Steps, Suspect,
-    TranscriptReader, TranscriptWriter, differences, import, suspects,
+    Difference, Language, Mermaid, ReadError, Record, Redactor, RuleKind, Script, Sender, Source, Step,
+    Steps, Suspect, TranscriptReader, TranscriptWriter, differences, import, suspects,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;

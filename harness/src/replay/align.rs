@@ -17,6 +17,9 @@ use std::collections::{HashMap, HashSet};
 /// How many candidates are compared with one message.
 const CANDIDATES: usize = 64;
 
+/// How near messages are that belong to two requests.
+const ELSEWHERE: u8 = 2;
+
 /// A message that came in.
 #[derive(Debug, Clone)]
 pub(super) struct Heard {
@@ -96,7 +99,8 @@ impl<'a> Aligner<'a> {
             MessageKind::Batch | MessageKind::NotAMessage(_) => return None,
             MessageKind::Result | MessageKind::Error => self.answer(message, channel),
             kind => {
-                let part = if *kind == MessageKind::Request { RulePart::Request } else { RulePart::Notification };
+                let part =
+                    if *kind == MessageKind::Request { RulePart::Request } else { RulePart::Notification };
                 let method = message.method().unwrap_or_default().to_owned();
                 let nth = self.count(part, &method);
                 let owner = self.owners.owner(message, channel);
@@ -154,7 +158,9 @@ impl<'a> Aligner<'a> {
         let nearest = free.iter().filter_map(near).min()?;
         let places = || free.iter().filter(|place| near(place) == Some(nearest)).copied();
         let alike = |place: &usize| recorded[*place].message.params() == heard.message.params();
-        places().take(CANDIDATES).find(alike).or_else(|| places().next())
+        // A request has to be answered as something.
+        let other = heard.part == RulePart::Request || nearest < ELSEWHERE;
+        places().take(CANDIDATES).find(alike).or_else(|| places().next().filter(|_| other))
     }
 
     /// Pairs all anew, and says what differs.
@@ -184,7 +190,8 @@ impl<'a> Aligner<'a> {
                 None => {
                     let allowed = judgement.rules.any_number(&recorded.method, recorded.part, recorded.nth);
                     let race = recorded.part == RulePart::Answer
-                        && (recorded.ends_subscription || recorded.owner.is_some_and(|owner| self.cancelled(owner)));
+                        && (recorded.ends_subscription
+                            || recorded.owner.is_some_and(|owner| self.cancelled(owner)));
                     if !allowed && !race {
                         found.push(tell(Kind::MissingMessage, None, None));
                     }
@@ -195,7 +202,14 @@ impl<'a> Aligner<'a> {
                         found.push(tell(Kind::Late, Some(live), None));
                     }
                     for Mismatch { path, kind, recorded, live } in judgement.compare(recorded, place, live) {
-                        found.push(Difference { message: message.clone(), path, kind, recorded, live, note: None });
+                        found.push(Difference {
+                            message: message.clone(),
+                            path,
+                            kind,
+                            recorded,
+                            live,
+                            note: None,
+                        });
                     }
                 }
             }
@@ -232,10 +246,16 @@ impl<'a> Aligner<'a> {
             let places = free.entry((heard.part, heard.method.clone())).or_default();
             let same = |place: &&usize| {
                 let recorded = &recorded[**place];
-                nearness(recorded, heard).is_some() && judgement.compare(recorded, **place, &heard.message).is_empty()
+                nearness(recorded, heard).is_some()
+                    && judgement.compare(recorded, **place, &heard.message).is_empty()
             };
             // The nearest of those that are the same.
-            let chosen = places.iter().take(CANDIDATES).filter(same).min_by_key(|place| nearness(&recorded[**place], heard)).copied();
+            let chosen = places
+                .iter()
+                .take(CANDIDATES)
+                .filter(same)
+                .min_by_key(|place| nearness(&recorded[**place], heard))
+                .copied();
             if let Some(chosen) = chosen {
                 places.retain(|place| *place != chosen);
             } else {
@@ -246,7 +266,8 @@ impl<'a> Aligner<'a> {
         for at in unpaired {
             let heard = &self.heard[at];
             let Some(places) = free.get_mut(&(heard.part, heard.method.clone())) else { continue };
-            let near = |place: &&usize| nearness(&recorded[**place], heard);
+            // What belongs to another request is another message, unless it is the same word for word.
+            let near = |place: &&usize| nearness(&recorded[**place], heard).filter(|near| *near < ELSEWHERE);
             let chosen = places.iter().filter(|place| near(place).is_some()).min_by_key(near).copied();
             if let Some(chosen) = chosen {
                 places.retain(|place| *place != chosen);
@@ -266,7 +287,8 @@ impl<'a> Aligner<'a> {
         }
         for (place, recorded) in self.session.expected.iter().enumerate().filter(|(_, one)| one.compared) {
             let (Some(owner), Some(at)) = (recorded.owner, places[place]) else { continue };
-            let overdue = answered.get(&owner).is_some_and(|answer| *answer < at) && recorded.part != RulePart::Answer;
+            let overdue =
+                answered.get(&owner).is_some_and(|answer| *answer < at) && recorded.part != RulePart::Answer;
             if self.heard[at].owner != Some(owner) && !overdue {
                 continue;
             }
@@ -276,7 +298,11 @@ impl<'a> Aligner<'a> {
                 && recorded.part != RulePart::Answer
                 && !judgement.rules.anywhere(&recorded.method, recorded.part, recorded.nth)
             {
-                let note = if late_for_answer { "it came after the answer" } else { "it came before what it followed" };
+                let note = if late_for_answer {
+                    "it came after the answer"
+                } else {
+                    "it came before what it followed"
+                };
                 found.push(Difference {
                     message: judgement.place(recorded),
                     path: String::new(),
@@ -292,7 +318,9 @@ impl<'a> Aligner<'a> {
 
     /// Whether a recorded message came after the answer to the request that it belongs to.
     fn recorded_after_answer(&self, owner: usize, place: usize) -> bool {
-        self.session.expected[..place].iter().any(|one| one.owner == Some(owner) && one.part == RulePart::Answer)
+        self.session.expected[..place]
+            .iter()
+            .any(|one| one.owner == Some(owner) && one.part == RulePart::Answer)
     }
 
     fn extra(&self, judgement: &Judgement<'_>, found: &mut Vec<Difference>) {
@@ -302,11 +330,16 @@ impl<'a> Aligner<'a> {
                 after = Some(self.session.expected[place].seq);
                 continue;
             }
-            let race = heard.part == RulePart::Answer && heard.owner.is_some_and(|owner| self.cancelled(owner) || self.owners.listens(owner));
+            let race = heard.part == RulePart::Answer
+                && heard.owner.is_some_and(|owner| self.cancelled(owner) || self.owners.listens(owner));
             let keep_alive = heard.part == RulePart::Request && heard.method == "ping";
             let uncompared = heard.part == RulePart::Answer
                 && self.session.expected.iter().any(|one| one.owner == heard.owner && !one.compared);
-            if race || keep_alive || uncompared || judgement.rules.any_number(&heard.method, heard.part, heard.nth) {
+            if race
+                || keep_alive
+                || uncompared
+                || judgement.rules.any_number(&heard.method, heard.part, heard.nth)
+            {
                 continue;
             }
             found.push(Difference {
@@ -334,7 +367,7 @@ fn nearness(recorded: &Expected, heard: &Heard) -> Option<u8> {
         (a, b) if a == b => Some(0),
         (None, _) | (_, None) => Some(1),
         // Progress names its request.
-        _ => (heard.method != "notifications/progress").then_some(2),
+        _ => (heard.method != "notifications/progress").then_some(ELSEWHERE),
     }
 }
 

@@ -19,9 +19,12 @@ fn call(inside: &[&str], after: &[&str]) -> String {
     text
 }
 
-const ONE: &str = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":7,"progress":1}}"#;
-const TWO: &str = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":7,"progress":2}}"#;
-const LOG: &str = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x"}}"#;
+const ONE: &str =
+    r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":7,"progress":1}}"#;
+const TWO: &str =
+    r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":7,"progress":2}}"#;
+const LOG: &str =
+    r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x"}}"#;
 const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
 
 #[test]
@@ -48,18 +51,32 @@ fn messages_more_and_less_are_told() {
     assert_eq!(found(&call(&[LOG], &[]), &call(&[], &[]), &[]), [log(Kind::MissingMessage, 1)]);
     assert_eq!(found(&call(&[], &[]), &call(&[LOG], &[]), &[]), [log(Kind::ExtraMessage, 1)]);
     let other = LOG.replace('x', "y");
-    assert_eq!(found(&call(&[&other, LOG], &[]), &call(&[LOG], &[]), &[]), [log(Kind::MissingMessage, 1)], "the one that is not there");
+    assert_eq!(
+        found(&call(&[&other, LOG], &[]), &call(&[LOG], &[]), &[]),
+        [log(Kind::MissingMessage, 1)],
+        "the one that is not there"
+    );
     let any = r#"{"method":"notifications/message","of":"notification","rule":"count"}"#;
     assert_eq!(found(&call(&[LOG], &[]), &call(&[], &[]), &[any]), []);
-    assert_eq!(found(&call(&[LOG], &[]), &call(&[&other], &[]), &[any])[0].3, "/params/data", "its content still counts");
-    let missing = found(&call(&[], &[]), &call(&[], &[]).lines().next().unwrap(), &[]);
+    assert_eq!(
+        found(&call(&[LOG], &[]), &call(&[&other], &[]), &[any])[0].3,
+        "/params/data",
+        "its content still counts"
+    );
+    let missing = found(&call(&[], &[]), call(&[], &[]).lines().next().unwrap(), &[]);
     assert_eq!(missing, [(Kind::MissingMessage, "tools/call".to_owned(), 1, String::new())]);
 }
 
 #[test]
 fn answers_are_found_in_whatever_order() {
-    let ask = |id: u32| format!("--> {{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\",\"params\":{{\"name\":\"a\"}}}}\n");
-    let answer = |id: u32, text: &str| format!("<-- {{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"t\":\"{text}\"}}}}\n");
+    let ask = |id: u32| {
+        format!(
+            "--> {{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\",\"params\":{{\"name\":\"a\"}}}}\n"
+        )
+    };
+    let answer = |id: u32, text: &str| {
+        format!("<-- {{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"t\":\"{text}\"}}}}\n")
+    };
     let recorded = [ask(1), ask(2), answer(1, "a"), answer(2, "b")].concat();
     assert_eq!(found(&recorded, &[ask(1), ask(2), answer(2, "b"), answer(1, "a")].concat(), &[]), []);
     let crossed = found(&recorded, &[ask(1), ask(2), answer(2, "a"), answer(1, "b")].concat(), &[]);
@@ -77,6 +94,8 @@ fn a_cancelled_request_may_be_answered_or_not() {
 #[test]
 fn what_was_taken_out_matches_anything() {
     let is = |recorded: &str, live: &str| placeholders(&recorded.into(), &live.into());
-    assert!(is("«token-1»", "abc") && is("a «token-1» b «secret-2»", "a x b y") && !is("a «token-1» b", "a x c"));
+    assert!(
+        is("«token-1»", "abc") && is("a «token-1» b «secret-2»", "a x b y") && !is("a «token-1» b", "a x c")
+    );
     assert!(!is("«odd»", "abc") && !is("plain", "plain2"));
 }

@@ -58,11 +58,14 @@ impl Bonds {
     }
 }
 
+/// A place in a message of the server.
+type Minted = (usize, String);
+
 /// What recorded values are called in the conversation that goes on now.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
     /// The recorded value, the live one, and where it was minted unless that place may differ in silence.
-    known: Vec<(String, String, Option<(usize, String)>)>,
+    known: Vec<(String, String, Option<Minted>)>,
 }
 
 impl Names {
@@ -135,7 +138,9 @@ impl Names {
         if self.known.is_empty() {
             return false;
         }
-        let here = |place: &Option<(usize, String)>| place.as_ref().is_some_and(|(at, path)| *at == expected && path == pointer);
+        let here = |place: &Option<Minted>| {
+            place.as_ref().is_some_and(|(at, path)| *at == expected && path == pointer)
+        };
         if self.known.iter().any(|(.., place)| here(place)) {
             return false;
         }
@@ -297,7 +302,13 @@ pub(super) fn bonds(sends: &[Send], expected: &[Expected]) -> Bonds {
 /// What a client chooses by itself, or names in the server's stead: names are no handles.
 fn is_the_clients_own(pointer: &str, method: &str) -> bool {
     let own = ["/params/clientInfo", "/params/capabilities", "/params/_meta/io.modelcontextprotocol~1client"];
-    let named = ["/params/name", "/params/level", "/params/ref/name", "/params/argument/name", "/params/protocolVersion"];
+    let named = [
+        "/params/name",
+        "/params/level",
+        "/params/ref/name",
+        "/params/argument/name",
+        "/params/protocolVersion",
+    ];
     let meta = ["/params/_meta/progressToken", "/params/_meta/io.modelcontextprotocol~1protocolVersion"];
     let cancelled = method == "notifications/cancelled" && pointer == "/params/requestId";
     cancelled

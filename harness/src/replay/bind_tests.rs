@@ -93,7 +93,10 @@ fn a_uri_is_followed_but_its_change_is_told() {
     };
     let (names, _) = names(&list("test://a"), &list("test://b"), 1);
     assert_eq!(names.put("test://a"), "test://b");
-    assert!(!names.same(0, "/result/resources/0/uri", &json!("test://a"), &json!("test://b")), "no handle by its looks");
+    assert!(
+        !names.same(0, "/result/resources/0/uri", &json!("test://a"), &json!("test://b")),
+        "no handle by its looks"
+    );
     assert!(names.same(1, "/result/contents/0/uri", &json!("test://a"), &json!("test://b")));
 }
 

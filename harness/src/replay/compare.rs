@@ -54,7 +54,7 @@ pub(super) type Same<'a> = &'a dyn Fn(&str, &Value, &Value) -> bool;
 pub(super) struct Lens<'a> {
     pub(super) rules: About<'a>,
     pub(super) same: Same<'a>,
-    /// Members of the message's top, and of its result, that are passed over.
+    /// Members of results that are passed over wherever the protocol may have them, and whole places.
     pub(super) passed_over: &'a [&'a str],
 }
 
@@ -93,8 +93,10 @@ impl Lens<'_> {
     fn passes_over(&self, path: &str) -> bool {
         // Each side numbers its requests by itself.
         path == "/id"
-            || self.passed_over.iter().any(|name| {
-                path.strip_prefix("/result").unwrap_or(path).strip_prefix('/') == Some(*name)
+            || self.passed_over.iter().any(|what| match what.starts_with('/') {
+                true => path == *what,
+                // A server's own data may have members of any name.
+                false => path.rsplit('/').next() == Some(*what) && !path.contains("/structuredContent"),
             })
     }
 
@@ -187,29 +189,26 @@ impl Lens<'_> {
             return;
         }
         if left.len() <= SORTED && right.len() <= SORTED {
-            let mut moved = 0;
+            // Places in the live array, of those that are the same, in the order of the recording.
+            let mut met: Vec<usize> = Vec::new();
             left.retain(|a| match right.iter().position(|b| same(path, *a, *b)) {
                 Some(place) => {
-                    moved += usize::from(right.remove(place) != *a);
+                    met.push(right.remove(place));
                     false
                 }
                 None => true,
             });
-            let ordered = self.rules.has(path, |kind| matches!(kind, RuleKind::Unordered));
-            if left.is_empty() && right.is_empty() {
-                if moved > 0 && !ordered {
-                    let (recorded, live) = (Some(ours.into()), Some(theirs.into()));
-                    found.push(Mismatch { path: path.clone(), kind: Kind::Order, recorded, live });
-                }
-                return;
+            let free = self.rules.has(path, |kind| matches!(kind, RuleKind::Unordered));
+            if !met.is_sorted() && !free {
+                let (recorded, live) = (Some(ours.into()), Some(theirs.into()));
+                found.push(Mismatch { path: path.clone(), kind: Kind::Order, recorded, live });
             }
         }
         let mut pairs = Vec::new();
         left.retain(|a| {
             let name = NAMES.iter().find_map(|name| Some((*name, ours[*a].get(*name)?)));
-            let partner = name.and_then(|(member, value)| {
-                right.iter().position(|b| theirs[*b].get(member) == Some(value))
-            });
+            let partner = name
+                .and_then(|(member, value)| right.iter().position(|b| theirs[*b].get(member) == Some(value)));
             match partner {
                 Some(place) => {
                     pairs.push((*a, right.remove(place)));
@@ -247,9 +246,12 @@ impl Lens<'_> {
             if ours.is_empty() || ours.iter().take(SORTED).any(known) {
                 continue;
             }
+            let name = NAMES.iter().find_map(|name| Some((*name, element.get(*name)?)));
+            let partner =
+                name.and_then(|(member, value)| ours.iter().find(|one| one.get(member) == Some(value)));
             path.push('/');
             path.push_str(&index.to_string());
-            self.walk(path, Some(&ours[index.min(ours.len() - 1)]), Some(element), false, found);
+            self.walk(path, partner.or(ours.get(index)).or(ours.last()), Some(element), false, found);
             path.truncate(length);
         }
     }

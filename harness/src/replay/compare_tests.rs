@@ -50,8 +50,15 @@ fn shapes_leave_values_aside() {
     let shape = |recorded: Value, live: Value| with(&recorded, &live, Mode::Shape, &[]);
     assert_eq!(shape(json!({"a": 1, "l": [{"x": "s"}]}), json!({"a": 2, "l": [{"x": "t"}, {"x": "u"}]})), []);
     assert_eq!(shape(json!({"a": 1}), json!({"a": null})), [at("/a", Kind::Type)]);
-    assert_eq!(shape(json!({"l": [{"x": 1}]}), json!({"l": [{"y": 1}]})), [at("/l/0/x", Kind::Missing), at("/l/0/y", Kind::Extra)]);
-    assert_eq!(shape(json!({"type": "text"}), json!({"type": "image"})), [at("/type", Kind::Value)], "a word of the protocol");
+    assert_eq!(
+        shape(json!({"l": [{"x": 1}]}), json!({"l": [{"y": 1}]})),
+        [at("/l/0/x", Kind::Missing), at("/l/0/y", Kind::Extra)]
+    );
+    assert_eq!(
+        shape(json!({"type": "text"}), json!({"type": "image"})),
+        [at("/type", Kind::Value)],
+        "a word of the protocol"
+    );
     let error = |code: i32| json!({"error": {"code": code, "message": code.to_string()}});
     assert_eq!(shape(error(1), error(2)), [at("/error/code", Kind::ErrorCode)]);
 }

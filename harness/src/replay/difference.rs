@@ -73,7 +73,7 @@ impl Kind {
             Self::ExtraMessage => "is new",
             Self::MessageOrder => "came in another order",
             Self::Late => "came late",
-            Self::Gone => "the server is gone",
+            Self::Gone => "ended before its time",
         }
     }
 
@@ -81,7 +81,12 @@ impl Kind {
     pub fn is_of_messages(self) -> bool {
         matches!(
             self,
-            Self::MissingMessage | Self::ExtraMessage | Self::MessageOrder | Self::Late | Self::Gone | Self::Status
+            Self::MissingMessage
+                | Self::ExtraMessage
+                | Self::MessageOrder
+                | Self::Late
+                | Self::Gone
+                | Self::Status
         )
     }
 }

@@ -11,6 +11,8 @@ const FIXED: usize = 8;
 const ENDS: usize = 200;
 
 const TIMESTAMP: &str = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?";
+const CLOCK: &str = r"\d\d:\d\d:\d\d(?:[.,]\d+)?";
+const DATE: &str = r"\d{4}-\d\d-\d\d";
 const UUID: &str = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}";
 const NUMBER: &str = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?";
 
@@ -18,7 +20,8 @@ const NUMBER: &str = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?";
 #[expect(clippy::expect_used, reason = "constants, which every test runs into")]
 static PART: LazyLock<regex::Regex> = LazyLock::new(|| {
     let unit = r"[0-9]+(?:\.[0-9]+)?";
-    regex::Regex::new(&format!(r"{TIMESTAMP}|{UUID}|{unit}|[A-Za-z0-9]+|\s+|(?s:.)")).expect("a constant")
+    regex::Regex::new(&format!(r"{TIMESTAMP}|{UUID}|{CLOCK}|{DATE}|{unit}|[A-Za-z0-9]+|\s+|(?s:.)"))
+        .expect("a constant")
 });
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +33,8 @@ enum Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Class {
     Timestamp,
+    Clock,
+    Date,
     Uuid,
     Number,
     Digits(usize),
@@ -47,6 +52,8 @@ impl Class {
     fn write(&self) -> String {
         match self {
             Self::Timestamp => TIMESTAMP.to_owned(),
+            Self::Clock => CLOCK.to_owned(),
+            Self::Date => DATE.to_owned(),
             Self::Uuid => UUID.to_owned(),
             Self::Number => NUMBER.to_owned(),
             Self::Digits(length) => format!("[0-9]{{{length}}}"),
@@ -64,12 +71,14 @@ impl Class {
     fn example(&self) -> &'static str {
         match self {
             Self::Timestamp => "2026-01-31T12:00:00Z",
+            Self::Clock => "12:00:00",
+            Self::Date => "2026-01-31",
             Self::Uuid => "00000000-0000-4000-8000-00000000000a",
             Self::Number => "1.5",
             Self::Digits(_) => "1",
             Self::Hex(_) | Self::Alnum(_) => "a1",
             Self::Name => "a-_1",
-            Self::Space => " ",
+            Self::Space => "\n",
             Self::Line => "-. a",
             Self::Any => "-. \n",
         }
@@ -89,7 +98,9 @@ pub(super) fn pattern_of<'t>(mut texts: impl Iterator<Item = &'t str>) -> Option
 pub(super) fn ends_of<'t>(texts: impl Iterator<Item = &'t str> + Clone) -> String {
     let first = texts.clone().next().unwrap_or_default();
     let common = |other: &str, reverse: bool| -> usize {
-        let count = |a: &mut dyn Iterator<Item = char>, b: &mut dyn Iterator<Item = char>| a.zip(b).take_while(|(a, b)| a == b).count();
+        let count = |a: &mut dyn Iterator<Item = char>, b: &mut dyn Iterator<Item = char>| {
+            a.zip(b).take_while(|(a, b)| a == b).count()
+        };
         match reverse {
             false => count(&mut first.chars(), &mut other.chars()),
             true => count(&mut first.chars().rev(), &mut other.chars().rev()),
@@ -97,7 +108,8 @@ pub(super) fn ends_of<'t>(texts: impl Iterator<Item = &'t str> + Clone) -> Strin
     };
     let start = texts.clone().map(|text| common(text, false)).min().unwrap_or(0).min(ENDS);
     let shortest = texts.clone().map(|text| text.chars().count()).min().unwrap_or(0);
-    let end = texts.map(|text| common(text, true)).min().unwrap_or(0).min(ENDS).min(shortest - start.min(shortest));
+    let end =
+        texts.map(|text| common(text, true)).min().unwrap_or(0).min(ENDS).min(shortest - start.min(shortest));
     let head: String = first.chars().take(start).collect();
     let length = first.chars().count();
     let tail: String = first.chars().skip(length - end).collect();
@@ -240,6 +252,10 @@ fn class_of(texts: &[&str]) -> Class {
     let any_digit = texts.iter().any(|text| text.bytes().any(|b| b.is_ascii_digit()));
     if all(&|text| is_whole(TIMESTAMP, text)) {
         Class::Timestamp
+    } else if all(&|text| is_whole(CLOCK, text)) {
+        Class::Clock
+    } else if all(&|text| is_whole(DATE, text)) {
+        Class::Date
     } else if all(&|text| is_whole(UUID, text)) {
         Class::Uuid
     } else if fixed && all(&is_digits) {
@@ -252,7 +268,9 @@ fn class_of(texts: &[&str]) -> Class {
         Class::Alnum(fixed.then_some(length))
     } else if all(&|text| text.chars().all(char::is_whitespace)) {
         Class::Space
-    } else if any_digit && all(&|text| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')) {
+    } else if any_digit
+        && all(&|text| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'))
+    {
         Class::Name
     } else if all(&|text| !text.contains('\n')) {
         Class::Line
@@ -261,30 +279,37 @@ fn class_of(texts: &[&str]) -> Class {
     }
 }
 
-/// Numbers beside a number that varies vary with it: `08:10:35` counts on. Two rests of a line are one.
+/// Numbers beside a number that varies vary with it: `08:10:35` counts on. So do those in an id of several parts. Two rests
+/// of a line are one.
 fn widen(mut parts: Vec<Part>) -> Vec<Part> {
-    let varies = |part: &Part| matches!(part, Part::Class(Class::Number | Class::Digits(_)));
-    let joint = |part: &Part| matches!(part, Part::Text(text) if [":", "/", ".", "-", ",", " "].contains(&text.as_str()));
+    let joint =
+        |part: &Part, joints: &[&str]| matches!(part, Part::Text(text) if joints.contains(&text.as_str()));
     let number = |part: &Part| matches!(part, Part::Text(text) if is_number(text));
     let mut again = true;
     while again {
         again = false;
         for at in 0..parts.len() {
-            if !varies(&parts[at]) {
-                continue;
-            }
+            let joints: &[&str] = match &parts[at] {
+                Part::Class(Class::Number | Class::Digits(_) | Class::Clock) => {
+                    &[":", "/", ".", "-", ",", " "]
+                }
+                Part::Class(Class::Hex(_) | Class::Alnum(_) | Class::Name) => &[":", ".", "-", "_"],
+                _ => continue,
+            };
             let right = at + 2;
-            if right < parts.len() && joint(&parts[at + 1]) && number(&parts[right]) {
+            if right < parts.len() && joint(&parts[at + 1], joints) && number(&parts[right]) {
                 parts[right] = Part::Class(Class::Number);
                 again = true;
             }
-            if at >= 2 && joint(&parts[at - 1]) && number(&parts[at - 2]) {
+            if at >= 2 && joint(&parts[at - 1], joints) && number(&parts[at - 2]) {
                 parts[at - 2] = Part::Class(Class::Number);
                 again = true;
             }
         }
     }
-    parts.dedup_by(|next, part| next == part && matches!(part, Part::Class(Class::Line | Class::Any | Class::Space)));
+    parts.dedup_by(|next, part| {
+        next == part && matches!(part, Part::Class(Class::Line | Class::Any | Class::Space))
+    });
     parts
 }
 

@@ -97,6 +97,7 @@ pub fn learn(scripts: &[Script]) -> Result<Learned, LearnError> {
         if touched.is_empty() {
             break;
         }
+        let mut wide: Vec<Rule> = Vec::new();
         for spot in touched {
             let kind = narrowest(&spot, &spots[&spot], round);
             let of_messages = kind.is_of_messages();
@@ -108,19 +109,28 @@ pub fn learn(scripts: &[Script]) -> Result<Learned, LearnError> {
                 path: spot.path.clone(),
                 kind,
             };
-            let same = |old: &Rule| (&old.method, old.of, old.nth, &old.path) == (&rule.method, rule.of, rule.nth, &rule.path);
-            learned.rules.retain(|old| !(same(old) && old.kind.is_of_messages() == of_messages) || both_needed(&old.kind, &rule.kind));
-            // What stands below is of no account any more.
-            if matches!(rule.kind, RuleKind::Type { .. } | RuleKind::Ignore) {
-                let below = format!("{}/", rule.path);
-                learned.rules.retain(|old| {
-                    (&old.method, old.of, old.nth) != (&rule.method, rule.of, rule.nth) || !old.path.starts_with(&below)
-                });
-            }
+            let same = |old: &Rule| {
+                (&old.method, old.of, old.nth, &old.path) == (&rule.method, rule.of, rule.nth, &rule.path)
+            };
+            learned.rules.retain(|old| {
+                !(same(old) && old.kind.is_of_messages() == of_messages) || both_needed(&old.kind, &rule.kind)
+            });
             if !learned.rules.contains(&rule) {
+                wide.extend(
+                    matches!(rule.kind, RuleKind::Type { .. } | RuleKind::Ignore | RuleKind::Shape)
+                        .then(|| rule.clone()),
+                );
                 learned.rules.push(rule);
             }
         }
+        // What stands below is of no account any more.
+        learned.rules.retain(|rule| {
+            let above = |wide: &&Rule| {
+                (&wide.method, wide.of, wide.nth) == (&rule.method, rule.of, rule.nth)
+                    && rule.path.strip_prefix(&wide.path).is_some_and(|rest| rest.starts_with('/'))
+            };
+            !wide.iter().any(|one| above(&one))
+        });
     }
     learned.rules.sort_by(|a, b| (&a.method, a.of, a.nth, &a.path).cmp(&(&b.method, b.of, b.nth, &b.path)));
     Ok(learned)

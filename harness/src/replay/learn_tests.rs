@@ -34,7 +34,10 @@ fn rules_are_narrow() {
     };
     assert_eq!(differ(&run("2027-01-01T00:00:00.5Z", 70, r#"["b","a"]"#, 1)), []);
     assert_eq!(differ(&run("soon", 70, r#"["a","b"]"#, 1)), [("/result/time".to_owned(), Kind::Value)]);
-    assert_eq!(differ(&run("2027-01-01T00:00:00Z", 1, r#"["a","c"]"#, 1)), [("/result/tags/1".to_owned(), Kind::Value)]);
+    assert_eq!(
+        differ(&run("2027-01-01T00:00:00Z", 1, r#"["a","c"]"#, 1)),
+        [("/result/tags/1".to_owned(), Kind::Value)]
+    );
 }
 
 #[test]
@@ -51,7 +54,10 @@ fn arrays_of_other_lengths_keep_their_shape() {
     let run = |tags| run("2026-11-23T10:00:00Z", 3, tags, 0);
     assert_eq!(rules(&[run("[1,2]"), run("[5]"), run("[]")]), [("/result/tags".to_owned(), "shape")]);
     // What is not even of one shape keeps its type.
-    assert_eq!(rules(&[run(r#"[{"a":1}]"#), run(r#"[{"b":1},{"c":[]}]"#)]), [("/result/tags".to_owned(), "type")]);
+    assert_eq!(
+        rules(&[run(r#"[{"a":1}]"#), run(r#"[{"b":1},{"c":[]}]"#)]),
+        [("/result/tags".to_owned(), "type")]
+    );
     assert_eq!(rules(&[run("null"), run("7")]), [("/result/tags".to_owned(), "type")]);
 }
 
@@ -59,7 +65,14 @@ fn arrays_of_other_lengths_keep_their_shape() {
 fn what_teaches_nothing_is_told() {
     let one = run("t", 1, "[]", 0);
     assert!(learn(std::slice::from_ref(&one)).unwrap_err().to_string().contains("two recordings or more"));
-    let other = script("--> {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}\n<-- {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}");
+    let other = script(
+        "--> {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}\n<-- {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}",
+    );
     let told = learn(&[one, other]).unwrap_err().to_string();
-    assert!(told.contains("recording 2") && told.contains("`tools/list`") && told.contains("`tools/call` of `now`"), "{told}");
+    assert!(
+        told.contains("recording 2")
+            && told.contains("`tools/list`")
+            && told.contains("`tools/call` of `now`"),
+        "{told}"
+    );
 }

@@ -36,7 +36,12 @@ pub enum Unlike {
 ///
 /// # Errors
 /// When the client did not do the same in both.
-pub fn differences(first: &Script, other: &Script, mode: Mode, rules: &Rules) -> Result<Vec<Difference>, Unlike> {
+pub fn differences(
+    first: &Script,
+    other: &Script,
+    mode: Mode,
+    rules: &Rules,
+) -> Result<Vec<Difference>, Unlike> {
     if first.sessions.len() != other.sessions.len() {
         return Err(Unlike::Sessions { first: first.sessions.len(), other: other.sessions.len() });
     }
@@ -95,8 +100,14 @@ fn of_session(
         theirs.sends[*other].messages().iter().for_each(|part: &Message| aligner.sent(*at, part, channel));
     }
     hear_to(theirs.expected.len(), &mut aligner);
-    let judgement =
-        Judgement { mode, rules, names: &names, revision: ours.revision(), passed_over: &[], session: number };
+    let judgement = Judgement {
+        mode,
+        rules,
+        names: &names,
+        revision: ours.revision(),
+        passed_over: &[],
+        session: number,
+    };
     let mut found = aligner.finish(&judgement);
     for (at, other) in own.iter().zip(&others) {
         found.extend(status(number, &ours.sends[*at], &theirs.sends[*other]));

@@ -78,7 +78,9 @@ impl<'a> Outbound<'a> {
         if message.method() == Some("tools/call") && !self.same_transport {
             let params = value.get("params");
             let schema = params.and_then(|params| self.schemas.get(params.get("name")?.as_str()?));
-            if let (Some(schema), Some(arguments)) = (schema, params.and_then(|params| params.get("arguments"))) {
+            if let (Some(schema), Some(arguments)) =
+                (schema, params.and_then(|params| params.get("arguments")))
+            {
                 outgoing.mirrored = headers::mirrored_arguments(schema, arguments);
             }
         }
@@ -125,7 +127,8 @@ impl<'a> Outbound<'a> {
     fn revealed(&self, name: &str, value: &str) -> Option<String> {
         let hidden = value.contains('«') && !name.eq_ignore_ascii_case("mcp-session-id");
         let known = self.secrets.iter().filter(|(name, _)| value.contains(&format!("«{name}»")));
-        let told = known.fold(value.to_owned(), |text, (name, secret)| text.replace(&format!("«{name}»"), secret));
+        let told =
+            known.fold(value.to_owned(), |text, (name, secret)| text.replace(&format!("«{name}»"), secret));
         (hidden && told != value).then_some(told)
     }
 }

@@ -88,7 +88,8 @@ mod tests {
     #[test]
     fn what_belongs_to_whom() {
         let mut owners = Owners::default();
-        let call = |id: u32| json!({"id": id, "method": "tools/call", "params": {"_meta": {"progressToken": id}}});
+        let call =
+            |id: u32| json!({"id": id, "method": "tools/call", "params": {"_meta": {"progressToken": id}}});
         owners.sent(0, &message(call(1)), Channel::PROCESS);
         let log = message(json!({"method": "notifications/message", "params": {}}));
         assert_eq!(owners.owner(&log, Channel::PROCESS), Some(0), "the only one that is open");
@@ -109,7 +110,9 @@ mod tests {
         let mut owners = Owners::default();
         let listen = json!({"id": "l", "method": "subscriptions/listen", "params": {}});
         owners.sent(0, &message(listen), Channel::PROCESS);
-        let changed = message(json!({"method": "notifications/tools/list_changed", "params": {"_meta": {SUBSCRIPTION: "l"}}}));
+        let changed = message(
+            json!({"method": "notifications/tools/list_changed", "params": {"_meta": {SUBSCRIPTION: "l"}}}),
+        );
         assert_eq!(owners.owner(&changed, Channel::PROCESS), Some(0));
         assert!(owners.listens(0));
     }

@@ -34,7 +34,12 @@ pub enum PatchError {
 ///
 /// # Errors
 /// When the recording cannot be read, or the new file not be written.
-pub fn patch(file: &Path, to: &Path, differences: &[Difference], redactor: &Redactor) -> Result<Patched, PatchError> {
+pub fn patch(
+    file: &Path,
+    to: &Path,
+    differences: &[Difference],
+    redactor: &Redactor,
+) -> Result<Patched, PatchError> {
     let mut reader = TranscriptReader::open(file)?;
     let (about, started_at, rules) =
         (reader.about().clone(), reader.started_at().to_owned(), reader.rules().to_vec());
@@ -78,7 +83,10 @@ pub fn patch(file: &Path, to: &Path, differences: &[Difference], redactor: &Reda
             let Some(live) = &difference.live else { continue };
             let payload = Payload::Message(Message::from_value(live.clone()));
             let channel = if first { Channel::PROCESS } else { record.channel };
-            write(&Record { seq: 0, at: record.at, channel, event: Event::Received { payload, sse: None } }, &mut writer);
+            write(
+                &Record { seq: 0, at: record.at, channel, event: Event::Received { payload, sse: None } },
+                &mut writer,
+            );
             patched.accepted += 1;
         }
     }
@@ -98,8 +106,15 @@ fn edit(record: &Record, edits: &[&Difference]) -> Result<Option<Record>, ()> {
     if edits.iter().any(|edit| edit.kind == Kind::MissingMessage) {
         return Ok(None);
     }
+    // What stands in another order is taken over as a whole.
+    let whole: Vec<String> =
+        edits.iter().filter(|edit| edit.kind == Kind::Order).map(|edit| format!("{}/", edit.path)).collect();
+    let edits: Vec<&&Difference> =
+        edits.iter().filter(|edit| !whole.iter().any(|path| edit.path.starts_with(path))).collect();
     let mut value = message.value().clone();
-    if let Some(other) = edits.iter().find(|edit| edit.kind == Kind::Outcome).and_then(|edit| edit.live.clone()) {
+    if let Some(other) =
+        edits.iter().find(|edit| edit.kind == Kind::Outcome).and_then(|edit| edit.live.clone())
+    {
         let id = value.get("id").cloned();
         value = other;
         if let Some(id) = id {
@@ -113,7 +128,7 @@ fn edit(record: &Record, edits: &[&Difference]) -> Result<Option<Record>, ()> {
         }
     }
     // From the end, so that the places of those before stay.
-    let mut gone: Vec<&&Difference> = edits.iter().filter(|edit| edit.kind == Kind::Missing).collect();
+    let mut gone: Vec<&&&Difference> = edits.iter().filter(|edit| edit.kind == Kind::Missing).collect();
     gone.reverse();
     gone.into_iter().for_each(|edit| remove(&mut value, &edit.path));
     for edit in edits.iter().filter(|edit| edit.kind == Kind::Extra) {

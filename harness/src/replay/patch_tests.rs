@@ -17,8 +17,10 @@ fn script(path: &Path) -> Script {
     Script::read(TranscriptReader::open(path).unwrap()).unwrap()
 }
 
-const CALL: &str = "--> {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"a\"}}\n";
-const LOG: &str = "<-- {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"data\":\"x\"}}\n";
+const CALL: &str =
+    "--> {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"a\"}}\n";
+const LOG: &str =
+    "<-- {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"data\":\"x\"}}\n";
 
 fn answer(result: &str) -> String {
     format!("<-- {{\"jsonrpc\":\"2.0\",\"id\":1,{result}}}\n")

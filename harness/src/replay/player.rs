@@ -20,8 +20,13 @@ use tokio::time::Instant;
 
 /// How long a message is waited for that belongs to no request or is no answer, beyond what it took in the recording.
 const BESIDE: Duration = Duration::from_secs(2);
+/// How long the end of a process may come after its pipes have closed.
+const LAST_WORDS: Duration = Duration::from_millis(1500);
 /// How many answers in a row may not come before the server is given up.
 const PATIENCE: u32 = 3;
+
+/// What a server may say over one transport only: whether tasks can be listed depends on whether it knows who asks.
+const TRANSPORT_MEMBERS: [&str; 1] = ["/result/capabilities/tasks/list"];
 
 /// How a recording is replayed.
 #[derive(Debug, Clone)]
@@ -66,7 +71,9 @@ pub async fn replay(script: &Script, opener: &Opener, options: &Options) -> Repl
     }
     if script.sessions.len() > 1 {
         let many = script.sessions.len();
-        replayed.notes.push(format!("the recording has {many} sessions; they are replayed one after the other"));
+        replayed
+            .notes
+            .push(format!("the recording has {many} sessions; they are replayed one after the other"));
     }
     let mut to = options.revision;
     for (number, session) in script.sessions.iter().enumerate() {
@@ -77,7 +84,9 @@ pub async fn replay(script: &Script, opener: &Opener, options: &Options) -> Repl
             if let Some(revision) = other
                 && speaks(opener, revision).await
             {
-                replayed.notes.push(format!("the server refuses the revision of the recording; it is replayed in {revision}"));
+                replayed.notes.push(format!(
+                    "the server refuses the revision of the recording; it is replayed in {revision}"
+                ));
                 to = Some(revision);
                 played = one(number, session, script, opener, options, to).await;
             }
@@ -172,13 +181,19 @@ async fn one(
     let closed = opened.close().await;
     play.hear_rest(&closed.recorder.snapshot());
     let Play { aligner, names, sent, gone: went, refused, mut notes, .. } = play;
+    let unsent = sent.iter().position(|sent| !sent).map(|number| session.sends[number].seq);
+    let told_gone = went.is_some();
     let (heard, sent) = (aligner.heard.len(), sent.iter().filter(|sent| **sent).count());
     let judgement = Judgement {
         mode: if crosses && options.mode == Mode::Exact { Mode::Shape } else { options.mode },
         rules: &options.rules,
         names: &names,
         revision,
-        passed_over: if crosses { &ERA_MEMBERS } else { &[] },
+        passed_over: match (crosses, script.about.transport == opener.binding().transport()) {
+            (true, _) => &ERA_MEMBERS,
+            (false, true) => &[],
+            (false, false) => &TRANSPORT_MEMBERS,
+        },
         session: number,
     };
     if crosses && options.mode == Mode::Exact {
@@ -189,6 +204,11 @@ async fn one(
         differences.push(gone_difference(number, why, session.sends.len() - sent));
     }
     differences.extend(aligner.finish(&judgement));
+    if let Some(first) = unsent.filter(|_| told_gone) {
+        // What nobody asked for could not come.
+        let asked = |one: &Difference| one.message.event.is_none_or(|event| event < first);
+        differences.retain(|one| one.kind != Kind::MissingMessage || asked(one));
+    }
     differences.extend(statuses);
     let told = SessionReplayed { sent, heard, bound: names.len(), gone: went, ..told };
     Played { told, differences, untranslated, notes, refused }
@@ -196,7 +216,14 @@ async fn one(
 
 fn gone_difference(session: usize, why: &str, left: usize) -> Difference {
     Difference {
-        message: Place { session, method: String::new(), of: RulePart::Answer, nth: 1, event: None, after: None },
+        message: Place {
+            session,
+            method: String::new(),
+            of: RulePart::Answer,
+            nth: 1,
+            event: None,
+            after: None,
+        },
         path: String::new(),
         kind: Kind::Gone,
         recorded: None,
@@ -237,7 +264,7 @@ impl Play<'_> {
                 self.wait_for(talk, place).await;
             }
             self.take_in(talk, number).await;
-            if self.is_gone(talk) || self.refused {
+            if self.is_gone(talk).await || self.refused {
                 return;
             }
             self.keep_time(talk, number).await;
@@ -248,9 +275,8 @@ impl Play<'_> {
         for place in 0..self.session.expected.len() {
             let expected = &self.session.expected[place];
             // What ends a subscription, and what follows the end of the input, comes when the conversation is closed.
-            if !expected.after_close && !expected.ends_subscription
-                || expected.part == RulePart::Answer && !expected.ends_subscription
-            {
+            let awaited = !expected.after_close || expected.part == RulePart::Answer;
+            if awaited && !expected.ends_subscription {
                 self.wait_for(talk, place).await;
             }
         }
@@ -261,7 +287,7 @@ impl Play<'_> {
             }
         }
         self.take_in(talk, all).await;
-        let _ = self.is_gone(talk);
+        let _ = self.is_gone(talk).await;
     }
 
     /// Waits for a recorded message, as long as it may still come.
@@ -271,20 +297,30 @@ impl Play<'_> {
         }
         let expected = &self.session.expected[place];
         let owner = expected.owner.filter(|_| expected.part == RulePart::Answer);
-        let before = self.session.sends.iter().rfind(|send| send.seq < expected.seq).map_or(Duration::ZERO, |send| send.at);
+        let before = self
+            .session
+            .sends
+            .iter()
+            .rfind(|send| send.seq < expected.seq)
+            .map_or(Duration::ZERO, |send| send.at);
         let since = owner.map_or(before, |owner| self.session.sends[owner].at);
         let took = expected.at.saturating_sub(since);
         let important = expected.part != RulePart::Notification;
         let allowed = if important { self.options.wait } else { self.options.wait.min(BESIDE) };
         let deadline = Instant::now() + took + allowed;
-        let upto = self.session.sends.iter().position(|send| send.seq > expected.seq).unwrap_or(self.session.sends.len());
+        let upto = self
+            .session
+            .sends
+            .iter()
+            .position(|send| send.seq > expected.seq)
+            .unwrap_or(self.session.sends.len());
         loop {
             self.take_in(talk, upto).await;
             if self.aligner.live[place].is_some() {
                 self.in_vain = 0;
                 return;
             }
-            if self.is_gone(talk) {
+            if self.is_gone(talk).await {
                 return;
             }
             let ticket = owner.and_then(|owner| self.tickets[owner].clone());
@@ -320,13 +356,21 @@ impl Play<'_> {
         self.aligner.given_up.insert(place);
     }
 
-    fn is_gone(&mut self, talk: &mut Conversation) -> bool {
+    async fn is_gone(&mut self, talk: &mut Conversation) -> bool {
         if self.gone.is_none() {
-            let refused = self.tickets.iter().flatten().last().and_then(|ticket| match talk.outcome(ticket) {
-                Some(Reply::Gone(gone @ Gone::ConnectFailed(_))) => Some(gone),
-                _ => None,
-            });
-            self.gone = talk.gone().or(refused).map(|gone| gone.to_string());
+            let refused =
+                self.tickets.iter().flatten().last().and_then(|ticket| match talk.outcome(ticket) {
+                    Some(Reply::Gone(gone @ Gone::ConnectFailed(_))) => Some(gone),
+                    _ => None,
+                });
+            let mut gone = talk.gone();
+            // A pipe that closed is most often the first sign of an end, which tells more.
+            let deadline = Instant::now() + LAST_WORDS;
+            while matches!(gone, Some(Gone::StdoutClosed | Gone::WriteFailed(_))) && talk.news(deadline).await
+            {
+                gone = talk.gone();
+            }
+            self.gone = gone.or(refused).map(|gone| gone.to_string());
         }
         self.gone.is_some()
     }
@@ -337,7 +381,8 @@ impl Play<'_> {
             self.heard_to = heard.record.seq + 1;
             self.hear(talk, &heard.message, heard.record.channel).await;
         }
-        let due: Vec<usize> = (0..self.session.sends.len()).filter(|number| self.is_due(*number, upto)).collect();
+        let due: Vec<usize> =
+            (0..self.session.sends.len()).filter(|number| self.is_due(*number, upto)).collect();
         for number in due {
             self.send(talk, number).await;
         }
@@ -361,7 +406,8 @@ impl Play<'_> {
         let Some(ask) = send.answers.filter(|ask| !self.sent[number] && self.asks.contains_key(ask)) else {
             return false;
         };
-        let between = |(_, earlier): &(usize, &super::script::Send)| earlier.after > ask && earlier.answers.is_none();
+        let between =
+            |(_, earlier): &(usize, &super::script::Send)| earlier.after > ask && earlier.answers.is_none();
         let last = self.session.sends[..number].iter().enumerate().rfind(between);
         last.is_none_or(|(earlier, _)| earlier < upto && self.sent[earlier])
     }
@@ -377,7 +423,9 @@ impl Play<'_> {
         let mut answer = match recorded {
             Some(recorded) => recorded.value().clone(),
             None if message.method() == Some("ping") => json!({"jsonrpc": "2.0", "result": {}}),
-            None => json!({"jsonrpc": "2.0", "error": {"code": -32601, "message": "the recording has no answer to this"}}),
+            None => {
+                json!({"jsonrpc": "2.0", "error": {"code": -32601, "message": "the recording has no answer to this"}})
+            }
         };
         answer["id"] = id.clone();
         talk.send(Outgoing { id: None, ..Outgoing::message(&answer) }).await;
@@ -399,7 +447,9 @@ impl Play<'_> {
         self.sent[number] = true;
         let send = &self.session.sends[number];
         for lost in self.names.learn(&self.session.bonds, number, &self.aligner.live) {
-            self.notes.push(format!("`{lost}` is sent as it was recorded: what stands in its place now was not found"));
+            self.notes.push(format!(
+                "`{lost}` is sent as it was recorded: what stands in its place now was not found"
+            ));
         }
         match &send.what {
             Sending::Listen => {
@@ -442,10 +492,15 @@ impl Play<'_> {
             && let Some(version) = message.as_ref().and_then(|message| message.params()?.pointer(VERSION))
         {
             let named = version.as_str().and_then(|version| version.parse::<Revision>().ok());
-            talk.speak_modern(named.filter(|named| named.era() == Era::Modern).unwrap_or(Revision::V2026_07_28));
+            talk.speak_modern(
+                named.filter(|named| named.era() == Era::Modern).unwrap_or(Revision::V2026_07_28),
+            );
         }
         // Over HTTP closing the response is what cancels a request of the modern era.
-        if method == "notifications/cancelled" && talk.transport().is_http() && talk.era() == Some(Era::Modern) {
+        if method == "notifications/cancelled"
+            && talk.transport().is_http()
+            && talk.era() == Some(Era::Modern)
+        {
             let named = message.as_ref().and_then(|message| message.params()?.get("requestId").cloned());
             let cancelled = self.tickets.iter().flatten().find(|ticket| {
                 ticket.id.as_ref().map(|id| id.as_json().to_owned()) == named.as_ref().map(Value::to_string)
@@ -499,7 +554,8 @@ impl Play<'_> {
     }
 
     fn was_answered_by_result(&self, number: usize) -> bool {
-        let answers = |one: &&super::script::Expected| one.owner == Some(number) && one.part == RulePart::Answer;
+        let answers =
+            |one: &&super::script::Expected| one.owner == Some(number) && one.part == RulePart::Answer;
         self.session.expected.iter().find(answers).is_some_and(|answer| answer.message.result().is_some())
     }
 
@@ -533,7 +589,14 @@ impl Play<'_> {
             if was != *is && self.options.mode != Mode::Schema {
                 let event = Some(send.seq);
                 found.push(Difference {
-                    message: Place { session, method: name, of: RulePart::Answer, nth: *nth, event, after: None },
+                    message: Place {
+                        session,
+                        method: name,
+                        of: RulePart::Answer,
+                        nth: *nth,
+                        event,
+                        after: None,
+                    },
                     path: String::new(),
                     kind: Kind::Status,
                     recorded: Some(was.into()),

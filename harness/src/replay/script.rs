@@ -4,7 +4,10 @@ use super::bind::{Bonds, bonds};
 use super::owners::Owners;
 use super::split::sessions;
 use crate::protocol::{Era, Kind, Message, Revision, Transport};
-use crate::transcript::{About, Causality, Origin, Placed, ReadError, Record, Rule, RulePart, Sender, TranscriptReader, is_placeholder};
+use crate::transcript::{
+    About, Causality, Origin, Placed, ReadError, Record, Rule, RulePart, Sender, TranscriptReader,
+    is_placeholder,
+};
 use crate::wire::{Channel, Event, Headers, Payload};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::BufRead;
@@ -215,7 +218,7 @@ impl Script {
     pub fn placeholders(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         for session in &self.sessions {
-            for send in session.sends.iter() {
+            for send in &session.sends {
                 for message in send.messages() {
                     let said = |text: &str| {
                         let earlier = session.expected.iter().take(send.after);
@@ -242,7 +245,9 @@ impl Script {
         for send in self.sessions.iter().flat_map(|session| &session.sends) {
             for (name, value) in &send.headers {
                 let hidden = value.split_once('«').and_then(|(_, rest)| rest.split_once('»'));
-                if let Some((placeholder, _)) = hidden.filter(|_| !name.eq_ignore_ascii_case("mcp-session-id")) {
+                if let Some((placeholder, _)) =
+                    hidden.filter(|_| !name.eq_ignore_ascii_case("mcp-session-id"))
+                {
                     found.insert(placeholder.to_owned());
                 }
             }
@@ -288,9 +293,10 @@ impl Session {
 
     /// The revision that was agreed upon or named.
     pub fn revision(&self) -> Option<Revision> {
-        let agreed = self.expected.iter().find(|expected| {
-            expected.method == "initialize" && expected.part == RulePart::Answer
-        });
+        let agreed = self
+            .expected
+            .iter()
+            .find(|expected| expected.method == "initialize" && expected.part == RulePart::Answer);
         let agreed = agreed.and_then(|answer| answer.message.result()?.get("protocolVersion")?.as_str());
         let named = || {
             let mut messages = self.sends.iter().flat_map(Send::messages);
@@ -308,9 +314,10 @@ impl Session {
         }
         // What each depends on came before it, so that one walk from the end is enough.
         for number in (0..self.sends.len()).rev() {
-            let opening = self.sends[number].messages().iter().any(|message| {
-                matches!(message.method(), Some("initialize" | "notifications/initialized"))
-            });
+            let opening = self.sends[number]
+                .messages()
+                .iter()
+                .any(|message| matches!(message.method(), Some("initialize" | "notifications/initialized")));
             kept[number] |= opening && self.era() == Some(Era::Legacy);
             if kept[number] {
                 self.needs(number).into_iter().for_each(|need| kept[need] = true);
@@ -322,7 +329,8 @@ impl Session {
     /// The sends that one cannot do without.
     fn needs(&self, number: usize) -> HashSet<usize> {
         let send = &self.sends[number];
-        let mut needs: HashSet<usize> = self.bonds.sources(number).filter_map(|at| self.expected[at].owner).collect();
+        let mut needs: HashSet<usize> =
+            self.bonds.sources(number).filter_map(|at| self.expected[at].owner).collect();
         needs.extend(send.answers.and_then(|ask| self.expected[ask].owner));
         if let Sending::Abort(earlier) = &send.what {
             needs.insert(*earlier);
@@ -332,7 +340,8 @@ impl Session {
                 .then(|| message.params()?.get("requestId").cloned())
                 .flatten();
             let Some(named) = named else { continue };
-            let names = |earlier: &Send| earlier.messages().iter().any(|one| one.value().get("id") == Some(&named));
+            let names =
+                |earlier: &Send| earlier.messages().iter().any(|one| one.value().get("id") == Some(&named));
             needs.extend(self.sends[..number].iter().rposition(names));
         }
         needs.retain(|need| *need < number);
@@ -398,12 +407,14 @@ impl Session {
     /// Whether the client cancels the request of a send, or closes the response to it.
     pub(super) fn cancels(&self, number: usize) -> bool {
         let Some(send) = self.sends.get(number) else { return false };
-        let ids: Vec<_> = send.messages().iter().filter_map(|message| message.value().get("id").cloned()).collect();
+        let ids: Vec<_> =
+            send.messages().iter().filter_map(|message| message.value().get("id").cloned()).collect();
         self.sends[number + 1..].iter().any(|later| {
             matches!(later.what, Sending::Abort(earlier) if earlier == number)
                 || later.messages().iter().any(|message| {
                     let named = message.params().and_then(|params| params.get("requestId"));
-                    message.method() == Some("notifications/cancelled") && named.is_some_and(|id| ids.contains(id))
+                    message.method() == Some("notifications/cancelled")
+                        && named.is_some_and(|id| ids.contains(id))
                 })
         })
     }
@@ -507,9 +518,10 @@ impl Reading {
         let mut ends_subscription = false;
         let (part, method, nth, owner) = match message.kind() {
             Kind::Result | Kind::Error => {
-                let number = self.owners.answered(&message, channel).or_else(|| {
-                    self.posted.get(&channel).copied().filter(|_| channel != Channel::PROCESS)
-                });
+                let number = self
+                    .owners
+                    .answered(&message, channel)
+                    .or_else(|| self.posted.get(&channel).copied().filter(|_| channel != Channel::PROCESS));
                 ends_subscription = number.is_some_and(|number| self.owners.listens(number));
                 match answers {
                     Some(Origin { method, nth, .. }) => (RulePart::Answer, method, nth, number),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Members of a result that only one era has.
+/// Members of results that only one era has.
 pub(super) const ERA_MEMBERS: [&str; 5] = ["_meta", "resultType", "cacheScope", "ttlMs", "execution"];
 /// Members of a request's `_meta` that only the modern era has.
 const META: &str = "io.modelcontextprotocol/";
@@ -171,8 +171,8 @@ impl Translation {
             return Fate::Dropped("an answer to a request that the other era does not have");
         };
         match self.to.era() {
-            Era::Modern => self.to_modern(method, message, value),
-            Era::Legacy => self.to_legacy(method, message, &mut value),
+            Era::Modern => self.in_modern(method, message, value),
+            Era::Legacy => self.in_legacy(method, message, &mut value),
         }
     }
 
@@ -185,7 +185,7 @@ impl Translation {
         }
     }
 
-    fn to_modern(&mut self, method: &str, message: &Message, mut value: Value) -> Fate {
+    fn in_modern(&mut self, method: &str, message: &Message, mut value: Value) -> Fate {
         match method {
             "initialize" => {
                 let id = message.id().map_or(Value::Null, id_value);
@@ -199,7 +199,9 @@ impl Translation {
             "ping" => return Fate::Dropped("the modern era has no `ping`"),
             "logging/setLevel" => {
                 self.level = message.params().and_then(|params| params.get("level").cloned());
-                return Fate::Dropped("in the modern era each request names its level in `_meta`; so do those that follow");
+                return Fate::Dropped(
+                    "in the modern era each request names its level in `_meta`; so do those that follow",
+                );
             }
             "resources/subscribe" | "resources/unsubscribe" => {
                 return Fate::Dropped("in the modern era `subscriptions/listen` takes its place");
@@ -223,7 +225,7 @@ impl Translation {
         Fate::Sent(value, true)
     }
 
-    fn to_legacy(&mut self, method: &str, message: &Message, value: &mut Value) -> Fate {
+    fn in_legacy(&mut self, method: &str, message: &Message, value: &mut Value) -> Fate {
         match method {
             "server/discover" if !self.opened => {
                 self.opened = true;
@@ -234,18 +236,25 @@ impl Translation {
                     false,
                 );
             }
-            "server/discover" => return Fate::Dropped("a legacy server says what it is in its handshake only"),
+            "server/discover" => {
+                return Fate::Dropped("a legacy server says what it is in its handshake only");
+            }
             "subscriptions/listen" => {
-                return Fate::Dropped("a legacy server sends changes by itself, and to `resources/subscribe`");
+                return Fate::Dropped(
+                    "a legacy server sends changes by itself, and to `resources/subscribe`",
+                );
             }
             method if method.starts_with("tasks/") => {
                 return Fate::Dropped("the tasks of 2025-11-25 have other messages");
             }
             _ => {}
         }
-        let answers_input = |params: &Value| params.get("inputResponses").is_some() || params.get("requestState").is_some();
+        let answers_input =
+            |params: &Value| params.get("inputResponses").is_some() || params.get("requestState").is_some();
         if message.params().is_some_and(answers_input) {
-            return Fate::Dropped("a legacy server asks by requests of its own, and is not answered by a second call");
+            return Fate::Dropped(
+                "a legacy server asks by requests of its own, and is not answered by a second call",
+            );
         }
         if let Some(params) = value.get_mut("params").and_then(Value::as_object_mut) {
             let empty = params.get_mut("_meta").and_then(Value::as_object_mut).is_some_and(|meta| {

@@ -18,14 +18,20 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const NEW: Style = AnsiColor::Yellow.on_default();
 
 /// The whole report of a replay, so many columns wide. Texts of the server are made visible; `clean` takes secrets out.
-pub fn render_replay(replayed: &Replayed, title: &str, columns: usize, clean: &dyn Fn(&str) -> String) -> String {
+pub fn render_replay(
+    replayed: &Replayed,
+    title: &str,
+    columns: usize,
+    clean: &dyn Fn(&str) -> String,
+) -> String {
     let mut text = format!("{}  {}\n", paint(BOLD, "mcprove replay"), visible(&clean(title), columns));
     let over = if replayed.recorded_over == replayed.replayed_over {
         format!("over {}", replayed.replayed_over)
     } else {
         format!("recorded over {}, replayed over {}", replayed.recorded_over, replayed.replayed_over)
     };
-    let sum = |of: fn(&crate::replay::SessionReplayed) -> usize| replayed.sessions.iter().map(of).sum::<usize>();
+    let sum =
+        |of: fn(&crate::replay::SessionReplayed) -> usize| replayed.sessions.iter().map(of).sum::<usize>();
     text += &format!(
         "  {} of {} messages sent, {} of {} came back; {over}, mode {}, {} rules, {} values bound\n",
         sum(|session| session.sent),
@@ -73,7 +79,8 @@ pub fn render_difference(difference: &Difference, width: usize, clean: &dyn Fn(&
         (RulePart::Request, _) => format!("the request {method} ({})", message.nth),
         (RulePart::Notification, _) => format!("the notification {method} ({})", message.nth),
     };
-    let session = if message.session > 0 { format!("session {}, ", message.session + 1) } else { String::new() };
+    let session =
+        if message.session > 0 { format!("session {}, ", message.session + 1) } else { String::new() };
     let event = match message.event {
         Some(event) => format!("  {}", paint(DIM, format!("{session}event {event}"))),
         None => String::new(),
@@ -82,7 +89,12 @@ pub fn render_difference(difference: &Difference, width: usize, clean: &dyn Fn(&
     let path = visible(&difference.path, 2 * width);
     let mut text = match difference.kind {
         kind if kind.is_of_messages() => {
-            format!("{} {}{}{event}\n", paint(BOLD, what), paint(MARK, kind.words()), note.unwrap_or_default())
+            format!(
+                "{} {}{}{event}\n",
+                paint(BOLD, what),
+                paint(MARK, kind.words()),
+                note.unwrap_or_default()
+            )
         }
         kind => {
             let at = if path.is_empty() { String::new() } else { format!(" at {}", paint(BOLD, &path)) };
@@ -94,7 +106,12 @@ pub fn render_difference(difference: &Difference, width: usize, clean: &dyn Fn(&
 }
 
 /// Two values side by side, the parts that differ marked.
-fn sides(recorded: Option<&Value>, live: Option<&Value>, width: usize, clean: &dyn Fn(&str) -> String) -> String {
+fn sides(
+    recorded: Option<&Value>,
+    live: Option<&Value>,
+    width: usize,
+    clean: &dyn Fn(&str) -> String,
+) -> String {
     let lines = |value: Option<&Value>| match value {
         None => vec![],
         Some(value) => {
@@ -122,8 +139,7 @@ fn sides(recorded: Option<&Value>, live: Option<&Value>, width: usize, clean: &d
     if from > 0 {
         text += &format!("  {}\n", paint(DIM, format!("… {from} lines that are the same")));
     }
-    let mut drawn = 0;
-    for row in from..rows {
+    for (drawn, row) in (from..rows).enumerate() {
         let changed_left = row >= start && row < left.len() - end;
         let changed_right = row >= start && row < right.len() - end;
         if row >= (left.len().max(right.len()) - end) + AROUND {
@@ -133,7 +149,6 @@ fn sides(recorded: Option<&Value>, live: Option<&Value>, width: usize, clean: &d
             text += &format!("  {}\n", paint(DIM, format!("… {} more lines", rows - row)));
             break;
         }
-        drawn += 1;
         let cell = |lines: &[String], other: &[String]| {
             let line = lines.get(row).map(String::as_str).unwrap_or_default();
             shown(line, other.get(row).map(String::as_str).unwrap_or_default(), column)
@@ -184,16 +199,24 @@ mod tests {
 
     #[test]
     fn both_sides_stand_beside_each_other() {
-        let drawn = render_difference(&difference(json!({"a": 1, "b": 2}), json!({"a": 1, "b": 3})), 60, &str::to_owned);
+        let drawn = render_difference(
+            &difference(json!({"a": 1, "b": 2}), json!({"a": 1, "b": 3})),
+            60,
+            &str::to_owned,
+        );
         let plain = anstream_free(&drawn);
         assert!(plain.contains("the answer to tools/call (2) at /result  another value  event 7"), "{plain}");
-        assert!(plain.lines().any(|line| line.contains("\"b\": 2") && line.contains("│   \"b\": 3")), "{plain}");
+        assert!(
+            plain.lines().any(|line| line.contains("\"b\": 2") && line.contains("│   \"b\": 3")),
+            "{plain}"
+        );
     }
 
     #[test]
     fn a_long_text_is_shown_where_it_differs() {
         let text = |end: &str| json!(format!("{}{end}{}", "x".repeat(300), "y".repeat(300)));
-        let plain = anstream_free(&render_difference(&difference(text("OLD"), text("NEW")), 60, &str::to_owned));
+        let plain =
+            anstream_free(&render_difference(&difference(text("OLD"), text("NEW")), 60, &str::to_owned));
         assert!(plain.contains("OLD") && plain.contains("NEW"), "{plain}");
         assert!(plain.lines().all(|line| line.chars().count() <= 90), "{plain}");
     }

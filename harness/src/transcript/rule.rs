@@ -164,12 +164,10 @@ impl Rule {
             return Err(RuleError::OfMessages { kind: self.kind.as_str(), path: path() });
         }
         match &self.kind {
-            RuleKind::Type { types } => {
-                match types.iter().find(|name| !TYPES.contains(&name.as_str())) {
-                    Some(name) => Err(RuleError::Type { path: path(), name: name.clone() }),
-                    None => Ok(()),
-                }
-            }
+            RuleKind::Type { types } => match types.iter().find(|name| !TYPES.contains(&name.as_str())) {
+                Some(name) => Err(RuleError::Type { path: path(), name: name.clone() }),
+                None => Ok(()),
+            },
             RuleKind::Pattern { pattern } => match whole(pattern) {
                 Ok(_) => Ok(()),
                 Err(error) => Err(RuleError::Pattern { path: path(), why: last_line(&error.to_string()) }),

@@ -35,7 +35,14 @@ fn files_that_are_no_recordings() {
         ("future", text.replacen("\"version\":1", "\"version\":7", 1)),
         ("corrupt", format!("{header}\n{{\"event\":\"sent\",\n{}\n", lines[2])),
         ("nobody", format!("{header}\n{{\"event\":\"end\"}}\n")),
-        ("rule", text.replacen("\"version\":1", "\"version\":1,\"rules\":[{\"path\":\"x\",\"rule\":\"ignore\"}]", 1)),
+        (
+            "rule",
+            text.replacen(
+                "\"version\":1",
+                "\"version\":1,\"rules\":[{\"path\":\"x\",\"rule\":\"ignore\"}]",
+                1,
+            ),
+        ),
     ];
     let mut told = String::new();
     for (name, text) in files {
@@ -117,7 +124,9 @@ fn late_answers_of_a_slow_server_are_told() {
     let path = folder.path();
     let modern = "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{},\"io.modelcontextprotocol/clientInfo\":{\"name\":\"c\",\"version\":\"1\"}}";
     let ask = |id: u32, method: &str, params: &str| {
-        format!("--> {{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\",\"params\":{{{params}}}}}\n<-- {{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{}}}}\n")
+        format!(
+            "--> {{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\",\"params\":{{{params}}}}}\n<-- {{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{}}}}\n"
+        )
     };
     let hello = "\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\"clientInfo\":{\"name\":\"c\",\"version\":\"1\"}";
     let legacy = ask(1, "initialize", hello)

@@ -41,12 +41,27 @@ const CHANGES: [(fn(&mut Said), Told); 54] = [
     (|s| content(s)["steady"] = json!(8), in_answer("value", "/result/structuredContent/steady")),
     (|s| content(s)["steady"] = json!(-7), in_answer("value", "/result/structuredContent/steady")),
     (|s| content(s)["flag"] = json!(false), in_answer("value", "/result/structuredContent/flag")),
-    (|s| content(s)["deep"]["a"]["b"][1]["c"] = json!("y"), in_answer("value", "/result/structuredContent/deep/a/b/1/c")),
-    (|s| content(s)["deep"]["x/y~z"] = json!("y"), in_answer("value", "/result/structuredContent/deep/x~1y~0z")),
+    (
+        |s| content(s)["deep"]["a"]["b"][1]["c"] = json!("y"),
+        in_answer("value", "/result/structuredContent/deep/a/b/1/c"),
+    ),
+    (
+        |s| content(s)["deep"]["x/y~z"] = json!("y"),
+        in_answer("value", "/result/structuredContent/deep/x~1y~0z"),
+    ),
     (|s| content(s)["list"][1] = json!(20), in_answer("value", "/result/structuredContent/list/1")),
-    (|s| answer(s)["result"]["content"][0]["text"] = json!("Took 12 ms, for Bob"), in_answer("value", "/result/content/0/text")),
-    (|s| answer(s)["result"]["content"][0]["text"] = json!("Took long, for Alice"), in_answer("value", "/result/content/0/text")),
-    (|s| answer(s)["result"]["content"][0]["type"] = json!("other"), in_answer("value", "/result/content/0/type")),
+    (
+        |s| answer(s)["result"]["content"][0]["text"] = json!("Took 12 ms, for Bob"),
+        in_answer("value", "/result/content/0/text"),
+    ),
+    (
+        |s| answer(s)["result"]["content"][0]["text"] = json!("Took long, for Alice"),
+        in_answer("value", "/result/content/0/text"),
+    ),
+    (
+        |s| answer(s)["result"]["content"][0]["type"] = json!("other"),
+        in_answer("value", "/result/content/0/type"),
+    ),
     (|s| answer(s)["jsonrpc"] = json!("2.1"), in_answer("value", "/jsonrpc")),
     // Where rules were learned, what they do not cover is a difference.
     (|s| content(s)["at"] = json!("yesterday"), in_answer("value", "/result/structuredContent/at")),
@@ -69,21 +84,44 @@ const CHANGES: [(fn(&mut Said), Told); 54] = [
     (|s| answer(s)["result"]["isError"] = json!(null), in_answer("type", "/result/isError")),
     // Members and elements.
     (|s| remove(content(s), "name"), in_answer("missing", "/result/structuredContent/name")),
-    (|s| remove(&mut content(s)["deep"]["a"]["b"][1], "c"), in_answer("missing", "/result/structuredContent/deep/a/b/1/c")),
+    (
+        |s| remove(&mut content(s)["deep"]["a"]["b"][1], "c"),
+        in_answer("missing", "/result/structuredContent/deep/a/b/1/c"),
+    ),
     (|s| remove(&mut answer(s)["result"], "isError"), in_answer("missing", "/result/isError")),
-    (|s| remove(&mut answer(s)["result"], "structuredContent"), in_answer("missing", "/result/structuredContent")),
+    (
+        |s| remove(&mut answer(s)["result"], "structuredContent"),
+        in_answer("missing", "/result/structuredContent"),
+    ),
     (|s| content(s)["list"] = json!([1, 3]), in_answer("missing", "/result/structuredContent/list/1")),
     (|s| content(s)["new"] = json!(1), in_answer("extra", "/result/structuredContent/new")),
-    (|s| content(s)["deep"]["a"]["new"] = json!(null), in_answer("extra", "/result/structuredContent/deep/a/new")),
+    (
+        |s| content(s)["deep"]["a"]["new"] = json!(null),
+        in_answer("extra", "/result/structuredContent/deep/a/new"),
+    ),
     (|s| content(s)["list"] = json!([1, 2, 2.5, 3]), in_answer("extra", "/result/structuredContent/list/2")),
-    (|s| answer(s)["result"]["content"].as_array_mut().unwrap().push(json!({"type": "text", "text": "more"})), in_answer("extra", "/result/content/1")),
+    (
+        |s| {
+            answer(s)["result"]["content"]
+                .as_array_mut()
+                .unwrap()
+                .push(json!({"type": "text", "text": "more"}))
+        },
+        in_answer("extra", "/result/content/1"),
+    ),
     (|s| answer(s)["extra"] = json!(1), in_answer("extra", "/extra")),
     // Order.
     (|s| content(s)["list"] = json!([3, 2, 1]), in_answer("order", "/result/structuredContent/list")),
     (|s| s.swap(1, 2), ("message-order", "notification", PROGRESS, "")),
     (|s| s.swap(0, 2), ("message-order", "notification", PROGRESS, "")),
     // Outcomes.
-    (|s| *answer(s) = json!({"jsonrpc": "2.0", "id": answer(s)["id"], "error": {"code": -32603, "message": "no"}}), in_answer("outcome", "")),
+    (
+        |s| {
+            *answer(s) =
+                json!({"jsonrpc": "2.0", "id": answer(s)["id"], "error": {"code": -32603, "message": "no"}})
+        },
+        in_answer("outcome", ""),
+    ),
     // Notifications.
     (|s| s[0]["params"]["data"] = json!("other"), ("value", "notification", LOG, "/params/data")),
     (|s| s[0]["params"]["level"] = json!("error"), ("value", "notification", LOG, "/params/level")),
@@ -93,7 +131,15 @@ const CHANGES: [(fn(&mut Said), Told); 54] = [
     (|s| remove(&mut s[2]["params"], "total"), ("missing", "notification", PROGRESS, "/params/total")),
     (|s| drop(s.remove(0)), ("missing-message", "notification", LOG, "")),
     (|s| drop(s.remove(2)), ("missing-message", "notification", PROGRESS, "")),
-    (|s| s.insert(1, json!({"jsonrpc": "2.0", "method": LOG, "params": {"level": "info", "data": "once more"}})), ("extra-message", "notification", LOG, "")),
+    (
+        |s| {
+            s.insert(
+                1,
+                json!({"jsonrpc": "2.0", "method": LOG, "params": {"level": "info", "data": "once more"}}),
+            )
+        },
+        ("extra-message", "notification", LOG, ""),
+    ),
     // A missing answer, at last: the server hangs on it.
     (|s| s.truncate(ANSWER), ("missing-message", "answer", "tools/call", "")),
 ];
@@ -102,7 +148,10 @@ const REFUSED: [(fn(&mut Said), Told); 4] = [
     (|s| answer(s)["error"]["code"] = json!(-32603), in_answer("error-code", "/error/code")),
     (|s| answer(s)["error"]["message"] = json!("other"), in_answer("value", "/error/message")),
     (|s| answer(s)["error"]["data"] = json!(null), in_answer("extra", "/error/data")),
-    (|s| *answer(s) = json!({"jsonrpc": "2.0", "id": answer(s)["id"], "result": {"content": []}}), in_answer("outcome", "")),
+    (
+        |s| *answer(s) = json!({"jsonrpc": "2.0", "id": answer(s)["id"], "result": {"content": []}}),
+        in_answer("outcome", ""),
+    ),
 ];
 
 fn line(arrow: &str, value: &Value) -> String {
@@ -141,7 +190,8 @@ fn meta(token: Option<usize>) -> Value {
 /// The conversation, of one of several runs of the server, with the changes or without them.
 fn conversation(era: Era, run: usize, planted: bool) -> String {
     let mut text = opening(era);
-    let changes = CHANGES.iter().map(|change| (change, false)).chain(REFUSED.iter().map(|change| (change, true)));
+    let changes =
+        CHANGES.iter().map(|change| (change, false)).chain(REFUSED.iter().map(|change| (change, true)));
     for (number, ((plant, _), refused)) in changes.enumerate() {
         let id = number + 1;
         let token = match era {
@@ -196,7 +246,8 @@ fn recordings(folder: &Path, era: Era) {
         written(folder, &format!("{run}.jsonl"), &conversation(era, run, false));
     }
     written(folder, "planted.jsonl", &conversation(era, 5, true));
-    let learned = run_in(folder, &["transcript", "learn", "0.jsonl", "1.jsonl", "2.jsonl", "--write", "0.jsonl"]);
+    let learned =
+        run_in(folder, &["transcript", "learn", "0.jsonl", "1.jsonl", "2.jsonl", "--write", "0.jsonl"]);
     assert_eq!(learned.code, Some(0), "{}", learned.whole());
 }
 

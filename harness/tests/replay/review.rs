@@ -34,12 +34,19 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn replay(folder: &Path, flags: &[&str]) -> Ran {
-    run_in(folder, &[&["replay", "t.jsonl"], flags, &["--", PROGRAM, "serve", "--from", "now.jsonl"]].concat())
+    run_in(
+        folder,
+        &[&["replay", "t.jsonl"], flags, &["--", PROGRAM, "serve", "--from", "now.jsonl"]].concat(),
+    )
 }
 
 fn review(folder: &Path, answers: &str) -> Ran {
     let mut command = Command::new(PROGRAM);
-    command.args(["transcript", "review", "t.jsonl"]).current_dir(folder).env("NO_COLOR", "1").env("COLUMNS", "100");
+    command
+        .args(["transcript", "review", "t.jsonl"])
+        .current_dir(folder)
+        .env("NO_COLOR", "1")
+        .env("COLUMNS", "100");
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
@@ -89,7 +96,12 @@ fn differences_are_decided_one_by_one() {
     snapshot!("review", first.whole());
     assert_eq!(first.code, Some(1), "one is skipped, and one was not come to");
     let second = review(folder.path(), "a\na\n");
-    assert_eq!((second.code, second.stderr.ends_with("2 accepted, 0 rejected, 0 left\n")), (Some(0), true), "{}", second.whole());
+    assert_eq!(
+        (second.code, second.stderr.ends_with("2 accepted, 0 rejected, 0 left\n")),
+        (Some(0), true),
+        "{}",
+        second.whole()
+    );
     let left = replay(folder.path(), &["--output-format", "json"]).json();
     let left = left["replay"]["differences"].as_array().unwrap();
     assert_eq!(left.len(), 1, "the one that was rejected: {left:?}");
@@ -120,7 +132,8 @@ fn rules_are_learned_and_shown() {
 fn rules_that_cannot_be_used_are_told() {
     let folder = folder();
     let told = |rule: &str| {
-        std::fs::write(folder.path().join("mcprove.toml"), format!("timeout = 5\n\n[[rules]]\n{rule}\n")).unwrap();
+        std::fs::write(folder.path().join("mcprove.toml"), format!("timeout = 5\n\n[[rules]]\n{rule}\n"))
+            .unwrap();
         let ran = replay(folder.path(), &[]);
         assert_eq!(ran.code, Some(2), "{}", ran.whole());
         ran.stderr
@@ -142,5 +155,8 @@ fn the_run_is_kept_where_that_is_wished() {
     crate::program::valid("report-v1.schema.json", &ran.json());
     let live = "run/transcripts/001-replay.transcript.jsonl";
     assert_eq!(run_in(folder.path(), &["transcript", "show", live]).code, Some(0));
-    assert_eq!(run_in(folder.path(), &["report", "run", "--output-format", "json"]).json()["command"], "replay");
+    assert_eq!(
+        run_in(folder.path(), &["report", "run", "--output-format", "json"]).json()["command"],
+        "replay"
+    );
 }
