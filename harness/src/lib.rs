@@ -16,6 +16,7 @@ pub mod probes;
 pub mod baseline;
 pub mod docs;
 pub mod check;
+pub mod replay;
 pub mod recording;
 pub mod mock;
 pub mod report;

@@ -1,7 +1,7 @@
 //! The grammar of the command line, and the flags that verbs share.
 
 use super::settings::SettingsTarget;
-use super::transcript_args::{RecordArgs, TranscriptArgs};
+use super::transcript_args::{RecordArgs, ReplayArgs, TranscriptArgs};
 use crate::check::FailOn;
 use crate::probes::{Calls, Safety};
 use crate::protocol::Revision;
@@ -28,6 +28,15 @@ Exit codes:
   4    the selection matched nothing: --only, --skip, --shard and --revision leave no result
   70   a bug in mcprove
   130  interrupted by Ctrl-C; 143 by SIGTERM; the report is still written, and both win over 1";
+
+const REPLAY_EXIT_CODES: &str = "\
+Exit codes:
+  0    no difference
+  1    there is one
+  2    wrong usage: an unknown flag, a recording that cannot be replayed, a secret that is missing
+  3    no message ever came from the target
+  70   a bug in mcprove
+  130  interrupted by Ctrl-C; 143 by SIGTERM";
 
 const KILL_EXIT_CODES: &str = "\
 Exit codes:
@@ -61,7 +70,14 @@ pub(super) enum Verb {
     /// server over HTTP, clients call the address of `--listen` instead of the server's. What the client got wrong and
     /// what the server got wrong is told on standard error when it is over. The exit code is that of the server.
     Record(RecordArgs),
-    /// Work with recorded conversations: show, check, redact, diff, export, import.
+    /// Play the client's part of a recording to a server, and compare what comes back.
+    ///
+    /// A message waits for what it waited for in the recording. Values that the server mints and the client sends back are
+    /// those of now. What may differ stands as rules in the header of the recording (`mcprove transcript learn`) or in the
+    /// settings.
+    #[command(after_help = REPLAY_EXIT_CODES)]
+    Replay(Box<ReplayArgs>),
+    /// Work with recorded conversations: show, check, redact, diff, learn, review, export, import.
     Transcript(TranscriptArgs),
 }
 
@@ -490,7 +506,7 @@ impl SelectArgs {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let number: f64 = text.parse().map_err(|_| "write a number of seconds, such as 10 or 0.5".to_owned())?;
     if (0.01..=86_400.0).contains(&number) {
         Ok(Duration::from_secs_f64(number))

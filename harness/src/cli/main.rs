@@ -32,6 +32,7 @@ pub fn main() -> ExitCode {
         Verb::KillMatrix(args) => super::kill_matrix::kill_matrix(&args),
         Verb::Report(args) => super::report::report(&args),
         Verb::Record(args) => super::record::record(&args),
+        Verb::Replay(args) => super::replay::replay(&args),
         Verb::Transcript(args) => super::transcript::transcript(&args.what),
     };
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));

@@ -12,7 +12,9 @@ mod main;
 mod options;
 mod out;
 mod record;
+mod replay;
 mod report;
+mod review;
 mod sandbox;
 mod serve;
 #[cfg(feature = "enterprise")]

@@ -3,6 +3,7 @@
 use super::args::{CheckArgs, Cli, Verb};
 use super::failure::Failure;
 use crate::baseline::line_of;
+use crate::transcript::Rule;
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, CommandFactory as _, Parser as _};
 use serde::Deserialize;
@@ -18,11 +19,11 @@ const FILE: &str = "mcprove.toml";
 const LARGEST: u64 = 1 << 20;
 
 /// Flags that a file cannot set: they name a target, or belong to one call.
-const NOT_HERE: [&str; 8] =
-    ["settings", "update-baseline", "help", "config", "server", "target", "start", "targets"];
+const NOT_HERE: [&str; 9] =
+    ["settings", "update-baseline", "help", "config", "server", "target", "start", "targets", "rules"];
 
 /// What the file says and no flag does.
-const OWN: [&str; 3] = ["target", "start", "targets"];
+const OWN: [&str; 4] = ["target", "start", "targets", "rules"];
 
 /// Flags whose value is a path; one that is relative begins at the file's folder.
 const PATHS: [&str; 4] = ["baseline", "ca-cert", "cwd", "out"];
@@ -55,26 +56,46 @@ struct RawFile {
     start: Option<Spanned<String>>,
     #[serde(default)]
     targets: BTreeMap<String, RawTarget>,
+    /// What may differ in a replay.
+    #[serde(default)]
+    rules: Vec<Spanned<Rule>>,
 }
 
-/// The arguments of `check` with what the file says in place of flags that were not given.
-pub(super) fn applied(args: &CheckArgs) -> Result<CheckArgs, Failure> {
+/// The file that is named, or that lies in the working folder.
+fn file(named: Option<&Path>) -> Option<PathBuf> {
     let found = Path::new(FILE);
-    let file = match &args.settings {
-        Some(file) => file.as_path(),
-        None if found.is_file() => found,
-        None => return Ok(args.clone()),
-    };
+    named.or_else(|| found.is_file().then_some(found)).map(Path::to_owned)
+}
+
+/// What the file says, if there is one.
+fn text(file: &Path, named: bool) -> Result<String, Failure> {
     let refused = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", file.display()));
     let size = std::fs::metadata(file).map_err(|error| refused(&error))?.len();
     if size > LARGEST {
         return Err(refused(&"too large for a file of settings"));
     }
     let text = std::fs::read_to_string(file).map_err(|error| refused(&error))?;
-    if args.settings.is_none() {
+    if !named {
         use std::io::Write as _;
         let _ = writeln!(std::io::stderr(), "mcprove: with the settings of {FILE}");
     }
+    Ok(text)
+}
+
+/// What a replay takes from the file: targets, and rules.
+pub(super) fn of_replay(named: Option<&Path>) -> Result<(Vec<SettingsTarget>, Vec<Rule>), Failure> {
+    let Some(file) = file(named) else { return Ok((Vec::new(), Vec::new())) };
+    let text = text(&file, named.is_some())?;
+    let settings = Settings { file: &file, text: &text };
+    let (_, targets) = settings.read(&BTreeSet::new())?;
+    Ok((targets, settings.rules()?))
+}
+
+/// The arguments of `check` with what the file says in place of flags that were not given.
+pub(super) fn applied(args: &CheckArgs) -> Result<CheckArgs, Failure> {
+    let Some(file) = file(args.settings.as_deref()) else { return Ok(args.clone()) };
+    let file = file.as_path();
+    let text = text(file, args.settings.is_some())?;
     let given = given();
     let (words, targets) = Settings { file, text: &text }.read(&given)?;
     let mut line: Vec<OsString> = std::env::args_os().collect();
@@ -156,7 +177,20 @@ impl Settings<'_> {
                 words.extend(of_flag);
             }
         }
+        self.rules()?;
         Ok((words, self.targets(raw)?))
+    }
+
+    /// The rules, each of which can be used.
+    fn rules(&self) -> Result<Vec<Rule>, Failure> {
+        let wrong =
+            |error: toml::de::Error| self.wrong(error.span().map_or(0, |span| span.start), error.message());
+        let raw: RawFile = toml::from_str(self.text).map_err(wrong)?;
+        let checked = raw.rules.into_iter().map(|rule| {
+            rule.get_ref().check().map_err(|error| self.wrong(rule.span().start, error))?;
+            Ok(rule.into_inner())
+        });
+        checked.collect()
     }
 
     /// A setting as it would stand on the command line.
@@ -172,7 +206,7 @@ impl Settings<'_> {
                 command.get_arguments().filter_map(clap::Arg::get_long).filter(|n| known(n).is_some());
             let names: Vec<&str> = names.collect();
             let problem = format!(
-                "there is no setting `{name}`; there are target, start, targets, {}",
+                "there is no setting `{name}`; there are target, start, targets, rules, {}",
                 names.join(", ")
             );
             return Err(self.wrong(at, problem));

@@ -10,8 +10,8 @@ use crate::monitors::Overhearing;
 use crate::report::{ShowOptions, Teller, TerminalOptions, render_terminal, visible};
 use crate::run::{Document, Outcome, ResultRow, RunState};
 use crate::transcript::{
-    Difference, Language, Mermaid, ReadError, Record, Redactor, Script, Sender, Source, Step, Steps, Suspect,
-    TranscriptReader, TranscriptWriter, differences, import, suspects,
+    Difference, Language, Mermaid, ReadError, Record, Redactor, RuleKind, Script, Sender, Source, Step,
+    Steps, Suspect, TranscriptReader, TranscriptWriter, differences, import, suspects,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -36,10 +36,14 @@ pub(super) fn transcript(what: &TranscriptVerb) -> Result<u8, Failure> {
         TranscriptVerb::ToMermaid { file } => mermaid(file),
         TranscriptVerb::Export { file, format } => export(file, *format),
         TranscriptVerb::Import { file, out, from } => import_file(file, out.as_deref(), *from),
+        TranscriptVerb::Learn { files, write } => super::review::learn_rules(files, write.as_deref()),
+        TranscriptVerb::Review { file, accept_all, reject_all } => {
+            super::review::review(file, *accept_all, *reject_all)
+        }
     }
 }
 
-fn unreadable(file: &Path, error: &ReadError) -> Failure {
+pub(super) fn unreadable(file: &Path, error: &ReadError) -> Failure {
     Failure::Usage(format!("{}: {error}", file.display()))
 }
 
@@ -62,7 +66,7 @@ fn each(
     Ok(())
 }
 
-fn say(text: &str) {
+pub(super) fn say(text: &str) {
     // Without a standard error there is nobody to tell.
     let _ = writeln!(std::io::stderr(), "{}", visible(text, 4000));
 }
@@ -138,6 +142,8 @@ fn redact(file: &Path, copy: &Path, values: &[String]) -> Result<u8, Failure> {
             // As it stands in a JSON text.
             let escaped = Value::from(suspect.value.as_str()).to_string();
             redactor.add("secret", escaped.trim_matches('"'));
+            // And as it stands in the pattern of a rule.
+            redactor.add("secret", &regex::escape(&suspect.value));
             found.insert(suspect.value);
         }
         Ok(())
@@ -147,7 +153,14 @@ fn redact(file: &Path, copy: &Path, values: &[String]) -> Result<u8, Failure> {
     about.target = redactor.clean(&about.target);
     let failed = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", copy.display()));
     let started_at = reader.started_at().to_owned();
-    let mut writer = TranscriptWriter::copy(copy, &about, &started_at).map_err(|error| failed(&error))?;
+    let mut rules = reader.rules().to_vec();
+    for rule in &mut rules {
+        if let RuleKind::Pattern { pattern } = &mut rule.kind {
+            *pattern = redactor.clean(pattern);
+        }
+    }
+    let mut writer =
+        TranscriptWriter::copy(copy, &about, &started_at, &rules).map_err(|error| failed(&error))?;
     while let Some(record) = reader.next_record().map_err(|error| unreadable(file, &error))? {
         writer.append(&record, &redactor);
     }
@@ -167,7 +180,7 @@ fn redact(file: &Path, copy: &Path, values: &[String]) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn same(a: &Path, b: &Path) -> bool {
+pub(super) fn same(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
@@ -276,7 +289,7 @@ fn import_file(file: &Path, to: Option<&Path>, from: Option<ImportArg>) -> Resul
     let started_at = imported.started_at.unwrap_or_else(|| jiff::Timestamp::UNIX_EPOCH.to_string());
     let unwritable = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", to.display()));
     let mut writer =
-        TranscriptWriter::copy(to, &imported.about, &started_at).map_err(|error| unwritable(&error))?;
+        TranscriptWriter::copy(to, &imported.about, &started_at, &[]).map_err(|error| unwritable(&error))?;
     let mut redactor = Redactor::default();
     for record in &imported.records {
         redactor.learn(&record.event);

@@ -1,9 +1,10 @@
-//! The grammar of `record` and `transcript`.
+//! The grammar of `record`, `replay` and `transcript`.
 
-use super::args::OutputFormat;
+use super::args::{OutputFormat, ReachArgs, SharedArgs, TargetArgs};
 use clap::{Args, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Flags of `record`.
 #[derive(Debug, Args)]
@@ -104,6 +105,84 @@ pub(super) enum TranscriptVerb {
         #[arg(long, value_enum)]
         from: Option<ImportArg>,
     },
+    /// Learn from several recordings of one conversation what varies, as rules for `replay`. Exit code 1 if a difference
+    /// is left that no rule can allow.
+    Learn {
+        /// The recordings; the rules are for the replay of the first.
+        #[arg(required = true, num_args = 2..)]
+        files: Vec<PathBuf>,
+        /// Write the first recording with the rules in its header to this file, which may be the same. Without it, the
+        /// rules are printed as they may stand in `mcprove.toml`.
+        #[arg(long, value_name = "FILE")]
+        write: Option<PathBuf>,
+    },
+    /// Go through what `replay --accept` wrote to FILE.new, difference by difference. Exit code 1 if any is left.
+    Review {
+        /// The recording.
+        file: PathBuf,
+        /// Accept all that is new.
+        #[arg(long, conflicts_with = "reject_all")]
+        accept_all: bool,
+        /// Keep the recording as it is.
+        #[arg(long)]
+        reject_all: bool,
+    },
+}
+
+/// Flags of `replay`.
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// The recording.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+    #[command(flatten)]
+    pub(super) reach: ReachArgs,
+    #[command(flatten)]
+    pub(super) shared: SharedArgs,
+    /// How closely is compared.
+    #[arg(long, value_enum, default_value_t, help_heading = "Replaying")]
+    pub(super) mode: ModeArg,
+    /// When messages are sent.
+    #[arg(long, value_enum, default_value_t, help_heading = "Replaying")]
+    pub(super) timing: TimingArg,
+    /// How long an answer is waited for, in seconds, beyond what it took in the recording; --timeout if not given.
+    #[arg(long, value_name = "SECONDS", value_parser = super::args::seconds, help_heading = "Replaying")]
+    pub(super) wait: Option<Duration>,
+    /// Put the value of this environment variable where the recording has the placeholder of that name, such as
+    /// token-1 for «token-1».
+    #[arg(long, value_name = "NAME=VAR", help_heading = "Replaying")]
+    pub(super) secret: Vec<String>,
+    /// Write the recording with the new answers to FILE.new; `mcprove transcript review FILE` goes through them.
+    #[arg(long, help_heading = "Replaying")]
+    pub(super) accept: bool,
+    /// A file with targets and rules; `mcprove.toml` in the working folder if there is one.
+    #[arg(long, value_name = "FILE", help_heading = "Replaying")]
+    pub(super) settings: Option<PathBuf>,
+    /// Write the conversation and the report to this folder.
+    #[arg(long, value_name = "DIR", help_heading = "Replaying")]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, Default, PartialEq, Eq)]
+pub(super) enum ModeArg {
+    /// Every value.
+    #[default]
+    Exact,
+    /// Members and types.
+    Shape,
+    /// What the protocol says of such a message.
+    Schema,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, Default, PartialEq, Eq)]
+pub(super) enum TimingArg {
+    /// As soon as what each waited for in the recording has come.
+    #[default]
+    Causal,
+    /// That, and not sooner after one another than in the recording.
+    Recorded,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum, PartialEq, Eq)]

@@ -31,7 +31,7 @@ pub fn client_info() -> Value {
     json!({"name": "mcprove", "version": env!("CARGO_PKG_VERSION")})
 }
 
-/// How the harness answers what a server asks it for. `ping` is always answered.
+/// How the harness answers what a server asks it for. `ping` is answered in all ways but the last.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum Answering {
     /// As a willing user and model would: forms are filled in, pages agreed to (and never opened), messages made. A
@@ -50,6 +50,8 @@ pub enum Answering {
     Tools(u32),
     /// Not at all.
     Never,
+    /// Not even pings: whoever holds the conversation answers.
+    ByCaller,
 }
 
 impl Answering {
@@ -64,12 +66,15 @@ impl Answering {
         method: &str,
         params: Option<&Value>,
     ) -> Option<Result<Value, (i64, &'static str)>> {
+        if *self == Self::ByCaller {
+            return None;
+        }
         let Some(wish) = Wish::of(method, params) else {
             return Some(if method == "ping" { Ok(json!({})) } else { Err((-32601, "method not found")) });
         };
         let schema = params.and_then(|params| params.get("requestedSchema"));
         Some(match (&mut *self, wish) {
-            (Self::Never, _) => return None,
+            (Self::Never | Self::ByCaller, _) => return None,
             (Self::Error(code, message), _) => Err((*code, *message)),
             (Self::Result(result), _) => Ok(result.clone()),
             (Self::Action(action), Wish::Form | Wish::Url) => Ok(json!({"action": *action})),

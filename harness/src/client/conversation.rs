@@ -329,6 +329,23 @@ impl Conversation {
         }
     }
 
+    /// Waits for news until a deadline, answering what the server asks meanwhile; `false` when it has passed.
+    pub async fn news(&mut self, deadline: Instant) -> bool {
+        self.pump().await;
+        self.wait(deadline).await
+    }
+
+    /// What came of something that was sent, as far as that is known by now.
+    pub fn outcome(&mut self, ticket: &Ticket) -> Option<Reply> {
+        self.inbox.absorb(&self.recorder);
+        self.settled(ticket)
+    }
+
+    /// Takes up an event stream again that ended before the response to a request; whether that worked.
+    pub async fn take_up(&mut self, ticket: &Ticket, deadline: Instant) -> bool {
+        self.resume(ticket, deadline).await
+    }
+
     /// A server may leave out only what is unusual: whether it is there shows with what every server answers.
     async fn give_up_unless_alive(&mut self) {
         let outgoing = self.compose(self.harmless(), json!({}));

@@ -10,7 +10,7 @@ fn part(arrows: &str) -> Arc<Part> {
     let imported = import(arrows, None, "test").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.jsonl");
-    let mut writer = TranscriptWriter::copy(&path, &imported.about, "2026-01-01T00:00:00Z").unwrap();
+    let mut writer = TranscriptWriter::copy(&path, &imported.about, "2026-01-01T00:00:00Z", &[]).unwrap();
     for record in &imported.records {
         writer.append(record, &crate::transcript::Redactor::default());
     }

@@ -16,6 +16,7 @@ const WAITING: usize = 64 << 20;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Something that a tap saw.
+#[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "over HTTP only the command line records"))]
 pub(super) enum Seen {
     /// An event, whole.
     Event(Event),
@@ -83,6 +84,7 @@ pub(super) struct Tap {
 
 impl Tap {
     /// The same for another channel.
+    #[cfg(feature = "cli")]
     pub(super) fn on(&self, channel: Channel) -> Self {
         Self { channel, lost: Loss::default(), ..self.clone() }
     }

@@ -8,6 +8,7 @@ mod html;
 mod json;
 #[cfg(feature = "cli")]
 mod progress;
+mod replay;
 mod reporter;
 mod style;
 mod terminal;
@@ -19,6 +20,7 @@ pub use html::{Html, HtmlError, render as render_html};
 pub use json::Json;
 #[cfg(feature = "cli")]
 pub use progress::Progress;
+pub use replay::{render_difference, render_replay};
 pub use reporter::{DrawError, Reporter, draw};
 pub use terminal::{Terminal, TerminalOptions, render as render_terminal, render_result};
 pub use text::{visible, wrap};

@@ -222,7 +222,8 @@ mod tests {
         for (name, more) in [("good.jsonl", ""), ("bad.jsonl", stray)] {
             let imported = import(&format!("{opening}{more}"), None, "test").unwrap();
             let path = folder.path().join(name);
-            let mut writer = TranscriptWriter::copy(&path, &imported.about, "2026-01-01T00:00:00Z").unwrap();
+            let mut writer =
+                TranscriptWriter::copy(&path, &imported.about, "2026-01-01T00:00:00Z", &[]).unwrap();
             imported.records.iter().for_each(|record| writer.append(record, &Redactor::default()));
             writer.end();
         }

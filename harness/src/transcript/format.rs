@@ -5,6 +5,7 @@
 //! `reports/schema/transcript-v1.schema.json`.
 
 use super::record::{About, Record};
+use super::rule::Rule;
 use crate::protocol::Message;
 use crate::wire::{Channel, Deliberate, End, Event, Headers, Payload, ShutdownStep, SseFields};
 use base64::Engine as _;
@@ -28,6 +29,9 @@ pub(super) struct HeaderLine<'a> {
     pub(super) started_at: Cow<'a, str>,
     #[serde(flatten)]
     pub(super) about: Cow<'a, About>,
+    /// What may differ when it is replayed.
+    #[serde(default, skip_serializing_if = "<[Rule]>::is_empty")]
+    pub(super) rules: Cow<'a, [Rule]>,
 }
 
 /// A line: the members of all kinds of events, each present where its kind has it. (Flat, because serde cannot

@@ -9,6 +9,7 @@ mod mermaid;
 mod read;
 mod record;
 mod redact;
+mod rule;
 mod secrets;
 mod write;
 
@@ -21,5 +22,7 @@ pub use mermaid::Mermaid;
 pub use read::{ReadError, Transcript, TranscriptReader};
 pub use record::{About, Budget, Live, Record, Recorder};
 pub use redact::{Redactor, is_placeholder, names_a_secret};
+pub(crate) use rule::whole;
+pub use rule::{Rule, RuleError, RuleKind, RulePart};
 pub use secrets::{Suspect, suspects};
 pub use write::{Loss, TranscriptWriter};

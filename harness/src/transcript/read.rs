@@ -2,6 +2,7 @@
 
 use super::format::{HeaderLine, Line, TRANSCRIPT_FORMAT, TRANSCRIPT_VERSION};
 use super::record::{About, Record};
+use super::rule::{Rule, RuleError};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
@@ -14,6 +15,7 @@ const LONGEST_LINE: u64 = 256 << 20;
 pub struct TranscriptReader<R> {
     input: R,
     about: About,
+    rules: Vec<Rule>,
     started_at: String,
     tool_version: String,
     /// The number of the line that was read last, from 1.
@@ -37,6 +39,9 @@ pub enum ReadError {
         "transcript format version {0} is newer than this program knows ({TRANSCRIPT_VERSION}); use a newer mcprove"
     )]
     Version(u32),
+    /// A rule in the header cannot be used.
+    #[error("line 1: {0}")]
+    Rule(#[from] RuleError),
     /// A line is damaged.
     #[error("line {line}: {reason}")]
     Line {
@@ -92,9 +97,11 @@ impl<R: BufRead> TranscriptReader<R> {
             return Err(ReadError::Version(u32::try_from(version).unwrap_or(u32::MAX)));
         }
         let header: HeaderLine<'_> = serde_json::from_slice(&bytes).map_err(what)?;
+        header.rules.iter().try_for_each(Rule::check)?;
         Ok(Self {
             input,
             about: header.about.into_owned(),
+            rules: header.rules.into_owned(),
             started_at: header.started_at.into_owned(),
             tool_version: header.tool_version.into_owned(),
             line: 1,
@@ -107,6 +114,11 @@ impl<R: BufRead> TranscriptReader<R> {
     /// What the conversation was.
     pub fn about(&self) -> &About {
         &self.about
+    }
+
+    /// What may differ when it is replayed.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
     }
 
     /// When it began, RFC 3339.

@@ -3,6 +3,7 @@
 use super::format::{HeaderLine, Line, TRANSCRIPT_FORMAT, TRANSCRIPT_VERSION};
 use super::record::{About, Record};
 use super::redact::Redactor;
+use super::rule::Rule;
 use crate::wire::{Channel, Event};
 use std::borrow::Cow;
 use std::fs::File;
@@ -66,7 +67,7 @@ impl TranscriptWriter {
                 writer
             }
         };
-        writer.header(about, &jiff::Timestamp::now().to_string());
+        writer.header(about, &jiff::Timestamp::now().to_string(), &[]);
         writer
     }
 
@@ -86,23 +87,24 @@ impl TranscriptWriter {
         Self { file: Some(file), ..Self::none() }
     }
 
-    /// Writes a copy of a transcript that began at another time.
+    /// Writes a copy of a transcript that began at another time, with these rules for its replay.
     ///
     /// # Errors
     /// When the file cannot be created.
-    pub fn copy(path: &Path, about: &About, started_at: &str) -> io::Result<Self> {
+    pub fn copy(path: &Path, about: &About, started_at: &str, rules: &[Rule]) -> io::Result<Self> {
         let mut writer = Self::to(File::create(path)?);
-        writer.header(about, started_at);
+        writer.header(about, started_at, rules);
         Ok(writer)
     }
 
-    fn header(&mut self, about: &About, started_at: &str) {
+    fn header(&mut self, about: &About, started_at: &str, rules: &[Rule]) {
         let header = HeaderLine {
             format: TRANSCRIPT_FORMAT.into(),
             version: TRANSCRIPT_VERSION,
             tool_version: env!("CARGO_PKG_VERSION").into(),
             started_at: started_at.into(),
             about: Cow::Borrowed(about),
+            rules: Cow::Borrowed(rules),
         };
         self.line.clear();
         let result = serde_json::to_writer(&mut self.line, &header).map_err(io::Error::other);
