@@ -6,7 +6,7 @@
 mod bad;
 #[path = "replay/planted.rs"]
 mod planted;
-#[path = "program/mod.rs"]
+#[path = "whole/program.rs"]
 mod program;
 #[path = "replay/recording.rs"]
 mod recording;

@@ -24,6 +24,7 @@ pub use inspect::{
 };
 pub use overheard::{Told, overheard_run};
 pub use rejudge::rejudge;
+pub use rows::signature;
 pub use served::{ServeError, Served};
 pub use stop::Stop;
 #[cfg(feature = "enterprise")]

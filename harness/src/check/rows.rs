@@ -220,7 +220,7 @@ impl Rows<'_> {
 }
 
 /// The same for the same defect in every run.
-pub(super) fn signature(requirement: &str, breach: &Breach) -> String {
+pub fn signature(requirement: &str, breach: &Breach) -> String {
     let digest = Sha256::digest(format!("{requirement}\n{}\n{}", breach.by, breach.class));
     digest.iter().take(6).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

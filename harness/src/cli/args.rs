@@ -1,5 +1,6 @@
 //! The grammar of the command line, and the flags that verbs share.
 
+use super::minimize_args::MinimizeArgs;
 use super::settings::SettingsTarget;
 use super::transcript_args::{RecordArgs, ReplayArgs, TranscriptArgs};
 use crate::check::FailOn;
@@ -34,6 +35,15 @@ Exit codes:
   0    no difference
   1    there is one
   2    wrong usage: an unknown flag, a recording that cannot be replayed, a secret that is missing
+  3    no message ever came from the target
+  70   a bug in mcprove
+  130  interrupted by Ctrl-C; 143 by SIGTERM";
+
+const MINIMIZE_EXIT_CODES: &str = "\
+Exit codes:
+  0    it was made smaller, or is as small as it can be
+  1    it does not fail when it is replayed
+  2    wrong usage: an unknown flag, a recording that cannot be replayed, no such finding
   3    no message ever came from the target
   70   a bug in mcprove
   130  interrupted by Ctrl-C; 143 by SIGTERM";
@@ -77,6 +87,13 @@ pub(super) enum Verb {
     /// settings.
     #[command(after_help = REPLAY_EXIT_CODES)]
     Replay(Box<ReplayArgs>),
+    /// Make a failing conversation as small as it can be while it still fails.
+    ///
+    /// The client's part of the recording is replayed against the target again and again, each time against a process that
+    /// was started afresh: with fewer messages, then with fewer members, shorter texts and smaller numbers in them. What
+    /// the monitors find wrong in the answers decides.
+    #[command(after_help = MINIMIZE_EXIT_CODES)]
+    Minimize(Box<MinimizeArgs>),
     /// Work with recorded conversations: show, check, redact, diff, learn, review, export, import.
     Transcript(TranscriptArgs),
 }

@@ -33,6 +33,7 @@ pub fn main() -> ExitCode {
         Verb::Report(args) => super::report::report(&args),
         Verb::Record(args) => super::record::record(&args),
         Verb::Replay(args) => super::replay::replay(&args),
+        Verb::Minimize(args) => super::minimize::minimize(&args),
         Verb::Transcript(args) => super::transcript::transcript(&args.what),
     };
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));

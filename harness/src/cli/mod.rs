@@ -9,6 +9,8 @@ mod kill_matrix;
 mod list;
 mod live;
 mod main;
+mod minimize;
+mod minimize_args;
 mod options;
 mod out;
 mod record;

@@ -1,6 +1,6 @@
 //! `mcprove replay`: the client's part of a recording, played to a server.
 
-use super::args::{OutputFormat, SelectArgs};
+use super::args::{OutputFormat, ReachArgs, SelectArgs};
 use super::failure::Failure;
 use super::inspect::width;
 use super::session::heed_signals;
@@ -42,7 +42,7 @@ pub(super) fn beside(file: &Path) -> PathBuf {
 pub(super) fn replay(args: &ReplayArgs) -> Result<u8, Failure> {
     let script = script(&args.file)?;
     let (known, rules) = settings::of_replay(args.settings.as_deref())?;
-    let secrets = secrets(args, &script)?;
+    let secrets = secrets(&args.secret, &args.reach, &script)?;
     let mut shared = args.target.clone();
     shared.settings = known;
     let mut targets = options::targets(&shared, &args.reach, &args.shared, &[])?;
@@ -125,9 +125,13 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<u8, Failure> {
 }
 
 /// The secrets that were given; every one that is needed has to be.
-fn secrets(args: &ReplayArgs, script: &Script) -> Result<Vec<(String, String)>, Failure> {
+pub(super) fn secrets(
+    given: &[String],
+    reach: &ReachArgs,
+    script: &Script,
+) -> Result<Vec<(String, String)>, Failure> {
     let mut secrets = Vec::new();
-    for pair in &args.secret {
+    for pair in given {
         let (name, variable) = pair
             .split_once('=')
             .filter(|(name, variable)| !name.is_empty() && !variable.is_empty())
@@ -152,7 +156,7 @@ fn secrets(args: &ReplayArgs, script: &Script) -> Result<Vec<(String, String)>, 
             "the client of the recording sends «{missing}», a secret that was taken out; put it back with --secret {missing}=VARIABLE"
         )));
     }
-    let own = args.reach.bearer_env.is_some() || !args.reach.header.is_empty();
+    let own = reach.bearer_env.is_some() || !reach.header.is_empty();
     if let Some(missing) = script.credentials().iter().find(|name| !given(name)).filter(|_| !own) {
         say(&format!(
             "mcprove: the recorded requests had credentials («{missing}»); give yours with --bearer-env, --header or --secret {missing}=VARIABLE if the target asks for them"
@@ -190,7 +194,7 @@ async fn run(
 }
 
 /// Where to replay: over the transport of the recording, if the target has it.
-fn binding(bindings: &[Binding], recorded: Transport) -> Option<Binding> {
+pub(super) fn binding(bindings: &[Binding], recorded: Transport) -> Option<Binding> {
     let same = bindings.iter().find(|binding| binding.transport() == recorded);
     match (same, bindings) {
         (Some(same), _) => Some(same.clone()),

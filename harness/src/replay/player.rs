@@ -37,6 +37,9 @@ pub struct Options {
     pub rules: Rules,
     /// How long an answer is waited for, beyond what it took in the recording.
     pub wait: Duration,
+    /// How long a message is waited for that belongs to no request or is no answer, beyond what it took in the recording;
+    /// never longer than `wait`.
+    pub beside: Duration,
     /// How long is listened, after all that was recorded has come, for what was not.
     pub grace: Duration,
     /// Whether at least as much time passes between two sends as did in the recording.
@@ -53,6 +56,7 @@ impl Default for Options {
             mode: Mode::Exact,
             rules: Rules::default(),
             wait: Duration::from_secs(10),
+            beside: BESIDE,
             grace: Duration::from_millis(300),
             recorded_timing: false,
             revision: None,
@@ -306,7 +310,7 @@ impl Play<'_> {
         let since = owner.map_or(before, |owner| self.session.sends[owner].at);
         let took = expected.at.saturating_sub(since);
         let important = expected.part != RulePart::Notification;
-        let allowed = if important { self.options.wait } else { self.options.wait.min(BESIDE) };
+        let allowed = if important { self.options.wait } else { self.options.wait.min(self.options.beside) };
         let deadline = Instant::now() + took + allowed;
         let upto = self
             .session

@@ -275,6 +275,19 @@ impl Script {
         sessions.retain(|session| !session.sends.is_empty());
         Self { about: self.about.clone(), rules: self.rules.clone(), sessions, truncated: self.truncated }
     }
+
+    /// The same script with another message in the place of one that the client sends, by session and number.
+    #[must_use]
+    pub fn with_message(&self, session: usize, number: usize, message: Message) -> Self {
+        let mut script = self.clone();
+        if let Some(session) = script.sessions.get_mut(session)
+            && let Some(send) = session.sends.get_mut(number)
+        {
+            send.what = Sending::Payload(Payload::Message(message));
+            session.bind();
+        }
+        script
+    }
 }
 
 impl Session {
