@@ -1,15 +1,13 @@
-//! Plays the client's part of a recording to a server.
+//! Plays the client's part of one session to a server.
 
-use super::align::{Aligner, Judgement};
+use super::align::Aligner;
 use super::bind::Names;
 use super::compare::Mode;
 use super::difference::{Difference, Kind, Place};
 use super::outbound::Outbound;
-use super::replayed::{Replayed, SessionReplayed};
-use super::rules::Rules;
-use super::script::{Script, Sending, Session, VERSION, over_http};
-use super::translate::{ERA_MEMBERS, translate};
-use crate::client::{Answering, Conversation, Gone, Opener, Outgoing, Reply, Ticket};
+use super::run::Options;
+use super::script::{Sending, Session, VERSION};
+use crate::client::{Conversation, Gone, Outgoing, Reply, Ticket};
 use crate::protocol::{Era, Kind as MessageKind, Message, Revision};
 use crate::transcript::{Record, RulePart};
 use crate::wire::{Channel, Event, Payload};
@@ -18,247 +16,55 @@ use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a message is waited for that belongs to no request or is no answer, beyond what it took in the recording.
-const BESIDE: Duration = Duration::from_secs(2);
 /// How long the end of a process may come after its pipes have closed.
 const LAST_WORDS: Duration = Duration::from_millis(1500);
 /// How many answers in a row may not come before the server is given up.
 const PATIENCE: u32 = 3;
 
-/// What a server may say over one transport only: whether tasks can be listed depends on whether it knows who asks.
-const TRANSPORT_MEMBERS: [&str; 1] = ["/result/capabilities/tasks/list"];
-
-/// How a recording is replayed.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// How closely is compared.
-    pub mode: Mode,
-    /// What may differ, beside what the recording says itself.
-    pub rules: Rules,
-    /// How long an answer is waited for, beyond what it took in the recording.
-    pub wait: Duration,
-    /// How long a message is waited for that belongs to no request or is no answer, beyond what it took in the recording;
-    /// never longer than `wait`.
-    pub beside: Duration,
-    /// How long is listened, after all that was recorded has come, for what was not.
-    pub grace: Duration,
-    /// Whether at least as much time passes between two sends as did in the recording.
-    pub recorded_timing: bool,
-    /// The revision to speak; that of the recording if not given, and where the server refuses that, one of the other era.
-    pub revision: Option<Revision>,
-    /// What stood in the place of placeholders: their names, without the angle quotes, and the secrets.
-    pub secrets: Vec<(String, String)>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            mode: Mode::Exact,
-            rules: Rules::default(),
-            wait: Duration::from_secs(10),
-            beside: BESIDE,
-            grace: Duration::from_millis(300),
-            recorded_timing: false,
-            revision: None,
-            secrets: Vec::new(),
-        }
-    }
-}
-
-/// Replays a recording against a target, one session after the other, each in a conversation of its own.
-pub async fn replay(script: &Script, opener: &Opener, options: &Options) -> Replayed {
-    let transport = opener.binding().transport();
-    let mut replayed = Replayed::new(options.mode, options.rules.len(), script.about.transport, transport);
-    replayed.recorded_revision = script.revision();
-    if script.truncated {
-        replayed.notes.push("the recording was cut off; what it lacks is not replayed".to_owned());
-    }
-    if script.sessions.len() > 1 {
-        let many = script.sessions.len();
-        replayed
-            .notes
-            .push(format!("the recording has {many} sessions; they are replayed one after the other"));
-    }
-    let mut to = options.revision;
-    for (number, session) in script.sessions.iter().enumerate() {
-        let mut played = one(number, session, script, opener, options, to).await;
-        if played.refused && to.is_none() {
-            // What was recorded is not spoken; is the other era?
-            let other = other_era(session);
-            if let Some(revision) = other
-                && speaks(opener, revision).await
-            {
-                replayed.notes.push(format!(
-                    "the server refuses the revision of the recording; it is replayed in {revision}"
-                ));
-                to = Some(revision);
-                played = one(number, session, script, opener, options, to).await;
-            }
-        }
-        replayed.sessions.push(played.told);
-        replayed.differences.extend(played.differences);
-        replayed.untranslated.extend(played.untranslated);
-        replayed.notes.extend(played.notes);
-    }
-    replayed.notes.dedup();
-    replayed
-}
-
-fn other_era(session: &Session) -> Option<Revision> {
-    Some(match session.era()? {
-        Era::Legacy => Revision::V2026_07_28,
-        Era::Modern => Revision::V2025_11_25,
-    })
-}
-
-async fn speaks(opener: &Opener, revision: Revision) -> bool {
-    let Ok(mut opened) = opener.open("which era?", Some(revision)).await else { return false };
-    let begun = opened.talk.begin(revision).await;
-    opened.close().await;
-    begun.is_ok()
-}
-
-/// What came of one session.
-struct Played {
-    told: SessionReplayed,
-    differences: Vec<Difference>,
-    untranslated: Vec<super::translate::Untranslated>,
-    notes: Vec<String>,
-    /// Whether the server refused to speak the revision.
-    refused: bool,
-}
-
-async fn one(
-    number: usize,
-    session: &Session,
-    script: &Script,
-    opener: &Opener,
-    options: &Options,
-    to: Option<Revision>,
-) -> Played {
-    let crosses = to.is_some_and(|to| session.era().is_some_and(|era| era != to.era()));
-    let (session, untranslated) = match to {
-        Some(to) => translate(number, session, to),
-        None => (session.clone(), Vec::new()),
-    };
-    let revision = to.or(session.revision());
-    let told = SessionReplayed {
-        revision,
-        sends: session.sends.len(),
-        sent: 0,
-        expected: session.expected.len(),
-        heard: 0,
-        bound: 0,
-        gone: None,
-    };
-    let gone = |why: String, mut told: SessionReplayed| {
-        told.gone = Some(why.clone());
-        let differences = vec![gone_difference(number, &why, session.sends.len())];
-        Played { told, differences, untranslated: untranslated.clone(), notes: Vec::new(), refused: false }
-    };
-    let opened = match opener.open("replay", revision).await {
-        Ok(opened) => opened,
-        Err(error) => return gone(error.to_string(), told),
-    };
-    let mut opened = opened;
-    opened.talk.answer_as(Answering::ByCaller);
-    let talk = &mut opened.talk;
-    let same_transport = over_http(script.about.transport) && talk.transport().is_http();
-    let mut play = Play {
-        session: &session,
-        options,
-        aligner: Aligner::new(&session),
-        outbound: Outbound::new(same_transport, talk.transport().is_http(), &options.secrets),
-        tickets: vec![None; session.sends.len()],
-        sent: vec![false; session.sends.len()],
-        heard_to: 0,
-        names: Names::default(),
-        asks: HashMap::new(),
-        in_vain: 0,
-        gone: None,
-        refused: false,
-        notes: Vec::new(),
-        last: None,
-    };
-    play.run(talk).await;
-    let statuses = if same_transport { play.statuses(number, talk) } else { Vec::new() };
-    let closed = opened.close().await;
-    play.hear_rest(&closed.recorder.snapshot());
-    let Play { aligner, names, sent, gone: went, refused, mut notes, .. } = play;
-    let unsent = sent.iter().position(|sent| !sent).map(|number| session.sends[number].seq);
-    let told_gone = went.is_some();
-    let (heard, sent) = (aligner.heard.len(), sent.iter().filter(|sent| **sent).count());
-    let judgement = Judgement {
-        mode: if crosses && options.mode == Mode::Exact { Mode::Shape } else { options.mode },
-        rules: &options.rules,
-        names: &names,
-        revision,
-        passed_over: match (crosses, script.about.transport == opener.binding().transport()) {
-            (true, _) => &ERA_MEMBERS,
-            (false, true) => &[],
-            (false, false) => &TRANSPORT_MEMBERS,
-        },
-        session: number,
-    };
-    if crosses && options.mode == Mode::Exact {
-        notes.push("two eras write the same things differently: they are compared by shape".to_owned());
-    }
-    let mut differences = Vec::new();
-    if let Some(why) = &went {
-        differences.push(gone_difference(number, why, session.sends.len() - sent));
-    }
-    differences.extend(aligner.finish(&judgement));
-    if let Some(first) = unsent.filter(|_| told_gone) {
-        // What nobody asked for could not come.
-        let asked = |one: &Difference| one.message.event.is_none_or(|event| event < first);
-        differences.retain(|one| one.kind != Kind::MissingMessage || asked(one));
-    }
-    differences.extend(statuses);
-    let told = SessionReplayed { sent, heard, bound: names.len(), gone: went, ..told };
-    Played { told, differences, untranslated, notes, refused }
-}
-
-fn gone_difference(session: usize, why: &str, left: usize) -> Difference {
-    Difference {
-        message: Place {
-            session,
-            method: String::new(),
-            of: RulePart::Answer,
-            nth: 1,
-            event: None,
-            after: None,
-        },
-        path: String::new(),
-        kind: Kind::Gone,
-        recorded: None,
-        live: None,
-        note: Some(format!("{why}; {left} of the client's messages were not sent")),
-    }
-}
-
-struct Play<'a> {
+/// A session that is being played.
+pub(super) struct Play<'a> {
     session: &'a Session,
     options: &'a Options,
-    aligner: Aligner<'a>,
+    pub(super) aligner: Aligner<'a>,
     outbound: Outbound<'a>,
     tickets: Vec<Option<Ticket>>,
-    sent: Vec<bool>,
+    pub(super) sent: Vec<bool>,
     /// The event up to which all was heard.
     heard_to: u64,
-    names: Names,
+    pub(super) names: Names,
     /// The server's requests that came, by their place in the recording.
     asks: HashMap<usize, Message>,
     /// Answers in a row that did not come.
     in_vain: u32,
-    gone: Option<String>,
-    refused: bool,
-    notes: Vec<String>,
+    pub(super) gone: Option<String>,
+    pub(super) refused: bool,
+    pub(super) notes: Vec<String>,
     /// When something was sent last, and when that was in the recording.
     last: Option<(Instant, Duration)>,
 }
 
-impl Play<'_> {
-    async fn run(&mut self, talk: &mut Conversation) {
+impl<'a> Play<'a> {
+    pub(super) fn new(session: &'a Session, options: &'a Options, outbound: Outbound<'a>) -> Self {
+        Self {
+            session,
+            options,
+            aligner: Aligner::new(session),
+            outbound,
+            tickets: vec![None; session.sends.len()],
+            sent: vec![false; session.sends.len()],
+            heard_to: 0,
+            names: Names::default(),
+            asks: HashMap::new(),
+            in_vain: 0,
+            gone: None,
+            refused: false,
+            notes: Vec::new(),
+            last: None,
+        }
+    }
+
+    /// Sends all that can be sent, and waits for what was recorded.
+    pub(super) async fn run(&mut self, talk: &mut Conversation) {
         for number in 0..self.session.sends.len() {
             // Answers go out when they are asked for.
             if self.session.sends[number].answers.is_some() {
@@ -564,7 +370,7 @@ impl Play<'_> {
     }
 
     /// What came while the conversation was closed.
-    fn hear_rest(&mut self, records: &[std::sync::Arc<Record>]) {
+    pub(super) fn hear_rest(&mut self, records: &[std::sync::Arc<Record>]) {
         for record in records.iter().filter(|record| record.seq >= self.heard_to) {
             if let Event::Received { payload: Payload::Message(message), .. } = &record.event {
                 for part in message.parts() {
@@ -575,7 +381,7 @@ impl Play<'_> {
     }
 
     /// HTTP statuses that differ.
-    fn statuses(&self, session: usize, talk: &Conversation) -> Vec<Difference> {
+    pub(super) fn statuses(&self, session: usize, talk: &Conversation) -> Vec<Difference> {
         let mut live: HashMap<Channel, u16> = HashMap::new();
         for record in talk.recorder().snapshot() {
             if let Event::ResponseHead { status, .. } = &record.event {

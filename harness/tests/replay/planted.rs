@@ -12,6 +12,9 @@ type Said = Vec<Value>;
 /// Where something is reported: what, of which message, and where in it.
 type Told = (&'static str, &'static str, &'static str, &'static str);
 
+/// What is done to one call, and where that is reported.
+type Change = (fn(&mut Said), Told);
+
 const ANSWER: usize = 3;
 
 fn answer(said: &mut Said) -> &mut Value {
@@ -34,7 +37,7 @@ const LOG: &str = "notifications/message";
 const PROGRESS: &str = "notifications/progress";
 
 /// Each change is planted into a call of its own.
-const CHANGES: [(fn(&mut Said), Told); 54] = [
+const CHANGES: [Change; 54] = [
     (|s| content(s)["name"] = json!("Bob"), in_answer("value", "/result/structuredContent/name")),
     (|s| content(s)["name"] = json!(""), in_answer("value", "/result/structuredContent/name")),
     (|s| content(s)["name"] = json!("alice"), in_answer("value", "/result/structuredContent/name")),
@@ -144,7 +147,7 @@ const CHANGES: [(fn(&mut Said), Told); 54] = [
     (|s| s.truncate(ANSWER), ("missing-message", "answer", "tools/call", "")),
 ];
 /// Calls that are refused in the recording, after the others.
-const REFUSED: [(fn(&mut Said), Told); 4] = [
+const REFUSED: [Change; 4] = [
     (|s| answer(s)["error"]["code"] = json!(-32603), in_answer("error-code", "/error/code")),
     (|s| answer(s)["error"]["message"] = json!("other"), in_answer("value", "/error/message")),
     (|s| answer(s)["error"]["data"] = json!(null), in_answer("extra", "/error/data")),
@@ -205,7 +208,7 @@ fn conversation(era: Era, run: usize, planted: bool) -> String {
             progress(1),
             progress(2),
         ];
-        let bag = if run % 2 == 0 { json!(["a", "b"]) } else { json!(["b", "a"]) };
+        let bag = if run.is_multiple_of(2) { json!(["a", "b"]) } else { json!(["b", "a"]) };
         let millis = 12 + 7 * run;
         said.push(if refused {
             json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32602, "message": "refused"}})
