@@ -2,30 +2,34 @@
 
 use super::args::{OutputFormat, SelectArgs};
 use super::failure::Failure;
-use super::inspect::width;
 use super::minimize_args::MinimizeArgs;
 use super::replay::{binding, script, secrets};
+use super::section::Went;
 use super::session::heed_signals;
 use super::transcript::say;
 use super::{options, out};
 use crate::check::{Stop, Target};
 use crate::client::{Opener, Opening, RecorderSource};
-use crate::minimize::{Limits, MinimizeError, Minimized, Wanted, broken, minimize as smallest};
+use crate::minimize::{Limits, Minimized, Wanted, broken, minimize as smallest};
 use crate::replay::{Options, Script, Sending, replay as play};
 use crate::report::visible;
-use crate::run::{RunState, StoredRun};
+use crate::run::{RunError, RunState, StoredRun};
 use crate::transcript::{About, Budget, Recorder, Redactor, TranscriptReader, TranscriptWriter};
 use crate::wire::Payload;
-use serde_json::json;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-/// How long is listened for what was not recorded, and for what belongs to no request: in hundreds of conversations
-/// there is no time for more.
-const BESIDE: Duration = Duration::from_millis(30);
+/// How long a message is waited for that belongs to no request: what led to it may have been left out, and in hundreds of
+/// conversations there is no time for more.
+const BESIDE: Duration = Duration::from_millis(5);
+/// How long is listened for what was not recorded.
+const GRACE: Duration = Duration::from_millis(30);
+/// How many characters of a message are shown.
+const SHOWN: usize = 4000;
 
 /// What is to be made small.
 struct Start {
@@ -43,15 +47,17 @@ pub(super) fn minimize(args: &MinimizeArgs) -> Result<u8, Failure> {
     };
     secrets.iter().for_each(|(name, value)| target.secret(name, value));
     let stop = Stop::default();
+    let (started, started_at) = (Instant::now(), jiff::Timestamp::now().to_string());
     let mut config =
         options::config(&target, "minimize", &args.reach, &args.shared, &SelectArgs::default(), &stop)?;
     config.opening.timeouts.request = args.wait + start.script.longest();
-    let options = Options { wait: args.wait, beside: BESIDE, grace: BESIDE, secrets, ..Options::default() };
+    let options = Options { wait: args.wait, beside: BESIDE, grace: GRACE, secrets, ..Options::default() };
     let trial = Trial {
         target: &target,
         opening: &config.opening,
         options: &options,
         answered: AtomicBool::new(false),
+        starts: AtomicU32::new(0),
     };
     let limits = Limits { tries: args.tries, time: args.time };
     let runtime = out::runtime()?;
@@ -66,21 +72,42 @@ pub(super) fn minimize(args: &MinimizeArgs) -> Result<u8, Failure> {
         )))
     };
     runtime.shutdown_timeout(Duration::from_millis(200));
-    match ended {
+    let (error, code) = match &ended {
         None => {
-            say("mcprove: interrupted before it was done");
-            Ok(stop.wanted().unwrap_or(130))
+            let code = stop.wanted().unwrap_or(130);
+            let message = "interrupted before it was done".to_owned();
+            (Some(RunError { code, message }), code)
         }
-        Some(Err(error @ MinimizeError::NotSeen { .. })) => {
-            let answered = trial.answered.load(Ordering::Relaxed);
-            say(&format!("mcprove: {error}"));
-            if !answered {
-                say("mcprove: no message ever came from the target");
-            }
-            Ok(if answered { 1 } else { 3 })
+        Some(Err(_)) if !trial.answered.load(Ordering::Relaxed) => {
+            let message = "no message ever came from the target".to_owned();
+            (Some(RunError { code: 3, message }), 3)
         }
-        Some(Ok(minimized)) => tell(args, &start, &minimized, &target.redactor()).map(|()| 0),
+        Some(ended) => (None, u8::from(ended.is_err())),
+    };
+    let went = Went {
+        verb: "minimize",
+        config: &config,
+        started_at,
+        millis: started.elapsed().as_millis() as u64,
+        code,
+        error,
+        process_starts: trial.starts.load(Ordering::Relaxed),
+    };
+    let told = match &ended {
+        Some(Ok(minimized)) => Some(Told::write(args, &start, minimized, &target.redactor())?),
+        _ => None,
+    };
+    match (&told, args.shared.output_format) {
+        (told, OutputFormat::Json) => out::print(&went.document(told.as_ref(), &target)?)?,
+        (Some(told), OutputFormat::Text) => out::print(&told.text())?,
+        (None, OutputFormat::Text) => {}
     }
+    match (&ended, &went.error) {
+        (_, Some(error)) => say(&format!("mcprove: {}", error.message)),
+        (Some(Err(error)), None) => say(&format!("mcprove: {error}")),
+        _ => {}
+    }
+    Ok(code)
 }
 
 /// Finds out what is meant.
@@ -167,11 +194,14 @@ struct Trial<'a> {
     options: &'a Options,
     /// Whether any message ever came.
     answered: AtomicBool,
+    /// How many conversations were held, each with a target of its own.
+    starts: AtomicU32,
 }
 
 impl Trial<'_> {
     async fn hold(&self, script: &Script) -> Vec<Arc<Recorder>> {
         let kept = Arc::new(Kept { redactor: self.target.redactor(), recorders: Mutex::default() });
+        self.starts.fetch_add(1, Ordering::Relaxed);
         let Ok(up) = self.target.up(self.opening.timeouts.startup).await else { return Vec::new() };
         let mut opening = self.opening.clone();
         let mut credentials = self.target.credentials();
@@ -204,55 +234,85 @@ impl RecorderSource for Kept {
     }
 }
 
-/// Writes the conversation, and says what it is.
-fn tell(
-    args: &MinimizeArgs,
-    start: &Start,
-    minimized: &Minimized,
-    redactor: &Redactor,
-) -> Result<(), Failure> {
-    let to = args.out.clone().unwrap_or_else(|| small_name(&start.file));
-    if to.canonicalize().ok().is_some_and(|to| start.file.canonicalize().is_ok_and(|from| from == to)) {
-        return Err(Failure::Usage(format!("--out: {} is what is made smaller", to.display())));
+/// What is told, without secrets; the section `minimize` of the document.
+#[derive(Serialize)]
+struct Told {
+    requirement: String,
+    signature: String,
+    message: String,
+    /// How many messages the client sent.
+    before: usize,
+    /// How many it sends now.
+    after: usize,
+    /// How many conversations it took.
+    conversations: u32,
+    /// How many of the last `of` conversations showed it.
+    confirmed: u32,
+    of: u32,
+    /// Whether it may become smaller still, since a limit was reached.
+    cut_short: bool,
+    /// The file with the small conversation.
+    transcript: String,
+    /// What the client sends.
+    sent: Vec<String>,
+}
+
+impl Told {
+    /// Writes the conversation, and says what it is.
+    fn write(
+        args: &MinimizeArgs,
+        start: &Start,
+        minimized: &Minimized,
+        redactor: &Redactor,
+    ) -> Result<Self, Failure> {
+        let to = args.out.clone().unwrap_or_else(|| small_name(&start.file));
+        let same = |to: PathBuf| start.file.canonicalize().is_ok_and(|from| from == to);
+        if to.canonicalize().is_ok_and(same) {
+            return Err(Failure::Usage(format!("--out: {} is what is made smaller", to.display())));
+        }
+        let mut writer = TranscriptWriter::create(&to, minimized.recorder.about());
+        minimized.recorder.snapshot().iter().for_each(|record| writer.append(record, redactor));
+        if let Some(error) = writer.error() {
+            return Err(Failure::Usage(format!("{}: {error}", to.display())));
+        }
+        writer.finish();
+        let (confirmed, of) = minimized.confirmed;
+        Ok(Self {
+            requirement: minimized.seen.requirement.clone(),
+            signature: minimized.seen.signature.clone(),
+            message: redactor.clean(&minimized.seen.message),
+            before: start.script.sends(),
+            after: minimized.script.sends(),
+            conversations: minimized.tries,
+            confirmed,
+            of,
+            cut_short: minimized.cut_short,
+            transcript: to.display().to_string(),
+            sent: said(&minimized.script).iter().map(|line| redactor.clean(line)).collect(),
+        })
     }
-    let mut writer = TranscriptWriter::create(&to, minimized.recorder.about());
-    minimized.recorder.snapshot().iter().for_each(|record| writer.append(record, redactor));
-    if let Some(error) = writer.error() {
-        return Err(Failure::Usage(format!("{}: {error}", to.display())));
+
+    fn text(&self) -> String {
+        let mut text = format!("{}: {}\n\n", self.requirement, visible(&self.message, SHOWN));
+        for line in &self.sent {
+            text.push_str(&format!("  --> {}\n", visible(line, SHOWN)));
+        }
+        text.push_str(&format!(
+            "\n{} messages became {} in {} conversations",
+            self.before, self.after, self.conversations
+        ));
+        if self.confirmed < self.of {
+            text.push_str(&format!(
+                "; it does not fail each time: {} of {} more showed it",
+                self.confirmed, self.of
+            ));
+        }
+        if self.cut_short {
+            text.push_str("; a limit was reached, it may become smaller still");
+        }
+        text.push_str(&format!("\nwritten to {}\n", self.transcript));
+        text
     }
-    writer.finish();
-    let said = said(&minimized.script);
-    let (before, after) = (start.script.sends(), minimized.script.sends());
-    let (again, of) = minimized.confirmed;
-    if args.shared.output_format == OutputFormat::Json {
-        let document = json!({
-            "format": "mcprove-minimized",
-            "version": 1,
-            "requirement": minimized.seen.requirement,
-            "signature": minimized.seen.signature,
-            "message": minimized.seen.message,
-            "messages": {"before": before, "after": after},
-            "conversations": minimized.tries,
-            "confirmed": {"times": again, "of": of},
-            "cut_short": minimized.cut_short,
-            "transcript": to.display().to_string(),
-            "sent": said.iter().map(|line| redactor.clean(line)).collect::<Vec<_>>(),
-        });
-        let text = serde_json::to_string_pretty(&document).map_err(Failure::bug)?;
-        return out::print(&(text + "\n"));
-    }
-    let mut text = format!("{}: {}\n\n", minimized.seen.requirement, minimized.seen.message);
-    for line in &said {
-        text.push_str(&format!("  --> {}\n", visible(&redactor.clean(line), width() - 6)));
-    }
-    text.push_str(&format!("\n{before} messages became {after} in {} conversations", minimized.tries));
-    text.push_str(&match (again, minimized.cut_short) {
-        (again, true) if again == of => "; the limit was reached, it may become smaller still\n".to_owned(),
-        (again, _) if again == of => ".\n".to_owned(),
-        (again, _) => format!("; it does not fail each time: {again} of {of} more showed it\n"),
-    });
-    text.push_str(&format!("written to {}\n", to.display()));
-    out::print(&text)
 }
 
 /// What the client sends, one line each.

@@ -21,6 +21,7 @@ mod sandbox;
 mod serve;
 #[cfg(feature = "enterprise")]
 mod serve_authorization;
+mod section;
 mod session;
 mod settings;
 mod transcript;

@@ -3,21 +3,18 @@
 use super::args::{OutputFormat, ReachArgs, SelectArgs};
 use super::failure::Failure;
 use super::inspect::width;
+use super::section::Went;
 use super::session::heed_signals;
 use super::transcript::say;
 use super::transcript_args::{ModeArg, ReplayArgs, TimingArg};
 use super::{options, out, settings};
-use crate::check::{CheckConfig, Stop, Target, Watcher};
+use crate::check::{Stop, Target, Watcher};
 use crate::client::{Binding, Opener, RecorderSource};
 use crate::protocol::Transport;
 use crate::replay::{Mode, Options, Patched, Replayed, Rules, Script, patch, replay as play};
 use crate::report::render_replay;
-use crate::run::{
-    Document, Footer, Header, RUN_FORMAT, RUN_VERSION, RunError, RunEvent, RunState, RunWriter, Summary,
-    TRANSCRIPTS_DIR, write_file,
-};
+use crate::run::{RunError, RunWriter, TRANSCRIPTS_DIR, write_file};
 use crate::transcript::{About, Budget, Live, Record, Recorder, Redactor, TranscriptReader};
-use serde::Serialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -115,9 +112,16 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<u8, Failure> {
     };
     let differs = replayed.as_ref().is_some_and(|replayed| !replayed.differences.is_empty());
     let code = error.as_ref().map_or(u8::from(differs), |error| error.code);
-    let told =
-        Told { config: &config, target: &target, started_at, millis: started.elapsed().as_millis() as u64 };
-    told.tell(args, replayed.as_ref(), error, code, writer.as_ref())?;
+    let went = Went {
+        verb: "replay",
+        config: &config,
+        started_at,
+        millis: started.elapsed().as_millis() as u64,
+        code,
+        error,
+        process_starts: replayed.as_ref().map_or(0, |replayed| replayed.sessions.len() as u32),
+    };
+    Told { target: &target, went }.tell(args, replayed.as_ref(), writer.as_ref())?;
     if let Some(replayed) = replayed.as_ref().filter(|_| args.accept && differs) {
         accept(args, replayed, &target.redactor())?;
     }
@@ -228,19 +232,9 @@ impl RecorderSource for Tapes {
     }
 }
 
-/// The document of `--output-format json`.
-#[derive(Serialize)]
-struct ReplayDocument<'a> {
-    #[serde(flatten)]
-    document: Document<'a>,
-    replay: Option<&'a Replayed>,
-}
-
 struct Told<'a> {
-    config: &'a CheckConfig,
     target: &'a Target,
-    started_at: String,
-    millis: u64,
+    went: Went<'a>,
 }
 
 impl Told<'_> {
@@ -248,51 +242,23 @@ impl Told<'_> {
         &self,
         args: &ReplayArgs,
         replayed: Option<&Replayed>,
-        error: Option<RunError>,
-        code: u8,
         writer: Option<&RunWriter>,
     ) -> Result<(), Failure> {
-        let events = [
-            RunEvent::Header(Header {
-                format: RUN_FORMAT.to_owned(),
-                version: RUN_VERSION,
-                tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-                command: "replay".to_owned(),
-                command_line: self.config.command_line.clone(),
-                target: self.config.target.clone(),
-                seed: self.config.settings.seed,
-                requirement_set: self.config.set.name().to_owned(),
-                started_at: self.started_at.clone(),
-            }),
-            RunEvent::Footer(Footer {
-                summary: Summary::default(),
-                exit_code: code,
-                truncated: error.is_some(),
-                error: error.clone(),
-                millis: self.millis,
-                harness_cpu_millis: None,
-                process_starts: replayed.map_or(0, |replayed| replayed.sessions.len() as u32),
-            }),
-        ];
-        let state = RunState::of(&events);
-        let document = Document::of(&state).ok_or_else(|| Failure::bug("a run without a header"))?;
+        let text = self.went.document(replayed, self.target)?;
         let redactor = self.target.redactor();
-        let mut text = serde_json::to_string_pretty(&ReplayDocument { document, replay: replayed })
-            .map_err(Failure::bug)?;
-        text = redactor.clean(&text) + "\n";
         if let Some(writer) = writer {
-            events.iter().try_for_each(|event| writer.append(event)).map_err(Failure::usage)?;
+            self.went.events().iter().try_for_each(|event| writer.append(event)).map_err(Failure::usage)?;
             write_file(writer.dir(), "report.json", text.as_bytes()).map_err(Failure::usage)?;
         }
         match (args.shared.output_format, replayed) {
             (OutputFormat::Json, _) => out::print_bytes(text.as_bytes())?,
             (OutputFormat::Text, Some(replayed)) => {
-                let title = format!("{} against {}", args.file.display(), self.config.target.display);
+                let title = format!("{} against {}", args.file.display(), self.went.config.target.display);
                 out::print(&render_replay(replayed, &title, width(), &|text| redactor.clean(text)))?;
             }
             (OutputFormat::Text, None) => {}
         }
-        if let Some(error) = error {
+        if let Some(error) = &self.went.error {
             say(&format!("mcprove: {}", redactor.clean(&error.message)));
         }
         Ok(())

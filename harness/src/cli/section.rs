@@ -2,9 +2,7 @@
 
 use super::failure::Failure;
 use crate::check::{CheckConfig, Target};
-use crate::run::{
-    Document, Footer, Header, RUN_FORMAT, RUN_VERSION, RunError, RunEvent, RunState, Summary,
-};
+use crate::run::{Document, Footer, Header, RUN_FORMAT, RUN_VERSION, RunError, RunEvent, RunState, Summary};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -62,7 +60,11 @@ impl Went<'_> {
     }
 
     /// The document, without secrets; its section is null where there is nothing to tell.
-    pub(super) fn document(&self, section: Option<impl Serialize>, target: &Target) -> Result<String, Failure> {
+    pub(super) fn document(
+        &self,
+        section: Option<impl Serialize>,
+        target: &Target,
+    ) -> Result<String, Failure> {
         let state = RunState::of(&self.events());
         let document = Document::of(&state).ok_or_else(|| Failure::bug("a run without a header"))?;
         let section = BTreeMap::from([(self.verb, section)]);

@@ -17,6 +17,8 @@ mod faults;
 #[cfg(feature = "cli")]
 mod http_rules;
 #[cfg(feature = "cli")]
+mod minimize;
+#[cfg(feature = "cli")]
 mod mock;
 #[cfg(feature = "cli")]
 mod program;
