@@ -106,7 +106,7 @@ const CHANGES: [Change; 54] = [
             answer(s)["result"]["content"]
                 .as_array_mut()
                 .unwrap()
-                .push(json!({"type": "text", "text": "more"}))
+                .push(json!({"type": "text", "text": "more"}));
         },
         in_answer("extra", "/result/content/1"),
     ),
@@ -119,7 +119,7 @@ const CHANGES: [Change; 54] = [
     (
         |s| {
             *answer(s) =
-                json!({"jsonrpc": "2.0", "id": answer(s)["id"], "error": {"code": -32603, "message": "no"}})
+                json!({"jsonrpc": "2.0", "id": answer(s)["id"], "error": {"code": -32603, "message": "no"}});
         },
         in_answer("outcome", ""),
     ),
@@ -137,7 +137,7 @@ const CHANGES: [Change; 54] = [
             s.insert(
                 1,
                 json!({"jsonrpc": "2.0", "method": LOG, "params": {"level": "info", "data": "once more"}}),
-            )
+            );
         },
         ("extra-message", "notification", LOG, ""),
     ),
