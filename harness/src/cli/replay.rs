@@ -223,7 +223,7 @@ impl RecorderSource for Tapes {
         let live = self.watcher.clone().map(|watcher| {
             let about = about.clone();
             let live: Live = Arc::new(move |record: &Record, redactor: &Redactor| {
-                watcher(number, &about, record, redactor)
+                watcher(number, &about, record, redactor);
             });
             live
         });

@@ -17,6 +17,8 @@ use std::collections::{HashMap, HashSet};
 /// How many candidates are compared with one message.
 const CANDIDATES: usize = 64;
 
+/// What means nothing to anybody but the server, by the protocol.
+const OPAQUE: [&str; 2] = ["/result/nextCursor", "/result/requestState"];
 /// How near messages are that belong to two requests.
 const ELSEWHERE: u8 = 2;
 
@@ -391,6 +393,9 @@ impl Judgement<'_> {
             // The ids of the server's own requests.
             (cancels && path == "/params/requestId")
                 || placeholders(was, is)
+                || (OPAQUE.contains(&path)
+                    && was.is_string()
+                    && is.as_str().is_some_and(|text| !text.is_empty()))
                 || self.names.same(place, path, was, is)
         };
         let lens = Lens { rules, same, passed_over: self.passed_over };

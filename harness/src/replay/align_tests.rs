@@ -99,3 +99,16 @@ fn what_was_taken_out_matches_anything() {
     );
     assert!(!is("«odd»", "abc") && !is("plain", "plain2"));
 }
+
+#[test]
+fn what_is_opaque_by_the_protocol_may_be_another() {
+    let page = |cursor: &str| {
+        format!(
+            "--> {{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}}\n<-- {{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{{\"tools\":[]{cursor}}}}}\n"
+        )
+    };
+    let with = |cursor: &str| page(&format!(",\"nextCursor\":{cursor}"));
+    assert_eq!(found(&with("\"a\""), &with("\"b\""), &[]), []);
+    assert_eq!(found(&with("\"a\""), &with("7"), &[])[0].0, Kind::Type);
+    assert_eq!(found(&with("\"a\""), &page(""), &[])[0].0, Kind::Missing);
+}

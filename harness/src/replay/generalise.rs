@@ -58,6 +58,8 @@ impl Class {
             Self::Number => NUMBER.to_owned(),
             Self::Digits(length) => format!("[0-9]{{{length}}}"),
             Self::Hex(length) => format!("[0-9a-fA-F]{{{length}}}"),
+            // As long as that it may be base64, in which other signs are rare.
+            Self::Alnum(Some(length @ 16..)) => format!("[A-Za-z0-9+/=_-]{{{length}}}"),
             Self::Alnum(Some(length)) => format!("[A-Za-z0-9]{{{length}}}"),
             Self::Alnum(None) => "[A-Za-z0-9]+".to_owned(),
             Self::Name => "[A-Za-z0-9_-]*".to_owned(),

@@ -79,3 +79,9 @@ fn numbers_in_an_id_vary_with_it() {
     assert!(fits(&ids, "run 17-faf7313d38b10c9c.2 of 3"));
     assert!(!fits(&ids, "run 5-faf7313d38b10c9c.1 of 4"));
 }
+
+#[test]
+fn long_ids_may_have_the_other_signs_of_base64() {
+    let ids = ["AwAAAAKnZyXOHnlojgUvC6IV20DH", "AwAAAAJ5yaoMEdTexMdZZxL7MICU"];
+    assert!(fits(&ids, "AwAAAAJ5yaoMEdTe-MdZZxL7MI_U") && !fits(&ids, "AwAAAAJ5yaoMEdTe"));
+}

@@ -54,8 +54,12 @@ impl Owners {
     pub(super) fn owner(&self, message: &Message, channel: Channel) -> Option<usize> {
         let param = |name: &str| message.params().and_then(|params| params.get(name));
         let id = |value: &Value| Id::from_json(&value.to_string(), value);
+        // What comes on another stream than the answer comes whenever it does.
+        let beside =
+            |number: &usize| channel != Channel::PROCESS && self.by_channel.get(&channel) != Some(number);
         if message.method() == Some("notifications/progress") {
-            return param("progressToken").and_then(|token| self.by_token.get(&token.to_string())).copied();
+            let named = param("progressToken").and_then(|token| self.by_token.get(&token.to_string()));
+            return named.copied().filter(|number| !beside(number));
         }
         if let Some(listen) = message.meta(SUBSCRIPTION).and_then(|named| self.by_id.get(&id(named))) {
             return Some(*listen);
@@ -65,7 +69,7 @@ impl Owners {
         }
         let told = message.method() == Some("notifications/message") || *message.kind() == Kind::Request;
         match self.open.as_slice() {
-            [only] if told => Some(*only),
+            [only] if told && channel == Channel::PROCESS => Some(*only),
             _ => None,
         }
     }
@@ -103,6 +107,8 @@ mod tests {
         assert_eq!(owners.owner(&changed, Channel::PROCESS), None, "it belongs to no request");
         owners.sent(2, &message(json!({"id": 3, "method": "ping"})), Channel(4));
         assert_eq!(owners.owner(&changed, Channel(4)), Some(2), "by the exchange");
+        assert_eq!(owners.owner(&log, Channel(9)), None, "on a stream of its own it comes whenever it does");
+        assert_eq!(owners.owner(&progress, Channel(9)), None);
     }
 
     #[test]

@@ -273,8 +273,10 @@ impl<'a> Play<'a> {
                 if talk.transport().is_http() {
                     let since = talk.now();
                     talk.bare("DELETE", Outgoing::bytes("")).await;
-                    let recorder = talk.recorder();
-                    let head = recorder.get(usize::try_from(since).unwrap_or(usize::MAX));
+                    let begun = talk.recorder().snapshot();
+                    let head = begun.iter().rfind(
+                        |record| matches!(&record.event, Event::RequestHead { method, .. } if method == "DELETE"),
+                    );
                     self.tickets[number] = head.map(|head| Ticket { id: None, channel: head.channel, since });
                 }
             }

@@ -15,8 +15,6 @@ type Told = (&'static str, &'static str, &'static str, &'static str);
 /// What is done to one call, and where that is reported.
 type Change = (fn(&mut Said), Told);
 
-const ANSWER: usize = 3;
-
 fn answer(said: &mut Said) -> &mut Value {
     said.last_mut().unwrap()
 }
@@ -108,7 +106,7 @@ const CHANGES: [Change; 54] = [
             answer(s)["result"]["content"]
                 .as_array_mut()
                 .unwrap()
-                .push(json!({"type": "text", "text": "more"}))
+                .push(json!({"type": "text", "text": "more"}));
         },
         in_answer("extra", "/result/content/1"),
     ),
@@ -121,7 +119,7 @@ const CHANGES: [Change; 54] = [
     (
         |s| {
             *answer(s) =
-                json!({"jsonrpc": "2.0", "id": answer(s)["id"], "error": {"code": -32603, "message": "no"}})
+                json!({"jsonrpc": "2.0", "id": answer(s)["id"], "error": {"code": -32603, "message": "no"}});
         },
         in_answer("outcome", ""),
     ),
@@ -139,12 +137,12 @@ const CHANGES: [Change; 54] = [
             s.insert(
                 1,
                 json!({"jsonrpc": "2.0", "method": LOG, "params": {"level": "info", "data": "once more"}}),
-            )
+            );
         },
         ("extra-message", "notification", LOG, ""),
     ),
     // A missing answer, at last: the server hangs on it.
-    (|s| s.truncate(ANSWER), ("missing-message", "answer", "tools/call", "")),
+    (Vec::clear, ("missing-message", "answer", "tools/call", "")),
 ];
 /// Calls that are refused in the recording, after the others.
 const REFUSED: [Change; 4] = [
@@ -195,7 +193,7 @@ fn conversation(era: Era, run: usize, planted: bool) -> String {
     let mut text = opening(era);
     let changes =
         CHANGES.iter().map(|change| (change, false)).chain(REFUSED.iter().map(|change| (change, true)));
-    for (number, ((plant, _), refused)) in changes.enumerate() {
+    for (number, ((plant, told), refused)) in changes.enumerate() {
         let id = number + 1;
         let token = match era {
             Era::Legacy => json!({"progressToken": id}),
@@ -208,6 +206,10 @@ fn conversation(era: Era, run: usize, planted: bool) -> String {
             progress(1),
             progress(2),
         ];
+        if told.0 == "missing-message" && told.1 == "answer" {
+            // What comes before an answer that never comes has nowhere to go over HTTP.
+            said.clear();
+        }
         let bag = if run.is_multiple_of(2) { json!(["a", "b"]) } else { json!(["b", "a"]) };
         let millis = 12 + 7 * run;
         said.push(if refused {
