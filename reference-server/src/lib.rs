@@ -29,7 +29,7 @@ pub use auth::{
 };
 #[cfg(feature = "enterprise")]
 pub use enterprise::{AuditReading, Enterprise, EnterpriseFiles, InvalidProfile};
-pub use faults::{Fault, FaultId, Transport, UnknownFault, areas, faults};
+pub use faults::{Fault, FaultId, Transport, UnknownFault, areas, faults, faults_within};
 pub use pace::{Delay, InvalidPace, Stall};
 pub use revision::Revision;
 pub use server::{Config, Server};
