@@ -26,7 +26,10 @@ pub(crate) enum Change {
     Records(Kind),
     /// A record has changed for these roles.
     #[cfg(feature = "enterprise")]
-    Record { uri: Arc<str>, roles: Arc<[RoleName]> },
+    Record {
+        uri: Arc<str>,
+        roles: Arc<[RoleName]>,
+    },
     /// A task has a new status; for its owner only.
     Task(Arc<TaskView>),
 }

@@ -4,8 +4,8 @@
 
 mod support;
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mcprove_reference_server::{
@@ -224,7 +224,9 @@ async fn a_key_that_took_the_name_of_another_is_found() {
     let so_far = asked.load(Ordering::Relaxed);
     let header = |token: &str| token.split('.').next().unwrap().to_owned();
     let forged = {
-        let other = TestAuthorizationServer::new("http://127.0.0.1:1", RESOURCE).mint(&json!({"iss": origin})).unwrap();
+        let other = TestAuthorizationServer::new("http://127.0.0.1:1", RESOURCE)
+            .mint(&json!({"iss": origin}))
+            .unwrap();
         let (_, rest) = other.split_once('.').unwrap();
         format!("{}.{rest}", header(&good))
     };

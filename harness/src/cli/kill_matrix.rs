@@ -88,7 +88,8 @@ pub(super) fn kill_matrix(args: &KillMatrixArgs) -> Result<u8, Failure> {
     runtime.shutdown_timeout(Duration::from_millis(200));
     let totals = Totals::of(&judged);
     let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let document = Document { format: "mcprove-kill-matrix", version: 1, totals, left_out, millis, faults: &judged };
+    let document =
+        Document { format: "mcprove-kill-matrix", version: 1, totals, left_out, millis, faults: &judged };
     if let Some(path) = &args.out {
         let text = serde_json::to_vec_pretty(&document).map_err(Failure::bug)?;
         write(path, &text, "--out")?;

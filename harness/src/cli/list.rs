@@ -252,7 +252,9 @@ fn faults(patterns: &[String], format: OutputFormat) -> Result<(), Failure> {
         }
         if let Some(test) = fault.judged_by {
             let rule = fault.id.split('/').next().unwrap_or_default();
-            let detail = format!("breaks the rule {rule} of the profile, which no check sees; judged by the test {test} of the reference server");
+            let detail = format!(
+                "breaks the rule {rule} of the profile, which no check sees; judged by the test {test} of the reference server"
+            );
             for line in wrap(&detail, width() - 2) {
                 let _ = writeln!(text, "  {DIM}{line}{DIM:#}");
             }

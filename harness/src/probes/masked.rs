@@ -117,8 +117,12 @@ async fn listen_closely(solo: &Solo<'_>, talk: &mut Conversation, another: &Stra
 /// The calls of the tour that only read, and may be repeated.
 fn calls(solo: &Solo<'_>, known: &Known) -> Vec<Asking> {
     let mut calls: Vec<Asking> = Vec::new();
-    for call in known.offer.calls.iter().filter(|call| call.succeeded() && !call.asked_for_input && call.took < QUICK) {
-        let Some(tool) = known.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str()) else { continue };
+    for call in
+        known.offer.calls.iter().filter(|call| call.succeeded() && !call.asked_for_input && call.took < QUICK)
+    {
+        let Some(tool) = known.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str()) else {
+            continue;
+        };
         let reads = tool.pointer("/annotations/readOnlyHint") == Some(&Value::Bool(true));
         // 2024-11-05 knows no hints; there the user has said what may be called.
         let is_known = tool.get("annotations").is_some() || solo.revision != Revision::V2024_11_05;
@@ -148,7 +152,8 @@ fn reads(known: &Known, records: &[String]) -> Vec<Asking> {
 fn completions(known: &Known) -> Vec<Asking> {
     let arguments = known.offer.prompts.iter().flat_map(|prompt| {
         let named = prompt.get("arguments").and_then(Value::as_array).into_iter().flatten();
-        named.map(|argument| (json!({"type": "ref/prompt", "name": prompt["name"]}), argument["name"].clone()))
+        named
+            .map(|argument| (json!({"type": "ref/prompt", "name": prompt["name"]}), argument["name"].clone()))
     });
     let variables = known.offer.templates.iter().filter_map(|template| {
         let pattern = template.get("uriTemplate")?.as_str()?;
@@ -211,7 +216,8 @@ fn judge(solo: &mut Solo<'_>, said: &[Said], hidden: &[Hidden]) {
             let row = if is_log { LOGS } else { said.row };
             // What they sent themselves is no news to them.
             let news = |hidden: &&Hidden| !any_text(&said.sent, &|text| text.contains(&hidden.raw));
-            let Some(told) = hidden.iter().filter(news).find(|hidden| tells(heard.message.value(), hidden)) else {
+            let Some(told) = hidden.iter().filter(news).find(|hidden| tells(heard.message.value(), hidden))
+            else {
                 solo.judge.held(row);
                 continue;
             };

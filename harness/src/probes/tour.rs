@@ -193,7 +193,8 @@ const MOST_DRAWS: usize = 8;
 
 /// Whether each required text for which the schema has examples is one of them.
 fn names_examples(schema: &Value, arguments: &Value) -> bool {
-    let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let required =
+        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     required.into_iter().all(|name| {
         let property = &schema["properties"][name];
         let examples = property["examples"].as_array().filter(|_| property["type"] == "string");

@@ -93,8 +93,10 @@ pub(super) fn hidden(masked: &[Leaf], raw: &[Leaf]) -> Vec<Hidden> {
     let mut found = Vec::new();
     for outline in masked.iter().filter(|leaf| is_masked(&leaf.value)) {
         let same = raw.iter().filter(|leaf| {
-            let is_inside =
-                leaf.path.strip_prefix(&outline.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            let is_inside = leaf
+                .path
+                .strip_prefix(&outline.path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
             leaf.part == outline.part && leaf.record == outline.record && is_inside
         });
         for leaf in same.filter(|leaf| is_telling(&leaf.value) && !outline.value.contains(&leaf.value)) {
@@ -124,7 +126,8 @@ fn is_masked(text: &str) -> bool {
     }
     let word = text.to_ascii_lowercase();
     let inner = word.trim_matches(|c: char| !c.is_ascii_alphabetic());
-    let is_word = matches!(inner, "redacted" | "masked" | "anonymized" | "anonymised" | "tokenized" | "tokenised");
+    let is_word =
+        matches!(inner, "redacted" | "masked" | "anonymized" | "anonymised" | "tokenized" | "tokenised");
     let is_token = ["tok_", "token_", "tkn_", "mask_", "masked_", "redacted_", "anon_"].iter().any(|start| {
         word.strip_prefix(start)
             .is_some_and(|rest| rest.len() >= 8 && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
@@ -139,7 +142,8 @@ fn is_telling(text: &str) -> bool {
         text.get(range).is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
     };
     let is_date = digits(0..4) && digits(5..7) && digits(8..10) && text.get(4..5) == Some("-");
-    let is_short_number = text.len() < 10 && text.bytes().all(|byte| byte.is_ascii_digit() || b".,-".contains(&byte));
+    let is_short_number =
+        text.len() < 10 && text.bytes().all(|byte| byte.is_ascii_digit() || b".,-".contains(&byte));
     text.chars().count() >= LEAST && !is_masked(text) && !is_word && !is_date && !is_short_number
 }
 
@@ -157,7 +161,9 @@ pub(super) fn any_text(message: &Value, is_one: &impl Fn(&str) -> bool) -> bool 
         Value::String(text) => is_one(text),
         Value::Number(number) => is_one(&number.to_string()),
         Value::Array(items) => items.iter().any(|item| any_text(item, is_one)),
-        Value::Object(members) => members.iter().any(|(name, member)| is_one(name) || any_text(member, is_one)),
+        Value::Object(members) => {
+            members.iter().any(|(name, member)| is_one(name) || any_text(member, is_one))
+        }
         _ => false,
     }
 }
@@ -186,7 +192,8 @@ mod tests {
             {"id": "p-1", "email": "ada@mail.example", "note": {"untrusted": "Likes tea."}, "card": "4111111111111111"},
         ]}));
         let found = found(&masked, &raw);
-        let told: Vec<_> = found.iter().map(|one| (one.record.as_str(), one.path.as_str(), one.raw.as_str())).collect();
+        let told: Vec<_> =
+            found.iter().map(|one| (one.record.as_str(), one.path.as_str(), one.raw.as_str())).collect();
         assert_eq!(
             told,
             [
@@ -223,10 +230,21 @@ mod tests {
 
     #[test]
     fn masks_are_known() {
-        for text in ["***", "a***@***", "***89", "\u{2022}\u{2022}\u{2022}\u{2022} 1234", "XXXX-1234", "[REDACTED]", "<masked>", "tok_0123456789abcdef"] {
+        for text in [
+            "***",
+            "a***@***",
+            "***89",
+            "\u{2022}\u{2022}\u{2022}\u{2022} 1234",
+            "XXXX-1234",
+            "[REDACTED]",
+            "<masked>",
+            "tok_0123456789abcdef",
+        ] {
             assert!(is_masked(text), "{text}");
         }
-        for text in ["", "**", "ada@mail.example", "token_ring", "exxon", "The mask is redacted by law.", "a * b * c"] {
+        for text in
+            ["", "**", "ada@mail.example", "token_ring", "exxon", "The mask is redacted by law.", "a * b * c"]
+        {
             assert!(!is_masked(text), "{text}");
         }
         for text in ["ada@mail.example", "+44 113 496 0100", "Ann Lee", "DE10370400440532013000"] {

@@ -111,7 +111,11 @@ pub(super) async fn approved(
     let answer = answer?;
     let answer = Elicited::read(&answer);
     let agreed = answer.accepted() && answer.content.is_some_and(|content| content["approve"] == true);
-    if agreed || !context.server.keeps(Duty::OnlyYesApproves) { Ok(()) } else { Err(Stop::Refused("It was not approved, so nothing was done.".to_owned())) }
+    if agreed || !context.server.keeps(Duty::OnlyYesApproves) {
+        Ok(())
+    } else {
+        Err(Stop::Refused("It was not approved, so nothing was done.".to_owned()))
+    }
 }
 
 #[cfg(test)]

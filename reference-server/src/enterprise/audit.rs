@@ -159,7 +159,12 @@ impl AuditLog {
         let torn = if record(end).is_some() { 0 } else { end.len() as u64 };
         let unfinished = !end.is_empty();
         let last = AuditReading::of(&tail).records.pop().and_then(|record| record["n"].as_u64());
-        let appending = Appending { file, kept_back: Vec::new(), next: last.map_or(1, |last| last + 1), torn: unfinished };
+        let appending = Appending {
+            file,
+            kept_back: Vec::new(),
+            next: last.map_or(1, |last| last + 1),
+            torn: unfinished,
+        };
         let log = Self { path: path.to_owned(), file: Mutex::new(appending), torn };
         log.append(json!({"event": "opened", "tornBytes": torn}), Writing::Sound)?;
         Ok(log)
@@ -258,9 +263,12 @@ impl Enterprise {
             }
         }
         if let Some(more) = elements.len().checked_sub(BATCH).filter(|more| *more > 0) {
-            let _ = log.append(json!({
-                "event": "batch denied", "principal": named(&principal.key()), "unrecorded": more,
-            }), Writing::Sound);
+            let _ = log.append(
+                json!({
+                    "event": "batch denied", "principal": named(&principal.key()), "unrecorded": more,
+                }),
+                Writing::Sound,
+            );
         }
     }
 }
@@ -276,7 +284,10 @@ pub(super) struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     /// Begins a record; none where there is no log, or no line for such a request. While the log cannot be written, nothing is done.
-    pub(super) fn begin(profile: &'a Enterprise, context: &'a RequestContext) -> Result<Option<Self>, RpcError> {
+    pub(super) fn begin(
+        profile: &'a Enterprise,
+        context: &'a RequestContext,
+    ) -> Result<Option<Self>, RpcError> {
         let Some(log) = profile.audit.as_ref().filter(|_| is_audited(&context.request.method)) else {
             return Ok(None);
         };

@@ -18,7 +18,9 @@ pub(super) fn complete(desk: &Desk<'_>) -> Result<Object, RpcError> {
         }
         let views = ids.into_iter().filter_map(|id| desk.find(Place::Completion, kind, &id).ok()?);
         // Each begins with its id.
-        Ok(views.map(|view| kind.fields().iter().map(|field| view.words(field.name) + " ").collect()).collect())
+        Ok(views
+            .map(|view| kind.fields().iter().map(|field| view.words(field.name) + " ").collect())
+            .collect())
     })
 }
 

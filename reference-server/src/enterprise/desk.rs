@@ -28,7 +28,8 @@ impl<'a> Desk<'a> {
         let profile = context.server.enterprise().expect("only the profile lists what comes here");
         let strangers = context.server.keeps(Duty::StrangersHaveTheLeast);
         let role = profile.known_role(context.principal());
-        let role = role.unwrap_or_else(|| if strangers { profile.roles.least() } else { profile.roles.widest() });
+        let role =
+            role.unwrap_or_else(|| if strangers { profile.roles.least() } else { profile.roles.widest() });
         Self { context, profile, role }
     }
 

@@ -117,7 +117,9 @@ impl Family {
     fn text(&self, desk: &Desk<'_>, id: &str) -> Result<Option<String>, Broken> {
         Ok(match self.source {
             Source::Document(text) => Some(text.to_owned()),
-            Source::Record(kind) => desk.find(Place::Resource, kind, id)?.map(|view| view.into_value().to_string()),
+            Source::Record(kind) => {
+                desk.find(Place::Resource, kind, id)?.map(|view| view.into_value().to_string())
+            }
             Source::OrdersOfCustomer => match desk.profile.database.record(Kind::Customer, id)? {
                 None => None,
                 Some(_) => {

@@ -7,8 +7,8 @@ use crate::enterprise::database::Wanted;
 use crate::enterprise::desk::{Desk, id_schema, limit, limit_schema, required, text};
 use crate::enterprise::domain::Kind::{Customer, Order};
 use crate::enterprise::plain_text::quoted;
-use crate::faults::Duty;
 use crate::enterprise::tools_customers::{list_of, record_of};
+use crate::faults::Duty;
 use crate::features::{Level, Stop, Tool, ToolResult};
 
 pub(super) const STATUSES: &[&str] = &["paid", "shipped", "delivered", "refunded"];
@@ -122,7 +122,10 @@ fn question(desk: &Desk<'_>, id: &str, reason: &str) -> Result<String, Stop> {
     let matter = matter.into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(", ");
     let matter = if matter.is_empty() { matter } else { format!(" ({matter})") };
     let customer = seen("customer", " of customer ", "");
-    Ok(format!("Refund order {id}{matter}{customer}? The reason, in the words of the caller: {}", quoted(reason)))
+    Ok(format!(
+        "Refund order {id}{matter}{customer}? The reason, in the words of the caller: {}",
+        quoted(reason)
+    ))
 }
 
 fn one() -> Value {

@@ -48,6 +48,7 @@ pub(super) const TOOLS: &[Fault] = &[
         &[Neglect(Duty::FieldsMasked(Place::Structured))],
     )
     .within(SINCE_2025_06)
+    .also_seen(&["tools.structured.text-copy"])
     .warning_in(ANY)
     .over(HTTP)
     .where_served(PROFILE),
@@ -56,6 +57,7 @@ pub(super) const TOOLS: &[Fault] = &[
         "Fields that a role sees masked are masked in the structured content of tool results, and raw in their text.",
         &[Neglect(Duty::FieldsMasked(Place::ToolText))],
     )
+    .also_seen(&["tools.structured.text-copy"])
     .warning_in(ANY)
     .over(HTTP)
     .where_served(PROFILE),
@@ -85,16 +87,6 @@ pub(super) const COMPLETION: &[Fault] = &[fault(
     &[Neglect(Duty::FieldsMasked(Place::Completion))],
 )
 .warning_in(ANY)
-.over(HTTP)
-.where_served(PROFILE)];
-
-pub(super) const MRTR: &[Fault] = &[fault(
-    "mrtr.state.bound-to-principal/approval",
-    "What one principal was asked to approve, another may approve.",
-    &[Neglect(Duty::StateBoundToPrincipal)],
-)
-.within(MODERN)
-.warning_in(MODERN)
 .over(HTTP)
 .where_served(PROFILE)];
 
@@ -160,12 +152,8 @@ pub(super) const WITHIN: &[Fault] = &[
         &[Neglect(Duty::AuditMasked)],
     )
     .judged_by("audit::what_a_client_sent_is_not_in_the_log_unless_the_server_has_the_word_too"),
-    fault(
-        "enterprise.audit/nobody",
-        "Records do not say who it was.",
-        &[Neglect(Duty::AuditNamesPrincipal)],
-    )
-    .judged_by("audit::every_call_read_and_prompt_leaves_a_record"),
+    fault("enterprise.audit/nobody", "Records do not say who it was.", &[Neglect(Duty::AuditNamesPrincipal)])
+        .judged_by("audit::every_call_read_and_prompt_leaves_a_record"),
     fault(
         "enterprise.audit/without-sums",
         "Records have no checksum, so that a torn one passes for whole.",

@@ -50,8 +50,6 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("logging", enterprise::LOGGING),
     ("meta", meta::FAULTS),
     ("mrtr", mrtr::FAULTS),
-    #[cfg(feature = "enterprise")]
-    ("mrtr", enterprise::MRTR),
     ("pagination", pagination::FAULTS),
     ("ping", ping::FAULTS),
     ("progress", progress::FAULTS),

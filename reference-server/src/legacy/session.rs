@@ -182,7 +182,10 @@ impl Session {
             #[cfg(feature = "enterprise")]
             Change::Record { uri, roles } => {
                 self.is_subscribed(uri, number)
-                    && self.server.enterprise().is_some_and(|profile| roles.contains(&profile.role_of(&self.principal)))
+                    && self
+                        .server
+                        .enterprise()
+                        .is_some_and(|profile| roles.contains(&profile.role_of(&self.principal)))
             }
             Change::Task(task) => task.owner == Owner::Session(self.id),
             Change::Resource(uri) => self.is_subscribed(uri, number),

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use mcprove_reference_server::EnterpriseFiles;
-use serde_json::{Value, json};
 use crate::support::business::{Business, Era, ROLES, Said, seed};
 use crate::support::modern;
+use mcprove_reference_server::EnterpriseFiles;
+use serde_json::{Value, json};
 
 const CUSTOMERS: &[&str] = &["search_customers", "get_customer", "update_customer", "delete_customer"];
 const TOOLS: [&str; 10] = [
@@ -429,7 +429,8 @@ pub(super) async fn cursors_sessions_and_answers_belong_to_one_principal_in_one_
     let session = business.session(&ann).await;
     for other in [&ben, &ann_in_sales] {
         let headers = [("Authorization", other.as_str()), ("Mcp-Session-Id", session.as_str())];
-        let response = business.http.post(&headers, &crate::support::request(1, "tools/list", json!({}))).await;
+        let response =
+            business.http.post(&headers, &crate::support::request(1, "tools/list", json!({}))).await;
         assert_eq!(response.status, 404);
     }
 }

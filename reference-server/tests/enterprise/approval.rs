@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcprove_reference_server::{Config, Enterprise, EnterpriseFiles};
-use serde_json::{Value, json};
 use crate::support::business::{Business, Era, Said, Scratch, answered, config, question, yes};
 use crate::support::{Pipe, initialize, modern, notification, request};
+use mcprove_reference_server::{Config, Enterprise, EnterpriseFiles};
+use serde_json::{Value, json};
 
 const ORDER: &str = "o-5001";
 

@@ -7,10 +7,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcprove_reference_server::{AuditReading, Config, Enterprise, EnterpriseFiles, Server, serve_stdio};
-use serde_json::{Value, json};
 use crate::support::business::{Business, Era, Scratch, config, question, yes};
 use crate::support::{Pipe, initialize, modern, notification, request};
+use mcprove_reference_server::{AuditReading, Config, Enterprise, EnterpriseFiles, Server, serve_stdio};
+use serde_json::{Value, json};
 
 fn records(path: &Path) -> Vec<Value> {
     let reading = AuditReading::of(&std::fs::read(path).unwrap());
@@ -104,8 +104,11 @@ pub(super) async fn what_changes_a_record_is_announced_first() {
     let refund = json!({"name": "refund_order", "arguments": {"order": "o-5001", "reason": "broken"}});
     let asked = business.ask(Era::Modern, &sue, "tools/call", refund.clone()).await;
     business.answer(&sue, refund, &question(&asked), yes()).await;
-    let told: Vec<_> =
-        records(&path).iter().skip(1).map(|record| (record["name"].clone(), record["outcome"].clone())).collect();
+    let told: Vec<_> = records(&path)
+        .iter()
+        .skip(1)
+        .map(|record| (record["name"].clone(), record["outcome"].clone()))
+        .collect();
     let (update, refund) = ("update_customer", "refund_order");
     let expected =
         [(update, "begun"), (update, "ok"), (refund, "input_required"), (refund, "begun"), (refund, "ok")];

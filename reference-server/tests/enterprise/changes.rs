@@ -16,7 +16,10 @@ pub(super) async fn what_a_role_does_not_see_change_it_is_not_told_of() {
         let token = business.token("listener", role);
         let body = modern(role, "subscriptions/listen", filter.clone());
         let mut stream = business.http.modern(&body, &[("Authorization", &token)]).await;
-        assert_eq!(stream.event().await.unwrap().json()["method"], "notifications/subscriptions/acknowledged");
+        assert_eq!(
+            stream.event().await.unwrap().json()["method"],
+            "notifications/subscriptions/acknowledged"
+        );
         streams.push((role, stream));
         // The same with a session.
         let session = business.session(&token).await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mcprove_reference_server::{areas, faults, faults_within};
+use mcprove_reference_server::{Fault, areas, faults, faults_within};
 
 use crate::support::business::break_with;
 use crate::{access, approval, audit, changes, hygiene, masking};
@@ -37,7 +37,7 @@ const JUDGES: &[(&str, fn())] = judges![
 
 #[test]
 fn every_judge_is_known_and_has_something_to_judge() {
-    let named: BTreeSet<&str> = faults_within().filter_map(|fault| fault.judge()).collect();
+    let named: BTreeSet<&str> = faults_within().filter_map(Fault::judge).collect();
     let known: BTreeSet<&str> = JUDGES.iter().map(|(name, _)| *name).collect();
     assert_eq!(named, known);
 }
@@ -70,14 +70,13 @@ fn every_rule_of_the_profile_has_its_faults_and_the_readme_names_them() {
     let table = readme.split("| rule of the profile |").nth(1).unwrap();
     let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
     let auth: BTreeSet<&str> =
-        areas().filter(|(area, _)| *area == "auth").flat_map(|(_, all)| all).map(|fault| fault.id()).collect();
+        areas().filter(|(area, _)| *area == "auth").flat_map(|(_, all)| all).map(Fault::id).collect();
     let mut told = BTreeSet::new();
     for row in &rows {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         let [rule, found, judged] = cells[..] else { panic!("{row}") };
-        let ids = |cell: &str| -> Vec<String> {
-            cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
-        };
+        let ids =
+            |cell: &str| -> Vec<String> { cell.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
         for id in ids(found) {
             let is_area = id == "auth.*" && !auth.is_empty();
             assert!(is_area || faults().any(|fault| fault.id() == id), "{rule}: a check finds no {id}");
@@ -91,6 +90,6 @@ fn every_rule_of_the_profile_has_its_faults_and_the_readme_names_them() {
     }
     assert!(rows.len() >= 12, "{}", rows.len());
     let profile = faults().filter(|fault| fault.serving().contains(&"enterprise")).chain(faults_within());
-    let untold: Vec<&str> = profile.map(|fault| fault.id()).filter(|id| !told.contains(*id)).collect();
+    let untold: Vec<&str> = profile.map(Fault::id).filter(|id| !told.contains(*id)).collect();
     assert!(untold.is_empty(), "the README does not name {untold:?}");
 }

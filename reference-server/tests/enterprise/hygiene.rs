@@ -1,7 +1,7 @@
 //! The enterprise profile: what comes in is data, what is stored is data, and neither is ever taken for anything else.
 
-use serde_json::{Value, json};
 use crate::support::business::{Business, Era, Said, seed};
+use serde_json::{Value, json};
 
 /// Texts that mean something to a database, a shell, a template, a log, a file system or a model.
 const INJECTIONS: &[&str] = &[
@@ -187,10 +187,7 @@ pub(super) async fn what_others_have_written_is_marked_as_untrusted_wherever_it_
     let customer = said_of("get_customer", json!({"customer": "c-1004"})).await;
     let customer = &customer.answer["result"]["structuredContent"]["customer"];
     assert_eq!(customer["name"], json!({"untrusted": "Robert'); DROP TABLE customers;--"}));
-    assert_eq!(
-        (&customer["status"], &customer["phone"]),
-        (&json!("suspended"), &json!("+44 113 496 0211"))
-    );
+    assert_eq!((&customer["status"], &customer["phone"]), (&json!("suspended"), &json!("+44 113 496 0211")));
     let order = said_of("get_order", json!({"order": "o-5001"})).await;
     let order = &order.answer["result"]["structuredContent"]["order"];
     assert_eq!((&order["item"], &order["status"]), (&json!({"untrusted": "Desk lamp"}), &json!("paid")));
@@ -212,9 +209,7 @@ pub(super) async fn what_others_have_written_is_marked_as_untrusted_wherever_it_
 pub(super) async fn stand_ins_are_stable_and_tell_nothing() {
     let business = Business::new().await;
     let (sue, other) = (business.token("sue", "support"), Business::new().await);
-    let card = |said: Said| {
-        said.answer["result"]["structuredContent"]["customer"]["card"].clone()
-    };
+    let card = |said: Said| said.answer["result"]["structuredContent"]["customer"]["card"].clone();
     let first = card(business.call(&sue, "get_customer", json!({"customer": "c-1001"})).await);
     assert!(first.as_str().unwrap().starts_with("tok_"));
     assert_eq!(first, card(business.call(&sue, "get_customer", json!({"customer": "c-1001"})).await));

@@ -9,12 +9,19 @@ pub(super) async fn a_prompt_embeds_what_the_role_sees() {
     let business = Business::new().await;
     for (role, prompt, argument, id, secrets) in [
         ("support", "prepare_call", "customer", "c-1001", ["4111111111111000", "DE10370400440532013000"]),
-        ("manager", "summarise_customer", "customer", "c-1002", ["4111111111118919", "DE17370400440532013001"]),
+        (
+            "manager",
+            "summarise_customer",
+            "customer",
+            "c-1002",
+            ["4111111111118919", "DE17370400440532013001"],
+        ),
         ("manager", "review_employee", "employee", "e-201", ["4200000", "Calm with angry callers"]),
     ] {
         let params = json!({"name": prompt, "arguments": {argument: id}});
         for era in [Era::Modern, Era::Legacy] {
-            let said = business.ask(era, &business.token("somebody", role), "prompts/get", params.clone()).await;
+            let said =
+                business.ask(era, &business.token("somebody", role), "prompts/get", params.clone()).await;
             assert!(said.text.contains(id), "{}", said.text);
             for secret in secrets {
                 assert!(!said.text.contains(secret), "{role}, {prompt}: {}", said.text);
@@ -44,9 +51,18 @@ async fn questions_and_results_tell_no_more_than_the_role_sees() {
     );
     let delete = json!({"name": "delete_customer", "arguments": {"customer": "c-1006"}});
     let second = business.ask(Era::Modern, &clerk, "tools/call", delete.clone()).await;
-    assert!(second.text.contains("Delete customer c-1006 with all orders? This cannot be undone."), "{}", second.text);
+    assert!(
+        second.text.contains("Delete customer c-1006 with all orders? This cannot be undone."),
+        "{}",
+        second.text
+    );
     let third = business.answer(&clerk, delete, &question(&second), yes()).await;
-    for (said, secrets) in [(&first, &["Standing", "4749", "c-1006"][..]), (&said, &["Standing", "4749", "c-1006"]), (&second, &["José", "2 orders"]), (&third, &["José"])] {
+    for (said, secrets) in [
+        (&first, &["Standing", "4749", "c-1006"][..]),
+        (&said, &["Standing", "4749", "c-1006"]),
+        (&second, &["José", "2 orders"]),
+        (&third, &["José"]),
+    ] {
         for secret in secrets {
             assert!(!said.text.contains(secret), "{secret}: {}", said.text);
         }

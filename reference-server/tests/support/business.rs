@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use mcprove_reference_server::{
-    Authorization, Config, Enterprise, EnterpriseFiles, FaultId, TestAuthorizationServer, Tokens, TrustedIssuer,
+    Authorization, Config, Enterprise, EnterpriseFiles, FaultId, TestAuthorizationServer, Tokens,
+    TrustedIssuer,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
