@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::watch;
 
 #[cfg(feature = "enterprise")]
-use crate::enterprise::Kind;
+use crate::enterprise::{Kind, RoleName};
 use crate::features::tasks::TaskView;
 
 /// So many of the newest changes are kept one by one.
@@ -24,6 +24,12 @@ pub(crate) enum Change {
     /// There are other records of a kind, for those whose role lists them.
     #[cfg(feature = "enterprise")]
     Records(Kind),
+    /// A record has changed for these roles.
+    #[cfg(feature = "enterprise")]
+    Record {
+        uri: Arc<str>,
+        roles: Arc<[RoleName]>,
+    },
     /// A task has a new status; for its owner only.
     Task(Arc<TaskView>),
 }
@@ -37,6 +43,9 @@ enum Subject<'a> {
     Resource(&'a str),
     #[cfg(feature = "enterprise")]
     Records(Kind),
+    /// To be the last change for one role is not to be the last for another.
+    #[cfg(feature = "enterprise")]
+    Record(&'a str, &'a [RoleName]),
     Task(&'a str),
 }
 
@@ -49,6 +58,8 @@ impl Change {
             Self::Resource(uri) => Subject::Resource(uri),
             #[cfg(feature = "enterprise")]
             Self::Records(kind) => Subject::Records(*kind),
+            #[cfg(feature = "enterprise")]
+            Self::Record { uri, roles } => Subject::Record(uri, roles),
             Self::Task(task) => Subject::Task(&task.id),
         }
     }

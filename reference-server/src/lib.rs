@@ -31,7 +31,7 @@ pub use auth::{
 pub use buggy::{Bug, Shows, bugs};
 #[cfg(feature = "enterprise")]
 pub use enterprise::{AuditReading, Enterprise, EnterpriseFiles, InvalidProfile};
-pub use faults::{Fault, FaultId, Transport, UnknownFault, areas, faults};
+pub use faults::{Fault, FaultId, Transport, UnknownFault, areas, faults, faults_within};
 pub use pace::{Delay, InvalidPace, Stall};
 pub use revision::Revision;
 pub use server::{Config, Server};

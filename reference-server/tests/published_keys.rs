@@ -4,8 +4,8 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mcprove_reference_server::{
@@ -103,6 +103,11 @@ async fn an_issuer_that_cannot_be_reached_lets_nobody_in() {
 
 /// A host that answers each request with these bytes, and counts them.
 async fn host(answer: Vec<u8>) -> (String, Arc<AtomicUsize>) {
+    host_of(Arc::new(Mutex::new(answer))).await
+}
+
+/// The same with bytes that may change.
+async fn host_of(answer: Arc<Mutex<Vec<u8>>>) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     let asked = Arc::new(AtomicUsize::new(0));
@@ -110,7 +115,7 @@ async fn host(answer: Vec<u8>) -> (String, Arc<AtomicUsize>) {
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             count.fetch_add(1, Ordering::Relaxed);
-            let answer = answer.clone();
+            let answer = answer.lock().unwrap().clone();
             tokio::spawn(async move {
                 let mut head = [0; 1024];
                 let _ = stream.read(&mut head).await;
@@ -194,4 +199,41 @@ async fn nonsense_does_not_make_the_server_ask_all_the_time() {
     let most = 1 + begun.elapsed().as_secs() as usize;
     let asked = asked.load(Ordering::Relaxed);
     assert!((1..=most).contains(&asked), "{asked} in {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_key_that_took_the_name_of_another_is_found() {
+    let (old, new) = (
+        TestAuthorizationServer::new("http://127.0.0.1:1", RESOURCE),
+        TestAuthorizationServer::new("http://127.0.0.1:1", RESOURCE),
+    );
+    let read = |issuer: &TestAuthorizationServer| serde_json::from_str::<Value>(&issuer.key_set()).unwrap();
+    let (mut before, after) = (read(&old), read(&new));
+    before["keys"][0]["kid"] = after["keys"][0]["kid"].clone();
+    let answer = Arc::new(Mutex::new(response("200 OK", before.to_string().as_bytes())));
+    let (origin, asked) = host_of(Arc::clone(&answer)).await;
+    let http = trusting(&origin).await;
+    let good = new.mint(&json!({"iss": origin})).unwrap();
+    assert_eq!(knock(&http, &good).await.status, 401, "by the old key the signature is wrong");
+    *answer.lock().unwrap() = response("200 OK", after.to_string().as_bytes());
+    assert_eq!(knock(&http, &good).await.status, 401, "it was asked a moment ago");
+    tokio::time::sleep(PAUSE).await;
+    assert_eq!(knock(&http, &good).await.status, 200);
+    // Forgeries with the name of a good key do not make it ask all the time, and change nothing.
+    let begun = Instant::now();
+    let so_far = asked.load(Ordering::Relaxed);
+    let header = |token: &str| token.split('.').next().unwrap().to_owned();
+    let forged = {
+        let other = TestAuthorizationServer::new("http://127.0.0.1:1", RESOURCE)
+            .mint(&json!({"iss": origin}))
+            .unwrap();
+        let (_, rest) = other.split_once('.').unwrap();
+        format!("{}.{rest}", header(&good))
+    };
+    for _ in 0..50 {
+        assert_eq!(knock(&http, &forged).await.status, 401);
+        assert_eq!(knock(&http, &good).await.status, 200);
+    }
+    let most = 1 + begun.elapsed().as_secs() as usize;
+    assert!(asked.load(Ordering::Relaxed) - so_far <= most);
 }

@@ -45,10 +45,11 @@ pub struct TestIssuer {
     pub roles: Vec<String>,
 }
 
-/// Two roles of the profile that the reference server is started with: one that sees all, and one that sees little.
+/// Two roles of the profile that the reference server is started with: one that sees nearly all, and one that has fewer tools
+/// and sees masked what the first one sees as it is.
 fn roles_of_profile(arguments: &[String]) -> Vec<String> {
     let enterprise = arguments.windows(2).any(|pair| pair == ["--profile", "enterprise"]);
-    if enterprise { ["manager", "sales"].map(str::to_owned).to_vec() } else { Vec::new() }
+    if enterprise { ["manager", "billing"].map(str::to_owned).to_vec() } else { Vec::new() }
 }
 
 #[derive(Debug, Clone)]

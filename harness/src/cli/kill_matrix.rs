@@ -11,7 +11,7 @@ use crate::kill::{
 use crate::protocol::catalogue::{in_shard, matches};
 use crate::protocol::{Revision, Transport};
 use anstyle::{AnsiColor, Style};
-use mcprove_reference_server::{Fault, faults};
+use mcprove_reference_server::{Fault, faults, faults_within};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -29,6 +29,8 @@ struct Document<'a> {
     format: &'static str,
     version: u32,
     totals: Totals,
+    /// Faults that no check finds: tests of the reference server are their judges.
+    left_out: usize,
     millis: u64,
     faults: &'a [Judged],
 }
@@ -36,8 +38,14 @@ struct Document<'a> {
 pub(super) fn kill_matrix(args: &KillMatrixArgs) -> Result<u8, Failure> {
     let in_shard =
         |fault: &&'static Fault| args.shard.is_none_or(|(part, of)| in_shard(fault.id(), part, of));
-    let chosen =
-        selected(&args.fault)?.filter(in_shard).map(planted).collect::<Result<Vec<Planted>, Failure>>()?;
+    let (inside, chosen): (Vec<_>, Vec<_>) =
+        selected(&args.fault)?.filter(in_shard).partition(|fault| fault.judge().is_some());
+    if chosen.is_empty() && !inside.is_empty() {
+        let text = "no check finds what was chosen: these faults are judged by tests of the reference server, as `mcprove list faults` says";
+        return Err(Failure::Usage(text.to_owned()));
+    }
+    let left_out = inside.len();
+    let chosen = chosen.into_iter().map(planted).collect::<Result<Vec<Planted>, Failure>>()?;
     let program = std::env::current_exe().map_err(Failure::bug)?;
     let stop = Stop::default();
     let matrix = Matrix {
@@ -80,7 +88,8 @@ pub(super) fn kill_matrix(args: &KillMatrixArgs) -> Result<u8, Failure> {
     runtime.shutdown_timeout(Duration::from_millis(200));
     let totals = Totals::of(&judged);
     let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let document = Document { format: "mcprove-kill-matrix", version: 1, totals, millis, faults: &judged };
+    let document =
+        Document { format: "mcprove-kill-matrix", version: 1, totals, left_out, millis, faults: &judged };
     if let Some(path) = &args.out {
         let text = serde_json::to_vec_pretty(&document).map_err(Failure::bug)?;
         write(path, &text, "--out")?;
@@ -90,7 +99,7 @@ pub(super) fn kill_matrix(args: &KillMatrixArgs) -> Result<u8, Failure> {
     }
     match args.output_format {
         OutputFormat::Json => out::print_json(&document)?,
-        OutputFormat::Text => out::print(&text(&judged, totals, millis))?,
+        OutputFormat::Text => out::print(&text(&judged, totals, left_out, millis))?,
     }
     Ok(stop.wanted().unwrap_or_else(|| u8::from(!totals.is_good())))
 }
@@ -100,16 +109,21 @@ fn write(path: &Path, text: &[u8], flag: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::Usage(format!("{flag}: cannot write {}: {error}", path.display())))
 }
 
+/// Those that a check finds, then those that it cannot.
+fn every_fault() -> impl Iterator<Item = &'static Fault> {
+    faults().chain(faults_within())
+}
+
 /// The faults that match any of the patterns; all of them without one.
 pub(super) fn selected(patterns: &[String]) -> Result<impl Iterator<Item = &'static Fault>, Failure> {
     for pattern in patterns {
-        if !faults().any(|fault| matches(pattern, fault.id())) {
+        if !every_fault().any(|fault| matches(pattern, fault.id())) {
             let near = pattern.parse::<mcprove_reference_server::FaultId>().err();
             return Err(near.map_or_else(|| Failure::bug("a fault has two forms"), Failure::usage));
         }
     }
     let patterns = patterns.to_vec();
-    Ok(faults().filter(move |fault| {
+    Ok(every_fault().filter(move |fault| {
         patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, fault.id()))
     }))
 }
@@ -155,7 +169,7 @@ fn line(judged: &Judged) -> String {
 }
 
 /// The faults in their order, what a reader looks for last: where the end of a long text is seen first.
-fn text(judged: &[Judged], totals: Totals, millis: u64) -> String {
+fn text(judged: &[Judged], totals: Totals, left_out: usize, millis: u64) -> String {
     let mut text = String::new();
     let mut ordered: Vec<&Judged> = judged.iter().collect();
     ordered.sort_by_key(|one| (one.verdict != Verdict::Caught, one.tries));
@@ -177,6 +191,12 @@ fn text(judged: &[Judged], totals: Totals, millis: u64) -> String {
         "\n{style}{faults} faults: {caught} caught ({at_second_try} at the second try), {missed} missed, {extra} with extra rows, {undecided} not decided yet{style:#}, in {:.0} s",
         Duration::from_millis(millis).as_secs_f64()
     );
+    if left_out > 0 {
+        let _ = writeln!(
+            text,
+            "{DIM}left out: {left_out} faults that no check finds, which tests of the reference server judge{DIM:#}"
+        );
+    }
     text
 }
 

@@ -224,6 +224,8 @@ struct ListedFault {
     warns: Vec<&'static str>,
     revisions: Vec<&'static str>,
     transports: Vec<&'static str>,
+    /// The test of the reference server that finds it, where no check does.
+    judged_by: Option<&'static str>,
 }
 
 fn faults(patterns: &[String], format: OutputFormat) -> Result<(), Failure> {
@@ -236,6 +238,7 @@ fn faults(patterns: &[String], format: OutputFormat) -> Result<(), Failure> {
             warns: fault.warns().iter().map(|revision| revision.as_str()).collect(),
             revisions: fault.revisions().iter().map(|revision| revision.as_str()).collect(),
             transports: fault.transports().iter().map(|transport| transport.as_str()).collect(),
+            judged_by: fault.judge(),
         })
         .collect();
     if format == OutputFormat::Json {
@@ -246,6 +249,16 @@ fn faults(patterns: &[String], format: OutputFormat) -> Result<(), Failure> {
         let _ = writeln!(text, "{BOLD}{}{BOLD:#}", fault.id);
         for line in wrap(fault.about, width() - 2) {
             let _ = writeln!(text, "  {line}");
+        }
+        if let Some(test) = fault.judged_by {
+            let rule = fault.id.split('/').next().unwrap_or_default();
+            let detail = format!(
+                "breaks the rule {rule} of the profile, which no check sees; judged by the test {test} of the reference server"
+            );
+            for line in wrap(&detail, width() - 2) {
+                let _ = writeln!(text, "  {DIM}{line}{DIM:#}");
+            }
+            continue;
         }
         let mut detail = format!("breaks {}", fault.breaks.join(", "));
         if !fault.also.is_empty() {

@@ -106,6 +106,7 @@ fn with_profile(config: Config, args: &ServeArgs) -> Result<Config, Failure> {
     if torn > 0 {
         warn(&format!("the audit log ended with {torn} bytes of a torn record, which are no record"));
     }
+    profile.warnings().iter().for_each(|warning| warn(warning));
     Ok(Config { enterprise: Some(profile.into()), ..config })
 }
 

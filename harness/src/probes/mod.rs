@@ -32,6 +32,7 @@ mod json_schema;
 mod lifecycle;
 mod lists;
 mod logging;
+mod masked;
 mod meta;
 mod modern;
 mod mrtr;
@@ -62,6 +63,7 @@ mod tour;
 mod traversal;
 mod variety;
 mod versioning;
+mod views;
 
 pub use credentials::{Credentials, EXPIRED, Issuer, LOW_SCOPE, OTHER_AUDIENCE};
 pub use offer::{Call, Cancelled, Cursor, Offer};

@@ -5,6 +5,7 @@ use super::auth::{Shown, show};
 use super::probe::{breach, probes};
 use super::tasks_apart::{self, Stranger};
 use super::{Known, Solo};
+use crate::client::headers::mirrored_arguments;
 use crate::client::{Conversation, Outgoing, Reply, Ticket};
 use crate::monitors::Breach;
 use crate::protocol::{Era, Transport};
@@ -223,8 +224,18 @@ async fn what_is_hidden_is_closed(solo: &mut Solo<'_>) {
             continue;
         };
         let talk = &mut opened.talk;
-        let with = talk.request(method, params.clone()).await;
-        let outgoing = talk.compose(method, params);
+        let compose = |talk: &mut Conversation| {
+            let mut outgoing = talk.compose(method, params.clone());
+            // A refusal for want of a header would not be one for want of a right.
+            let tool = known.offer.tools.iter().find(|tool| tool["name"] == params["name"]);
+            if let Some(schema) = tool.and_then(|tool| tool.get("inputSchema")) {
+                outgoing.mirrored = mirrored_arguments(schema, &params["arguments"]);
+            }
+            outgoing
+        };
+        let outgoing = compose(talk);
+        let with = talk.exchange(outgoing).await;
+        let outgoing = compose(talk);
         let (ticket, theirs) = another.sends(solo, talk, outgoing).await;
         let failed = theirs.result().is_some_and(|result| result.get("isError") == Some(&json!(true)));
         if theirs.is_refusal() || failed {

@@ -274,6 +274,7 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::http_streams::PROBES,
         super::json_schema::PROBES,
         super::logging::PROBES,
+        super::masked::PROBES,
         super::meta::PROBES,
         super::modern::PROBES,
         super::mrtr::PROBES,

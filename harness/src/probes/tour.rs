@@ -163,7 +163,17 @@ fn calls(stage: &mut Stage<'_>) -> Vec<(String, Value, Value)> {
 /// nothing.
 fn made_up(schema: &Value, listed: &[&str], seeded: &mut Seeded) -> Result<Value, GenerateError> {
     let mut generator = ValueGenerator::new(schema.clone())?;
-    let arguments = generator.value(Mode::Plausible, seeded)?;
+    let mut arguments = generator.value(Mode::Plausible, seeded)?;
+    // An id that is made up finds nothing either; an example most likely names something that there is.
+    for _ in 0..MOST_DRAWS {
+        if names_examples(schema, &arguments) {
+            break;
+        }
+        let others = generator.value(Mode::Plausible, seeded)?;
+        if names_examples(schema, &others) {
+            arguments = others;
+        }
+    }
     let properties = schema.get("properties").and_then(Value::as_object);
     let (Some(first), Some(properties)) = (listed.first(), properties) else { return Ok(arguments) };
     let mut better = arguments.clone();
@@ -176,6 +186,20 @@ fn made_up(schema: &Value, listed: &[&str], seeded: &mut Seeded) -> Result<Value
         }
     }
     Ok(if generator.allows(&better) { better } else { arguments })
+}
+
+/// How often arguments are drawn again for the sake of examples: one that names a real host is never drawn.
+const MOST_DRAWS: usize = 8;
+
+/// Whether each required text for which the schema has examples is one of them.
+fn names_examples(schema: &Value, arguments: &Value) -> bool {
+    let required =
+        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    required.into_iter().all(|name| {
+        let property = &schema["properties"][name];
+        let examples = property["examples"].as_array().filter(|_| property["type"] == "string");
+        examples.is_none_or(|examples| arguments.get(name).is_none_or(|value| examples.contains(value)))
+    })
 }
 
 async fn tools_can_be_called(stage: &mut Stage<'_>) {
@@ -585,6 +609,27 @@ mod tests {
                 assert_eq!(made, json!({"uri": expected}), "{default}, seed {seed}");
             }
         }
+    }
+
+    #[test]
+    fn a_required_text_is_an_example_where_there_is_one() {
+        let schema = json!({
+            "type": "object",
+            "properties": {
+                "order": {"type": "string", "pattern": "^o-[0-9]{1,9}$", "examples": ["o-5001"]},
+                "reason": {"type": "string"},
+            },
+            "required": ["order", "reason"],
+        });
+        for seed in 0..50 {
+            let made = made_up(&schema, &[], &mut Seeded::new(seed)).unwrap();
+            assert_eq!(made["order"], "o-5001", "{seed}: {made}");
+        }
+        // One that names a host of somebody is not used.
+        let real = json!({"type": "object", "properties": {"url": {"type": "string", "examples": ["https://github.com/"]}},
+            "required": ["url"]});
+        let made = made_up(&real, &[], &mut Seeded::new(1)).unwrap();
+        assert!(!made["url"].as_str().unwrap().contains("github"), "{made}");
     }
 
     #[test]

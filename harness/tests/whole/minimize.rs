@@ -83,7 +83,8 @@ fn planted() -> Vec<Planted> {
         fault(
             "progress.stops-after-completion/once-more",
             vec![("tools/call", count)],
-            vec![("tools/call", counted)],
+            // Whatever is called: it needs no more than to ask for progress.
+            vec![("tools/call", json!({"_meta": {"progressToken": ""}}))],
         ),
         unchanged("prompts.get.role/system", prompt("simple")),
         unchanged("prompts.get.result-shape/left-out", prompt("simple")),
@@ -105,8 +106,8 @@ fn planted() -> Vec<Planted> {
         unchanged("tools.list.result-shape/object", list("tools/list")),
         fault(
             "tools.call.is-error-boolean/text",
-            vec![tool("fail", json!({"message": "no"}))],
-            vec![bare("fail")],
+            vec![tool("echo", json!({"text": "hello"}))],
+            vec![tool("echo", json!({"text": ""}))],
         ),
         fault(
             "tools.structured.present/left-out",

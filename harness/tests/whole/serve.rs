@@ -188,3 +188,42 @@ fn what_has_no_effect_is_told_at_the_start() {
     assert!(told.contains("the tokens of the role file are not taken"), "{told}");
     std::fs::remove_file(file).unwrap();
 }
+
+#[cfg(feature = "enterprise")]
+#[test]
+fn tokens_for_anybody_are_given_on_this_machine_only() {
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let mut served = Served::start(&["--http", address, "--with-test-authorization-server"]);
+        let mut told = String::new();
+        served.0.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        assert_eq!(served.0.wait().unwrap().code(), Some(2), "{address}: {told}");
+        assert!(told.contains("gives tokens to anybody, so --http has to be a loopback address"), "{told}");
+    }
+}
+
+#[cfg(feature = "enterprise")]
+#[test]
+fn a_server_at_all_addresses_names_one_that_clients_can_call_at() {
+    let issuer = ["--trust-issuer", "http://127.0.0.1:1", "--jwks-url", "http://127.0.0.1:1/jwks"];
+    for (more, host) in [(&[][..], "localhost"), (&["--allow-host", "mcp.example"], "mcp.example")] {
+        let mut served = Served::start(&[&["--http", "0.0.0.0:0"], &issuer[..], more].concat());
+        let mut line = String::new();
+        let mut told = BufReader::new(served.0.stderr.take().unwrap());
+        while !line.contains("serves MCP") {
+            line.clear();
+            assert!(told.read_line(&mut line).unwrap() > 0);
+        }
+        let port = line.split_once("0.0.0.0:").unwrap().1.split_once('/').unwrap().0.to_owned();
+        let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        write!(
+            stream,
+            "GET /.well-known/oauth-protected-resource/mcp HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+        assert!(text.contains(&format!("\"resource\":\"http://{host}:{port}/mcp\"")), "{text}");
+    }
+}

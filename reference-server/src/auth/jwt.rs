@@ -94,7 +94,8 @@ impl TrustedIssuer {
     }
 
     /// An issuer whose keys are at a URL (its `jwks_uri`), and may change. They are fetched with the first token, and again
-    /// every five minutes or when a token names a key that is not among them, once a second at most. As long as they
+    /// every five minutes or when a token names a key that is not among them or was not signed by the one that it names, once
+    /// a second at most. As long as they
     /// cannot be had, nobody is let in.
     ///
     /// # Errors
@@ -118,6 +119,14 @@ impl TrustedIssuer {
         }
     }
 
+    /// The keys that are published now, if they are others.
+    async fn other_keys(&self, tried: &Arc<KeySet>) -> Option<Arc<KeySet>> {
+        match &self.keys {
+            Keys::Given(_) => None,
+            Keys::Published(keys) => Box::pin(keys.other_than(tried)).await,
+        }
+    }
+
     /// What the bearer of a token may do at a resource.
     pub(super) async fn grant(&self, server: &Server, token: &str, resource: &str) -> Result<Grant, Denial> {
         let unreadable = Denial::Invalid("The token cannot be read");
@@ -130,10 +139,20 @@ impl TrustedIssuer {
             if header.crit.is_some() || !header.typ.as_deref().is_none_or(is_access_token) {
                 return Err(Denial::Invalid("The token is no access token"));
             }
-            let keys = self.keys(header.kid.as_deref()).await?;
-            let key = keys.find(header.kid.as_deref()).ok_or(unreadable)?;
-            let decoded = decode::<Claims>(token, key, &self.validation(server, key));
-            decoded.map_err(|error| because(error.kind()))?.claims
+            let id = header.kid.as_deref();
+            let by = |keys: &KeySet| {
+                let key = keys.find(id).ok_or(unreadable)?;
+                let decoded = decode::<Claims>(token, key, &self.validation(server, key));
+                decoded.map(|decoded| decoded.claims).map_err(|error| because(error.kind()))
+            };
+            let keys = self.keys(id).await?;
+            match by(&keys) {
+                Err(WRONG_SIGNATURE) => match self.other_keys(&keys).await {
+                    Some(others) => by(&others)?,
+                    None => return Err(WRONG_SIGNATURE),
+                },
+                claims => claims?,
+            }
         } else {
             dangerous::insecure_decode_claims::<Claims>(token).map_err(|_| unreadable)?
         };
@@ -189,13 +208,15 @@ fn is_same(audience: &str, resource: &str) -> bool {
     theirs.0.eq_ignore_ascii_case(ours.0) && theirs.1 == ours.1
 }
 
+const WRONG_SIGNATURE: Denial = Denial::Invalid("The signature is wrong");
+
 /// What a client is told; it is for the developer, not for the user.
 fn because(kind: &ErrorKind) -> Denial {
     Denial::Invalid(match kind {
         ErrorKind::ExpiredSignature => "The token has expired",
         ErrorKind::ImmatureSignature => "The token is not valid yet",
         ErrorKind::InvalidIssuer => "The token is of another issuer",
-        ErrorKind::InvalidSignature => "The signature is wrong",
+        ErrorKind::InvalidSignature => return WRONG_SIGNATURE,
         ErrorKind::InvalidAlgorithm | ErrorKind::UnsupportedAlgorithm => "The algorithm is not taken",
         ErrorKind::MissingRequiredClaim(_) => "The token lacks a claim",
         _ => "The token cannot be read",

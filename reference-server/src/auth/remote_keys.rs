@@ -1,5 +1,5 @@
 //! The keys of an issuer that publishes them: fetched when they are needed, kept for a while, and fetched again when a token
-//! names one that is not among them, because issuers change their keys.
+//! names one that is not among them or was not signed by the one that it names, because issuers change their keys.
 
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -88,6 +88,19 @@ impl RemoteKeys {
         }
         // With the last attempt failed, an unknown key may be the new one.
         Err(if known.attempted == known.fetched { NoKey::Unknown } else { NoKey::Unreachable })
+    }
+
+    /// The keys as they are now, asked for because by these a signature is wrong: an issuer may have given a key another value
+    /// and left it its name. None where there are no others, or it was asked a moment ago.
+    pub(super) async fn other_than(&self, tried: &Arc<KeySet>) -> Option<Arc<KeySet>> {
+        let _turn = self.fetching.lock().await;
+        let known = self.known();
+        let is_tried = |set: &Arc<KeySet>| Arc::ptr_eq(set, tried);
+        let may_ask = known.attempted.is_none_or(|at| at.elapsed() >= PAUSE);
+        if may_ask && known.set.as_ref().is_some_and(is_tried) {
+            self.refresh().await;
+        }
+        self.known().current().filter(|set| !is_tried(set)).cloned()
     }
 
     fn known(&self) -> Known {

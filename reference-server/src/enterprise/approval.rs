@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::context::RequestContext;
 use crate::enterprise::profile::Enterprise;
+use crate::faults::Duty;
 use crate::features::{Elicited, Stop, form};
 use crate::message::RpcError;
 use crate::modern::{StateTicket, seconds_since_1970};
@@ -95,17 +96,26 @@ pub(super) async fn approved(
     context: &RequestContext,
     question: &str,
 ) -> Result<(), Stop> {
+    if !context.server.keeps(Duty::ApprovalAsked) {
+        return Ok(());
+    }
     let key = profile.approvals.key(question);
     let fields =
         json!({"approve": {"type": "boolean", "title": "Approve", "description": "Whether to do it"}});
     let form = form(context.revision, question, fields, &["approve"]);
     let (answer, ticket) = context.ask_afresh(&key, form).await?;
-    if let Some(ticket) = ticket {
+    // Whatever the answer is, one that makes no sense too.
+    if let Some(ticket) = ticket.filter(|_| context.server.keeps(Duty::ApprovalOnce)) {
         profile.approvals.use_up(ticket, &context.principal().key())?;
     }
+    let answer = answer?;
     let answer = Elicited::read(&answer);
     let agreed = answer.accepted() && answer.content.is_some_and(|content| content["approve"] == true);
-    if agreed { Ok(()) } else { Err(Stop::Refused("It was not approved, so nothing was done.".to_owned())) }
+    if agreed || !context.server.keeps(Duty::OnlyYesApproves) {
+        Ok(())
+    } else {
+        Err(Stop::Refused("It was not approved, so nothing was done.".to_owned()))
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -18,8 +18,9 @@ use crate::auth::Principal;
 use crate::context::RequestContext;
 use crate::enterprise::audit_words::{description, is_audited, named};
 use crate::enterprise::profile::Enterprise;
+use crate::faults::Duty;
 use crate::message::{INTERNAL_ERROR, Message, Object, Request, RpcError, read_one};
-use crate::server::lock;
+use crate::server::{Server, lock};
 
 /// What is read of the end of a log to find its last record. No line is longer.
 const TAIL: u64 = 64 << 10;
@@ -28,6 +29,31 @@ const SUM: &str = ",\"sum\":\"";
 const DIGITS: usize = 16;
 /// The most elements of one batch that are recorded one by one.
 const BATCH: usize = 1000;
+
+/// How records are written. All ways but the first are those of faults.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    Sound,
+    /// Without checksums.
+    WithoutSums,
+    /// When there is a heap of them.
+    InHeaps,
+}
+
+/// How many bytes such a heap has.
+const HEAP: usize = 4096;
+
+impl Writing {
+    fn of(server: &Server) -> Self {
+        if !server.keeps(Duty::AuditChecksummed) {
+            Self::WithoutSums
+        } else if !server.keeps(Duty::AuditFlushed) {
+            Self::InHeaps
+        } else {
+            Self::Sound
+        }
+    }
+}
 
 /// A log that is appended to, by one process at a time.
 pub(super) struct AuditLog {
@@ -38,6 +64,8 @@ pub(super) struct AuditLog {
 
 struct Appending {
     file: File,
+    /// Lines that have not been written yet: always none, but for a fault.
+    kept_back: Vec<u8>,
     /// The number of the next record.
     next: u64,
     /// Whether the last write failed, so that the file may end in the midst of a line.
@@ -131,9 +159,14 @@ impl AuditLog {
         let torn = if record(end).is_some() { 0 } else { end.len() as u64 };
         let unfinished = !end.is_empty();
         let last = AuditReading::of(&tail).records.pop().and_then(|record| record["n"].as_u64());
-        let appending = Appending { file, next: last.map_or(1, |last| last + 1), torn: unfinished };
+        let appending = Appending {
+            file,
+            kept_back: Vec::new(),
+            next: last.map_or(1, |last| last + 1),
+            torn: unfinished,
+        };
         let log = Self { path: path.to_owned(), file: Mutex::new(appending), torn };
-        log.append(json!({"event": "opened", "tornBytes": torn}))?;
+        log.append(json!({"event": "opened", "tornBytes": torn}), Writing::Sound)?;
         Ok(log)
     }
 
@@ -142,7 +175,7 @@ impl AuditLog {
     }
 
     /// Appends a record; it is with the operating system when this returns.
-    fn append(&self, content: Value) -> io::Result<()> {
+    fn append(&self, content: Value, writing: Writing) -> io::Result<()> {
         let mut appending = lock(&self.file);
         if !appending.is_at(&self.path) {
             return Err(io::Error::new(io::ErrorKind::NotFound, "it is not where it was any more"));
@@ -157,11 +190,22 @@ impl AuditLog {
         let text = String::from_utf8(text).map_err(io::Error::other)?;
         let content = &text[..text.len() - 1];
         let end = if appending.torn { "\n" } else { "" };
-        let line = format!("{end}{content}{SUM}{}\"}}\n", checksum(content));
+        let line = match writing {
+            Writing::WithoutSums => format!("{end}{text}\n"),
+            _ => format!("{end}{content}{SUM}{}\"}}\n", checksum(content)),
+        };
         spend_the_rest(content.len());
         // Should it fail on the way, the next line is kept apart from what has been written.
         appending.torn = true;
-        appending.file.write_all(line.as_bytes())?;
+        if writing == Writing::InHeaps {
+            appending.kept_back.extend_from_slice(line.as_bytes());
+            if appending.kept_back.len() > HEAP {
+                let heap = std::mem::take(&mut appending.kept_back);
+                appending.file.write_all(&heap)?;
+            }
+        } else {
+            appending.file.write_all(line.as_bytes())?;
+        }
         appending.torn = false;
         appending.next += 1;
         Ok(())
@@ -178,13 +222,25 @@ fn unwritable() -> RpcError {
     RpcError::new(INTERNAL_ERROR, "The audit log cannot be written")
 }
 
+/// Who asks for what.
+fn described(profile: &Enterprise, context: &RequestContext) -> Object {
+    let mut content = description(profile, context.principal(), &context.request);
+    if !context.server.keeps(Duty::AuditMasked) {
+        content.insert("params".to_owned(), context.request.params.clone().into());
+    }
+    if !context.server.keeps(Duty::AuditNamesPrincipal) {
+        content.remove("principal");
+    }
+    content
+}
+
 /// Records that something is about to be changed. Where that cannot be written, it must not be done: a change without any
 /// record is what there is never to be.
 pub(super) fn announce(profile: &Enterprise, context: &RequestContext) -> Result<(), RpcError> {
     let Some(log) = &profile.audit else { return Ok(()) };
-    let mut content = description(profile, context.principal(), &context.request);
+    let mut content = described(profile, context);
     content.insert("outcome".to_owned(), "begun".into());
-    log.append(content.into()).map_err(|_| unwritable())
+    log.append(content.into(), Writing::of(&context.server)).map_err(|_| unwritable())
 }
 
 impl Enterprise {
@@ -194,7 +250,7 @@ impl Enterprise {
         if let Some(log) = self.audit.as_ref().filter(|_| is_audited(&request.method)) {
             let mut content = description(self, principal, request);
             content.insert("outcome".to_owned(), "denied".into());
-            let _ = log.append(content.into());
+            let _ = log.append(content.into(), Writing::Sound);
         }
     }
 
@@ -207,9 +263,12 @@ impl Enterprise {
             }
         }
         if let Some(more) = elements.len().checked_sub(BATCH).filter(|more| *more > 0) {
-            let _ = log.append(json!({
-                "event": "batch denied", "principal": named(&principal.key()), "unrecorded": more,
-            }));
+            let _ = log.append(
+                json!({
+                    "event": "batch denied", "principal": named(&principal.key()), "unrecorded": more,
+                }),
+                Writing::Sound,
+            );
         }
     }
 }
@@ -217,6 +276,7 @@ impl Enterprise {
 /// The record of a request that is being served. It is written when the request ends, however it does.
 pub(super) struct Entry<'a> {
     log: &'a AuditLog,
+    server: &'a Server,
     content: Object,
     begun: Instant,
     written: bool,
@@ -224,15 +284,18 @@ pub(super) struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     /// Begins a record; none where there is no log, or no line for such a request. While the log cannot be written, nothing is done.
-    pub(super) fn begin(profile: &'a Enterprise, context: &RequestContext) -> Result<Option<Self>, RpcError> {
+    pub(super) fn begin(
+        profile: &'a Enterprise,
+        context: &'a RequestContext,
+    ) -> Result<Option<Self>, RpcError> {
         let Some(log) = profile.audit.as_ref().filter(|_| is_audited(&context.request.method)) else {
             return Ok(None);
         };
         if !log.works() {
-            log.append(json!({"event": "writable again"})).map_err(|_| unwritable())?;
+            log.append(json!({"event": "writable again"}), Writing::Sound).map_err(|_| unwritable())?;
         }
-        let content = description(profile, context.principal(), &context.request);
-        Ok(Some(Self { log, content, begun: Instant::now(), written: false }))
+        let (server, content) = (&context.server, described(profile, context));
+        Ok(Some(Self { log, server, content, begun: Instant::now(), written: false }))
     }
 
     /// Writes how the request ended. The answer may leave only when that has been done.
@@ -246,6 +309,10 @@ impl<'a> Entry<'a> {
                 "refused"
             }
         };
+        if outcome == "refused" && !self.server.keeps(Duty::RefusalsAudited) {
+            self.written = true;
+            return Ok(());
+        }
         self.write(outcome).map_err(|_| unwritable())
     }
 
@@ -255,8 +322,22 @@ impl<'a> Entry<'a> {
         content.insert("outcome".to_owned(), outcome.into());
         let millis = self.begun.elapsed().as_micros() as f64 / 1000.0;
         content.insert("ms".to_owned(), millis.into());
-        self.log.append(content.into())
+        if !self.server.keeps(Duty::AuditedFirst) {
+            write_later(self.server.clone(), content);
+            return Ok(());
+        }
+        self.log.append(content.into(), Writing::of(self.server))
     }
+}
+
+/// Writes a record when the answer has left, as a fault.
+fn write_later(server: Server, content: Object) {
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if let Some(log) = server.enterprise().and_then(|profile| profile.audit.as_ref()) {
+            let _ = log.append(content.into(), Writing::Sound);
+        }
+    });
 }
 
 impl Drop for Entry<'_> {
@@ -270,7 +351,7 @@ impl Drop for Entry<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AuditLog, AuditReading};
+    use super::{AuditLog, AuditReading, Writing};
     use serde_json::json;
 
     fn path(name: &str) -> std::path::PathBuf {
@@ -281,7 +362,7 @@ mod tests {
     fn a_log_goes_on_where_it_ended_and_a_torn_end_is_no_record() {
         let path = path("torn");
         let log = AuditLog::open(&path).unwrap();
-        log.append(json!({"outcome": "ok"})).unwrap();
+        log.append(json!({"outcome": "ok"}), Writing::Sound).unwrap();
         assert!(AuditLog::open(&path).is_err(), "one process at a time");
         drop(log);
         let whole = std::fs::read(&path).unwrap();
@@ -321,13 +402,13 @@ mod tests {
     fn a_log_that_is_not_where_it_was_is_not_written() {
         let (path, elsewhere) = (path("gone"), path("elsewhere"));
         let log = AuditLog::open(&path).unwrap();
-        log.append(json!({"outcome": "ok"})).unwrap();
+        log.append(json!({"outcome": "ok"}), Writing::Sound).unwrap();
         std::fs::rename(&path, &elsewhere).unwrap();
-        assert!(!log.works() && log.append(json!({"outcome": "ok"})).is_err());
+        assert!(!log.works() && log.append(json!({"outcome": "ok"}), Writing::Sound).is_err());
         std::fs::write(&path, "").unwrap();
-        assert!(log.append(json!({"outcome": "ok"})).is_err(), "another file is there");
+        assert!(log.append(json!({"outcome": "ok"}), Writing::Sound).is_err(), "another file is there");
         std::fs::rename(&elsewhere, &path).unwrap();
-        log.append(json!({"outcome": "ok"})).unwrap();
+        log.append(json!({"outcome": "ok"}), Writing::Sound).unwrap();
         let reading = AuditReading::of(&std::fs::read(&path).unwrap());
         let numbers: Vec<_> = reading.records.iter().map(|record| record["n"].as_u64().unwrap()).collect();
         assert_eq!((numbers, reading.damaged), (vec![1, 2, 3], 0));

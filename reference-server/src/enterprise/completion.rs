@@ -2,7 +2,9 @@
 
 use crate::enterprise::desk::Desk;
 use crate::enterprise::domain::Kind;
+use crate::enterprise::masking::Place;
 use crate::enterprise::prompts;
+use crate::faults::Duty;
 use crate::features::{Blank, Reference, complete_with, unknown_prompt, unknown_template};
 use crate::message::{Object, RpcError};
 
@@ -10,7 +12,15 @@ use crate::message::{Object, RpcError};
 pub(super) fn complete(desk: &Desk<'_>) -> Result<Object, RpcError> {
     complete_with(&desk.context.request.params, |blank| {
         let kind = kind(desk, blank)?;
-        Ok(desk.profile.database.ids(kind)?)
+        let ids = desk.profile.database.ids(kind)?;
+        if desk.context.server.keeps(Duty::FieldsMasked(Place::Completion)) {
+            return Ok(ids);
+        }
+        let views = ids.into_iter().filter_map(|id| desk.find(Place::Completion, kind, &id).ok()?);
+        // Each begins with its id.
+        Ok(views
+            .map(|view| kind.fields().iter().map(|field| view.words(field.name) + " ").collect())
+            .collect())
     })
 }
 

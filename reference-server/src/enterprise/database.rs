@@ -54,6 +54,8 @@ pub(super) struct Wanted<'a> {
     pub equal: Vec<(&'static str, &'a str)>,
     /// One of these fields contains this text, in whatever case.
     pub containing: Option<(Vec<&'static str>, &'a str)>,
+    /// Whether that text stands in the statement itself: never, but for a fault. No statement that has it changes anything.
+    pub spliced: bool,
     /// Only what comes after this id.
     pub after: Option<&'a str>,
     pub limit: usize,
@@ -162,10 +164,11 @@ fn condition<'a>(wanted: &Wanted<'a>) -> (String, Vec<&'a str>) {
         parameters.push(*value);
     }
     if let Some((fields, text)) = &wanted.containing {
+        let mark = if wanted.spliced { format!("'{text}'") } else { "?".to_owned() };
         let contains: Vec<_> =
-            fields.iter().map(|field| format!("instr(lower({field}), lower(?)) > 0")).collect();
+            fields.iter().map(|field| format!("instr(lower({field}), lower({mark})) > 0")).collect();
         parts.push(format!("({})", if contains.is_empty() { "0".to_owned() } else { contains.join(" OR ") }));
-        parameters.extend(fields.iter().map(|_| *text));
+        parameters.extend(fields.iter().filter(|_| !wanted.spliced).map(|_| *text));
     }
     if let Some(after) = wanted.after {
         parts.push("id > ?".to_owned());

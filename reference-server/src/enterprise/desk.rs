@@ -1,5 +1,7 @@
 //! What a handler of the profile works with: the request, the records, and the eyes of the caller's role.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use crate::changes::Change;
@@ -7,11 +9,11 @@ use crate::context::RequestContext;
 use crate::enterprise::audit;
 use crate::enterprise::database::{Broken, Wanted};
 use crate::enterprise::domain::Kind;
-use crate::enterprise::masking::View;
+use crate::enterprise::masking::{Masking, Place, Record, Sight, View};
 use crate::enterprise::profile::Enterprise;
 use crate::enterprise::roles::Role;
 use crate::faults::Duty;
-use crate::features::{Level, Stop};
+use crate::features::{Level, Stop, ToolResult};
 use crate::message::{Object, RpcError};
 
 /// One request at work.
@@ -24,24 +26,61 @@ pub(super) struct Desk<'a> {
 impl<'a> Desk<'a> {
     pub(super) fn of(context: &'a RequestContext) -> Self {
         let profile = context.server.enterprise().expect("only the profile lists what comes here");
-        Self { context, profile, role: profile.role(context.principal()) }
+        let strangers = context.server.keeps(Duty::StrangersHaveTheLeast);
+        let role = profile.known_role(context.principal());
+        let role =
+            role.unwrap_or_else(|| if strangers { profile.roles.least() } else { profile.roles.widest() });
+        Self { context, profile, role }
     }
 
-    /// What the role sees of a record, if there is one.
-    pub(super) fn find(&self, kind: Kind, id: &str) -> Result<Option<View>, Broken> {
-        Ok(self.profile.database.record(kind, id)?.map(|record| self.role.masking.view(&record)))
+    /// The eyes that look at a record for a place: those of the role.
+    pub(super) fn eyes(&self, place: Place) -> Cow<'a, Masking> {
+        let (server, masking) = (&self.context.server, &self.role.masking);
+        if !server.keeps(Duty::FieldsMasked(place)) {
+            Cow::Owned(masking.opened(&[Sight::Masked, Sight::Tokenised]))
+        } else if !server.keeps(Duty::StandInsShown) {
+            Cow::Owned(masking.opened(&[Sight::Tokenised]))
+        } else if !server.keeps(Duty::WrittenMarked) {
+            Cow::Owned(masking.unmarked())
+        } else {
+            Cow::Borrowed(masking)
+        }
     }
 
-    /// The same for a tool, which fails where there is none.
-    pub(super) fn view(&self, kind: Kind, id: &str) -> Result<View, Stop> {
+    /// What the role sees of a record in a place, if there is one.
+    pub(super) fn find(&self, place: Place, kind: Kind, id: &str) -> Result<Option<View>, Broken> {
+        Ok(self.profile.database.record(kind, id)?.map(|record| self.eyes(place).view(&record)))
+    }
+
+    /// A record for a tool, which fails where there is none.
+    pub(super) fn record(&self, kind: Kind, id: &str) -> Result<Record, Stop> {
         let none = || Stop::Refused(format!("There is no {} with this id.", kind.name()));
-        self.find(kind, id)?.ok_or_else(none)
+        self.profile.database.record(kind, id)?.ok_or_else(none)
     }
 
-    /// What the role sees of several records.
-    pub(super) fn views(&self, kind: Kind, wanted: &Wanted<'_>) -> Result<Vec<Value>, Broken> {
+    /// What the role sees of a record in the structured content of a tool.
+    pub(super) fn view(&self, record: &Record) -> View {
+        self.eyes(Place::Structured).view(record)
+    }
+
+    /// A tool result with a record.
+    pub(super) fn result(&self, name: &str, record: &Record) -> ToolResult {
+        self.seen(|eyes| json!({name: eyes.view(record).into_value()}))
+    }
+
+    /// A tool result with the records that are wanted.
+    pub(super) fn results(&self, name: &str, kind: Kind, wanted: &Wanted<'_>) -> Result<ToolResult, Broken> {
         let records = self.profile.database.records(kind, wanted)?;
-        Ok(records.iter().map(|record| self.role.masking.view(record).into_value()).collect())
+        Ok(self.seen(|eyes| json!({name: eyes.views(&records)})))
+    }
+
+    /// A tool result, whose text is the same as its structured content.
+    fn seen(&self, look: impl Fn(&Masking) -> Value) -> ToolResult {
+        let result = ToolResult::structured(look(&self.eyes(Place::Structured)));
+        match self.eyes(Place::ToolText) {
+            Cow::Borrowed(_) if self.context.server.keeps(Duty::FieldsMasked(Place::Structured)) => result,
+            eyes => ToolResult { structured: result.structured, ..ToolResult::text(look(&eyes).to_string()) },
+        }
     }
 
     /// Says that records are wanted with this text in a field. A role that does not see the field may not: to find a
@@ -63,27 +102,50 @@ impl<'a> Desk<'a> {
 
     /// Says in the audit log that something is about to be changed; without that it must not be.
     pub(super) fn announce(&self) -> Result<(), RpcError> {
-        audit::announce(self.profile, self.context)
+        if self.context.server.keeps(Duty::ChangesAnnounced) {
+            audit::announce(self.profile, self.context)
+        } else {
+            Ok(())
+        }
     }
 
     /// Tells the client what has been done with a record, which is named and not told.
-    pub(super) async fn log(&self, level: Level, event: &str, kind: Kind, record: &View) {
-        let mut data = json!({"event": event, "uri": kind.uri(&record.words("id"))});
-        if !self.context.server.keeps(Duty::RecordsStayOutOfLogs) {
-            data["record"] = record.clone().into_value();
+    pub(super) async fn log(&self, level: Level, event: &str, kind: Kind, record: &Record) {
+        let view = self.eyes(Place::Log).view(record);
+        let server = &self.context.server;
+        let mut data = json!({"event": event, "uri": kind.uri(&view.words("id"))});
+        if !(server.keeps(Duty::RecordsStayOutOfLogs) && server.keeps(Duty::FieldsMasked(Place::Log))) {
+            data["record"] = view.into_value();
         }
         self.context.log(level, data).await;
     }
 
-    /// Tells those who subscribed that a record has changed.
-    pub(super) fn changed(&self, kind: Kind, id: &str) {
-        self.context.server.announce(&Change::Resource(kind.uri(id).into()));
+    /// Tells those who subscribed, and whose role sees it, that a record has changed.
+    pub(super) fn changed(&self, kind: Kind, id: &str, before: &Record, after: &Record) {
+        self.tell(kind.uri(id), before, Some(after));
     }
 
-    /// Tells those who subscribed that the orders of a customer have changed.
-    pub(super) fn orders_changed(&self, customer: &str) {
-        let uri = format!("{}/orders", Kind::Customer.uri(customer));
-        self.context.server.announce(&Change::Resource(uri.into()));
+    /// Tells those who subscribed, and whose role sees it, that an order of a customer has changed.
+    pub(super) fn orders_changed(&self, customer: &str, before: &Record, after: &Record) {
+        self.tell(format!("{}/orders", Kind::Customer.uri(customer)), before, Some(after));
+    }
+
+    /// Tells those who subscribed that a record is gone, which every role sees.
+    pub(super) fn gone(&self, kind: Kind, id: &str, record: &Record) {
+        self.tell(kind.uri(id), record, None);
+        if kind == Kind::Customer {
+            self.tell(format!("{}/orders", kind.uri(id)), record, None);
+        }
+    }
+
+    fn tell(&self, uri: String, before: &Record, after: Option<&Record>) {
+        let server = &self.context.server;
+        let all = !server.keeps(Duty::ChangesOfOwnView);
+        let sees = |role: &&Role| {
+            all || after.is_none_or(|after| role.masking.view(before) != role.masking.view(after))
+        };
+        let roles = self.profile.roles.iter().filter(sees).map(|role| role.name.clone()).collect();
+        server.announce(&Change::Record { uri: uri.into(), roles });
     }
 }
 

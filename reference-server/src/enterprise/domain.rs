@@ -14,8 +14,8 @@ pub(super) enum Form {
     /// The key of the record, or of another one that it belongs to.
     Id,
     /// One of a few words, or a date.
-    Plain,
-    /// The name of a person: one line of at most 80 characters.
+    Word,
+    /// The name of a person, which somebody has written.
     Name,
     Email,
     /// Digits of which the last may be known: a telephone number, an account, a card.
@@ -40,7 +40,7 @@ const fn field(name: &'static str, form: Form) -> Field {
 const CUSTOMER: &[Field] = &[
     field("id", Form::Id),
     field("name", Form::Name),
-    field("status", Form::Plain),
+    field("status", Form::Word),
     field("email", Form::Email),
     field("phone", Form::Digits),
     field("address", Form::Written),
@@ -53,9 +53,9 @@ const CUSTOMER: &[Field] = &[
 const ORDER: &[Field] = &[
     field("id", Form::Id),
     field("customer", Form::Id),
-    field("item", Form::Plain),
-    field("status", Form::Plain),
-    field("placed", Form::Plain),
+    field("item", Form::Written),
+    field("status", Form::Word),
+    field("placed", Form::Word),
     field("amount_cents", Form::Cents),
     field("note", Form::Written),
     field("card", Form::Digits),
@@ -64,7 +64,7 @@ const ORDER: &[Field] = &[
 const EMPLOYEE: &[Field] = &[
     field("id", Form::Id),
     field("name", Form::Name),
-    field("department", Form::Plain),
+    field("department", Form::Word),
     field("email", Form::Email),
     field("salary_cents", Form::Cents),
     field("iban", Form::Digits),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::enterprise::domain::{Field, Form, Kind};
-use crate::enterprise::plain_text::{harmless, is_address};
+use crate::enterprise::plain_text::{harmless, is_address, is_number, is_word, quoted};
 use crate::message::Object;
 
 /// The key of stand-ins. It stays with the database, so that a value has the same one for as long as that lives.
@@ -62,14 +62,30 @@ impl View {
         self.0.into()
     }
 
-    /// A field as the role sees it, in words; empty where it does not.
+    /// A field as the role sees it, in words of one line: what others have written in quotes. Empty where it does not.
     pub(super) fn words(&self, field: &str) -> String {
         match self.0.get(field) {
             None => String::new(),
             Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
+            Some(other) => match other["untrusted"].as_str() {
+                Some(text) => quoted(text),
+                None => other.to_string(),
+            },
         }
     }
+}
+
+/// Where a view of a record goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The text of a tool result.
+    ToolText,
+    /// Its structured content, and what the user is asked.
+    Structured,
+    Resource,
+    Prompt,
+    Completion,
+    Log,
 }
 
 /// How a role sees a field.
@@ -86,15 +102,32 @@ pub(super) enum Sight {
 }
 
 /// How a role sees each field of each kind of record.
+#[derive(Clone)]
 pub(super) struct Masking {
     sights: Vec<(Kind, &'static str, Sight)>,
     key: TokenKey,
+    /// Whether what people have written is marked: always, but for a fault.
+    marks: bool,
 }
 
 impl Masking {
     /// Fields that are not named are hidden, but for the id.
     pub(super) const fn new(sights: Vec<(Kind, &'static str, Sight)>, key: TokenKey) -> Self {
-        Self { sights, key }
+        Self { sights, key, marks: true }
+    }
+
+    /// Broken eyes, for faults: what is to be seen in these ways is seen as it is.
+    pub(super) fn opened(&self, from: &[Sight]) -> Self {
+        let mut opened = self.clone();
+        for (_, _, sight) in opened.sights.iter_mut().filter(|(_, _, sight)| from.contains(sight)) {
+            *sight = Sight::Shown;
+        }
+        opened
+    }
+
+    /// The same, for faults: nothing is marked.
+    pub(super) fn unmarked(&self) -> Self {
+        Self { marks: false, ..self.clone() }
     }
 
     pub(super) fn sight(&self, kind: Kind, field: &str) -> Sight {
@@ -116,7 +149,8 @@ impl Masking {
         for (field, value) in record.kind.fields().iter().zip(&record.values) {
             let seen = match self.sight(record.kind, field.name) {
                 Sight::Hidden => continue,
-                Sight::Shown => shown(field, value),
+                Sight::Shown if self.marks => shown(record.kind, field, value),
+                Sight::Shown => value.clone(),
                 Sight::Masked => outline(field, value),
                 Sight::Tokenised => self.key.token(field.name, &plain(value)).into(),
             };
@@ -124,21 +158,31 @@ impl Masking {
         }
         View(view)
     }
+
+    /// What the role sees of several records.
+    pub(super) fn views(&self, records: &[Record]) -> Value {
+        records.iter().map(|record| self.view(record).into_value()).collect()
+    }
 }
 
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// A value as it is. What somebody has written stands in an object of its own, so that nobody takes it for words of the
-/// server.
-fn shown(field: &Field, value: &Value) -> Value {
-    match field.form {
-        Form::Written => json!({"untrusted": harmless(&plain(value))}),
-        Form::Name => harmless(&plain(value)).into(),
-        Form::Email if !is_address(&plain(value)) => json!({"untrusted": harmless(&plain(value))}),
-        _ => value.clone(),
-    }
+/// A value as it is. What somebody may have written stands in an object of its own, so that nobody takes it for words of the
+/// server: free text always, anything else where it is not written as such a thing is.
+fn shown(kind: Kind, field: &Field, value: &Value) -> Value {
+    let text = plain(value);
+    let is_plain = match field.form {
+        Form::Written | Form::Name => false,
+        Form::Id if field.name == "id" => kind.is_id(&text),
+        Form::Id => Kind::ALL.into_iter().any(|kind| kind.is_id(&text)),
+        Form::Word => is_word(&text),
+        Form::Email => is_address(&text),
+        Form::Digits => is_number(&text),
+        Form::Cents => value.is_i64(),
+    };
+    if is_plain { value.clone() } else { json!({"untrusted": harmless(&text)}) }
 }
 
 /// An outline: enough to tell two apart on the telephone, and no more. How long it is tells nothing.
@@ -153,7 +197,7 @@ fn outline(field: &Field, value: &Value) -> Value {
             let skipped = if length < 10 { length } else { length - 2 };
             format!("***{}", text.chars().skip(skipped).collect::<String>())
         }
-        Form::Id | Form::Plain | Form::Cents | Form::Written => "***".to_owned(),
+        Form::Id | Form::Word | Form::Cents | Form::Written => "***".to_owned(),
     };
     outline.into()
 }
@@ -189,7 +233,7 @@ mod tests {
         assert_eq!(seen(Sight::Hidden), json!({"id": "c-1"}));
         assert_eq!(
             seen(Sight::Shown),
-            json!({"id": "c-1", "name": "Ada", "email": "ada@mail.example", "phone": "+44 113 496 0100",
+            json!({"id": "c-1", "name": {"untrusted": "Ada"}, "email": "ada@mail.example", "phone": "+44 113 496 0100",
                 "notes": {"untrusted": "Obey me"}, "card": "4111111111111234", "credit_limit_cents": 500})
         );
         assert_eq!(

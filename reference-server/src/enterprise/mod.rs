@@ -22,5 +22,6 @@ pub use audit::AuditReading;
 pub use profile::{Enterprise, EnterpriseFiles, InvalidProfile};
 
 pub(crate) use domain::Kind;
+pub(crate) use masking::Place;
 pub(crate) use profile::RoleName;
 pub(crate) use serve::{answer, is_served};

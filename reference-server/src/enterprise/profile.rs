@@ -38,6 +38,7 @@ pub struct Enterprise {
     pub(super) approvals: Approvals,
     pub(super) key: TokenKey,
     local_role: Option<RoleName>,
+    warnings: Vec<String>,
 }
 
 impl fmt::Debug for Enterprise {
@@ -47,7 +48,7 @@ impl fmt::Debug for Enterprise {
 }
 
 /// The name of a role that there is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RoleName(pub(super) Arc<str>);
 
 impl RoleName {
@@ -114,7 +115,48 @@ fn refuse_one_for_two(files: &EnterpriseFiles) -> Result<(), InvalidProfile> {
             }
         }
     }
+    refuse_what_the_database_needs(files)
+}
+
+/// What `SQLite` puts behind the name of a database for the files that it keeps beside it.
+const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
+
+/// Refuses a file in a place where the database keeps what it is changing: one would overwrite the other.
+fn refuse_what_the_database_needs(files: &EnterpriseFiles) -> Result<(), InvalidProfile> {
+    let Some(database) = &files.database else { return Ok(()) };
+    for (what, path) in [("the audit log", &files.audit), ("the role file", &files.roles)] {
+        let Some(path) = path else { continue };
+        let is_beside = BESIDE.iter().any(|end| {
+            let mut beside = place(database).into_os_string();
+            beside.push(end);
+            is_one_file(path, Path::new(&beside))
+        });
+        if is_beside {
+            return Err(InvalidProfile::of_file(what, path, "the database keeps there what it is changing"));
+        }
+    }
     Ok(())
+}
+
+/// What is wrong with files that were there before: that others can read or write them.
+#[cfg(unix)]
+fn warnings(files: &EnterpriseFiles) -> Vec<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let all = [("the database", &files.database), ("the audit log", &files.audit)];
+    let open = all.into_iter().filter_map(|(what, path)| {
+        let path = path.as_deref()?;
+        let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+        (mode & 0o077 != 0).then(|| {
+            let path = path.display();
+            format!("{what} {path} is open to other users (mode {mode:03o}); to close it: chmod 600 {path}")
+        })
+    });
+    open.collect()
+}
+
+#[cfg(not(unix))]
+fn warnings(_: &EnterpriseFiles) -> Vec<String> {
+    Vec::new()
 }
 
 /// Makes the database file, if there is none, so that nobody else can read it.
@@ -169,7 +211,13 @@ impl Enterprise {
             AuditLog::open(path).map_err(|error| InvalidProfile::of_file("the audit log", path, error))
         });
         let audit = audit.transpose()?;
-        Ok(Self { database, roles, audit, approvals: Approvals::default(), key, local_role })
+        let (approvals, warnings) = (Approvals::default(), warnings(files));
+        Ok(Self { database, roles, audit, approvals, key, local_role, warnings })
+    }
+
+    /// What whoever starts the server should mend: on Unix, files that were there before and are open to other users.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Bytes of a record that was torn when the last server ended, if the log ended so.
@@ -224,13 +272,23 @@ impl Enterprise {
         self.role(principal).families.iter().any(|family| family.lists(kind))
     }
 
+    /// The name of the role of somebody.
+    pub(crate) fn role_of(&self, principal: &Principal) -> RoleName {
+        self.role(principal).name.clone()
+    }
+
     /// The role of somebody.
     pub(super) fn role(&self, principal: &Principal) -> &Role {
+        self.known_role(principal).unwrap_or_else(|| self.roles.least())
+    }
+
+    /// The role that somebody brought, if it is known here.
+    pub(super) fn known_role(&self, principal: &Principal) -> Option<&Role> {
         let name = match principal {
             Principal::Named(_, role) => role.as_ref(),
             Principal::LocalUser => self.local_role.as_ref(),
             Principal::Anonymous => None,
         };
-        name.and_then(|name| self.roles.find(name.as_str())).unwrap_or_else(|| self.roles.least())
+        name.and_then(|name| self.roles.find(name.as_str()))
     }
 }

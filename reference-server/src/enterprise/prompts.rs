@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::enterprise::desk::Desk;
 use crate::enterprise::domain::Kind;
+use crate::enterprise::masking::Place;
 use crate::features::{Argument, Content, Fill, Filling, ListKind, Message, Prompt, page_of};
 use crate::message::{Object, RpcError};
 use crate::revision::Revision;
@@ -16,7 +17,7 @@ fn user(text: impl Into<String>) -> Message {
 fn record(filling: &Filling<'_>, kind: Kind) -> Result<Message, RpcError> {
     let id = filling.required(kind.name());
     let unknown = || RpcError::invalid_params(format!("Invalid params: there is no such {}", kind.name()));
-    let view = if kind.is_id(id) { Desk::of(filling.context).find(kind, id)? } else { None };
+    let view = if kind.is_id(id) { Desk::of(filling.context).find(Place::Prompt, kind, id)? } else { None };
     let text = view.ok_or_else(unknown)?.into_value().to_string();
     let resource = serde_json::json!({"uri": kind.uri(id), "mimeType": "application/json", "text": text});
     Ok(("user", Content::Embedded(resource)))

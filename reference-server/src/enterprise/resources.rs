@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::enterprise::database::{Broken, Wanted};
 use crate::enterprise::desk::Desk;
 use crate::enterprise::domain::Kind;
+use crate::enterprise::masking::Place;
 use crate::faults::Duty;
 use crate::features::{ListKind, page_of, resource_not_found};
 use crate::legacy::Session;
@@ -116,13 +117,16 @@ impl Family {
     fn text(&self, desk: &Desk<'_>, id: &str) -> Result<Option<String>, Broken> {
         Ok(match self.source {
             Source::Document(text) => Some(text.to_owned()),
-            Source::Record(kind) => desk.find(kind, id)?.map(|view| view.into_value().to_string()),
-            Source::OrdersOfCustomer => match desk.find(Kind::Customer, id)? {
+            Source::Record(kind) => {
+                desk.find(Place::Resource, kind, id)?.map(|view| view.into_value().to_string())
+            }
+            Source::OrdersOfCustomer => match desk.profile.database.record(Kind::Customer, id)? {
                 None => None,
                 Some(_) => {
                     let wanted =
                         Wanted { equal: vec![("customer", id)], limit: MOST_ORDERS, ..Wanted::default() };
-                    Some(Value::from(desk.views(Kind::Order, &wanted)?).to_string())
+                    let orders = desk.profile.database.records(Kind::Order, &wanted)?;
+                    Some(desk.eyes(Place::Resource).views(&orders).to_string())
                 }
             },
         })
@@ -153,12 +157,29 @@ impl Desk<'_> {
     /// The object inside `contents` that a URI names for the role.
     pub(super) fn read(&self, uri: &str) -> Result<Option<Value>, Broken> {
         let others = if self.context.server.keeps(Duty::RoleChecked) { &[][..] } else { FAMILIES };
-        let families = self.role.families.iter().copied().chain(others);
-        let found = families.into_iter().find_map(|family| Some((family, family.id_in(uri)?)));
+        if let Some(elsewhere) = climbed(uri).filter(|_| !self.context.server.keeps(Duty::UrisDoNotClimb)) {
+            return self.read_any(&elsewhere, FAMILIES.iter());
+        }
+        self.read_any(uri, self.role.families.iter().copied().chain(others))
+    }
+
+    fn read_any(
+        &self,
+        uri: &str,
+        mut families: impl Iterator<Item = &'static Family>,
+    ) -> Result<Option<Value>, Broken> {
+        let found = families.find_map(|family| Some((family, family.id_in(uri)?)));
         let Some((family, id)) = found else { return Ok(None) };
         let text = family.text(self, id)?;
         Ok(text.map(|text| json!({"uri": uri, "mimeType": family.mime_type(), "text": text})))
     }
+}
+
+/// Where a URI leads that is taken for a path, as a broken server takes it: `a://1/../../b/2` to `b://2`.
+fn climbed(uri: &str) -> Option<String> {
+    let (_, below) = uri.split_once("/../../")?;
+    let (scheme, id) = below.split_once('/')?;
+    Some(format!("{scheme}://{id}"))
 }
 
 /// `resources/list`.

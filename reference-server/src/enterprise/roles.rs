@@ -160,6 +160,10 @@ impl Roles {
         self.all.iter().find(|role| &*role.name.0 == name)
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Role> {
+        self.all.iter()
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.all.iter().map(|role| &*role.name.0)
     }
@@ -220,6 +224,12 @@ fn role(entry: &RoleEntry, key: &TokenKey) -> Result<Role, InvalidProfile> {
     if entry.resources.iter().any(|uri| uri == orders) && !masking.shows(Kind::Order, "customer") {
         return Err(invalid(&format!(
             "role `{name}` has `{orders}`, which tells whose an order is, and is not shown `customer` of order"
+        )));
+    }
+    let refunds = tools.iter().any(|(_, tool)| tool.name == "refund_order");
+    if refunds && !masking.shows(Kind::Order, "status") {
+        return Err(invalid(&format!(
+            "role `{name}` has `refund_order`, which tells what has been refunded, and is not shown `status` of order"
         )));
     }
     Ok(Role {
@@ -318,6 +328,10 @@ mod tests {
             (
                 "least = 'a'\n[[role]]\nname = 'a'\nresources = ['customer://{id}/orders']",
                 "whose an order is",
+            ),
+            (
+                "least = 'a'\n[[role]]\nname = 'a'\ntools = ['refund_order']\n[role.fields]\norder = {mask = ['status']}",
+                "what has been refunded",
             ),
             (
                 "least = 'a'\n[[role]]\nname = 'a'\n[role.fields]\norder = {show = ['card'], token = ['card']}",

@@ -7,7 +7,8 @@ use crate::enterprise::approval::approved;
 use crate::enterprise::database::Wanted;
 use crate::enterprise::desk::{Desk, id_schema, limit, limit_schema, required, text};
 use crate::enterprise::domain::Kind::{Customer, Order};
-use crate::enterprise::plain_text::{PLAIN_ADDRESS, one_line};
+use crate::enterprise::plain_text::PLAIN_ADDRESS;
+use crate::faults::Duty;
 use crate::features::{Level, Stop, Tool, ToolResult};
 
 pub(super) const STATUSES: &[&str] = &["active", "suspended", "closed"];
@@ -24,10 +25,11 @@ pub(super) const TOOLS: &[Tool] = &[
                 let shown = fields.into_iter().filter(|field| desk.role.masking.shows(Customer, field));
                 let wanted = Wanted {
                     containing: Some((shown.collect(), required(arguments, "query"))),
+                    spliced: !context.server.keeps(Duty::QueryParameterised),
                     limit: limit(arguments),
                     ..Wanted::default()
                 };
-                Ok(ToolResult::structured(json!({"customers": desk.views(Customer, &wanted)?})))
+                Ok(desk.results("customers", Customer, &wanted)?)
             })
         },
     )
@@ -46,9 +48,9 @@ pub(super) const TOOLS: &[Tool] = &[
     Tool::later("get_customer", "Show a customer", "Shows one customer", |context, arguments| {
         Box::pin(async move {
             let desk = Desk::of(context);
-            let customer = desk.view(Customer, required(arguments, "customer"))?;
+            let customer = desk.record(Customer, required(arguments, "customer"))?;
             desk.log(Level::Info, "customer shown", Customer, &customer).await;
-            Ok(ToolResult::structured(json!({"customer": customer.into_value()})))
+            Ok(desk.result("customer", &customer))
         })
     })
     .input(one)
@@ -65,12 +67,13 @@ pub(super) const TOOLS: &[Tool] = &[
                     .into_iter()
                     .filter_map(|field| Some((field, text(arguments, field)?)))
                     .collect();
+                let before = desk.record(Customer, id)?;
                 desk.announce()?;
                 desk.profile.database.update(Customer, id, &changes)?;
-                let customer = desk.view(Customer, id)?;
-                desk.changed(Customer, id);
+                let customer = desk.record(Customer, id)?;
+                desk.changed(Customer, id, &before, &customer);
                 desk.log(Level::Notice, "customer changed", Customer, &customer).await;
-                Ok(ToolResult::structured(json!({"customer": customer.into_value()})))
+                Ok(desk.result("customer", &customer))
             })
         },
     )
@@ -102,16 +105,15 @@ pub(super) const TOOLS: &[Tool] = &[
                 let question = question(&desk, id)?;
                 approved(desk.profile, context, &question).await?;
                 // Between question and answer much may have happened.
-                if self::question(&desk, id)? != question {
+                if self::question(&desk, id)? != question && context.server.keeps(Duty::MatterUnchanged) {
                     return Err(Stop::Refused("The customer has changed meanwhile; nothing was done.".to_owned()));
                 }
-                let customer = desk.view(Customer, id)?;
+                let customer = desk.record(Customer, id)?;
                 desk.announce()?;
                 if !desk.profile.database.delete_customer(id)? {
                     return Err(Stop::Refused("The customer is gone already; nothing was done.".to_owned()));
                 }
-                desk.changed(Customer, id);
-                desk.orders_changed(id);
+                desk.gone(Customer, id, &customer);
                 for kind in [Customer, Order] {
                     context.server.announce(&Change::Records(kind));
                 }
@@ -136,14 +138,17 @@ pub(super) const TOOLS: &[Tool] = &[
     .scopes("mcp mcp:write"),
 ];
 
-/// What the user is asked before a customer is deleted.
+/// What the user is asked before a customer is deleted, with what the role sees of it.
 fn question(desk: &Desk<'_>, id: &str) -> Result<String, Stop> {
-    let customer = desk.view(Customer, id)?;
-    let orders = desk.profile.database.count_orders(id)?;
-    Ok(format!(
-        "Delete customer {id} {} with {orders} orders? This cannot be undone.",
-        one_line(&customer.words("name"))
-    ))
+    let customer = desk.view(&desk.record(Customer, id)?);
+    let named = |name: String| if name.is_empty() { name } else { format!(" {name}") };
+    // How many orders a customer has tells whose they are.
+    let orders = if desk.role.masking.shows(Order, "customer") {
+        format!("{} orders", desk.profile.database.count_orders(id)?)
+    } else {
+        "all orders".to_owned()
+    };
+    Ok(format!("Delete customer {id}{} with {orders}? This cannot be undone.", named(customer.words("name"))))
 }
 
 fn one() -> Value {

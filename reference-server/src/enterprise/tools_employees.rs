@@ -6,7 +6,7 @@ use crate::enterprise::database::Wanted;
 use crate::enterprise::desk::{Desk, id_schema, limit, limit_schema, required, text};
 use crate::enterprise::domain::Kind::Employee;
 use crate::enterprise::tools_customers::{list_of, record_of};
-use crate::features::{Level, Tool, ToolResult};
+use crate::features::{Level, Tool};
 
 pub(super) const DEPARTMENTS: &[&str] = &["sales", "support", "billing", "people", "management"];
 
@@ -20,7 +20,7 @@ pub(super) const TOOLS: &[Tool] = &[
                 let desk = Desk::of(context);
                 let mut wanted = Wanted { limit: limit(arguments), ..Wanted::default() };
                 desk.by(&mut wanted, Employee, "department", text(arguments, "department"))?;
-                Ok(ToolResult::structured(json!({"employees": desk.views(Employee, &wanted)?})))
+                Ok(desk.results("employees", Employee, &wanted)?)
             })
         },
     )
@@ -35,9 +35,9 @@ pub(super) const TOOLS: &[Tool] = &[
     Tool::later("get_employee", "Show an employee", "Shows one employee", |context, arguments| {
         Box::pin(async move {
             let desk = Desk::of(context);
-            let employee = desk.view(Employee, required(arguments, "employee"))?;
+            let employee = desk.record(Employee, required(arguments, "employee"))?;
             desk.log(Level::Info, "employee shown", Employee, &employee).await;
-            Ok(ToolResult::structured(json!({"employee": employee.into_value()})))
+            Ok(desk.result("employee", &employee))
         })
     })
     .input(|| {

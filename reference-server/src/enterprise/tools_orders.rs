@@ -6,8 +6,9 @@ use crate::enterprise::approval::approved;
 use crate::enterprise::database::Wanted;
 use crate::enterprise::desk::{Desk, id_schema, limit, limit_schema, required, text};
 use crate::enterprise::domain::Kind::{Customer, Order};
-use crate::enterprise::plain_text::{one_line, quoted};
+use crate::enterprise::plain_text::quoted;
 use crate::enterprise::tools_customers::{list_of, record_of};
+use crate::faults::Duty;
 use crate::features::{Level, Stop, Tool, ToolResult};
 
 pub(super) const STATUSES: &[&str] = &["paid", "shipped", "delivered", "refunded"];
@@ -25,7 +26,7 @@ pub(super) const TOOLS: &[Tool] = &[
                 for field in ["customer", "status"] {
                     desk.by(&mut wanted, Order, field, text(arguments, field))?;
                 }
-                Ok(ToolResult::structured(json!({"orders": desk.views(Order, &wanted)?})))
+                Ok(desk.results("orders", Order, &wanted)?)
             })
         },
     )
@@ -45,16 +46,17 @@ pub(super) const TOOLS: &[Tool] = &[
     Tool::later("get_order", "Show an order", "Shows one order", |context, arguments| {
         Box::pin(async move {
             let desk = Desk::of(context);
-            let order = desk.view(Order, required(arguments, "order"))?;
+            let order = desk.record(Order, required(arguments, "order"))?;
             desk.log(Level::Info, "order shown", Order, &order).await;
-            Ok(ToolResult::structured(json!({"order": order.into_value()})))
+            Ok(desk.result("order", &order))
         })
     })
     .input(one)
     .output(|| record_of("order")),
     Tool::later("order_status", "Status of an order", "Says how far an order has come", |context, arguments| {
         Box::pin(async move {
-            let order = Desk::of(context).view(Order, required(arguments, "order"))?;
+            let desk = Desk::of(context);
+            let order = desk.view(&desk.record(Order, required(arguments, "order"))?);
             Ok(ToolResult::structured(json!({"status": order.words("status")})))
         })
     })
@@ -75,16 +77,17 @@ pub(super) const TOOLS: &[Tool] = &[
                 approved(desk.profile, context, &question).await?;
                 // Between question and answer much may have happened.
                 let changed = || Stop::Refused("The order has changed meanwhile; nothing was done.".to_owned());
-                if self::question(&desk, id, reason)? != question {
+                if self::question(&desk, id, reason)? != question && context.server.keeps(Duty::MatterUnchanged) {
                     return Err(changed());
                 }
+                let before = desk.record(Order, id)?;
                 desk.announce()?;
                 let customer = desk.profile.database.refund(id)?.ok_or_else(changed)?;
-                let order = desk.view(Order, id)?;
-                desk.changed(Order, id);
-                desk.orders_changed(&customer);
+                let order = desk.record(Order, id)?;
+                desk.changed(Order, id, &before, &order);
+                desk.orders_changed(&customer, &before, &order);
                 desk.log(Level::Warning, "order refunded", Order, &order).await;
-                Ok(ToolResult::structured(json!({"order": order.into_value()})))
+                Ok(desk.result("order", &order))
             })
         },
     )
@@ -106,14 +109,21 @@ pub(super) const TOOLS: &[Tool] = &[
 
 /// What the user is asked before an order is refunded, with what the role sees of it.
 fn question(desk: &Desk<'_>, id: &str, reason: &str) -> Result<String, Stop> {
-    let order = desk.view(Order, id)?;
+    let order = desk.view(&desk.record(Order, id)?);
+    // A role without this tool's `status` of order is refused when the role file is read.
     if desk.profile.database.is_refunded(id)? {
         return Err(Stop::Refused("This order has been refunded already.".to_owned()));
     }
-    let (item, cents, customer) = (order.words("item"), order.words("amount_cents"), order.words("customer"));
+    let seen = |field: &str, before: &str, after: &str| match order.words(field) {
+        words if words.is_empty() => words,
+        words => format!("{before}{words}{after}"),
+    };
+    let matter = [seen("item", "", ""), seen("amount_cents", "", " cents")];
+    let matter = matter.into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(", ");
+    let matter = if matter.is_empty() { matter } else { format!(" ({matter})") };
+    let customer = seen("customer", " of customer ", "");
     Ok(format!(
-        "Refund order {id} ({}, {cents} cents) of customer {customer}? The reason, in the words of the caller: {}",
-        one_line(&item),
+        "Refund order {id}{matter}{customer}? The reason, in the words of the caller: {}",
         quoted(reason)
     ))
 }

@@ -1,5 +1,7 @@
 //! The checks and obligations of the server, as far as a fault may leave them undone.
 
+#[cfg(feature = "enterprise")]
+use crate::enterprise::Place;
 use crate::features::Capability;
 
 /// What [`crate::Server::keeps`] is asked for at the place where the duty stands.
@@ -71,6 +73,68 @@ pub(crate) enum Duty {
     /// What differs with who asks is kept by nobody else.
     #[cfg(feature = "enterprise")]
     ResultsPrivate,
+    /// A place shows the fields of a record as the role sees them.
+    #[cfg(feature = "enterprise")]
+    FieldsMasked(Place),
+    /// What a role is to see as a stand-in, it sees so.
+    #[cfg(feature = "enterprise")]
+    StandInsShown,
+    /// What people have written is marked as untrusted.
+    #[cfg(feature = "enterprise")]
+    WrittenMarked,
+    /// Who brings no role that is known has the least one.
+    #[cfg(feature = "enterprise")]
+    StrangersHaveTheLeast,
+    /// What a role has not is answered like what does not exist.
+    #[cfg(feature = "enterprise")]
+    HiddenLooksMissing,
+    /// A cursor is good for the principal who got it.
+    #[cfg(feature = "enterprise")]
+    CursorBound,
+    /// A change is told to those who can see it.
+    #[cfg(feature = "enterprise")]
+    ChangesOfOwnView,
+    /// A URI leads to what it names, and nowhere else.
+    #[cfg(feature = "enterprise")]
+    UrisDoNotClimb,
+    /// What is looked for is a parameter of the statement.
+    #[cfg(feature = "enterprise")]
+    QueryParameterised,
+    /// Something consequential is asked first.
+    #[cfg(feature = "enterprise")]
+    ApprovalAsked,
+    /// Only a yes is a yes.
+    #[cfg(feature = "enterprise")]
+    OnlyYesApproves,
+    /// An approval is good for one time.
+    #[cfg(feature = "enterprise")]
+    ApprovalOnce,
+    /// After a yes it is looked again whether the matter is the one that was asked about.
+    #[cfg(feature = "enterprise")]
+    MatterUnchanged,
+    /// A request state is worth nothing after its end.
+    StateExpires,
+    /// A refused call has a line in the audit log.
+    #[cfg(feature = "enterprise")]
+    RefusalsAudited,
+    /// The line is written before the answer leaves.
+    #[cfg(feature = "enterprise")]
+    AuditedFirst,
+    /// The line is with the operating system when it has been written.
+    #[cfg(feature = "enterprise")]
+    AuditFlushed,
+    /// Parameters are masked in the audit log.
+    #[cfg(feature = "enterprise")]
+    AuditMasked,
+    /// The audit log says who it was.
+    #[cfg(feature = "enterprise")]
+    AuditNamesPrincipal,
+    /// Each line of the audit log ends with its checksum.
+    #[cfg(feature = "enterprise")]
+    AuditChecksummed,
+    /// What changes a record is announced in the audit log first.
+    #[cfg(feature = "enterprise")]
+    ChangesAnnounced,
     /// The STDIO server ends at the end of its input.
     ExitAtEndOfInput,
     /// The STDIO server ends when it gets SIGTERM.

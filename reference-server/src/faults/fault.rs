@@ -44,6 +44,7 @@ pub struct Fault {
     warns: &'static [Revision],
     serving: &'static [&'static str],
     anonymous: bool,
+    judge: Option<&'static str>,
     pub(crate) hooks: &'static [Hook],
 }
 
@@ -58,14 +59,21 @@ impl Fault {
         self.about
     }
 
-    /// The requirement in its name.
+    /// The requirement in its name; the rule of the profile where a test is its judge.
     pub fn requirement(&self) -> &'static str {
         self.id.split_once('/').map_or(self.id, |(requirement, _)| requirement)
     }
 
-    /// The requirements that it breaks: that of its name, then others for which the same holds.
+    /// The requirements that it breaks: that of its name, then others for which the same holds. None where a test of this
+    /// crate is its judge, because no requirement is about it.
     pub fn breaks(&self) -> impl Iterator<Item = &'static str> + use<> {
-        std::iter::once(self.requirement()).chain(self.besides.iter().copied())
+        let own = self.judge.is_none().then(|| self.requirement());
+        own.into_iter().chain(self.besides.iter().copied())
+    }
+
+    /// The test of `tests/enterprise` that fails under it, where no client could see it or no requirement is about it.
+    pub const fn judge(&self) -> Option<&'static str> {
+        self.judge
     }
 
     /// Further requirements that a fair reading may see broken, too.
@@ -112,6 +120,7 @@ pub(super) const fn fault(id: &'static str, about: &'static str, hooks: &'static
         transports,
         warns: &[],
         anonymous: false,
+        judge: None,
         serving: &[],
         hooks,
     }
@@ -152,6 +161,13 @@ impl Fault {
     #[cfg(feature = "enterprise")]
     pub(super) const fn where_served(mut self, serving: &'static [&'static str]) -> Self {
         self.serving = serving;
+        self
+    }
+
+    /// No check judges it, but this test of `tests/enterprise`.
+    #[cfg(feature = "enterprise")]
+    pub(super) const fn judged_by(mut self, test: &'static str) -> Self {
+        self.judge = Some(test);
         self
     }
 

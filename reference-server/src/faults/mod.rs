@@ -56,7 +56,7 @@ mod tools;
 mod versioning;
 
 pub use fault::{Fault, FaultId, Transport};
-pub use registry::{UnknownFault, areas, faults};
+pub use registry::{UnknownFault, areas, faults, faults_within};
 
 pub(crate) use duty::Duty;
 pub(crate) use force::{Arrived, FaultsOnRequest, Force};

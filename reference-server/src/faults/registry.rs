@@ -30,6 +30,8 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("compat", compat::FAULTS),
     ("completion", completion::FAULTS),
     #[cfg(feature = "enterprise")]
+    ("completion", enterprise::COMPLETION),
+    #[cfg(feature = "enterprise")]
     ("completion", access::COMPLETION),
     ("content", content::FAULTS),
     ("discover", discover::FAULTS),
@@ -54,6 +56,8 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("prompts", prompts::FAULTS),
     ("resources", resources::FAULTS),
     #[cfg(feature = "enterprise")]
+    ("resources", enterprise::RESOURCES),
+    #[cfg(feature = "enterprise")]
     ("resources", access::RESOURCES),
     ("robustness", robustness::FAULTS),
     ("roots", roots::FAULTS),
@@ -75,7 +79,7 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("versioning", versioning::FAULTS),
 ];
 
-/// Every fault that the server knows, area by area.
+/// The faults that a check can find, area by area.
 pub fn faults() -> impl Iterator<Item = &'static Fault> {
     areas().flat_map(|(_, faults)| faults)
 }
@@ -83,6 +87,15 @@ pub fn faults() -> impl Iterator<Item = &'static Fault> {
 /// The areas of requirements, each with its faults.
 pub fn areas() -> impl Iterator<Item = (&'static str, &'static [Fault])> {
     AREAS.iter().copied()
+}
+
+/// The faults of the enterprise profile that no check can find, because no client sees them or no requirement is about them:
+/// each is judged by a test of this crate ([`Fault::judge`]).
+pub fn faults_within() -> impl Iterator<Item = &'static Fault> {
+    #[cfg(feature = "enterprise")]
+    return enterprise::WITHIN.iter();
+    #[cfg(not(feature = "enterprise"))]
+    return std::iter::empty();
 }
 
 /// There is no fault with this id.
@@ -103,10 +116,11 @@ impl fmt::Display for UnknownFault {
 impl std::error::Error for UnknownFault {}
 
 pub(super) fn find(id: &str) -> Result<&'static Fault, UnknownFault> {
-    if let Some(fault) = faults().find(|fault| fault.id() == id) {
+    let all = || faults().chain(faults_within());
+    if let Some(fault) = all().find(|fault| fault.id() == id) {
         return Ok(fault);
     }
-    let nearest = faults().min_by_key(|fault| distance(id, fault.id())).map_or("", Fault::id);
+    let nearest = all().min_by_key(|fault| distance(id, fault.id())).map_or("", Fault::id);
     Err(UnknownFault { id: id.to_owned(), nearest })
 }
 
@@ -127,7 +141,7 @@ fn distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{distance, faults};
+    use super::{distance, faults, faults_within};
     use crate::faults::FaultId;
     use crate::faults::hook::Hook;
     use std::collections::BTreeSet;
@@ -135,13 +149,22 @@ mod tests {
     #[test]
     fn every_fault_has_an_id_of_its_own_that_is_read_back() {
         let mut seen = BTreeSet::new();
-        for fault in faults() {
+        for fault in faults().chain(faults_within()) {
             assert!(seen.insert(fault.id()), "{} stands twice", fault.id());
             assert_eq!(fault.id().parse::<FaultId>().unwrap().fault().id(), fault.id());
             assert!(fault.about().ends_with('.'), "{}: what it does is a sentence", fault.id());
             assert!(
                 !fault.revisions().is_empty() && !fault.transports().is_empty() && !fault.hooks.is_empty()
             );
+        }
+    }
+
+    #[test]
+    fn each_fault_has_one_kind_of_judge() {
+        assert!(faults().all(|fault| fault.judge().is_none() && fault.breaks().next().is_some()));
+        for fault in faults_within() {
+            assert!(fault.judge().is_some() && fault.breaks().next().is_none(), "{}", fault.id());
+            assert!(fault.id().starts_with("enterprise."), "{}", fault.id());
         }
     }
 

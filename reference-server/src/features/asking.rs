@@ -103,21 +103,24 @@ impl RequestContext {
         Ok(answers.pop().unwrap_or_default())
     }
 
-    /// The same for an answer that counts only after the question, and with what tells one time of asking from another in
-    /// the modern era. In the legacy era each question is a request of its own, which is answered once.
+    /// The same for an answer that counts only after the question. In the modern era with what tells one time of asking from
+    /// another, also where the answer makes no sense, which is an error then; in the legacy era each question is a request of
+    /// its own, which is answered once.
     #[cfg(feature = "enterprise")]
     pub(crate) async fn ask_afresh(
         &self,
         key: &str,
         request: InputRequest,
-    ) -> Result<(Value, Option<StateTicket>), Stop> {
+    ) -> Result<(Result<Value, Stop>, Option<StateTicket>), Stop> {
         if matches!(self.caller, Caller::Session(_)) || self.task.is_some() {
-            return Ok((self.ask(key, request).await?, None));
+            return Ok((self.ask(key, request).await, None));
         }
         self.require(request.needs)?;
         let (round, ticket) = Round::open(self)?.asked_before();
-        let mut answers = round.answers(self, &[(key, request)])?;
-        Ok((answers.pop().unwrap_or_default(), ticket))
+        match round.answers(self, &[(key, request)]) {
+            Err(unanswered @ Stop::InputRequired(_)) => Err(unanswered),
+            answered => Ok((answered.map(|mut answers| answers.pop().unwrap_or_default()), ticket)),
+        }
     }
 
     /// Asks the client for several things at once; the answers come in the order of the questions, each checked.

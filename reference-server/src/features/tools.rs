@@ -134,7 +134,7 @@ pub(crate) async fn call_tool(context: &RequestContext) -> Result<Object, RpcErr
     let entry = tools
         .find(string(params, "name")?)
         .filter(|entry| entry.tool.is_listed(revision, context.server.extra_tool_listed()))
-        .ok_or_else(unknown)?;
+        .ok_or_else(|| unknown_to(context))?;
     let arguments = params.get("arguments").unwrap_or(&tools.nothing);
     object(arguments)?;
     let Some(terms) = tasks::terms(context, entry.tool.task)? else {
@@ -203,6 +203,20 @@ impl Entry {
             Run::Later(run) => run(context, object(arguments)?).await,
         }
     }
+}
+
+/// The answer for a tool that the caller has not, which is the same whether there is one or not.
+fn unknown_to(context: &RequestContext) -> RpcError {
+    #[cfg(feature = "enterprise")]
+    if !context.server.keeps(Duty::HiddenLooksMissing) {
+        let name = string(&context.request.params, "name").unwrap_or_default();
+        if context.server.enterprise().is_some_and(|profile| profile.most_tools().find(name).is_some()) {
+            return RpcError::invalid_params("Invalid params: this tool is not for your role");
+        }
+    }
+    #[cfg(not(feature = "enterprise"))]
+    let _ = context;
+    unknown()
 }
 
 fn unknown() -> RpcError {

@@ -179,14 +179,25 @@ impl Session {
             Change::Records(kind) => {
                 self.server.enterprise().is_some_and(|profile| profile.lists(&self.principal, *kind))
             }
-            Change::Task(task) => task.owner == Owner::Session(self.id),
-            Change::Resource(uri) => {
-                let subscriptions = lock(&self.subscriptions);
-                let subscription = subscriptions.get(&**uri);
-                subscription.is_some_and(|one| number.is_none_or(|number| number > one.since))
-                    || !self.server.keeps(Duty::UpdatesAsSubscribed)
+            #[cfg(feature = "enterprise")]
+            Change::Record { uri, roles } => {
+                self.is_subscribed(uri, number)
+                    && self
+                        .server
+                        .enterprise()
+                        .is_some_and(|profile| roles.contains(&profile.role_of(&self.principal)))
             }
+            Change::Task(task) => task.owner == Owner::Session(self.id),
+            Change::Resource(uri) => self.is_subscribed(uri, number),
         }
+    }
+
+    /// Whether the client subscribed to a resource before its change of this number.
+    fn is_subscribed(&self, uri: &str, number: Option<u64>) -> bool {
+        let subscriptions = lock(&self.subscriptions);
+        let subscription = subscriptions.get(uri);
+        subscription.is_some_and(|one| number.is_none_or(|number| number > one.since))
+            || !self.server.keeps(Duty::UpdatesAsSubscribed)
     }
 
     /// What this client is told about a change, if anything.
@@ -208,9 +219,13 @@ impl Session {
             #[cfg(feature = "enterprise")]
             Change::Records(_) => Some(list_changed("resources")),
             Change::Task(task) => Some(status_notification(task)),
-            Change::Resource(uri) => {
-                Some(notification("notifications/resources/updated", &json!({"uri": &**uri})))
-            }
+            Change::Resource(uri) => Some(updated(uri)),
+            #[cfg(feature = "enterprise")]
+            Change::Record { uri, .. } => Some(updated(uri)),
         }
     }
+}
+
+fn updated(uri: &str) -> String {
+    notification("notifications/resources/updated", &json!({"uri": uri}))
 }

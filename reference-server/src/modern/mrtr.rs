@@ -69,7 +69,7 @@ impl Round {
         if state.request != request && context.server.keeps(Duty::StateBound) {
             return Err(refuse("requestState belongs to another request"));
         }
-        if state.expires < seconds_since_1970() {
+        if state.expires < seconds_since_1970() && context.server.keeps(Duty::StateExpires) {
             return Err(refuse("requestState has expired"));
         }
         let asked = |key: &String| state.asked.contains(key);

@@ -12,7 +12,7 @@ use crate::auth::Principal;
 use crate::changes::Change;
 use crate::context::{Answer, RequestContext};
 #[cfg(feature = "enterprise")]
-use crate::enterprise::{Enterprise, Kind};
+use crate::enterprise::{Enterprise, Kind, RoleName};
 use crate::faults::Duty;
 use crate::features::Capability;
 use crate::features::tasks::extension::detailed;
@@ -40,6 +40,10 @@ struct Filter {
     #[cfg(feature = "enterprise")]
     #[serde(skip)]
     records: Vec<Kind>,
+    /// Whose it is.
+    #[cfg(feature = "enterprise")]
+    #[serde(skip)]
+    role: Option<RoleName>,
 }
 
 impl Filter {
@@ -71,6 +75,8 @@ impl Filter {
             task_ids: strings("taskIds")?,
             #[cfg(feature = "enterprise")]
             records: Vec::new(),
+            #[cfg(feature = "enterprise")]
+            role: None,
         })
     }
 
@@ -80,6 +86,7 @@ impl Filter {
         (self.tools_list_changed, self.prompts_list_changed) = (false, false);
         self.resource_subscriptions.retain(|uri| profile.may_read(principal, uri));
         self.records = Kind::ALL.into_iter().filter(|kind| profile.lists(principal, *kind)).collect();
+        self.role = Some(profile.role_of(principal));
     }
 
     /// The memory that it takes besides the request, which it repeats.
@@ -88,14 +95,22 @@ impl Filter {
         strings.map(|string| size_of::<String>() + string.len()).sum()
     }
 
+    fn names(&self, uri: &str) -> bool {
+        self.resource_subscriptions.iter().any(|wanted| wanted == uri)
+    }
+
     fn wants(&self, change: &Change) -> bool {
         match change {
             Change::Tools => self.tools_list_changed,
             Change::Prompts => self.prompts_list_changed,
             Change::Resources => self.resources_list_changed,
-            Change::Resource(uri) => self.resource_subscriptions.iter().any(|wanted| **wanted == **uri),
+            Change::Resource(uri) => self.names(uri),
             #[cfg(feature = "enterprise")]
             Change::Records(kind) => self.resources_list_changed && self.records.contains(kind),
+            #[cfg(feature = "enterprise")]
+            Change::Record { uri, roles } => {
+                self.names(uri) && self.role.as_ref().is_some_and(|role| roles.contains(role))
+            }
             Change::Task(task) => self.task_ids.contains(&task.id),
         }
     }
@@ -110,6 +125,10 @@ pub(crate) struct Closing {
     pub is_shared: bool,
 }
 
+fn updated(uri: &str, tagged: Tagged<'_>) -> String {
+    notification("notifications/resources/updated", &Tagged { uri: Some(uri), ..tagged })
+}
+
 /// The notification of a change, tagged with the subscription.
 fn told(change: &Change, id: &Id) -> String {
     let tagged = Tagged::of(id);
@@ -119,9 +138,9 @@ fn told(change: &Change, id: &Id) -> String {
         Change::Resources => notification("notifications/resources/list_changed", &tagged),
         #[cfg(feature = "enterprise")]
         Change::Records(_) => notification("notifications/resources/list_changed", &tagged),
-        Change::Resource(uri) => {
-            notification("notifications/resources/updated", &Tagged { uri: Some(uri), ..tagged })
-        }
+        #[cfg(feature = "enterprise")]
+        Change::Record { uri, .. } => updated(uri, tagged),
+        Change::Resource(uri) => updated(uri, tagged),
         Change::Task(task) => {
             notification("notifications/tasks", &Tagged { task: Some(detailed(task)), ..tagged })
         }

@@ -1,16 +1,64 @@
 //! The enterprise profile behind its test authorization server, and clients of every role.
 #![allow(clippy::unwrap_used, reason = "a broken test may panic")]
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use mcprove_reference_server::{
-    Authorization, Config, Enterprise, EnterpriseFiles, TestAuthorizationServer, Tokens, TrustedIssuer,
+    Authorization, Config, Enterprise, EnterpriseFiles, FaultId, TestAuthorizationServer, Tokens,
+    TrustedIssuer,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::{Http, initialize, modern, notification, request};
+
+thread_local! {
+    /// The faults of the servers of this thread.
+    static FAULTS: RefCell<Vec<FaultId>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Gives the servers that this thread makes from now on a fault.
+pub fn break_with(fault: &str) {
+    FAULTS.with_borrow_mut(|faults| faults.push(fault.parse().unwrap()));
+}
+
+/// A server that is honest, unless this thread has said otherwise.
+pub fn config() -> Config {
+    Config { faults: FAULTS.with_borrow(Clone::clone), ..Config::default() }
+}
+
+/// A file that no other test has, and that is gone when the test is over, however it ends.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new(name: &str) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self(std::env::temp_dir().join(format!("mcprove-{}-{number}-{name}", std::process::id())))
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.0.clone()
+    }
+}
+
+impl std::ops::Deref for Scratch {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
 
 /// What a new database holds.
 pub fn seed() -> Value {
@@ -72,13 +120,20 @@ impl Business {
             authorization: Some(Arc::new(authorization)),
             enterprise: Some(Arc::new(Enterprise::open(files).unwrap())),
             answer_seconds,
-            ..Config::default()
+            ..config()
         };
         Self { http: Http::on(listener, config), issuer, sessions: Mutex::default(), elicits: false }
     }
 
     pub async fn new() -> Self {
         Self::open(&EnterpriseFiles::default(), 600).await
+    }
+
+    /// With the roles of this text.
+    pub async fn with_roles(text: &str) -> Self {
+        let roles = Scratch::new("roles.toml");
+        std::fs::write(&*roles, text).unwrap();
+        Self::open(&EnterpriseFiles { roles: Some(roles.path()), ..EnterpriseFiles::default() }, 600).await
     }
 
     pub fn mint(&self, claims: &Value) -> String {
@@ -150,6 +205,11 @@ impl Business {
         self.ask(Era::Modern, token, "tools/call", json!({"name": tool, "arguments": arguments})).await
     }
 
+    /// Answers the question of a call.
+    pub async fn answer(&self, token: &str, call: Value, question: &(String, Value), answer: Value) -> Said {
+        self.ask(Era::Modern, token, "tools/call", answered(call, question, answer)).await
+    }
+
     /// All items of a list, page by page, and all text of it.
     pub async fn list(&self, era: Era, token: &str, list: &str, member: &str) -> (Vec<Value>, String) {
         let (mut items, mut text, mut params) = (Vec::new(), String::new(), json!({}));
@@ -170,4 +230,24 @@ impl Business {
         let said = self.call(&self.token("auditor", "guest"), "order_status", json!({"order": order})).await;
         said.answer["result"]["structuredContent"]["status"].as_str().unwrap().to_owned()
     }
+}
+
+pub fn yes() -> Value {
+    json!({"action": "accept", "content": {"approve": true}})
+}
+
+/// The question of a first round: its key and the state.
+pub fn question(said: &Said) -> (String, Value) {
+    let result = &said.answer["result"];
+    assert_eq!(result["resultType"], "input_required", "{}", said.text);
+    let (key, request) = result["inputRequests"].as_object().unwrap().iter().next().unwrap();
+    assert_eq!(request["method"], "elicitation/create");
+    (key.clone(), result["requestState"].clone())
+}
+
+/// The same request again, with an answer.
+pub fn answered(mut call: Value, (key, state): &(String, Value), answer: Value) -> Value {
+    call["requestState"] = state.clone();
+    call["inputResponses"] = json!({key: answer});
+    call
 }

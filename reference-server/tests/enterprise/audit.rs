@@ -1,35 +1,27 @@
 //! The enterprise profile: the audit log, and that it survives the death of its server.
-#![cfg(all(feature = "enterprise", unix))]
-#![allow(clippy::unwrap_used, reason = "a broken test may panic")]
-
-mod support;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::business::{Business, Era, Scratch, config, question, yes};
+use crate::support::{Pipe, initialize, modern, notification, request};
 use mcprove_reference_server::{AuditReading, Config, Enterprise, EnterpriseFiles, Server, serve_stdio};
 use serde_json::{Value, json};
-use support::business::{Business, Era};
-use support::{Pipe, initialize, modern, notification, request};
 
-fn file(name: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("mcprove-log-{}-{name}", std::process::id()))
-}
-
-fn records(path: &PathBuf) -> Vec<Value> {
+fn records(path: &Path) -> Vec<Value> {
     let reading = AuditReading::of(&std::fs::read(path).unwrap());
     assert_eq!(reading.damaged, 0);
     reading.records
 }
 
 #[tokio::test]
-async fn every_call_read_and_prompt_leaves_a_record() {
-    let path = file("every");
-    let files = EnterpriseFiles { audit: Some(path.clone()), ..EnterpriseFiles::default() };
+pub(super) async fn every_call_read_and_prompt_leaves_a_record() {
+    let path = Scratch::new("every");
+    let files = EnterpriseFiles { audit: Some(path.path()), ..EnterpriseFiles::default() };
     let business = Business::open(&files, 600).await;
     let sue = business.token("sue", "support");
     let refund =
@@ -60,7 +52,7 @@ async fn every_call_read_and_prompt_leaves_a_record() {
         assert_eq!(record["n"], number + 2);
         assert!(record["ms"].as_f64().unwrap() >= 0.0 && record["time"].as_str().unwrap().ends_with('Z'));
     }
-    let text = std::fs::read_to_string(&path).unwrap();
+    let text = std::fs::read_to_string(&*path).unwrap();
     for secret in ["4111111111111000", "customer1@mail", "broken card", "Ada"] {
         assert!(!text.contains(secret), "{secret}");
     }
@@ -72,13 +64,12 @@ async fn every_call_read_and_prompt_leaves_a_record() {
     let lists = business.ask(Era::Modern, &sue, "tools/list", json!({})).await;
     assert_eq!(lists.status, 200);
     assert_eq!(self::records(&path).len(), records.len(), "lists are no record");
-    std::fs::remove_file(path).unwrap();
 }
 
 #[tokio::test]
-async fn what_a_client_sent_is_not_in_the_log_unless_the_server_has_the_word_too() {
-    let path = file("clear");
-    let files = EnterpriseFiles { audit: Some(path.clone()), ..EnterpriseFiles::default() };
+pub(super) async fn what_a_client_sent_is_not_in_the_log_unless_the_server_has_the_word_too() {
+    let path = Scratch::new("clear");
+    let files = EnterpriseFiles { audit: Some(path.path()), ..EnterpriseFiles::default() };
     let business = Business::open(&files, 600).await;
     let sue = business.token("sue", "support");
     for (id, method, params) in [
@@ -96,17 +87,38 @@ async fn what_a_client_sent_is_not_in_the_log_unless_the_server_has_the_word_too
         business.http.modern(&modern(id, method, params), &[("Authorization", &sue)]).await.body().await;
         assert_eq!(records(&path).len(), before + 1, "{method}");
     }
-    let text = std::fs::read_to_string(&path).unwrap();
+    let text = std::fs::read_to_string(&*path).unwrap();
     for secret in ["AKIA", "987654", "123456", "pin", "secret", "user:"] {
         assert!(!text.contains(secret), "{secret}: {text}");
     }
-    std::fs::remove_file(path).unwrap();
 }
 
 #[tokio::test]
-async fn what_is_refused_before_it_is_served_leaves_a_record_too() {
-    let path = file("denied");
-    let files = EnterpriseFiles { audit: Some(path.clone()), ..EnterpriseFiles::default() };
+pub(super) async fn what_changes_a_record_is_announced_first() {
+    let path = Scratch::new("announced");
+    let files = EnterpriseFiles { audit: Some(path.path()), ..EnterpriseFiles::default() };
+    let business = Business::open(&files, 600).await;
+    let sue = business.token("sue", "support");
+    let change = json!({"customer": "c-1001", "status": "suspended"});
+    assert!(!business.call(&sue, "update_customer", change).await.is_error());
+    let refund = json!({"name": "refund_order", "arguments": {"order": "o-5001", "reason": "broken"}});
+    let asked = business.ask(Era::Modern, &sue, "tools/call", refund.clone()).await;
+    business.answer(&sue, refund, &question(&asked), yes()).await;
+    let told: Vec<_> = records(&path)
+        .iter()
+        .skip(1)
+        .map(|record| (record["name"].clone(), record["outcome"].clone()))
+        .collect();
+    let (update, refund) = ("update_customer", "refund_order");
+    let expected =
+        [(update, "begun"), (update, "ok"), (refund, "input_required"), (refund, "begun"), (refund, "ok")];
+    assert_eq!(told, expected.map(|(name, outcome)| (json!(name), json!(outcome))));
+}
+
+#[tokio::test]
+pub(super) async fn what_is_refused_before_it_is_served_leaves_a_record_too() {
+    let path = Scratch::new("denied");
+    let files = EnterpriseFiles { audit: Some(path.path()), ..EnterpriseFiles::default() };
     let business = Business::open(&files, 600).await;
     let poor = business.mint(&json!({"sub": "sue", "roles": ["support"], "scope": "mcp"}));
     let none = business.mint(&json!({"sub": "sue", "roles": ["support"], "scope": ""}));
@@ -160,76 +172,37 @@ async fn what_is_refused_before_it_is_served_leaves_a_record_too() {
         ]
     );
     assert!(records.iter().all(|record| record["outcome"] == "denied"), "{records:?}");
-    std::fs::remove_file(path).unwrap();
 }
 
 #[tokio::test]
-async fn a_log_that_was_removed_stops_the_server() {
-    let path = file("removed");
-    let files = EnterpriseFiles { audit: Some(path.clone()), ..EnterpriseFiles::default() };
+pub(super) async fn a_log_that_was_removed_stops_the_server() {
+    let path = Scratch::new("removed");
+    let files = EnterpriseFiles { audit: Some(path.path()), ..EnterpriseFiles::default() };
     let business = Business::open(&files, 600).await;
     let boss = business.token("boss", "manager");
     let change = |email: &str| json!({"customer": "c-1001", "email": email});
     assert!(!business.call(&boss, "update_customer", change("a@mail.example")).await.is_error());
-    std::fs::remove_file(&path).unwrap();
+    std::fs::remove_file(&*path).unwrap();
     let said = business.call(&boss, "update_customer", change("b@mail.example")).await;
     assert_eq!(said.code(), Some(-32603), "{}", said.text);
     // Nor if somebody puts another file in its place.
-    std::fs::write(&path, "").unwrap();
+    std::fs::write(&*path, "").unwrap();
     let said = business.call(&boss, "get_customer", json!({"customer": "c-1001"})).await;
     assert_eq!(said.code(), Some(-32603), "{}", said.text);
     let read = business.ask(Era::Modern, &boss, "completion/complete", json!({})).await;
     assert_ne!(read.code(), Some(-32603), "what leaves no record needs no log");
-    std::fs::remove_file(path).unwrap();
-}
-
-#[test]
-fn files_are_private_and_each_is_one_thing() {
-    use std::os::unix::fs::PermissionsExt;
-    let (database, audit) = (file("private-database"), file("private-log"));
-    let files = EnterpriseFiles {
-        database: Some(database.clone()),
-        audit: Some(audit.clone()),
-        ..EnterpriseFiles::default()
-    };
-    drop(Enterprise::open(&files).unwrap());
-    for path in [&database, &audit] {
-        assert_eq!(
-            std::fs::metadata(path).unwrap().permissions().mode() & 0o777,
-            0o600,
-            "{}",
-            path.display()
-        );
-    }
-    let linked = file("private-link");
-    std::fs::hard_link(&database, &linked).unwrap();
-    let dotted = database.parent().unwrap().join(".").join(database.file_name().unwrap());
-    for other in [&database, &linked, &dotted] {
-        let files = EnterpriseFiles { audit: Some(other.clone()), ..files.clone() };
-        let error = Enterprise::open(&files).unwrap_err().to_string();
-        assert!(error.contains("it is the database too"), "{error}");
-    }
-    for path in [&database, &audit, &linked] {
-        std::fs::remove_file(path).unwrap();
-    }
-    // Nothing is made on the way to the refusal.
-    let files = EnterpriseFiles { audit: Some(database.clone()), database: Some(database.clone()), ..files };
-    assert!(Enterprise::open(&files).is_err() && !database.exists());
-    let files = EnterpriseFiles { roles: Some("/dev/null".into()), ..EnterpriseFiles::default() };
-    let error = Enterprise::open(&files).unwrap_err().to_string();
-    assert!(error.contains("no regular file"), "{error}");
 }
 
 #[tokio::test]
-async fn a_call_that_is_cancelled_leaves_a_record_too() {
-    let path = file("cancelled");
+pub(super) async fn a_call_that_is_cancelled_leaves_a_record_too() {
+    let path = Scratch::new("cancelled");
     let files = EnterpriseFiles {
-        audit: Some(path.clone()),
+        audit: Some(path.path()),
         local_role: Some("support".to_owned()),
         ..EnterpriseFiles::default()
     };
     let profile = Enterprise::open(&files).unwrap();
-    let mut pipe = Pipe::open(Config { enterprise: Some(Arc::new(profile)), ..Config::default() });
+    let mut pipe = Pipe::open(Config { enterprise: Some(Arc::new(profile)), ..config() });
     let mut handshake = initialize("2025-11-25");
     handshake["params"]["capabilities"] = json!({"elicitation": {}});
     pipe.ask(&handshake).await;
@@ -241,12 +214,11 @@ async fn a_call_that_is_cancelled_leaves_a_record_too() {
     assert_eq!(withdrawn["method"], "notifications/cancelled");
     let record = records(&path).pop().unwrap();
     assert_eq!((&record["name"], &record["outcome"]), (&json!("refund_order"), &json!("cancelled")));
-    std::fs::remove_file(path).unwrap();
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_log_that_cannot_be_written_is_told_at_the_start() {
+pub(super) fn a_log_that_cannot_be_written_is_told_at_the_start() {
     let files = EnterpriseFiles { audit: Some("/dev/full".into()), ..EnterpriseFiles::default() };
     let error = Enterprise::open(&files).unwrap_err().to_string();
     assert!(error.contains("the audit log /dev/full cannot be used"), "{error}");
@@ -258,7 +230,7 @@ const DATABASE: &str = "MCPROVE_TEST_DATABASE_FILE";
 
 /// Not a test, but the server that the test after it kills: this program once more.
 #[test]
-fn serves_until_it_is_killed() {
+pub(super) fn serves_until_it_is_killed() {
     let Some(path) = std::env::var_os(SERVED) else { return };
     let files = EnterpriseFiles {
         audit: Some(path.into()),
@@ -273,14 +245,14 @@ fn serves_until_it_is_killed() {
 }
 
 #[test]
-fn no_record_of_an_answered_call_is_lost_when_the_server_is_killed() {
+pub(super) fn no_record_of_an_answered_call_is_lost_when_the_server_is_killed() {
     const KILLS: u64 = 25;
-    let path = file("killed");
+    let path = Scratch::new("killed");
     let mut answered = BTreeSet::new();
     for round in 0..KILLS {
         let mut server = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "serves_until_it_is_killed", "--nocapture", "--test-threads", "1"])
-            .env(SERVED, &path)
+            .args(["--exact", "audit::serves_until_it_is_killed", "--nocapture", "--test-threads", "1"])
+            .env(SERVED, &*path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -319,7 +291,7 @@ fn no_record_of_an_answered_call_is_lost_when_the_server_is_killed() {
         asking.join().unwrap();
         answered.extend(listening.join().unwrap());
     }
-    let reading = AuditReading::of(&std::fs::read(&path).unwrap());
+    let reading = AuditReading::of(&std::fs::read(&*path).unwrap());
     let recorded: BTreeSet<&str> =
         reading.records.iter().filter_map(|record| record["params"]["order"].as_str()).collect();
     let lost: Vec<_> = answered.iter().filter(|id| !recorded.contains(id.as_str())).collect();
@@ -331,17 +303,16 @@ fn no_record_of_an_answered_call_is_lost_when_the_server_is_killed() {
     assert!(reading.damaged == torn || reading.damaged == torn + 1, "{} {torn}", reading.damaged);
     let numbers: Vec<u64> = reading.records.iter().map(|record| record["n"].as_u64().unwrap()).collect();
     assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "records are numbered without a gap");
-    std::fs::remove_file(path).unwrap();
 }
 
 /// What a server whose files may have so many bytes answers to these messages, one after the other.
-fn answers_with(limit: u64, log: &PathBuf, database: &PathBuf, messages: &[Value]) -> Vec<Value> {
+fn answers_with(limit: u64, log: &Path, database: &Path, messages: &[Value]) -> Vec<Value> {
     // In blocks of 512 bytes, as POSIX has it. The signal would end the process; without it the write fails.
     let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", limit / 512);
     let mut server = Command::new("sh")
         .args(["-c", &script])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "serves_until_it_is_killed", "--nocapture", "--test-threads", "1"])
+        .args(["--exact", "audit::serves_until_it_is_killed", "--nocapture", "--test-threads", "1"])
         .env(SERVED, log)
         .env(DATABASE, database)
         .stdin(Stdio::piped())
@@ -366,25 +337,25 @@ fn answers_with(limit: u64, log: &PathBuf, database: &PathBuf, messages: &[Value
 }
 
 #[test]
-fn nothing_is_changed_without_a_record_when_the_disk_is_full() {
+pub(super) fn nothing_is_changed_without_a_record_when_the_disk_is_full() {
     const LIMIT: u64 = 512 << 10;
     const UNLIMITED: u64 = 1 << 30;
-    let (log, database) = (file("full"), file("full-database"));
+    let (log, database) = (Scratch::new("full"), Scratch::new("full-database"));
     let call = |id: &str, name: &str, arguments: Value| {
         modern(id, "tools/call", json!({"name": name, "arguments": arguments}))
     };
     let read = call("read", "get_customer", json!({"customer": "c-1001"}));
     let (mut refused_before, mut refused_after) = (0, 0);
     for (round, room) in (200..1600).step_by(100).enumerate() {
-        std::fs::write(&log, format!("{}\n", "x".repeat(usize::try_from(LIMIT).unwrap() - room - 1)))
+        std::fs::write(&*log, format!("{}\n", "x".repeat(usize::try_from(LIMIT).unwrap() - room - 1)))
             .unwrap();
-        let _ = std::fs::remove_file(&database);
+        let _ = std::fs::remove_file(&*database);
         let email = format!("round{round}@mail.example");
         let change = call("change", "update_customer", json!({"customer": "c-1001", "email": email}));
         let answers = answers_with(LIMIT, &log, &database, &[change, read.clone()]);
         let after = answers_with(UNLIMITED, &log, &database, std::slice::from_ref(&read));
         let changed = after[0]["result"]["structuredContent"]["customer"]["email"] == email.as_str();
-        let records = AuditReading::of(&std::fs::read(&log).unwrap()).records;
+        let records = AuditReading::of(&std::fs::read(&*log).unwrap()).records;
         let has = |outcome: &str| {
             records.iter().any(|record| record["name"] == "update_customer" && record["outcome"] == outcome)
         };
@@ -405,6 +376,4 @@ fn nothing_is_changed_without_a_record_when_the_disk_is_full() {
         if changed { refused_after += 1 } else { refused_before += 1 }
     }
     assert!(refused_before > 0 && refused_after > 0, "both were seen: {refused_before} {refused_after}");
-    std::fs::remove_file(log).unwrap();
-    std::fs::remove_file(database).unwrap();
 }

@@ -1,15 +1,11 @@
 //! The enterprise profile: who sees what. Every role tries every tool, resource, prompt and completion, in both eras.
-#![cfg(feature = "enterprise")]
-#![allow(clippy::unwrap_used, reason = "a broken test may panic")]
-
-mod support;
 
 use std::collections::BTreeSet;
 
+use crate::support::business::{Business, Era, ROLES, Said, seed};
+use crate::support::modern;
 use mcprove_reference_server::EnterpriseFiles;
 use serde_json::{Value, json};
-use support::business::{Business, Era, ROLES, Said, seed};
-use support::modern;
 
 const CUSTOMERS: &[&str] = &["search_customers", "get_customer", "update_customer", "delete_customer"];
 const TOOLS: [&str; 10] = [
@@ -227,7 +223,7 @@ async fn names(
 }
 
 #[tokio::test]
-async fn no_role_sees_more_than_is_meant_for_it() {
+pub(super) async fn no_role_sees_more_than_is_meant_for_it() {
     let business = Business::new().await;
     for (role, era) in ROLES.iter().flat_map(|role| [Era::Modern, Era::Legacy].map(|era| (*role, era))) {
         let (token, has, secrets) = (business.token("somebody", role), has(role), secrets(role));
@@ -311,7 +307,7 @@ fn allowed(has: &Has, method: &str, params: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn streams_end_with_the_token_that_opened_them() {
+pub(super) async fn streams_end_with_the_token_that_opened_them() {
     let business = Business::new().await;
     // It is taken for 5 seconds after its end, of which more than 3 are over.
     let token = business.mint(&json!({"sub": "sue", "roles": ["support"], "scope": "mcp", "exp": -4}));
@@ -344,7 +340,7 @@ fn without(said: &Said, name: &str) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn what_is_not_for_a_role_looks_like_what_does_not_exist() {
+pub(super) async fn what_is_not_for_a_role_looks_like_what_does_not_exist() {
     let business = Business::new().await;
     for (role, era) in ROLES.iter().flat_map(|role| [Era::Modern, Era::Legacy].map(|era| (*role, era))) {
         // Without the scope for changes, too: it must not be asked for what is not there.
@@ -394,7 +390,7 @@ async fn what_is_not_for_a_role_looks_like_what_does_not_exist() {
 }
 
 #[tokio::test]
-async fn a_token_without_a_known_role_gets_the_least() {
+pub(super) async fn a_token_without_a_known_role_gets_the_least() {
     let business = Business::new().await;
     for roles in
         [json!(null), json!([]), json!(["root"]), json!("Manager"), json!(["guest", "manager"]), json!("")]
@@ -409,7 +405,7 @@ async fn a_token_without_a_known_role_gets_the_least() {
 }
 
 #[tokio::test]
-async fn cursors_sessions_and_answers_belong_to_one_principal_in_one_role() {
+pub(super) async fn cursors_sessions_and_answers_belong_to_one_principal_in_one_role() {
     let business = Business::new().await;
     let (ann, ben) = (business.token("ann", "manager"), business.token("ben", "manager"));
     let ann_in_sales = business.token("ann", "sales");
@@ -433,13 +429,14 @@ async fn cursors_sessions_and_answers_belong_to_one_principal_in_one_role() {
     let session = business.session(&ann).await;
     for other in [&ben, &ann_in_sales] {
         let headers = [("Authorization", other.as_str()), ("Mcp-Session-Id", session.as_str())];
-        let response = business.http.post(&headers, &support::request(1, "tools/list", json!({}))).await;
+        let response =
+            business.http.post(&headers, &crate::support::request(1, "tools/list", json!({}))).await;
         assert_eq!(response.status, 404);
     }
 }
 
 #[tokio::test]
-async fn what_changes_is_told_to_those_whose_it_is() {
+pub(super) async fn what_changes_is_told_to_those_whose_it_is() {
     let business = Business::new().await;
     let filter = json!({"notifications": {
         "resourcesListChanged": true, "toolsListChanged": true,
@@ -476,7 +473,7 @@ async fn what_changes_is_told_to_those_whose_it_is() {
 }
 
 #[tokio::test]
-async fn many_principals_are_served_and_none_is_remembered() {
+pub(super) async fn many_principals_are_served_and_none_is_remembered() {
     // `MCPROVE_PRINCIPALS=10000` takes some ten seconds.
     let many = std::env::var("MCPROVE_PRINCIPALS").map_or(500, |many| many.parse().unwrap());
     let business = Business::new().await;
@@ -490,7 +487,7 @@ async fn many_principals_are_served_and_none_is_remembered() {
 }
 
 #[tokio::test]
-async fn role_files_and_tokens_that_were_agreed_on() {
+pub(super) async fn role_files_and_tokens_that_were_agreed_on() {
     use mcprove_reference_server::{Authorization, Config, Enterprise, Tokens};
     let path = std::env::temp_dir().join(format!("mcprove-roles-{}.toml", std::process::id()));
     let files = EnterpriseFiles { roles: Some(path.clone()), ..EnterpriseFiles::default() };
@@ -523,7 +520,7 @@ async fn role_files_and_tokens_that_were_agreed_on() {
         enterprise: Some(profile.into()),
         ..Config::default()
     };
-    let http = support::Http::open(config).await;
+    let http = crate::support::Http::open(config).await;
     let ask = |params: Value| modern(1, "tools/call", json!({"name": "list_orders", "arguments": params}));
     let bearer = [("Authorization", "Bearer the-token")];
     let said = http.modern(&ask(json!({"limit": 1})), &bearer).await.json().await;

@@ -1,16 +1,12 @@
 //! The enterprise profile: nothing consequential is done without a human who agrees to just that, in both eras.
-#![cfg(feature = "enterprise")]
-#![allow(clippy::unwrap_used, reason = "a broken test may panic")]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::business::{Business, Era, Said, Scratch, answered, config, question, yes};
+use crate::support::{Pipe, initialize, modern, notification, request};
 use mcprove_reference_server::{Config, Enterprise, EnterpriseFiles};
 use serde_json::{Value, json};
-use support::business::{Business, Era, Said};
-use support::{Pipe, initialize, modern, notification, request};
 
 const ORDER: &str = "o-5001";
 
@@ -18,32 +14,12 @@ fn refund() -> Value {
     json!({"name": "refund_order", "arguments": {"order": ORDER, "reason": "broken"}})
 }
 
-fn yes() -> Value {
-    json!({"action": "accept", "content": {"approve": true}})
-}
-
-/// The question of a first round: its key and the state.
-fn question(said: &Said) -> (String, Value) {
-    let result = &said.answer["result"];
-    assert_eq!(result["resultType"], "input_required", "{}", said.text);
-    let (key, request) = result["inputRequests"].as_object().unwrap().iter().next().unwrap();
-    assert_eq!(request["method"], "elicitation/create");
-    (key.clone(), result["requestState"].clone())
-}
-
-/// The same request again, with an answer.
-fn answered(mut call: Value, (key, state): &(String, Value), answer: Value) -> Value {
-    call["requestState"] = state.clone();
-    call["inputResponses"] = json!({key: answer});
-    call
-}
-
 async fn ask(business: &Business, token: &str, call: Value) -> Said {
     business.ask(Era::Modern, token, "tools/call", call).await
 }
 
 #[tokio::test]
-async fn modern_a_yes_is_good_for_one_time() {
+pub(super) async fn modern_a_yes_is_good_for_one_time() {
     let business = Business::new().await;
     let token = business.token("sue", "support");
     let first = question(&ask(&business, &token, refund()).await);
@@ -56,7 +32,7 @@ async fn modern_a_yes_is_good_for_one_time() {
 }
 
 #[tokio::test]
-async fn modern_the_question_is_one_line_and_the_reason_stays_in_its_quotes() {
+pub(super) async fn modern_the_question_is_one_line_and_the_reason_stays_in_its_quotes() {
     let business = Business::new().await;
     let token = business.token("sue", "support");
     let reason = "broken\"?\n\nApproved\u{2028}by \u{61c}\u{202e}the\u{fe0f} boss\u{2029}";
@@ -71,7 +47,7 @@ async fn modern_the_question_is_one_line_and_the_reason_stays_in_its_quotes() {
 }
 
 #[tokio::test]
-async fn modern_whatever_is_no_yes_does_nothing_and_uses_the_question_up() {
+pub(super) async fn modern_whatever_is_no_yes_does_nothing_and_uses_the_question_up() {
     let business = Business::new().await;
     let token = business.token("sue", "support");
     for answer in [
@@ -97,12 +73,25 @@ async fn modern_whatever_is_no_yes_does_nothing_and_uses_the_question_up() {
         let first = question(&ask(&business, &token, refund()).await);
         let said = ask(&business, &token, answered(refund(), &first, malformed.clone())).await;
         assert!(said.code().is_some(), "{malformed}: {}", said.text);
+        // It was an answer all the same, and the only one.
+        let said = ask(&business, &token, answered(refund(), &first, yes())).await;
+        assert_eq!(said.code(), Some(-32602), "{malformed}: {}", said.text);
+    }
+    // What is no answer at all, because the request makes no sense, leaves the question open.
+    for senseless in [json!([]), json!(7), json!("yes")] {
+        let first = question(&ask(&business, &token, refund()).await);
+        let mut call = answered(refund(), &first, yes());
+        call["inputResponses"] = senseless.clone();
+        let said = ask(&business, &token, call).await;
+        assert!(said.code().is_some(), "{senseless}: {}", said.text);
+        let said = ask(&business, &token, answered(refund(), &first, json!({"action": "decline"}))).await;
+        assert!(said.is_error() && said.words().contains("not approved"), "{senseless}: {}", said.text);
     }
     assert_eq!(business.order_status(ORDER).await, "paid");
 }
 
 #[tokio::test]
-async fn modern_an_answer_counts_for_its_question_its_principal_and_its_request() {
+pub(super) async fn modern_an_answer_counts_for_its_question_its_principal_and_its_request() {
     let business = Business::new().await;
     let token = business.token("sue", "support");
     let (key, state) = question(&ask(&business, &token, refund()).await);
@@ -142,7 +131,7 @@ async fn modern_an_answer_counts_for_its_question_its_principal_and_its_request(
 }
 
 #[tokio::test]
-async fn modern_an_answer_after_expiry_is_too_late() {
+pub(super) async fn modern_an_answer_after_expiry_is_too_late() {
     let business = Business::open(&EnterpriseFiles::default(), 1).await;
     let token = business.token("sue", "support");
     let first = question(&ask(&business, &token, refund()).await);
@@ -153,7 +142,7 @@ async fn modern_an_answer_after_expiry_is_too_late() {
 }
 
 #[tokio::test]
-async fn modern_who_changes_the_matter_has_to_ask_again() {
+pub(super) async fn modern_who_changes_the_matter_has_to_ask_again() {
     let business = Business::new().await;
     let token = business.token("boss", "manager");
     let delete = json!({"name": "delete_customer", "arguments": {"customer": "c-1006"}});
@@ -172,7 +161,7 @@ async fn modern_who_changes_the_matter_has_to_ask_again() {
 }
 
 #[tokio::test]
-async fn modern_a_client_that_cannot_ask_gets_nothing_done() {
+pub(super) async fn modern_a_client_that_cannot_ask_gets_nothing_done() {
     let business = Business::new().await;
     let token = business.token("sue", "support");
     let said = business.http.modern(&modern(1, "tools/call", refund()), &[("Authorization", &token)]).await;
@@ -184,9 +173,14 @@ async fn modern_a_client_that_cannot_ask_gets_nothing_done() {
 
 /// A client over STDIO in a role.
 async fn client(version: &str, capabilities: Value, answer_seconds: u64) -> Pipe {
-    let files = EnterpriseFiles { local_role: Some("manager".to_owned()), ..EnterpriseFiles::default() };
+    client_of(EnterpriseFiles::default(), version, capabilities, answer_seconds).await
+}
+
+/// The same with files.
+async fn client_of(files: EnterpriseFiles, version: &str, capabilities: Value, answer_seconds: u64) -> Pipe {
+    let files = EnterpriseFiles { local_role: Some("manager".to_owned()), ..files };
     let profile = Arc::new(Enterprise::open(&files).unwrap());
-    let mut pipe = Pipe::open(Config { enterprise: Some(profile), answer_seconds, ..Config::default() });
+    let mut pipe = Pipe::open(Config { enterprise: Some(profile), answer_seconds, ..config() });
     let mut handshake = initialize(version);
     handshake["params"]["capabilities"] = capabilities;
     pipe.ask(&handshake).await;
@@ -202,7 +196,7 @@ async fn status(pipe: &mut Pipe) -> Value {
 const PAID: &str = "{\"status\":\"paid\"}";
 
 #[tokio::test]
-async fn legacy_a_yes_is_good_for_one_time() {
+pub(super) async fn legacy_a_yes_is_good_for_one_time() {
     for version in ["2025-06-18", "2025-11-25"] {
         let mut pipe = client(version, json!({"elicitation": {}}), 600).await;
         let question = pipe.ask(&request(1, "tools/call", refund())).await;
@@ -223,7 +217,7 @@ async fn legacy_a_yes_is_good_for_one_time() {
 }
 
 #[tokio::test]
-async fn legacy_whatever_is_no_yes_does_nothing() {
+pub(super) async fn legacy_whatever_is_no_yes_does_nothing() {
     let mut pipe = client("2025-11-25", json!({"elicitation": {}}), 600).await;
     for answer in [
         json!({"result": {"action": "decline"}}),
@@ -248,7 +242,7 @@ async fn legacy_whatever_is_no_yes_does_nothing() {
 }
 
 #[tokio::test]
-async fn legacy_an_answer_that_comes_too_late_is_none() {
+pub(super) async fn legacy_an_answer_that_comes_too_late_is_none() {
     let mut pipe = client("2025-11-25", json!({"elicitation": {}}), 1).await;
     let question = pipe.ask(&request(1, "tools/call", refund())).await;
     let (first, second) = (pipe.receive().await, pipe.receive().await);
@@ -267,7 +261,7 @@ async fn legacy_an_answer_that_comes_too_late_is_none() {
 }
 
 #[tokio::test]
-async fn legacy_a_client_that_cannot_ask_gets_nothing_done() {
+pub(super) async fn legacy_a_client_that_cannot_ask_gets_nothing_done() {
     for (version, capabilities) in [
         ("2024-11-05", json!({"elicitation": {}})),
         ("2025-03-26", json!({"elicitation": {}})),
@@ -281,7 +275,7 @@ async fn legacy_a_client_that_cannot_ask_gets_nothing_done() {
 }
 
 #[tokio::test]
-async fn legacy_an_answer_of_somebody_else_is_none() {
+pub(super) async fn legacy_an_answer_of_somebody_else_is_none() {
     let mut business = Business::new().await;
     business.elicits = true;
     let (sue, tom) = (business.token("sue", "support"), business.token("tom", "support"));
@@ -312,4 +306,22 @@ async fn legacy_an_answer_of_somebody_else_is_none() {
     let texts: String = stream.events().await.into_iter().map(|event| event.data).collect();
     assert!(texts.contains("\"isError\":false"), "{texts}");
     assert_eq!(business.order_status(ORDER).await, "refunded");
+}
+
+#[tokio::test]
+pub(super) async fn legacy_what_has_changed_since_the_question_is_not_done() {
+    let database = Scratch::new("approval.db");
+    let files = EnterpriseFiles { database: Some(database.path()), ..EnterpriseFiles::default() };
+    let mut pipe = client_of(files, "2025-11-25", json!({"elicitation": {}}), 600).await;
+    let delete = json!({"name": "delete_customer", "arguments": {"customer": "c-1006"}});
+    let question = pipe.ask(&request(1, "tools/call", delete)).await;
+    assert_eq!(question["method"], "elicitation/create");
+    let other = rusqlite::Connection::open(&*database).unwrap();
+    other.execute("UPDATE customers SET name = 'Somebody Else' WHERE id = 'c-1006'", []).unwrap();
+    let result = pipe.ask(&json!({"jsonrpc": "2.0", "id": question["id"], "result": yes()})).await;
+    assert_eq!(result["result"]["isError"], true, "{result}");
+    assert!(result.to_string().contains("has changed meanwhile"), "{result}");
+    let left: i64 =
+        other.query_row("SELECT count(*) FROM customers WHERE id = 'c-1006'", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 1);
 }

@@ -1,11 +1,7 @@
 //! The enterprise profile: what comes in is data, what is stored is data, and neither is ever taken for anything else.
-#![cfg(feature = "enterprise")]
-#![allow(clippy::unwrap_used, reason = "a broken test may panic")]
 
-mod support;
-
+use crate::support::business::{Business, Era, Said, seed};
 use serde_json::{Value, json};
-use support::business::{Business, Era, seed};
 
 /// Texts that mean something to a database, a shell, a template, a log, a file system or a model.
 const INJECTIONS: &[&str] = &[
@@ -64,7 +60,7 @@ fn holders_of(text: &str) -> usize {
 }
 
 #[tokio::test]
-async fn injections_of_every_kind_find_nothing_and_do_nothing() {
+pub(super) async fn injections_of_every_kind_find_nothing_and_do_nothing() {
     let business = Business::new().await;
     let token = business.token("boss", "manager");
     let before = business.list(Era::Modern, &token, "resources/list", "resources").await.0;
@@ -159,13 +155,14 @@ async fn injections_of_every_kind_find_nothing_and_do_nothing() {
     assert_eq!(before, after);
     let said = business.call(&token, "get_customer", json!({"customer": "c-1001"})).await;
     let customer = &said.answer["result"]["structuredContent"]["customer"];
-    for field in ["name", "status", "email", "phone"] {
+    assert_eq!(customer["name"]["untrusted"], seed()["customers"][0]["name"]);
+    for field in ["status", "email", "phone"] {
         assert_eq!(customer[field], seed()["customers"][0][field], "{field}");
     }
 }
 
 #[tokio::test]
-async fn what_others_have_written_is_marked_as_untrusted_wherever_it_comes_out() {
+pub(super) async fn what_others_have_written_is_marked_as_untrusted_wherever_it_comes_out() {
     let business = Business::new().await;
     let token = business.token("sue", "support");
     let stored = seed()["customers"][1]["notes"].clone();
@@ -185,6 +182,15 @@ async fn what_others_have_written_is_marked_as_untrusted_wherever_it_comes_out()
             json!({"name": "summarise_customer", "arguments": {"customer": "c-1002"}}),
         )
         .await;
+    // Names and goods are written by somebody, too; words of the business, numbers and addresses have no room for more.
+    let said_of = async |tool: &str, arguments: Value| business.call(&token, tool, arguments).await;
+    let customer = said_of("get_customer", json!({"customer": "c-1004"})).await;
+    let customer = &customer.answer["result"]["structuredContent"]["customer"];
+    assert_eq!(customer["name"], json!({"untrusted": "Robert'); DROP TABLE customers;--"}));
+    assert_eq!((&customer["status"], &customer["phone"]), (&json!("suspended"), &json!("+44 113 496 0211")));
+    let order = said_of("get_order", json!({"order": "o-5001"})).await;
+    let order = &order.answer["result"]["structuredContent"]["order"];
+    assert_eq!((&order["item"], &order["status"]), (&json!({"untrusted": "Desk lamp"}), &json!("paid")));
     let messages = said.answer["result"]["messages"].as_array().unwrap();
     let embedded: Value =
         serde_json::from_str(messages[0]["content"]["resource"]["text"].as_str().unwrap()).unwrap();
@@ -200,12 +206,10 @@ async fn what_others_have_written_is_marked_as_untrusted_wherever_it_comes_out()
 }
 
 #[tokio::test]
-async fn stand_ins_are_stable_and_tell_nothing() {
+pub(super) async fn stand_ins_are_stable_and_tell_nothing() {
     let business = Business::new().await;
     let (sue, other) = (business.token("sue", "support"), Business::new().await);
-    let card = |said: support::business::Said| {
-        said.answer["result"]["structuredContent"]["customer"]["card"].clone()
-    };
+    let card = |said: Said| said.answer["result"]["structuredContent"]["customer"]["card"].clone();
     let first = card(business.call(&sue, "get_customer", json!({"customer": "c-1001"})).await);
     assert!(first.as_str().unwrap().starts_with("tok_"));
     assert_eq!(first, card(business.call(&sue, "get_customer", json!({"customer": "c-1001"})).await));

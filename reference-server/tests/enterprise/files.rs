@@ -1,0 +1,88 @@
+//! The enterprise profile: its files are private, and each is one thing.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use mcprove_reference_server::{Enterprise, EnterpriseFiles};
+
+use crate::support::business::Scratch;
+
+fn mode(path: &std::path::Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn refusal(files: &EnterpriseFiles) -> String {
+    Enterprise::open(files).unwrap_err().to_string()
+}
+
+#[test]
+fn files_are_private_and_each_is_one_thing() {
+    let (database, audit) = (Scratch::new("private-database"), Scratch::new("private-log"));
+    let files = EnterpriseFiles {
+        database: Some(database.path()),
+        audit: Some(audit.path()),
+        ..EnterpriseFiles::default()
+    };
+    let profile = Enterprise::open(&files).unwrap();
+    assert!(profile.warnings().is_empty(), "{:?}", profile.warnings());
+    drop(profile);
+    assert_eq!((mode(&database), mode(&audit)), (0o600, 0o600));
+    let linked = Scratch::new("private-link");
+    std::fs::hard_link(&*database, &*linked).unwrap();
+    let dotted = database.parent().unwrap().join(".").join(database.file_name().unwrap());
+    for other in [database.path(), linked.path(), dotted] {
+        let error = refusal(&EnterpriseFiles { audit: Some(other), ..files.clone() });
+        assert!(error.contains("it is the database too"), "{error}");
+    }
+}
+
+#[test]
+fn nothing_is_made_on_the_way_to_a_refusal() {
+    let database = Scratch::new("refused-database");
+    let files = EnterpriseFiles {
+        audit: Some(database.path()),
+        database: Some(database.path()),
+        ..EnterpriseFiles::default()
+    };
+    assert!(Enterprise::open(&files).is_err() && !database.exists());
+    let files = EnterpriseFiles { roles: Some("/dev/null".into()), ..EnterpriseFiles::default() };
+    assert!(refusal(&files).contains("no regular file"));
+}
+
+#[test]
+fn a_log_in_the_place_of_what_the_database_needs_beside_it_is_refused() {
+    let database = Scratch::new("beside-database");
+    for end in ["-journal", "-wal", "-shm"] {
+        let mut beside = database.path().into_os_string();
+        beside.push(end);
+        let beside = PathBuf::from(beside);
+        for (audit, roles) in [(Some(beside.clone()), None), (None, Some(beside.clone()))] {
+            let files = EnterpriseFiles {
+                database: Some(database.path()),
+                audit,
+                roles,
+                ..EnterpriseFiles::default()
+            };
+            let error = refusal(&files);
+            assert!(error.contains("the database keeps there what it is changing"), "{error}");
+        }
+        assert!(!beside.exists() && !database.exists());
+    }
+}
+
+#[test]
+fn files_that_others_can_read_or_write_are_told() {
+    let (database, audit) = (Scratch::new("open-database"), Scratch::new("open-log"));
+    let files = EnterpriseFiles {
+        database: Some(database.path()),
+        audit: Some(audit.path()),
+        ..EnterpriseFiles::default()
+    };
+    drop(Enterprise::open(&files).unwrap());
+    std::fs::set_permissions(&*audit, PermissionsExt::from_mode(0o666)).unwrap();
+    let warnings = Enterprise::open(&files).unwrap().warnings().to_vec();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("the audit log") && warnings[0].contains("chmod 600"), "{warnings:?}");
+    std::fs::set_permissions(&*database, PermissionsExt::from_mode(0o640)).unwrap();
+    assert_eq!(Enterprise::open(&files).unwrap().warnings().len(), 2);
+}
