@@ -44,7 +44,8 @@ fn every_message_is_a_json_rpc_message(moment: &Moment<'_>, judge: &mut Judge) {
     let Some(heard) = moment.message else {
         return array_is_a_message(moment, batches, stdio, judge);
     };
-    if !heard.is_rpc() {
+    // What comes back for a DELETE is no message, whatever it is.
+    if !heard.is_rpc() || heard.exchange.is_some_and(|exchange| exchange.method == "DELETE") {
         return;
     }
     let Kind::NotAMessage(why) = heard.message.kind() else {

@@ -222,6 +222,8 @@ fn defined_codes_keep_their_meaning(moment: &Moment<'_>, judge: &mut Judge) {
     let stdio = moment.state.transport() == Transport::Stdio;
     let code = message.error_code().filter(|_| heard.is_rpc());
     let wrong = match code {
+        // A header may have been written in an unusual way on purpose; who did so judges the answer.
+        Some(-32020) if asked.deliberate.is_some() && !stdio => return,
         Some(-32020) => Some("no header disagrees with the request"),
         Some(-32021) if names_declared(asked, message.error()) => Some("the capability was declared"),
         Some(-32022) if asked.meta_version().is_some_and(|version| is_served(moment.state, version)) => {

@@ -6,6 +6,7 @@ use super::http_headers::{Reaction, accepted, invalid, reaction, refused};
 use super::probe::{Stage, breach, probes};
 use crate::client::{HttpEdits, Outgoing, headers};
 use crate::generate::ValueGenerator;
+use crate::wire::Taint;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
@@ -268,7 +269,9 @@ async fn no_header_needed(stage: &mut Stage<'_>, id: &'static str, what: &str, o
 async fn other_writings(stage: &mut Stage<'_>, annotation: &Annotation) {
     match annotation.first(Value::is_i64) {
         Some(integer) => {
-            let outgoing = annotation.with_header(stage, integer, &format!("{}.0", integer.value));
+            let outgoing = annotation
+                .with_header(stage, integer, &format!("{}.0", integer.value))
+                .deliberate(stage.name, Taint::Nothing);
             accepted(stage, ROWS[7], ("textual", "with an integer written as 42.0 in its header"), outgoing)
                 .await;
         }

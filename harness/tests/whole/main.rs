@@ -23,6 +23,8 @@ mod mock;
 #[cfg(feature = "cli")]
 mod program;
 #[cfg(feature = "cli")]
+mod replay;
+#[cfg(feature = "cli")]
 mod rmcp;
 #[cfg(feature = "cli")]
 mod serve;
@@ -30,6 +32,10 @@ mod serve;
 mod sets;
 #[cfg(feature = "cli")]
 mod settings;
+#[cfg(feature = "cli")]
+#[path = "../../examples/converse/talk.rs"]
+#[allow(dead_code, reason = "the example uses all of it")]
+mod talk;
 #[cfg(feature = "cli")]
 mod transcripts;
 mod wire_http;

@@ -1,10 +1,7 @@
 //! A recorded server is served again: the same client cannot tell the difference.
 
-#[path = "../../examples/converse/talk.rs"]
-#[allow(dead_code, reason = "the example uses all of it")]
-mod talk;
-
 use crate::program::{PROGRAM, run_in};
+use crate::talk::{Calls, Plan, converse};
 use mcprove::client::Binding;
 use mcprove::mock::{Part, Player};
 use mcprove::protocol::{Era, Message, Revision};
@@ -15,7 +12,6 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use talk::{Calls, Plan, converse};
 use url::Url;
 
 const PLAN: Plan = Plan { calls: Calls::All, each: 100, brief: false };

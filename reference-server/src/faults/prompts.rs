@@ -182,6 +182,7 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .within(MODERN)
+    .warning_in(MODERN)
     .over(STDIO),
     fault(
         "prompts.list-changed.sent/never",

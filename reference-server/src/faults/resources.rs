@@ -236,6 +236,7 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .within(MODERN)
+    .warning_in(MODERN)
     .over(STDIO),
     fault(
         "resources.list-changed.sent/never",

@@ -287,6 +287,7 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .within(MODERN)
+    .warning_in(MODERN)
     .over(STDIO),
     fault(
         "tools.list-changed.sent/never",

@@ -1,23 +1,12 @@
 //! Recordings are replayed by the whole program: an unchanged server shows no difference, a changed one every change.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-#[path = "replay/bad.rs"]
 mod bad;
-#[path = "replay/planted.rs"]
 mod planted;
-#[path = "whole/program.rs"]
-mod program;
-#[path = "replay/recording.rs"]
 mod recording;
-#[path = "replay/review.rs"]
 mod review;
-#[path = "../examples/converse/talk.rs"]
-#[allow(dead_code, reason = "the example uses all of it")]
-mod talk;
 
+use crate::program::{PROGRAM, Ran, run_in};
 use mcprove::protocol::Revision;
-use program::{PROGRAM, Ran, run_in};
 use recording::{over_http, over_stdio, server};
 use std::path::Path;
 
@@ -93,7 +82,7 @@ fn every_session_of_a_recording_is_replayed() {
     let ran = run_in(folder.path(), &["replay", "two.jsonl", url.as_str(), "--output-format", "json"]);
     assert_eq!(ran.code, Some(0), "{}", ran.whole());
     let document = ran.json();
-    program::valid("report-v1.schema.json", &document);
+    crate::program::valid("report-v1.schema.json", &document);
     let sessions = document["replay"]["sessions"].as_array().unwrap();
     assert_eq!(sessions.len(), 2);
     assert!(sessions.iter().all(|session| session["sent"] == session["sends"] && session["gone"].is_null()));
