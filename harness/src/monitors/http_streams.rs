@@ -529,7 +529,7 @@ fn event_ids_are_unique(moment: &Moment<'_>, judge: &mut Judge) {
     if moment.message.is_some_and(|heard| heard.in_batch) {
         return;
     }
-    let Some(known) = moment.state.event_ids.get(id) else { return judge.held(ID) };
+    let Some(known) = moment.state.event_ids.get(exchange.session(), id) else { return judge.held(ID) };
     let same_stream = known.channel == record.channel;
     if same_stream && !(known.has_content && has_content) {
         return;
@@ -550,7 +550,7 @@ fn event_ids_are_unique(moment: &Moment<'_>, judge: &mut Judge) {
 mod tests {
     use super::super::testing::Script;
     use crate::protocol::Revision;
-    use crate::wire::{End, Event};
+    use crate::wire::{End, Event, Payload, SseFields};
     use serde_json::json;
 
     /// Over HTTP a cancellation may overtake its request: a stream that ends without an answer is right either way.
@@ -566,5 +566,31 @@ mod tests {
         assert!(asked(script()).broken().contains(&"http.sse.response-delivered"));
         let first = script().posted(cancellation.to_string().as_bytes(), None).0;
         assert!(!asked(first).broken().contains(&"http.sse.response-delivered"));
+    }
+
+    /// An id counts in its session: another principal that was let in has one of their own.
+    #[test]
+    fn event_ids_are_compared_within_a_session() {
+        let streams = |sessions: [&str; 2]| {
+            let mut script = Script::http(Revision::V2025_11_25).handshake();
+            for (id, session) in (7..).zip(sessions) {
+                let ping = json!({"jsonrpc": "2.0", "id": id, "method": "ping"}).to_string();
+                let (next, channel) = script.posted(ping.as_bytes(), None);
+                let headers = [("content-type", "text/event-stream"), ("mcp-session-id", session)];
+                let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+                let answer = json!({"jsonrpc": "2.0", "id": id, "result": {}}).to_string();
+                let fields = SseFields { id: Some("1".to_owned()), has_data: true, ..SseFields::default() };
+                let event =
+                    Event::Received { payload: Payload::read(answer.into_bytes()), sse: Some(fields) };
+                script = next
+                    .on(channel, Event::ResponseHead { status: 200, headers })
+                    .on(channel, event)
+                    .on(channel, Event::ResponseEnded(End::Complete));
+            }
+            script.verdicts()
+        };
+        const ID: &str = "http.resume.event-id-unique";
+        assert!(streams(["a", "a"]).broken().contains(&ID));
+        assert!(!streams(["a", "b"]).broken().contains(&ID));
     }
 }

@@ -12,6 +12,8 @@ use crate::transcript::{About, Record};
 use crate::wire::{Channel, Deliberate, End, Event, Headers, Payload, ShutdownStep, Taint, header};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,6 +131,15 @@ impl HttpExchange {
     /// Whether the request broke the protocol on purpose.
     pub fn is_tainted(&self) -> bool {
         self.deliberate.as_ref().is_some_and(|deliberate| deliberate.taints >= Taint::Message)
+    }
+
+    /// A number for the session that it belongs to, or that it began; without any, for whoever sent it.
+    pub fn session(&self) -> u64 {
+        let within = |headers| header(headers, "mcp-session-id");
+        let session = within(&self.request_headers).or_else(|| within(&self.headers));
+        let mut hasher = DefaultHasher::new();
+        session.or_else(|| header(&self.request_headers, "authorization")).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// Whether it took up an earlier stream.
@@ -291,9 +302,11 @@ impl State {
             Event::SseOther(fields) => (fields, false),
             _ => return,
         };
-        let resumed = self.exchanges.get(&record.channel).is_some_and(HttpExchange::is_resumption);
+        let exchange = self.exchanges.get(&record.channel);
+        let resumed = exchange.is_some_and(HttpExchange::is_resumption);
+        let session = exchange.map_or(0, HttpExchange::session);
         if let Some(id) = fields.id.as_ref().filter(|_| !resumed) {
-            self.event_ids.note(id, record, has_content);
+            self.event_ids.note(session, id, record, has_content);
         }
     }
 

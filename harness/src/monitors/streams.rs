@@ -74,9 +74,10 @@ pub(super) fn is_lost(state: &State, exchange: &HttpExchange) -> bool {
     }
 }
 
-/// The ids of the events of a conversation, replayed ones left out.
+/// The ids of the events of a conversation, replayed ones left out, each session by itself: another principal that was let
+/// in has one of their own.
 #[derive(Debug, Default)]
-pub struct EventIds(HashMap<String, SeenId>);
+pub struct EventIds(HashMap<(u64, String), SeenId>);
 
 /// An event with an id.
 #[derive(Debug, Clone, Copy)]
@@ -90,20 +91,21 @@ pub struct SeenId {
 }
 
 impl EventIds {
-    pub(super) fn note(&mut self, id: &str, record: &Record, has_content: bool) {
+    pub(super) fn note(&mut self, session: u64, id: &str, record: &Record, has_content: bool) {
         let seen = SeenId { channel: record.channel, seq: record.seq, has_content };
-        if let Some(known) = self.0.get_mut(id) {
+        let key = (session, id.to_owned());
+        if let Some(known) = self.0.get_mut(&key) {
             if has_content && !known.has_content {
                 *known = seen;
             }
         } else if self.0.len() < KEPT {
-            self.0.insert(id.to_owned(), seen);
+            self.0.insert(key, seen);
         }
     }
 
-    /// The first event with an id.
-    pub fn get(&self, id: &str) -> Option<&SeenId> {
-        self.0.get(id)
+    /// The first event with an id in a session ([`super::HttpExchange::session`]).
+    pub fn get(&self, session: u64, id: &str) -> Option<&SeenId> {
+        self.0.get(&(session, id.to_owned()))
     }
 
     /// Whether the server uses event ids.
