@@ -208,7 +208,14 @@ fn requests_of_the_server_have_good_ids(moment: &Moment<'_>, judge: &mut Judge) 
     if earlier.is_empty() || replayed {
         return;
     }
-    judge.decide("base.request.id-unique", earlier.iter().all(|asked| asked.id != *id), || {
+    // Others that were let in have sessions of their own.
+    let session = exchange.map(super::HttpExchange::session);
+    let here = |asked: &super::AskedByServer| {
+        let there = moment.state.exchanges.get(&asked.channel);
+        there.is_none_or(|there| Some(there.session()) == session)
+    };
+    let is_new = earlier.iter().all(|asked| asked.id != *id || !here(asked));
+    judge.decide("base.request.id-unique", is_new, || {
         Breach::new("reused", "the server used the id of an earlier request of its own again")
             .expected(&["an id that was not used in this session"])
             .actual(shorten(id.as_json()))

@@ -128,6 +128,8 @@ pub struct AskedByServer {
     pub method: String,
     /// When it came.
     pub at: Duration,
+    /// The HTTP exchange on which it came, or the process.
+    pub channel: Channel,
 }
 
 /// The members that tell whether an answer to an unreadable text can carry its id.
@@ -310,6 +312,7 @@ impl LinkState {
                 id: id.clone(),
                 method: method.to_owned(),
                 at: record.at,
+                channel: record.channel,
             });
         }
     }

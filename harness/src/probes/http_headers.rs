@@ -421,10 +421,7 @@ async fn names_are_compared(stage: &mut Stage<'_>, call: &Call) {
             Some(broke(method, format!("`{method}` with another name in `Mcp-Name` was served")))
         }
         // The name in the header was looked up in place of the one in the body.
-        // With HTTP 400 it was refused for its header, only with another code.
-        Reaction::Refused
-            if matches!(reply.error_code(), Some(-32602 | -32002)) && reply.status() != Some(400) =>
-        {
+        Reaction::Refused if matches!(reply.error_code(), Some(-32602 | -32002)) => {
             Some(broke("trusted", format!("`{method}` was judged by the name in `Mcp-Name`")))
         }
         Reaction::Refused => {

@@ -86,16 +86,22 @@ async fn without_capabilities(solo: &mut Solo<'_>, talk: &mut Conversation) {
     const INFERRED: &str = "base.stateless.capabilities-not-inferred";
     let known = solo.known().await;
     for call in known.offer.calls.iter().filter(|call| call.asked_for_input).take(3) {
-        let mut params =
-            with_meta(json!({"name": call.tool, "arguments": call.arguments}), solo.revision.as_str());
-        params["_meta"][CAPABILITIES] = json!({});
-        let mut outgoing = Outgoing::request(&talk.fresh_id(), "tools/call", Some(params));
-        let tool = known.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
-        if let Some(schema) =
-            tool.and_then(|tool| tool.get("inputSchema")).filter(|_| talk.transport().is_http())
-        {
-            outgoing.mirrored = mirrored_arguments(schema, &call.arguments);
-        }
+        let calling = |talk: &mut Conversation, bare: bool| {
+            let mut params =
+                with_meta(json!({"name": call.tool, "arguments": call.arguments}), solo.revision.as_str());
+            if bare {
+                params["_meta"][CAPABILITIES] = json!({});
+            }
+            let mut outgoing = Outgoing::request(&talk.fresh_id(), "tools/call", Some(params));
+            let tool = known.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
+            if let Some(schema) =
+                tool.and_then(|tool| tool.get("inputSchema")).filter(|_| talk.transport().is_http())
+            {
+                outgoing.mirrored = mirrored_arguments(schema, &call.arguments);
+            }
+            outgoing
+        };
+        let outgoing = calling(talk, true);
         let ticket = talk.send(outgoing).await;
         let reply = talk.reply(&ticket).await;
         let message =
@@ -126,7 +132,17 @@ async fn without_capabilities(solo: &mut Solo<'_>, talk: &mut Conversation) {
                     solo.judge.broke(ID, seen("asked").see(USED));
                     solo.judge.broke(INFERRED, seen("asked").see(USED));
                 }
-                Some(result) if result["isError"] == true => solo.judge.broke(ID, seen("is-error").quality()),
+                Some(result) if result["isError"] == true => {
+                    // What was done once may fail from then on, before anything is asked.
+                    let outgoing = calling(talk, false);
+                    let again = talk.exchange(outgoing).await;
+                    if again.result().is_some_and(mrtr::demands_input) {
+                        solo.judge.broke(ID, seen("is-error").quality());
+                    } else {
+                        let text = "the call that asked for input asks no more";
+                        solo.judge.undecided(ID, "not-asked", text);
+                    }
+                }
                 _ => {
                     solo.judge.held(ID);
                     solo.judge.held(USED);

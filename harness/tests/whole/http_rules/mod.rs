@@ -90,36 +90,41 @@ fn broken(case: &Case) -> Result<(BTreeSet<String>, BTreeMap<String, String>), S
     Ok((broken, rows.iter().map(|row| (id(row), told(row))).collect()))
 }
 
+/// What is wrong with what a check finds of a case, if anything.
+fn wrong(case: &Case) -> Option<String> {
+    let expected: BTreeSet<String> = case.breaks.iter().map(|id| (*id).to_owned()).collect();
+    match broken(case) {
+        Ok((found, _)) if found == expected => None,
+        Ok((found, told)) => {
+            let with_reason = |id: &String| format!("{id}: {:?}", told.get(id));
+            let missed: Vec<_> = expected.difference(&found).map(with_reason).collect();
+            let wrong: Vec<_> = found.difference(&expected).map(with_reason).collect();
+            Some(format!("{} ({}): missed {missed:?}, wrongly found {wrong:?}", case.name, case.revision))
+        }
+        Err(why) => Some(format!("{}: {why}", case.name)),
+    }
+}
+
 fn run(cases: Vec<Case>) {
     let only = std::env::var("MCPROVE_TEST_CASE").ok();
     let cases = cases.into_iter().filter(|case| only.as_ref().is_none_or(|only| case.name == only));
     let queue = Mutex::new(cases.collect::<Vec<_>>());
-    let failures = Mutex::new(Vec::new());
+    let again = Mutex::new(Vec::new());
     // A check waits far more than it works.
     std::thread::scope(|scope| {
         for _ in 0..6 {
             scope.spawn(|| {
                 loop {
                     let Some(case) = queue.lock().unwrap().pop() else { return };
-                    let expected: BTreeSet<String> = case.breaks.iter().map(|id| (*id).to_owned()).collect();
-                    match broken(&case) {
-                        Ok((found, _)) if found == expected => {}
-                        Ok((found, told)) => {
-                            let with_reason = |id: &String| format!("{id}: {:?}", told.get(id));
-                            let missed: Vec<_> = expected.difference(&found).map(with_reason).collect();
-                            let wrong: Vec<_> = found.difference(&expected).map(with_reason).collect();
-                            failures.lock().unwrap().push(format!(
-                                "{} ({}): missed {missed:?}, wrongly found {wrong:?}",
-                                case.name, case.revision
-                            ));
-                        }
-                        Err(why) => failures.lock().unwrap().push(format!("{}: {why}", case.name)),
+                    if wrong(&case).is_some() {
+                        again.lock().unwrap().push(case);
                     }
                 }
             });
         }
     });
-    let failures = failures.into_inner().unwrap();
+    // Some twists can be told only where the answers are quick: what the crowd hid is tried by itself.
+    let failures: Vec<String> = again.into_inner().unwrap().iter().filter_map(wrong).collect();
     assert!(failures.is_empty(), "\n{}\n", failures.join("\n"));
 }
 
