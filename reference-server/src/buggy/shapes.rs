@@ -135,6 +135,6 @@ pub(super) const TOOLS: &[Buggy] = &[
     },
 ];
 
-fn fails_where<'a>(arguments: &'a Object, wrong: fn(&Object) -> bool) -> ToolFuture<'a> {
+fn fails_where(arguments: &Object, wrong: fn(&Object) -> bool) -> ToolFuture<'_> {
     Box::pin(async move { if wrong(arguments) { Err(internal()) } else { Ok(ToolResult::text("done")) } })
 }

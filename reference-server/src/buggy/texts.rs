@@ -103,7 +103,7 @@ fn text(arguments: &Object) -> &str {
     string(arguments, "text").unwrap_or_default()
 }
 
-fn fails_where<'a>(arguments: &'a Object, wrong: fn(&str) -> bool) -> ToolFuture<'a> {
+fn fails_where(arguments: &Object, wrong: fn(&str) -> bool) -> ToolFuture<'_> {
     Box::pin(
         async move { if wrong(text(arguments)) { Err(internal()) } else { Ok(ToolResult::text("done")) } },
     )
