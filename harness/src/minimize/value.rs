@@ -231,10 +231,10 @@ mod tests {
     fn gather(value: &Value, leaves: &mut Vec<Value>) {
         match value {
             Value::Object(members) if !members.is_empty() => {
-                members.values().for_each(|value| gather(value, leaves))
+                members.values().for_each(|value| gather(value, leaves));
             }
             Value::Array(elements) if !elements.is_empty() => {
-                elements.iter().for_each(|value| gather(value, leaves))
+                elements.iter().for_each(|value| gather(value, leaves));
             }
             leaf => leaves.push(leaf.clone()),
         }
