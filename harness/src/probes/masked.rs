@@ -114,12 +114,12 @@ async fn listen_closely(solo: &Solo<'_>, talk: &mut Conversation, another: &Stra
     }
 }
 
-/// The calls of the tour that only read, and may be repeated.
+/// The calls of the tour that only read and ask for nothing, and may be repeated.
 fn calls(solo: &Solo<'_>, known: &Known) -> Vec<Asking> {
     let mut calls: Vec<Asking> = Vec::new();
-    for call in
-        known.offer.calls.iter().filter(|call| call.succeeded() && !call.asked_for_input && call.took < QUICK)
-    {
+    for call in known.offer.calls.iter().filter(|call| {
+        call.succeeded() && !call.asked_for_input && call.wishes.is_empty() && call.took < QUICK
+    }) {
         let Some(tool) = known.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str()) else {
             continue;
         };
