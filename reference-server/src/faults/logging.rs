@@ -126,7 +126,7 @@ pub(super) const FAULTS: &[Fault] = &[
             [message].into_iter().chain(late.flatten().filter(Value::is_object)).collect()
         })],
     )
-    .also_seen(&["logging.level.none-without"])
+    .also_seen(&["logging.level.none-without", "logging.level.filters"])
     .within(MODERN)
     .over(HTTP),
     fault(
