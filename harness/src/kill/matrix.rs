@@ -4,7 +4,7 @@ use super::demand::{Seen, Verdict, demands, sort};
 use super::planted::Planted;
 use crate::check::{CheckConfig, FailOn, Stop, Target};
 use crate::client::{Opening, Timeouts};
-use crate::probes::{Calls, Credentials, Safety, Settings};
+use crate::probes::{Calls, Credentials, Properties, Safety, Settings};
 use crate::protocol::catalogue::{Catalogue, RequirementSet, Selection, in_shard};
 use crate::run::{ResultRow, RunEvent};
 use crate::wire::{HttpConfig, Limits};
@@ -14,6 +14,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+
+/// With how many cases properties are tried: enough for what shows only for some arguments.
+const PROPERTIES: u32 = 40;
 
 /// How the checks are made.
 #[derive(Clone)]
@@ -214,6 +217,7 @@ impl Matrix {
                 safety: Safety { calls: Calls::All, allow: Vec::new(), deny: Vec::new() },
                 seed: 1,
                 credentials: Credentials::default(),
+                properties: Arc::new(Properties::with(Some(PROPERTIES))),
             },
             parallel: target.parallel(),
             command: "kill-matrix".to_owned(),

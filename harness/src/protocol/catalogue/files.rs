@@ -55,6 +55,7 @@ embedded! {
     "ping"
     "progress"
     "prompts"
+    "property"
     "resources"
     "robustness"
     "roots"
