@@ -118,7 +118,7 @@ fn stranger(text: &str, subject: &Subject, pool: &Pool, choices: &mut dyn Choice
 }
 
 fn number(choices: &mut dyn Choices) -> Value {
-    let whole = [
+    let whole: [i64; 20] = [
         0,
         1,
         -1,
