@@ -1,6 +1,6 @@
 //! Recordings that cannot be replayed, secrets that are missing, and targets that are dead, silent or slow.
 
-use super::recording::{server, written};
+use crate::recording::{server, written};
 use crate::program::{PROGRAM, run_in, settings};
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! Changes that are planted into a server: each is reported, at its path, and nothing else is.
 
-use super::recording::{server, written};
+use crate::recording::{server, written};
 use crate::program::{PROGRAM, Ran, run_in};
 use mcprove::protocol::Era;
 use serde_json::{Value, json};
