@@ -85,7 +85,8 @@ fn read(file: PathBuf, update: bool) -> Result<Accepted, Failure> {
         }
         Baseline { file, entries: Vec::new() }
     } else {
-        Baseline::read(&file).map_err(|error| Failure::Usage(format!("--baseline: {error}")))?
+        let next = if file.exists() { "" } else { "; --update-baseline writes it" };
+        Baseline::read(&file).map_err(|error| Failure::Usage(format!("--baseline: {error}{next}")))?
     };
     Ok(Accepted { baseline, update })
 }

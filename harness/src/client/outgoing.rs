@@ -1,6 +1,6 @@
 //! What a conversation can be asked to send.
 
-use crate::protocol::Id;
+use crate::protocol::{Id, Kind, Message};
 use crate::wire::{Deliberate, Taint};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -112,6 +112,22 @@ impl Outgoing {
             value["params"] = params;
         }
         Self::message(&value)
+    }
+
+    /// The method of what is a request by JSON-RPC, whole and as it would be sent, whatever its parameters hold, and which
+    /// a server answers before anything else has to happen.
+    pub fn sound_method(&self) -> Option<&str> {
+        let http = &self.http;
+        let as_usual =
+            self.pieces.is_empty() && http.method.is_none() && http.remove.is_empty() && http.add.is_empty();
+        let message = Message::parse(&self.body).ok()?;
+        let sound = *message.kind() == Kind::Request
+            && message.value()["jsonrpc"] == "2.0"
+            && message.id().is_some_and(|id| !id.is_null())
+            && message.value().get("params").is_none_or(Value::is_object);
+        let method = self.method.as_deref()?;
+        let at_once = !matches!(method, "subscriptions/listen" | "tasks/result");
+        (as_usual && sound && at_once).then_some(method)
     }
 
     /// Marks it as sent on purpose by a probe.

@@ -187,8 +187,10 @@ where
             all.binary_search(&(session, number)).is_ok_and(|at| kept.binary_search(&at).is_ok())
         })
     };
-    let kept =
-        fewer(all.len(), async |kept: &[usize]| !kept.is_empty() && trials.fails(&part(kept)).await).await;
+    let kept = fewer(all.len(), async |kept: &[usize]| {
+        !kept.is_empty() && !trials.are_over() && trials.fails(&part(kept)).await
+    })
+    .await;
     part(&kept)
 }
 
@@ -198,6 +200,9 @@ where
 {
     for session in 0..script.sessions.len() {
         for number in (0..script.sessions[session].sends.len()).rev() {
+            if trials.are_over() {
+                return;
+            }
             let Sending::Payload(Payload::Message(message)) = &script.sessions[session].sends[number].what
             else {
                 continue;
@@ -207,7 +212,8 @@ where
                 continue;
             }
             let simple = simpler(message.value(), is_fixed, async |value: &serde_json::Value| {
-                trials.fails(&script.with_message(session, number, Message::from_value(value.clone()))).await
+                let with = |value| script.with_message(session, number, Message::from_value(value));
+                !trials.are_over() && trials.fails(&with(value.clone())).await
             })
             .await;
             if simple != *message.value() {
@@ -247,13 +253,19 @@ impl<H: AsyncFnMut(&Script) -> Vec<Arc<Recorder>>> Trials<'_, H> {
         if let Some(known) = self.known.get(&key) {
             return *known;
         }
-        if self.tries >= self.limits.tries || self.began.elapsed() >= self.limits.time {
-            self.cut_short = true;
+        if self.are_over() {
             return false;
         }
         let fails = self.ask(script).await;
         self.known.insert(key, fails);
         fails
+    }
+
+    /// Whether a limit is reached, so that nothing more is tried.
+    fn are_over(&mut self) -> bool {
+        let over = self.tries >= self.limits.tries || self.began.elapsed() >= self.limits.time;
+        self.cut_short |= over;
+        over
     }
 
     async fn ask(&mut self, script: &Script) -> bool {

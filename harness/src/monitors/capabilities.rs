@@ -3,7 +3,7 @@
 use super::answered::answered;
 use super::rule::monitors;
 use super::text::{is_meta_name, is_meta_prefix};
-use super::{Breach, Heard, Judge, Moment, State};
+use super::{Asked, Breach, Heard, Judge, Moment, State};
 use crate::protocol::{Era, Kind};
 use serde_json::Value;
 
@@ -89,15 +89,37 @@ fn changes_are_announced_only_if_declared(moment: &Moment<'_>, judge: &mut Judge
         );
     }
     if method == "notifications/resources/updated" {
-        let subscribed = moment.state.asked.values().any(|asked| asked.method == "resources/subscribe");
-        judge.decide(UNASKED, subscribed, || {
-            Breach::new("unasked", "an update was sent although nothing was subscribed to")
-                .quality()
-                .expected(&["no update before a subscription"])
-                .actual("an update")
-                .at(moment.record)
-                .pointer("/method")
-        });
+        updates_were_asked_for(moment, judge);
+    }
+}
+
+fn updates_were_asked_for(moment: &Moment<'_>, judge: &mut Judge) {
+    let state = moment.state;
+    let Some(Heard { message, exchange, .. }) = moment.message else { return };
+    // Streams of HTTP belong to sessions.
+    let session = exchange.map(super::HttpExchange::session);
+    let here = |asked: &Asked| {
+        let theirs = state.exchanges.get(&asked.channel).map(super::HttpExchange::session);
+        asked.method == "resources/subscribe" && theirs.zip(session).is_none_or(|(a, b)| a == b)
+    };
+    let wanted: Vec<&str> =
+        state.asked.values().filter(|asked| here(asked)).filter_map(|asked| asked.param("uri")).collect();
+    let seen = |class, text: &str| {
+        Breach::new(class, text)
+            .quality()
+            .expected(&["updates of what was subscribed to, or of what lies below it"])
+            .at(moment.record)
+    };
+    let Some(uri) = message.params().and_then(|params| params.get("uri")?.as_str()) else { return };
+    // What a server calls the same resource by may be longer or shorter.
+    if wanted.is_empty() {
+        let seen = seen("unasked", "an update was sent although nothing was subscribed to");
+        judge.broke(UNASKED, seen.actual("an update").pointer("/method"));
+    } else if wanted.iter().any(|wanted| uri.starts_with(wanted) || wanted.starts_with(uri)) {
+        judge.held(UNASKED);
+    } else {
+        let seen = seen("other-uri", "an update was sent for a resource that nobody subscribed to");
+        judge.broke(UNASKED, seen.actual(super::base::shorten(uri)).pointer("/params/uri"));
     }
 }
 

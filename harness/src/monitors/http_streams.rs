@@ -3,7 +3,7 @@
 use super::http::{exchange, head};
 use super::rule::monitors;
 use super::streams::is_lost;
-use super::{Breach, Heard, HttpExchange, Judge, Moment, State};
+use super::{Asked, Breach, Heard, HttpExchange, Judge, Moment, State};
 use crate::protocol::{Era, Kind, Revision, Transport};
 use crate::transcript::Record;
 use crate::wire::{End, Event, Payload, header};
@@ -126,6 +126,7 @@ fn streams_were_primed(state: &State, judge: &mut Judge) {
 
 fn streams_delivered_their_responses(state: &State, judge: &mut Judge) {
     const DELIVERED: &str = "http.sse.response-delivered";
+    const ANSWERED: &str = "base.response.always-sent";
     const EARLY: &str = "http.sse.not-closed-early";
     const RETRY: &str = "http.sse.retry-before-close";
     const BATCH: &str = "http.sse.batch-responses-delivered";
@@ -185,8 +186,14 @@ fn streams_delivered_their_responses(state: &State, judge: &mut Judge) {
             judge.undecided(DELIVERED, "not-taken-up", text);
             continue;
         }
-        let text = "the stream of a request ended without its response";
-        judge.broke(DELIVERED, breach("no-response", text));
+        let lost = breach("no-response", "the stream of a request ended without its response");
+        if state.era() == Some(Era::Legacy) {
+            // What the page of transports only recommends here follows from JSON-RPC.
+            judge.broke(ANSWERED, lost.clone());
+            judge.broke(DELIVERED, lost.see(ANSWERED));
+        } else {
+            judge.broke(DELIVERED, lost);
+        }
         if batch {
             judge.broke(BATCH, breach("no-response", "the stream of a batch ended without all responses"));
         }
@@ -425,10 +432,11 @@ fn get_stream_is_unrelated_to_requests(moment: &Moment<'_>, judge: &mut Judge) {
     let Some(exchange) = exchange(moment) else { return };
     let Some(token) = progress_token(&heard) else { return };
     let state = moment.state;
-    let running = state
-        .asked
-        .values()
-        .any(|asked| asked.responses == 0 && !asked.cancelled && asked.progress_token() == Some(&token));
+    // What is about a task may come on any stream (2025-11-25, basic/utilities/tasks#input-required-status).
+    let a_task = |asked: &Asked| asked.message.params().is_some_and(|params| params.get("task").is_some());
+    let running = state.asked.values().any(|asked| {
+        asked.responses == 0 && !asked.cancelled && asked.progress_token() == Some(&token) && !a_task(asked)
+    });
     if !running {
         return;
     }

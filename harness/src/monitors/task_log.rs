@@ -199,6 +199,8 @@ pub struct Outcome {
     pub error: Option<(Option<i64>, String)>,
     /// The event.
     pub seq: u64,
+    /// The event that asked for it.
+    pub asked: u64,
 }
 
 /// A question of a task (2026-07-28).
@@ -332,7 +334,7 @@ impl TaskLog {
                     (message.error_code(), text.chars().take(500).collect())
                 });
                 let is_error = message.result().map(|result| result["isError"] == true);
-                known.outcome = Some(Outcome { is_error, error, seq: record.seq });
+                known.outcome = Some(Outcome { is_error, error, seq: record.seq, asked: asked.seq });
             }
             "tasks/cancel" if message.result().is_some() => {
                 known.cancelled.get_or_insert(record.at);

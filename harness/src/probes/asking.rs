@@ -3,7 +3,6 @@
 use super::errands::give_up;
 use super::offer::{Call, Offer};
 use super::probe::Stage;
-use crate::client::headers::mirrored_arguments;
 use crate::client::{Answering, Outgoing, Reply, Ticket, Wish, mrtr};
 use crate::protocol::{Era, Transport};
 use crate::wire::Taint;
@@ -127,15 +126,9 @@ impl Stage<'_> {
         heard.iter().filter_map(|heard| Wish::of(heard.message.method()?, heard.message.params())).collect()
     }
 
-    /// A call with these parameters, its mirrored arguments in headers where they belong.
+    /// A call with these parameters; see [`Offer::compose_call`](super::Offer::compose_call).
     pub(super) fn compose_call(&mut self, params: Value) -> Outgoing {
-        let over_http = self.era() == Era::Modern && self.transport() == Transport::Http;
-        let tool = self.offer.tools.iter().find(|tool| tool["name"] == params["name"]);
-        let schema = tool.and_then(|tool| tool.get("inputSchema")).filter(|_| over_http);
-        let mirrored = schema.map(|schema| mirrored_arguments(schema, &params["arguments"]));
-        let mut outgoing = self.talk.compose("tools/call", params);
-        outgoing.mirrored = mirrored.unwrap_or_default();
-        outgoing
+        self.offer.compose_call(self.talk, params)
     }
 
     /// Sends a call with these parameters and waits a while; what takes too long is cancelled.

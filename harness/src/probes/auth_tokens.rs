@@ -5,7 +5,6 @@ use super::Solo;
 use super::auth::{OPEN, Shown, guarded, knock, own_token, show};
 use super::credentials::{LOW_SCOPE, OTHER_AUDIENCE};
 use super::probe::{breach, probes};
-use crate::client::headers::mirrored_arguments;
 use crate::client::{Binding, Conversation, Fetch, HttpEdits, Outgoing, Reply, Ticket};
 use crate::monitors::Breach;
 use crate::protocol::Era;
@@ -373,14 +372,7 @@ async fn little_scope_is_told_what_is_missing(solo: &mut Solo<'_>) {
     for call in calls {
         let compose = |talk: &mut Conversation| {
             let params = json!({"name": call.tool, "arguments": call.arguments});
-            let mut outgoing = talk.compose("tools/call", params);
-            let tool = known.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
-            if let Some(schema) =
-                tool.and_then(|tool| tool.get("inputSchema")).filter(|_| talk.era() == Some(Era::Modern))
-            {
-                outgoing.mirrored = mirrored_arguments(schema, &call.arguments);
-            }
-            outgoing
+            known.offer.compose_call(talk, params)
         };
         // With the least scope that lets in at all, if one can be had: then it is about this tool.
         let shown = basic.as_ref().unwrap_or(&low);

@@ -33,8 +33,8 @@ probes! {
     /// are case-sensitive, and what answers here may answer to more than its author knows.
     names_are_matched_with_their_case (Breaking, Both, Any) decides ["base.jsonrpc.names-case-sensitive"];
     /// Sends a notification that nobody knows, one with senseless parameters, one whose name does not begin with
-    /// `notifications/`, and requests that have no id, at once and
-    /// then, if anything came of them, each followed by a valid request. What has a method and no id is a
+    /// `notifications/`, requests that have no id, and up to 2025-11-25 changed roots, a cancellation and progress of what
+    /// the server does not know, at once and then, if anything came of them, each followed by a valid request. What has a method and no id is a
     /// notification, and no response may come for it (an HTTP 4xx may carry an error without id); an error for the method
     /// of a request is a matter of quality. The valid request is answered.
     notifications_are_not_answered (Breaking, Both, Any) decides
@@ -311,20 +311,7 @@ async fn wrong_parameters_are_refused(stage: &mut Stage<'_>) {
                 stage.judge.broke(ID, if tool_error { wrong.quality() } else { wrong });
             }
             Class::Gone => return stage.judge.undecided(ID, "gone", reply.describe()),
-            Class::Silent => {
-                // The request is well-formed all the same, so an answer is due.
-                stage.judge.broke(
-                    "base.response.always-sent",
-                    breach(
-                        method,
-                        format!("`{method}` with wrong parameters was not answered"),
-                        &ticket,
-                        &reply,
-                    )
-                    .expected(&["an error"]),
-                );
-                return stage.judge.undecided(ID, "no-answer", reply.describe());
-            }
+            Class::Silent => return stage.judge.undecided(ID, "no-answer", reply.describe()),
             Class::Refused | Class::Accepted => stage.judge.undecided(ID, "no-answer", reply.describe()),
         }
     }
@@ -399,6 +386,16 @@ async fn notifications_are_not_answered(stage: &mut Stage<'_>) {
     ];
     if light != harmless {
         stimuli.push(("request-name", Outgoing::notification(light, stage.talk.params(json!({})))));
+    }
+    if stage.era() == Era::Legacy {
+        // What has a handler of its own may be answered by it.
+        let late = json!({"requestId": "mcprove-no-such-request", "reason": "too late"});
+        let foreign = json!({"progressToken": "mcprove-no-such-token", "progress": 1});
+        stimuli.extend([
+            ("roots-changed", Outgoing::notification("notifications/roots/list_changed", None)),
+            ("cancelled", Outgoing::notification("notifications/cancelled", Some(late))),
+            ("progress", Outgoing::notification("notifications/progress", Some(foreign))),
+        ]);
     }
     // All at once, and the unknown one right before a request: where nothing comes of any, none of them was answered.
     if stage.none_is_answered(stimuli.iter().rev().map(|(_, outgoing)| outgoing)).await {

@@ -6,7 +6,6 @@
 use super::lists::{LISTS, List, listing, sorted};
 use super::versioning::is_own_process;
 use super::{Known, Solo};
-use crate::client::headers::mirrored_arguments;
 use crate::client::{Conversation, Opened, Reply};
 use crate::monitors::Breach;
 use serde_json::{Value, json};
@@ -266,11 +265,7 @@ async fn call_again(known: &Known, talk: &mut Conversation) {
             break;
         }
         let params = json!({"name": call.tool, "arguments": call.arguments});
-        let mut outgoing = talk.compose("tools/call", params);
-        let tool = known.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
-        if let Some(schema) = tool.and_then(|tool| tool.get("inputSchema")) {
-            outgoing.mirrored = mirrored_arguments(schema, &call.arguments);
-        }
+        let outgoing = known.offer.compose_call(talk, params);
         let ticket = talk.send(outgoing).await;
         talk.reply_within(&ticket, wait).await;
     }

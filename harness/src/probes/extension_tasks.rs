@@ -91,11 +91,7 @@ pub(super) async fn producer(
         tool.is_some_and(|tool| settings.safety.may_call(tool).is_ok())
     };
     for call in offer.calls.iter().filter(may).take(MOST_CALLS) {
-        let mut outgoing = talk.compose("tools/call", declared(call_params(call)));
-        let tool = offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
-        if let Some(schema) = tool.and_then(|tool| tool.get("inputSchema")) {
-            outgoing.mirrored = crate::client::headers::mirrored_arguments(schema, &call.arguments);
-        }
+        let outgoing = offer.compose_call(talk, declared(call_params(call)));
         let ticket = talk.send(outgoing).await;
         let reply = talk.reply_within(&ticket, PATIENCE).await;
         if let Some(id) = task_of(&reply) {

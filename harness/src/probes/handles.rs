@@ -4,7 +4,6 @@
 use super::auth::{Shown, show};
 use super::probe::{breach, probes};
 use super::{Call, Known, Solo};
-use crate::client::headers::mirrored_arguments;
 use crate::client::{Conversation, Outgoing, Reply};
 use crate::monitors::Breach;
 use crate::wire::Taint;
@@ -51,10 +50,7 @@ fn task(reply: &Reply) -> Option<String> {
 async fn begin(talk: &mut Conversation, by: &str, known: &Known, call: &Call) -> Option<String> {
     let params = json!({"name": call.tool, "arguments": call.arguments});
     let mut outgoing = compose(talk, "tools/call", params);
-    let tool = known.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
-    if let Some(schema) = tool.and_then(|tool| tool.get("inputSchema")) {
-        outgoing.mirrored = mirrored_arguments(schema, &call.arguments);
-    }
+    outgoing.mirrored = known.offer.mirrored(talk, &call.tool, &call.arguments);
     let ticket = talk.send(outgoing.deliberate(by, Taint::Message)).await;
     task(&talk.reply_within(&ticket, PATIENCE).await)
 }

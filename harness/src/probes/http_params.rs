@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 probes! {
     /// Calls a tool that has `x-mcp-header` annotations and may be called: with all headers right, plain and in base64
-    /// form; with one that differs, is missing, has no argument to repeat, has invalid characters, or writes an
+    /// form; with one that differs, if only in case, is missing, has no argument to repeat, has invalid characters, or writes an
     /// integer or a boolean otherwise; and with the argument null or absent. What differs is refused with 400 and
     /// -32020 before the tool runs: gateways decide by these headers.
     param_headers_are_compared (Breaking, Modern, Http) decides [
@@ -211,6 +211,12 @@ async fn wrong_headers(stage: &mut Stage<'_>, annotation: &Annotation) {
         };
         let outgoing = annotation.with_header(stage, annotated, &other);
         refused(stage, ROWS[1], ("other", "with another value in an `Mcp-Param` header"), outgoing).await;
+        let switched = annotated.value.as_str().map(str::to_ascii_uppercase);
+        if let Some(capitals) = switched.filter(|capitals| annotated.value != capitals.as_str()) {
+            let outgoing = annotation.with_header(stage, annotated, &capitals);
+            let what = "with the value in capitals in an `Mcp-Param` header";
+            refused(stage, ROWS[1], ("case", what), outgoing).await;
+        }
         let edits = HttpEdits::default().without(&format!("Mcp-Param-{header}"));
         let outgoing = annotation.compose(stage, &annotation.arguments, &annotation.arguments).http(edits);
         refused(stage, ROWS[2], ("missing", "without the `Mcp-Param` header of an argument"), outgoing).await;

@@ -139,7 +139,8 @@ async fn client_info_does_not_matter(stage: &mut Stage<'_>) {
     let method = method(stage);
     let mut sets: Vec<Value> = Vec::new();
     let mut last = None;
-    for name in [None, Some("mcprove-other"), Some("claude-desktop")] {
+    // The first name comes again: what differs then, too, has nothing to do with names.
+    for name in [None, Some("mcprove-other"), Some("claude-desktop"), None, None] {
         let outgoing = with(stage, method, |meta| match name {
             Some(name) => meta[INFO] = json!({"name": name, "version": "9.9.9"}),
             None => drop(meta.as_object_mut().map(|meta| meta.remove(INFO))),
@@ -151,10 +152,18 @@ async fn client_info_does_not_matter(stage: &mut Stage<'_>) {
             members.retain(|name, _| !matches!(name.as_str(), "_meta" | "ttlMs" | "nextCursor"));
         }
         sets.push(plain);
-        last = Some((ticket, reply));
+        if name.is_some() {
+            last = Some((ticket, reply));
+        }
     }
-    let (Some(first), Some((ticket, reply))) = (sets.first(), last) else { return };
-    stage.judge.decide(NO_BEHAVIOUR, sets.iter().all(|set| set == first), || {
+    let ([first, other, another, again, once_more], Some((ticket, reply))) = (sets.as_slice(), last) else {
+        return;
+    };
+    if first != again || first != once_more {
+        let text = format!("`{method}` is answered otherwise each time");
+        return stage.judge.undecided(NO_BEHAVIOUR, "varies", text);
+    }
+    stage.judge.decide(NO_BEHAVIOUR, other == first && another == first, || {
         breach(
             "differs",
             format!("`{method}` is answered otherwise for another client name"),

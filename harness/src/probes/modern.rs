@@ -6,7 +6,6 @@ use super::lifecycle::on_purpose;
 use super::probe::probes;
 use super::versioning::{judge_removed, naming};
 use super::{Solo, breach};
-use crate::client::headers::mirrored_arguments;
 use crate::client::{Conversation, HttpEdits, Outgoing, Reply, Ticket, mrtr, with_meta};
 use crate::protocol::Revision;
 use serde_json::{Value, json};
@@ -93,12 +92,7 @@ async fn without_capabilities(solo: &mut Solo<'_>, talk: &mut Conversation) {
                 params["_meta"][CAPABILITIES] = json!({});
             }
             let mut outgoing = Outgoing::request(&talk.fresh_id(), "tools/call", Some(params));
-            let tool = known.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
-            if let Some(schema) =
-                tool.and_then(|tool| tool.get("inputSchema")).filter(|_| talk.transport().is_http())
-            {
-                outgoing.mirrored = mirrored_arguments(schema, &call.arguments);
-            }
+            outgoing.mirrored = known.offer.mirrored(talk, &call.tool, &call.arguments);
             outgoing
         };
         let outgoing = calling(talk, true);

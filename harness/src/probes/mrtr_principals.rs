@@ -4,8 +4,7 @@
 use super::auth::{OPEN, Shown, own_token, show};
 use super::probe::{breach, probes};
 use super::{Call, Known, Solo};
-use crate::client::headers::mirrored_arguments;
-use crate::client::{Conversation, Outgoing, Reply, mrtr};
+use crate::client::{Conversation, Reply, mrtr};
 use crate::wire::Taint;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -21,16 +20,6 @@ probes! {
     /// given. It is refused, fails, or is asked anew. Before that both are seen to be asked, and the first one to be served
     /// when it answers for itself.
     states_belong_to_who_was_asked (Alone, Modern, Http) decides ["mrtr.state.bound-to-principal"];
-}
-
-fn compose(talk: &mut Conversation, known: &Known, params: Value) -> Outgoing {
-    let tool = known.offer.tools.iter().find(|tool| tool["name"] == params["name"]);
-    let mirrored = tool
-        .and_then(|tool| tool.get("inputSchema"))
-        .map(|schema| mirrored_arguments(schema, &params["arguments"]));
-    let mut outgoing = talk.compose("tools/call", params);
-    outgoing.mirrored = mirrored.unwrap_or_default();
-    outgoing
 }
 
 /// The first demand for input of a call, if it comes with a state.
@@ -85,7 +74,7 @@ async fn exchange(solo: &mut Solo<'_>, talk: &mut Conversation, known: &Known, c
     let params = json!({"name": call.tool, "arguments": call.arguments});
     let by = solo.name;
     let own = async |talk: &mut Conversation, params: Value| {
-        let outgoing = compose(talk, known, params).deliberate(by, Taint::Message);
+        let outgoing = known.offer.compose_call(talk, params).deliberate(by, Taint::Message);
         let ticket = talk.send(outgoing).await;
         talk.reply_within(&ticket, PATIENCE).await
     };
@@ -93,13 +82,13 @@ async fn exchange(solo: &mut Solo<'_>, talk: &mut Conversation, known: &Known, c
     if !is_served(&own(talk, mrtr::retry(&params, &first)).await) {
         return;
     }
-    let outgoing = compose(talk, known, params.clone());
+    let outgoing = known.offer.compose_call(talk, params.clone());
     let (_, theirs) = show(talk, by, outgoing, &Shown::Value(other)).await;
     if demand(&theirs).is_none() {
         return;
     }
     let Some(again) = demand(&own(talk, params.clone()).await) else { return };
-    let outgoing = compose(talk, known, mrtr::retry(&params, &again));
+    let outgoing = known.offer.compose_call(talk, mrtr::retry(&params, &again));
     let (ticket, reply) = show(talk, by, outgoing, &Shown::Value(other)).await;
     if reply.status().is_none_or(|status| status == 429) {
         return;

@@ -1,6 +1,8 @@
 //! What a server offers, as the clean part of a conversation found out.
 
-use crate::client::Wish;
+use crate::client::headers::mirrored_arguments;
+use crate::client::{Conversation, Outgoing, Wish};
+use crate::protocol::Era;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -45,6 +47,28 @@ pub struct Offer {
     pub task_tools: Vec<String>,
     /// A task that asked for a short life: its id, and when it may be removed (2025-11-25).
     pub brief_task: Option<(String, tokio::time::Instant)>,
+}
+
+impl Offer {
+    /// What the headers of a tool call repeat of its arguments, in 2026-07-28.
+    pub(super) fn mirrored(
+        &self,
+        talk: &Conversation,
+        tool: &str,
+        arguments: &Value,
+    ) -> Vec<(String, String)> {
+        let known =
+            self.tools.iter().filter(|_| talk.era() == Some(Era::Modern)).find(|known| known["name"] == tool);
+        let schema = known.and_then(|tool| tool.get("inputSchema"));
+        schema.map(|schema| mirrored_arguments(schema, arguments)).unwrap_or_default()
+    }
+
+    /// A tool call with these parameters, and with the headers that belong to it.
+    pub(super) fn compose_call(&self, talk: &mut Conversation, params: Value) -> Outgoing {
+        let tool = params["name"].as_str().unwrap_or_default();
+        let mirrored = self.mirrored(talk, tool, &params["arguments"]);
+        Outgoing { mirrored, ..talk.compose("tools/call", params) }
+    }
 }
 
 /// A call that was cancelled while it ran.

@@ -5,8 +5,7 @@ use super::auth::{Shown, show};
 use super::probe::{breach, probes};
 use super::tasks_apart::{self, Stranger};
 use super::{Known, Solo};
-use crate::client::headers::mirrored_arguments;
-use crate::client::{Conversation, Outgoing, Reply, Ticket};
+use crate::client::{Conversation, Reply, Ticket};
 use crate::monitors::Breach;
 use crate::protocol::{Era, Transport};
 use serde_json::{Value, json};
@@ -227,10 +226,8 @@ async fn what_is_hidden_is_closed(solo: &mut Solo<'_>) {
         let compose = |talk: &mut Conversation| {
             let mut outgoing = talk.compose(method, params.clone());
             // A refusal for want of a header would not be one for want of a right.
-            let tool = known.offer.tools.iter().find(|tool| tool["name"] == params["name"]);
-            if let Some(schema) = tool.and_then(|tool| tool.get("inputSchema")) {
-                outgoing.mirrored = mirrored_arguments(schema, &params["arguments"]);
-            }
+            let name = params["name"].as_str().unwrap_or_default();
+            outgoing.mirrored = known.offer.mirrored(talk, name, &params["arguments"]);
             outgoing
         };
         let outgoing = compose(talk);
@@ -382,13 +379,7 @@ async fn talk_away(talk: &mut Conversation, known: &Known, calls: &[super::Call]
             meta["io.modelcontextprotocol/logLevel"] = json!("debug");
         }
         let params = json!({"name": call.tool, "arguments": call.arguments, "_meta": meta});
-        let mut outgoing: Outgoing = talk.compose("tools/call", params);
-        let tool = known.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
-        if let Some(schema) =
-            tool.and_then(|tool| tool.get("inputSchema")).filter(|_| talk.era() == Some(Era::Modern))
-        {
-            outgoing.mirrored = crate::client::headers::mirrored_arguments(schema, &call.arguments);
-        }
+        let outgoing = known.offer.compose_call(talk, params);
         tickets.push(talk.send(outgoing).await);
     }
     for ticket in &tickets {

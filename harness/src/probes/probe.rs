@@ -2,7 +2,7 @@
 
 use crate::client::{Conversation, Finished, OpenError, Opened, Opener, Outgoing, Reply, Ticket};
 use crate::monitors::{Breach, Judge};
-use crate::protocol::{Era, Revision, Transport};
+use crate::protocol::{Era, Id, Revision, Transport};
 use crate::wire::Taint;
 use serde_json::Value;
 use std::future::Future;
@@ -153,7 +153,38 @@ impl Stage<'_> {
     }
 
     /// Sends something that breaks the protocol in itself (its answer is not clean traffic), and waits for the answer.
+    /// One is due to whatever is a request by JSON-RPC, however wrong its parameters are.
     pub async fn breaking(&mut self, outgoing: Outgoing) -> (Ticket, Reply) {
+        let due = outgoing.sound_method().map(ToOwned::to_owned);
+        let (ticket, reply) = self.breaking_for_long(outgoing).await;
+        if let (Some(method), Reply::Silence(_)) = (due, &reply) {
+            self.judge_silence(&method, &ticket, &reply);
+        }
+        (ticket, reply)
+    }
+
+    /// A sound request got no answer with its id: perhaps one without.
+    fn judge_silence(&mut self, method: &str, ticket: &Ticket, reply: &Reply) {
+        let heard = self.talk.heard_since(ticket.since);
+        let nameless = heard
+            .iter()
+            .find(|heard| heard.message.error().is_some() && heard.message.id().is_none_or(Id::is_null));
+        let Some(error) = nameless else {
+            let message = format!("`{method}` with wrong parameters was not answered");
+            let seen = breach("no-answer-to-wrong", message, ticket, reply).expected(&["an error"]);
+            return self.judge.broke("base.response.always-sent", seen);
+        };
+        // What the server took for no request at all has no id that it could repeat.
+        if !matches!(error.message.error_code(), Some(-32700 | -32600)) {
+            let message = format!("the error for `{method}` does not carry its id");
+            let seen = Breach::new("no-id", message).at(&error.record).sent_on(ticket.channel);
+            let seen = seen.expected(&["the id of the request"]).actual("an error without an id");
+            self.judge.broke("base.error.same-id", seen);
+        }
+    }
+
+    /// The same for what a server may take its time over.
+    pub async fn breaking_for_long(&mut self, outgoing: Outgoing) -> (Ticket, Reply) {
         let ticket = self.talk.send(outgoing.deliberate(self.name, Taint::Message)).await;
         let reply = self.talk.reply(&ticket).await;
         (ticket, reply)

@@ -2,21 +2,24 @@
 
 use super::lists::declares;
 use super::probe::probes;
-use super::{Stage, breach};
-use crate::client::{Outgoing, Reply};
-use crate::protocol::{Era, Revision};
+use super::{Call, Stage, breach};
+use crate::client::{Outgoing, Reply, Ticket};
+use crate::protocol::{Era, Message, Revision};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a task may take.
 const TASK: Duration = Duration::from_secs(4);
+/// What took longer is not called again.
+const BRIEF: Duration = Duration::from_millis(600);
 /// The pause between two looks at a task.
 const LOOK: Duration = Duration::from_millis(50);
 
 probes! {
     /// Sends a harmless request with the progress tokens `"t"`, 0 and 1: it is served like one without. Servers that
-    /// take 0 for nothing, or tokens for strings only, fail here.
+    /// take 0 for nothing, or tokens for strings only, fail here. Where a quick tool reported progress it is called with
+    /// the token 0, too: that it reports none for 0 alone is a matter of quality.
     tokens_are_accepted (Clean, Both, Any) decides ["progress.token.accepted"];
     /// Sends progress for a token that the server never gave: it is passed over without a word.
     foreign_progress_is_passed_over (Breaking, Legacy, Any) decides ["progress.from-client-tolerated"];
@@ -50,6 +53,55 @@ async fn tokens_are_accepted(stage: &mut Stage<'_>) {
                 );
             }
         }
+    }
+    zero_is_a_token(stage).await;
+}
+
+/// A call that reported progress, soon enough to be made again.
+fn reporter(stage: &mut Stage<'_>) -> Option<Call> {
+    let reported: Vec<Value> =
+        stage.talk.heard_since(0).iter().filter_map(|heard| token(&heard.message)).collect();
+    let mut quick = stage.offer.calls.iter().filter(|call| {
+        call.succeeded() && !call.asked_for_input && call.demanded.is_none() && call.took < BRIEF
+    });
+    quick.find(|call| reported.contains(&call.token)).cloned()
+}
+
+/// The token of a report of progress.
+fn token(message: &Message) -> Option<Value> {
+    let params = message.params().filter(|_| message.method() == Some("notifications/progress"))?;
+    params.get("progressToken").cloned()
+}
+
+/// Whether a call with this token succeeded, and whether it reported progress for it.
+async fn reports(stage: &mut Stage<'_>, call: &Call, wanted: &Value) -> Option<(Ticket, Reply, bool)> {
+    let since = stage.talk.now();
+    let params = json!({"name": call.tool, "arguments": call.arguments, "_meta": {"progressToken": wanted}});
+    let outgoing = stage.compose_call(params);
+    let (ticket, reply) = stage.valid(outgoing).await;
+    reply.result().filter(|result| result["isError"] != true)?;
+    // Over HTTP it may come on another stream.
+    stage.talk.idle(LOOK).await;
+    let told =
+        stage.talk.heard_since(since).iter().any(|heard| token(&heard.message).as_ref() == Some(wanted));
+    Some((ticket, reply, told))
+}
+
+/// Whether a tool that reports progress does so for the token 0, too.
+async fn zero_is_a_token(stage: &mut Stage<'_>) {
+    const ID: &str = "progress.token.accepted";
+    let Some(call) = reporter(stage) else { return };
+    let zero = json!(0);
+    let Some((.., told)) = reports(stage, &call, &zero).await else { return };
+    if told {
+        return stage.judge.held(ID);
+    }
+    let Some((.., with_another)) = reports(stage, &call, &json!("mcprove-not-zero")).await else { return };
+    let Some((ticket, reply, again)) = reports(stage, &call, &zero).await else { return };
+    if with_another && !again {
+        let text = format!("`{}` reports progress, but none for the token 0", call.tool);
+        let seen = breach("zero", text, &ticket, &reply).quality();
+        stage.judge.broke(ID, seen.expected(&["progress for the token 0, as for any other"]).actual("none"));
     }
 }
 

@@ -5,8 +5,8 @@ use super::errands::give_up;
 use super::lists::{LISTS, declares, listing};
 use super::probe::probes;
 use super::subscriptions::{Listening, Opened, end, listen, opened};
+use super::variety::call_otherwise;
 use super::{Call, Cancelled, Stage, breach};
-use crate::client::headers::mirrored_arguments;
 use crate::client::{Heard, Outgoing, Reply, Ticket};
 use crate::generate::larger;
 use crate::monitors::Breach;
@@ -47,7 +47,8 @@ const LONG: Duration = Duration::from_millis(800);
 const MOST_TRIGGERS: usize = 4;
 
 probes! {
-    /// Calls the quick tools of the tour once more, and two slow ones that logged or made progress. Before that it subscribes to every change that the server declares
+    /// Calls the quick tools of the tour once more, those that may change something with other arguments, too, and two slow
+    /// ones that logged or made progress. Before that it subscribes to every change that the server declares
     /// and to five listed resources, sets the log level `error`, and holds answers to the server's own requests back.
     /// Lists and resources are read before and after: what changed has to be told, and no longer after the end of the
     /// subscription. Calls that wait for an answer, calls of slow tools, and calls with larger numbers that report
@@ -96,6 +97,9 @@ async fn everything_is_watched(stage: &mut Stage<'_>) {
     let calls = call_again(stage).await;
     stage.talk.idle(TOLD).await;
     await_slow(stage, slow).await;
+    let logs = severe_logs(stage, quiet);
+    call_otherwise(stage).await;
+    stage.talk.idle(TOLD).await;
     if !accepted.is_empty() {
         stage.talk.idle(first_update.saturating_duration_since(Instant::now())).await;
     }
@@ -104,7 +108,7 @@ async fn everything_is_watched(stage: &mut Stage<'_>) {
     judge_updates(stage, subscribed, &accepted, &[before, stable, after]);
     // Only where all that logged before was called again.
     if calls.len() == stage.offer.calls.iter().filter(|call| call.result.is_some()).count() {
-        judge_logs(stage, logs_before, quiet, &calls).await;
+        judge_logs(stage, logs_before, logs, quiet, &calls).await;
     }
     unsubscribe(stage, subscriptions, &accepted, subscribed, &calls).await;
     cancel(stage, began, calls).await;
@@ -157,12 +161,13 @@ fn severe_logs(stage: &mut Stage<'_>, since: u64) -> usize {
         .count()
 }
 
-async fn judge_logs(stage: &mut Stage<'_>, before: usize, since: u64, calls: &[Again]) {
+/// Judges whether what was called again logged its errors again.
+async fn judge_logs(stage: &mut Stage<'_>, before: usize, again: usize, since: u64, calls: &[Again]) {
     const ID: &str = "logging.level.delivers";
     if stage.era() != Era::Legacy || before == 0 {
         return;
     }
-    if severe_logs(stage, since) > 0 {
+    if again > 0 {
         return stage.judge.held(ID);
     }
     // Others may have logged before, such as calls that failed: do these, when everything is asked for?
@@ -293,12 +298,7 @@ fn compose(stage: &mut Stage<'_>, tool: &str, arguments: &Value, token: &Value, 
         meta[LOG_LEVEL] = json!("error");
     }
     let params = json!({"name": tool, "arguments": arguments, "_meta": meta});
-    let mut outgoing = stage.talk.compose("tools/call", params);
-    if stage.era() == Era::Modern && stage.transport() == Transport::Http {
-        outgoing.mirrored =
-            schema(stage, tool).map(|schema| mirrored_arguments(&schema, arguments)).unwrap_or_default();
-    }
-    outgoing
+    stage.compose_call(params)
 }
 
 fn schema(stage: &Stage<'_>, tool: &str) -> Option<Value> {

@@ -19,6 +19,8 @@ const COURSE: Duration = Duration::from_millis(600);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long the first progress of a slow task is waited for.
 const FIRST_STEP: Duration = Duration::from_millis(450);
+/// Work that takes this long can be cancelled in the middle.
+const A_WHILE: Duration = Duration::from_millis(200);
 /// Work that takes this long cannot be over by the time that its task is told, if it is told at once.
 const LONG: Duration = Duration::from_millis(500);
 /// How many tasks there are at least when they are listed.
@@ -295,8 +297,9 @@ async fn compare(stage: &mut Stage<'_>, tools: &[Able], running: &[Running]) {
     }
 }
 
-/// A task that takes a while: a tool that is told to, or one that waits for its client.
-async fn begin_slow(stage: &mut Stage<'_>, tools: &[Able]) -> Option<String> {
+/// A task that takes a while: a tool that is told to, one that waits for its client, or the slowest; and how long its
+/// first step may be waited for.
+async fn begin_slow(stage: &mut Stage<'_>, tools: &[Able]) -> Option<(String, Duration)> {
     let slow = tools.iter().find_map(|tool| Some((&tool.name, tool.slow.as_ref()?)));
     if let Some((name, arguments)) = slow {
         let ticket = stage.send_task(name, arguments, json!({"ttl": TTL}), Some("mcprove-slow")).await;
@@ -306,16 +309,26 @@ async fn begin_slow(stage: &mut Stage<'_>, tools: &[Able]) -> Option<String> {
         let id = task_of(&reply)?;
         let (_, got) = stage.of_task("tasks/get", &id).await;
         judge_prompt(stage, name, &ticket, &reply, LONG, status_of(&got).unwrap_or_default());
-        return Some(id);
+        return Some((id, FIRST_STEP));
     }
-    let asks = |name: &str| stage.offer.calls.iter().any(|call| call.tool == name && !call.wishes.is_empty());
-    let asking =
-        tools.iter().find(|tool| asks(&tool.name)).or(tools.iter().find(|tool| tool.direct.is_none()));
-    let tool = asking.or(tools.first())?;
-    let (name, arguments) = (tool.name.clone(), tool.arguments.clone());
+    let asks = |tool: &&Able| {
+        let calls = &stage.offer.calls;
+        calls.iter().any(|call| call.tool == tool.name && !call.wishes.is_empty())
+    };
+    let asking = tools.iter().find(asks);
+    let slowest =
+        tools.iter().filter(|tool| tool.direct_took >= Some(A_WHILE)).max_by_key(|tool| tool.direct_took);
+    let unknown = tools.iter().find(|tool| tool.direct.is_none());
+    let tool = asking.or(slowest).or(unknown).or(tools.first())?;
+    let (name, arguments, took) = (tool.name.clone(), tool.arguments.clone(), tool.direct_took);
+    let at_work = asking.is_none() && slowest.is_some();
     let id = stage.begin_task(&name, &arguments, Some("mcprove-slow")).await?;
+    // What works for a while is cancelled at work, and what asks when it has asked.
+    if let (true, Some(took)) = (at_work, took) {
+        return Some((id, FIRST_STEP.min(took / 3)));
+    }
     stage.await_status(&id, &["input_required", "completed", "failed"], COURSE).await;
-    Some(id)
+    Some((id, FIRST_STEP))
 }
 
 async fn tasks_can_be_cancelled(stage: &mut Stage<'_>) {
@@ -336,14 +349,14 @@ async fn tasks_can_be_cancelled(stage: &mut Stage<'_>) {
         return;
     }
     let tools = able(stage);
-    let Some(id) = begin_slow(stage, &tools).await else {
+    let Some((id, first_step)) = begin_slow(stage, &tools).await else {
         return stage.leave_open(&ROWS, "no-task", "no tool that may be called became a task");
     };
     let since = stage.talk.now();
     stage.talk.hold_answers(true);
     let outgoing = stage.talk.compose("tasks/result", json!({"taskId": id}));
     let waiting = stage.talk.send(outgoing).await;
-    let deadline = Instant::now() + FIRST_STEP;
+    let deadline = Instant::now() + first_step;
     while Instant::now() < deadline {
         let answered = !matches!(stage.talk.reply_within(&waiting, LOOK).await, Reply::Silence(_));
         let heard = stage.talk.heard_since(since);

@@ -4,11 +4,10 @@ use super::lists::{listing, sorted};
 use super::probe::probes;
 use super::tour::served;
 use super::{Call, Stage, breach};
-use crate::client::headers::mirrored_arguments;
 use crate::client::{Outgoing, Reply, Ticket};
 use crate::generate::ValueGenerator;
 use crate::monitors::Breach;
-use crate::protocol::{Era, Revision, Transport};
+use crate::protocol::{Era, Revision};
 use serde_json::{Map, Value, json};
 
 probes! {
@@ -47,14 +46,7 @@ fn call(stage: &mut Stage<'_>, name: &str, arguments: Option<&Value>) -> Outgoin
     if let Some(arguments) = arguments {
         params["arguments"] = arguments.clone();
     }
-    let mut outgoing = stage.talk.compose("tools/call", params);
-    if stage.era() == Era::Modern && stage.transport() == Transport::Http {
-        let tool = stage.offer.tools.iter().find(|tool| tool["name"] == name);
-        if let (Some(schema), Some(arguments)) = (tool.and_then(|tool| tool.get("inputSchema")), arguments) {
-            outgoing.mirrored = mirrored_arguments(schema, arguments);
-        }
-    }
-    outgoing
+    stage.compose_call(params)
 }
 
 fn schema_of(stage: &Stage<'_>, name: &str) -> Option<Value> {
@@ -318,7 +310,11 @@ async fn bad_arguments_are_noticed(stage: &mut Stage<'_>) {
             // Two tools for each kind are enough.
             if seen.insert((bad.class, 0)) || seen.insert((bad.class, 1)) {
                 let outgoing = call(stage, &good.tool, Some(&bad.arguments));
-                let (ticket, reply) = stage.breaking(outgoing).await;
+                // A number out of its bounds may well be a time to wait.
+                let (ticket, reply) = match bad.class {
+                    "bounds" => stage.breaking_for_long(outgoing).await,
+                    _ => stage.breaking(outgoing).await,
+                };
                 judge_bad(stage, &good.tool, &bad, &ticket, &reply);
             }
         }
@@ -422,13 +418,7 @@ async fn echoed_output_stays_sound(stage: &mut Stage<'_>) {
     };
     let mut arguments = call.arguments.clone();
     arguments[&argument] = json!(UNSOUND);
-    let mut outgoing =
-        stage.talk.compose("tools/call", json!({"name": call.tool, "arguments": arguments.clone()}));
-    let tool = stage.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
-    if let Some(schema) = tool.and_then(|tool| tool.get("inputSchema")).filter(|_| stage.era() == Era::Modern)
-    {
-        outgoing.mirrored = crate::client::headers::mirrored_arguments(schema, &arguments);
-    }
+    let outgoing = stage.compose_call(json!({"name": call.tool, "arguments": arguments.clone()}));
     let (ticket, reply) = stage.breaking(outgoing).await;
     let records = stage.talk.recorder().snapshot();
     let unread = |record: &crate::transcript::Record| match &record.event {

@@ -8,7 +8,7 @@ use super::logging::log_levels_are_accepted;
 use super::probe::probes;
 use super::{Call, Stage, breach};
 use crate::client::headers::{annotation_fault, mirrored_arguments};
-use crate::client::{Answer, Reply, mrtr};
+use crate::client::{Answer, Reply, Ticket, mrtr};
 use crate::generate::{GenerateError, Mode, Seeded, ValueGenerator, unhurried};
 use crate::monitors::{Breach, template_variables};
 use crate::protocol::{Era, Revision, Transport};
@@ -218,7 +218,7 @@ async fn tools_can_be_called(stage: &mut Stage<'_>) {
         requests.push_back(prepare(stage, "tools/call", params, mirrored, &name));
     }
     let left = run(stage, requests, |stage, waiting, met| {
-        judge_call(stage, &met);
+        judge_failure(stage, &met.ticket, &met.reply);
         judge_rounds(stage, &waiting.what, &met);
         let arguments = waiting.params["arguments"].clone();
         let (result, tool) = (met.reply.result().cloned(), waiting.what.clone());
@@ -256,23 +256,19 @@ fn judge_rounds(stage: &mut Stage<'_>, tool: &str, met: &Met) {
     stage.judge.broke(ID, seen.expected(&["a result", "another demand"]).pointer("/result/inputRequests"));
 }
 
-fn judge_call(stage: &mut Stage<'_>, met: &Met) {
+/// Judges how a tool that was called with valid arguments said that it failed, if it did.
+pub(super) fn judge_failure(stage: &mut Stage<'_>, ticket: &Ticket, reply: &Reply) {
     const ID: &str = "tools.call.execution-error-in-result";
-    match &met.reply {
+    match reply {
         Reply::Result(answer) if answer.message.result().is_some_and(|result| result["isError"] == true) => {
             stage.judge.held(ID);
         }
         Reply::Error(answer) if answer.message.error_code() == Some(-32603) => stage.judge.broke(
             ID,
-            breach(
-                "internal-error",
-                "a tool that failed was answered with an internal error",
-                &met.ticket,
-                &met.reply,
-            )
-            .quality()
-            .expected(&["a result with `isError: true`"])
-            .pointer("/error/code"),
+            breach("internal-error", "a tool that failed was answered with an internal error", ticket, reply)
+                .quality()
+                .expected(&["a result with `isError: true`"])
+                .pointer("/error/code"),
         ),
         _ => {}
     }

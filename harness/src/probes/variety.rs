@@ -1,12 +1,12 @@
 //! Tools that are called with more than one set of arguments: some results break what others keep.
 
 use super::errands::give_up;
+use super::pace::unhurried;
 use super::probe::probes;
+use super::tour::judge_failure;
 use super::{Call, Stage};
-use crate::client::headers::mirrored_arguments;
-use crate::client::{Outgoing, Reply, Ticket};
+use crate::client::{Reply, Ticket};
 use crate::generate::{Mode, Seeded, ValueGenerator};
-use crate::protocol::{Era, Transport};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -20,12 +20,20 @@ const QUICK: Duration = Duration::from_millis(400);
 const AT_LEAST: Duration = Duration::from_millis(150);
 /// How long all calls may take.
 const BUDGET: Duration = Duration::from_secs(3);
+/// How often arguments are drawn until they are others than before.
+const DRAWS: usize = 4;
 
 probes! {
     /// Calls each quick tool that has an `outputSchema` or says `readOnlyHint: true`, and does not say
     /// `destructiveHint: true`, eight times more with other valid arguments, at most twelve tools. The monitors judge the
-    /// results: a result that fits the schema once need not fit it each time.
-    results_fit_for_other_arguments (Clean, Both, Any) decides ["tools.structured.conforms"];
+    /// results: a result that fits the schema once need not fit it each time. That a tool failed is told by its result.
+    results_fit_for_other_arguments (Clean, Both, Any) decides
+        ["tools.structured.conforms", "tools.call.execution-error-in-result"];
+}
+
+/// Whether a schema names any argument.
+fn takes_some(schema: &Value) -> bool {
+    schema.get("properties").and_then(Value::as_object).is_some_and(|members| !members.is_empty())
 }
 
 /// Quick calls of tools that are not likely to change anything, with their input schemas.
@@ -42,10 +50,7 @@ fn repeatable(stage: &Stage<'_>) -> Vec<(Call, Value)> {
         if hint("destructiveHint") || !(hint("readOnlyHint") || tool.get("outputSchema").is_some()) {
             continue;
         }
-        let takes_some = |schema: &&Value| {
-            schema.get("properties").and_then(Value::as_object).is_some_and(|members| !members.is_empty())
-        };
-        if let Some(schema) = tool.get("inputSchema").filter(takes_some) {
+        if let Some(schema) = tool.get("inputSchema").filter(|schema| takes_some(schema)) {
             found.push((call.clone(), schema.clone()));
         }
     }
@@ -72,8 +77,12 @@ fn negated(generator: &ValueGenerator, arguments: Value) -> Value {
     if generator.allows(&other) { other } else { arguments }
 }
 
+async fn send(stage: &mut Stage<'_>, tool: &str, arguments: &Value) -> Ticket {
+    let outgoing = stage.compose_call(json!({"name": tool, "arguments": arguments}));
+    stage.talk.send(outgoing).await
+}
+
 async fn results_fit_for_other_arguments(stage: &mut Stage<'_>) {
-    let over_http = stage.era() == Era::Modern && stage.transport() == Transport::Http;
     let deadline = Instant::now() + BUDGET;
     for (call, schema) in repeatable(stage) {
         let Ok(mut generator) = ValueGenerator::new(schema.clone()) else { continue };
@@ -85,26 +94,61 @@ async fn results_fit_for_other_arguments(stage: &mut Stage<'_>) {
             if turn % 2 == 1 {
                 arguments = negated(&generator, arguments);
             }
-            let mut outgoing: Outgoing =
-                stage.talk.compose("tools/call", json!({"name": call.tool, "arguments": arguments}));
-            if over_http {
-                outgoing.mirrored = mirrored_arguments(&schema, &arguments);
-            }
-            tickets.push(stage.talk.send(outgoing).await);
+            tickets.push(send(stage, &call.tool, &arguments).await);
         }
         // What takes much longer than before was asked for by its arguments.
         let enough = (Instant::now() + (call.took * 4).max(AT_LEAST)).min(deadline);
-        for ticket in &tickets {
-            let left = enough.saturating_duration_since(Instant::now());
-            let reply = stage.talk.reply_within(ticket, left.max(Duration::from_millis(5))).await;
-            if matches!(reply, Reply::Silence(_)) {
-                give_up(stage, ticket).await;
-            }
-        }
+        await_all(stage, &tickets, enough).await;
         if stage.talk.gone().is_some() || Instant::now() >= deadline {
             return;
         }
     }
+}
+
+/// Waits for the answers, for so long, and tells of tools that failed otherwise than by a result.
+async fn await_all(stage: &mut Stage<'_>, tickets: &[Ticket], until: Instant) {
+    for ticket in tickets {
+        let left = until.saturating_duration_since(Instant::now());
+        let reply = stage.talk.reply_within(ticket, left.max(Duration::from_millis(5))).await;
+        match reply {
+            Reply::Silence(_) => give_up(stage, ticket).await,
+            _ => judge_failure(stage, ticket, &reply),
+        }
+    }
+}
+
+/// Quick calls of tools that may change something, with their input schemas.
+fn changing(stage: &Stage<'_>) -> Vec<(Call, Value)> {
+    let mut found = Vec::new();
+    for call in &stage.offer.calls {
+        let tool = stage.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
+        let Some(tool) = tool.filter(|_| call.succeeded() && !call.asked_for_input && call.took < QUICK)
+        else {
+            continue;
+        };
+        let hint = |name: &str| tool.pointer(&format!("/annotations/{name}")) == Some(&Value::Bool(true));
+        let schema = tool.get("inputSchema").filter(|schema| takes_some(schema));
+        if let Some(schema) = schema.filter(|_| !hint("readOnlyHint") && !hint("destructiveHint")) {
+            found.push((call.clone(), schema.clone()));
+        }
+    }
+    found.truncate(MOST_TOOLS);
+    found
+}
+
+/// Calls each quick tool that may change something once more, with other valid arguments than before, and waits a moment
+/// for the answers: what was added is not added a second time, and then nothing is announced either.
+pub(super) async fn call_otherwise(stage: &mut Stage<'_>) {
+    let mut tickets = Vec::new();
+    for (call, schema) in changing(stage) {
+        let Ok(mut generator) = ValueGenerator::new(schema.clone()) else { continue };
+        let mut seeded = Seeded::new(stage.settings.seed.wrapping_add(1 + TIMES));
+        let mut drawn = (0..DRAWS).filter_map(|_| generator.value(Mode::Varied, &mut seeded).ok());
+        let Some(arguments) = drawn.find(|arguments| *arguments != call.arguments) else { continue };
+        let arguments = unhurried(&call.tool, &schema, arguments);
+        tickets.push(send(stage, &call.tool, &arguments).await);
+    }
+    await_all(stage, &tickets, Instant::now() + QUICK).await;
 }
 
 #[cfg(test)]

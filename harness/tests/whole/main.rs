@@ -23,6 +23,8 @@ mod mock;
 #[cfg(feature = "cli")]
 mod program;
 #[cfg(feature = "cli")]
+mod recording;
+#[cfg(feature = "cli")]
 mod replay;
 #[cfg(feature = "cli")]
 mod rmcp;

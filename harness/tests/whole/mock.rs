@@ -1,68 +1,22 @@
 //! A recorded server is served again: the same client cannot tell the difference.
 
 use crate::program::{PROGRAM, run_in};
-use crate::talk::{Calls, Plan, converse};
-use mcprove::client::Binding;
+use crate::recording::{self, over_stdio, serving};
 use mcprove::mock::{Part, Player};
 use mcprove::protocol::{Era, Message, Revision};
 use mcprove::transcript::{Record, Transcript, TranscriptReader};
-use mcprove::wire::{CommandLine, Event, Payload};
+use mcprove::wire::{Event, Payload};
 use std::collections::HashSet;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use url::Url;
 
-const PLAN: Plan = Plan { calls: Calls::All, each: 100, brief: false };
-
-/// Ended when dropped, so that it writes its recording to the end.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.0);
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        let _ = self.0.wait();
-    }
-}
-
-/// Starts the program in a folder and waits until it says where it serves.
-fn serving(folder: &Path, args: &[&str]) -> (Running, Url) {
-    let mut command = Command::new(PROGRAM);
-    command.args(args).current_dir(folder).stdin(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut line = String::new();
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    stderr.read_line(&mut line).unwrap();
-    // What it says later must not keep it waiting.
-    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-    let running = Running(child);
-    let url = line.split_whitespace().find(|word| word.starts_with("http://"));
-    (running, Url::parse(url.unwrap_or_else(|| panic!("{line}"))).unwrap())
-}
-
-fn talk_to(binding: &Binding, revision: Revision) -> usize {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(converse(binding, revision, PLAN)).unwrap()
-}
-
-/// Records a conversation with a server over STDIO.
-fn over_stdio(folder: &Path, out: &str, server: &[&str], revision: Revision) -> usize {
-    let out = folder.join(out);
-    let words = [PROGRAM, "record", "--quiet", "--out", out.to_str().unwrap(), "--", PROGRAM, "serve"];
-    let words = words.iter().chain(server).map(|word| (*word).to_owned());
-    let command = CommandLine { cwd: Some(folder.to_owned()), ..CommandLine::new(words).unwrap() };
-    talk_to(&Binding::Stdio(command), revision)
-}
-
 /// Records a conversation with a server over HTTP.
 fn over_http(folder: &Path, out: &str, server: &[&str], revision: Revision) -> usize {
-    let args = ["serve", "--http", "127.0.0.1:0"].iter().chain(server).copied().collect::<Vec<_>>();
-    let (_server, upstream) = serving(folder, &args);
-    let args = ["record", "--out", out, "--listen", "127.0.0.1:0", "--upstream", upstream.as_str()];
-    let (_recorder, url) = serving(folder, &args);
-    talk_to(&Binding::Http(url), revision)
+    let (_server, upstream) = recording::server(folder, server);
+    recording::over_http(folder, out, &upstream, revision, 1)
 }
 
 type Recording = fn(&Path, &str, &[&str], Revision) -> usize;

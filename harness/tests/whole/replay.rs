@@ -2,12 +2,12 @@
 
 mod bad;
 mod planted;
-mod recording;
 mod review;
 
 use crate::program::{PROGRAM, Ran, run_in};
+use crate::recording::{over_http, over_stdio, server, written};
 use mcprove::protocol::Revision;
-use recording::{over_http, over_stdio, server};
+
 use std::path::Path;
 
 #[track_caller]
@@ -32,7 +32,7 @@ fn the_reference_server_replays_over_stdio() {
     let folder = tempfile::tempdir().unwrap();
     for revision in [Revision::V2025_11_25, Revision::V2026_07_28, Revision::V2025_03_26] {
         for file in ["a.jsonl", "b.jsonl", "c.jsonl"] {
-            assert!(over_stdio(folder.path(), file, revision) > 30);
+            assert!(over_stdio(folder.path(), file, &[], revision) > 30);
         }
         learned(folder.path(), ["a.jsonl", "b.jsonl", "c.jsonl"]);
         no_difference(&against_stdio(folder.path(), "a.jsonl", &[]));
@@ -61,7 +61,7 @@ fn the_reference_server_replays_over_http() {
 fn each_transport_replays_over_the_other() {
     let folder = tempfile::tempdir().unwrap();
     for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
-        over_stdio(folder.path(), "stdio.jsonl", revision);
+        over_stdio(folder.path(), "stdio.jsonl", &[], revision);
         let (_server, url) = server(folder.path(), &[]);
         no_difference(&run_in(folder.path(), &["replay", "stdio.jsonl", "--mode", "shape", url.as_str()]));
         let (_server, url) = server(folder.path(), &[]);
@@ -91,10 +91,10 @@ fn every_session_of_a_recording_is_replayed() {
 #[test]
 fn another_era_is_spoken_and_what_it_lacks_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    over_stdio(folder.path(), "legacy.jsonl", Revision::V2025_11_25);
+    over_stdio(folder.path(), "legacy.jsonl", &[], Revision::V2025_11_25);
     let ran = against_stdio(folder.path(), "legacy.jsonl", &["--revision", "2026-07-28"]);
     assert!(ran.stdout.contains("ping: the modern era has no `ping`"), "{}", ran.whole());
-    over_stdio(folder.path(), "modern.jsonl", Revision::V2026_07_28);
+    over_stdio(folder.path(), "modern.jsonl", &[], Revision::V2026_07_28);
     let ran = against_stdio(folder.path(), "modern.jsonl", &["--revision", "2025-11-25"]);
     assert!(
         ran.stdout.contains("subscriptions/listen: a legacy server sends changes by itself"),
@@ -112,7 +112,7 @@ fn gaps_are_kept_where_that_is_wished() {
             "--> {{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"ping\"}}\n<-- {{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{}}}}\n"
         )
     };
-    recording::written(folder.path(), "t.jsonl", &[ping(1), ping(2)].concat());
+    written(folder.path(), "t.jsonl", &[ping(1), ping(2)].concat());
     let path = folder.path().join("t.jsonl");
     let later = |line: &str| {
         let mut line: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -48,11 +48,11 @@ fn talk_to(binding: &Binding, revision: Revision) -> usize {
     runtime.block_on(converse(binding, revision, PLAN)).unwrap()
 }
 
-/// Records a conversation with the reference server over STDIO.
-pub(crate) fn over_stdio(folder: &Path, out: &str, revision: Revision) -> usize {
+/// Records a conversation with a server of the program over STDIO.
+pub(crate) fn over_stdio(folder: &Path, out: &str, server: &[&str], revision: Revision) -> usize {
     let out = folder.join(out);
     let words = [PROGRAM, "record", "--quiet", "--out", out.to_str().unwrap(), "--", PROGRAM, "serve"];
-    let words = words.iter().map(|word| (*word).to_owned());
+    let words = words.iter().chain(server).map(|word| (*word).to_owned());
     let command = CommandLine { cwd: Some(folder.to_owned()), ..CommandLine::new(words).unwrap() };
     talk_to(&Binding::Stdio(command), revision)
 }
