@@ -359,7 +359,21 @@ impl Hunt<'_> {
 
     /// Looks whether it comes again, makes it small, and keeps it.
     async fn pursue(&mut self, shown: Shown, case: Case, before: &[Call]) {
-        let again = self.shows(&case, false).await.filter(|trial| trial.shown.is_like(&shown));
+        // Others are opened while this one stays open.
+        self.open.iter_mut().for_each(Opened::step_aside);
+        let mut case = case;
+        let mut again = None;
+        if let (Manner::Together, Some(call)) = (&case.manner, case.calls.get(shown.at)) {
+            // One alone may do.
+            let alone = Case { manner: Manner::Valid, calls: vec![call.clone()] };
+            again = self.shows(&alone, false).await.filter(|trial| trial.shown.is_like(&shown));
+            if again.is_some() {
+                case = alone;
+            }
+        }
+        if again.is_none() {
+            again = self.shows(&case, false).await.filter(|trial| trial.shown.is_like(&shown));
+        }
         if again.is_none() {
             if before.is_empty() || !matches!(case.manner, Manner::Valid | Manner::Together) {
                 self.report.unsteady += 1;

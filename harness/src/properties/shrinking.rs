@@ -168,6 +168,7 @@ impl Hunt<'_> {
                 let recorder = Arc::clone(opened.talk.recorder());
                 let quiet = !answers.iter().any(|one| one.ends() || matches!(one, Answered::Silence(_)));
                 if spare && quiet && case.calls.len() == 1 {
+                    opened.step_aside();
                     self.spare = Some(opened);
                 } else {
                     self.let_go(opened);
