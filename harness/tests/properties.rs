@@ -84,7 +84,7 @@ async fn bugs_are_found_and_made_small() {
     let opener = opener(&["serve", "--profile", "buggy"]);
     let stand = Stand { opener: &opener, revision: Revision::V2025_11_25 };
     let tools = tools(stand).await;
-    let plan = Plan { seed: 1, cases: 60, patience: PATIENCE, ..Plan::default() };
+    let plan = Plan { seed: 1, cases: 320, patience: PATIENCE, ..Plan::default() };
     let quick =
         ["square", "share", "percent", "average", "remark", "find", "few", "upper", "initial", "door"];
     for bug in bugs().filter(|bug| quick.contains(&bug.tool)) {

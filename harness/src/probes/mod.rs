@@ -45,6 +45,7 @@ mod probe;
 mod progress;
 mod prompts;
 mod property;
+mod property_revisions;
 mod provoke;
 mod resources;
 mod robustness;

@@ -319,6 +319,7 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::progress::PROBES,
         super::prompts::PROBES,
         super::property::PROBES,
+        super::property_revisions::PROBES,
         super::resources::PROBES,
         super::robustness::PROBES,
         super::round::PROBES,

@@ -5,6 +5,7 @@ use super::hunt::Hunt;
 use super::judge::{
     MISS_ERROR, REFUSED, Shown, changes, compared, depends_on_spelling, each, is_whole, occurrences,
 };
+use super::spice::walk;
 use super::stand::{Answered, Said};
 use crate::client::Opened;
 use crate::shrink::{fewer, shifted, simpler};
@@ -67,6 +68,33 @@ impl Asking {
     }
 }
 
+/// The case with fewer calls, the next one of the same subject given the numbers of each that is left out: where only a
+/// sum counts, a few large numbers are as good as many small ones.
+fn merged(mut case: Case, asking: &Asking) -> Case {
+    let mut at = 0;
+    while at + 1 < case.calls.len() {
+        let mut other = case.clone();
+        let gone = other.calls.remove(at);
+        let next = &mut other.calls[at];
+        let mut given = false;
+        walk(&gone.arguments, &mut String::new(), &mut |place, value| {
+            let there = next.arguments.pointer_mut(place);
+            if let (Some(more), Some(there)) = (value.as_i64(), there)
+                && let Some(sum) = there.as_i64().and_then(|number| number.checked_add(more))
+            {
+                (*there, given) = (Value::from(sum), true);
+            }
+        });
+        if given && gone.subject == next.subject && asking.fails(other.clone()) {
+            case = other;
+            at = 0;
+        } else {
+            at += 1;
+        }
+    }
+    case
+}
+
 /// The smallest case that fails.
 async fn smaller(mut case: Case, asking: &Asking) -> Case {
     let fewer_calls = async |case: Case| {
@@ -81,7 +109,7 @@ async fn smaller(mut case: Case, asking: &Asking) -> Case {
             let found = simpler(&case.value(), |_| false, fails).await;
             shifted(&found, fails).await
         };
-        case = case.with(&found).unwrap_or(case);
+        case = merged(case.with(&found).unwrap_or(case), asking);
         if last || case.calls.len() < 2 {
             break;
         }

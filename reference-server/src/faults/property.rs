@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::context;
 use crate::faults::edit::{blocks, is, put};
-use crate::faults::fault::{ANY, Fault, MODERN, STDIO, fault};
+use crate::faults::fault::{ANY, Fault, LEGACY, MODERN, STDIO, fault};
 use crate::faults::hook::Hook::{Answer, Input};
 use crate::faults::hook::Input::{Changed, Pass};
 use crate::faults::hook::{self, Asked};
@@ -99,6 +99,17 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .within(MODERN)
+    .over(STDIO),
+    fault(
+        "property.revisions.agree/older",
+        "One tool answers otherwise in an older revision.",
+        &[Answer(|asked, answer| {
+            if calls(asked, "poem") && asked.revision == Revision::V2025_06_18 {
+                say(answer, "This is how it was told before.");
+            }
+        })],
+    )
+    .within(LEGACY)
     .over(STDIO),
     fault(
         "property.echo.none/last",
