@@ -280,7 +280,7 @@ impl Hunt<'_> {
     fn differs(&self, case: &Case, answers: &[Answered]) -> Option<Shown> {
         let broken = match &case.manner {
             Manner::Again(times) => changes(*times, answers),
-            Manner::Spelled(_) => depends_on_spelling(answers),
+            Manner::Spelled(spelling) => depends_on_spelling(*spelling, answers),
             Manner::Echo { path } => {
                 let needle = case.calls[0].arguments.pointer(path)?.as_str()?;
                 answers.len() == 2 && occurrences(&answers[1], needle) > 0

@@ -1,6 +1,6 @@
 //! What must hold for the answers to a case: functions of the case and what came, and nothing else.
 
-use super::case::{Case, Manner};
+use super::case::{Case, Manner, Spelling};
 use super::stand::Answered;
 use super::subject::{Subject, What};
 use crate::protocol::{Revision, Transport};
@@ -170,10 +170,22 @@ pub fn changes(times: usize, answers: &[Answered]) -> bool {
     answers.len() == times && before != last && [before, last].iter().all(|answer| is_whole(answer))
 }
 
-/// Whether answers, to a plain and another spelling in turn, are the same for each of the two and differ between them.
-pub fn depends_on_spelling(answers: &[Answered]) -> bool {
+/// Whether answers, to a plain and another spelling in turn, are the same for each of the two and differ between them. A
+/// tool may repeat members in the order in which they came.
+pub fn depends_on_spelling(spelling: Spelling, answers: &[Answered]) -> bool {
     let [plain, other, plain_again, other_again] = answers else { return false };
-    plain == plain_again && other == other_again && plain != other && answers.iter().all(is_whole)
+    let differ = plain != other && (spelling != Spelling::Order || letters(plain) != letters(other));
+    plain == plain_again && other == other_again && differ && answers.iter().all(is_whole)
+}
+
+/// The characters of an answer in an order of their own.
+fn letters(answer: &Answered) -> Vec<char> {
+    let mut letters: Vec<char> = match answer {
+        Answered::Done(result) => result.to_string().chars().collect(),
+        other => other.describe().chars().collect(),
+    };
+    letters.sort_unstable();
+    letters
 }
 
 /// Whether an answer can be compared.
@@ -319,8 +331,13 @@ mod tests {
             !changes(3, &[a.clone(), b.clone(), b.clone()]) && changes(3, &[a.clone(), b.clone(), c.clone()])
         );
         assert!(!changes(2, &[a.clone(), Answered::Lost("it broke".to_owned())]));
-        let spelled = |answers: [&Answered; 4]| depends_on_spelling(&answers.map(Clone::clone));
+        let spelled =
+            |answers: [&Answered; 4]| depends_on_spelling(Spelling::Order, &answers.map(Clone::clone));
         assert!(spelled([&a, &b, &a, &b]) && !spelled([&a, &a, &a, &a]) && !spelled([&a, &b, &c, &b]));
+        let (ab, ba) = (text("{a: 1, b: 2}"), text("{b: 2, a: 1}"));
+        assert!(!spelled([&ab, &ba, &ab, &ba]));
+        let again = [&ab, &ba, &ab, &ba].map(Clone::clone);
+        assert!(depends_on_spelling(Spelling::Escapes, &again));
         assert_eq!(occurrences(&text("banana"), "an"), 2);
         assert_eq!(occurrences(&Answered::Error(1), "an"), 0);
     }

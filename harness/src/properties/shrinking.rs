@@ -210,10 +210,10 @@ impl Hunt<'_> {
                 let shown = changes(*times, &answers).then(|| compared(self.subjects, case, actual))??;
                 Some(Trial { shown, said, recorder })
             }
-            Manner::Spelled(_) => {
-                let (answers, said, recorder) = self.steadily(case, depends_on_spelling).await?;
-                let shown = depends_on_spelling(&answers)
-                    .then(|| compared(self.subjects, case, differing(&answers)))??;
+            Manner::Spelled(spelling) => {
+                let differ = |answers: &[Answered]| depends_on_spelling(*spelling, answers);
+                let (answers, said, recorder) = self.steadily(case, differ).await?;
+                let shown = compared(self.subjects, case, differing(&answers))?;
                 Some(Trial { shown, said, recorder })
             }
             Manner::Echo { path } => {
