@@ -84,7 +84,7 @@ async fn bugs_are_found_and_made_small() {
     let opener = opener(&["serve", "--profile", "buggy"]);
     let stand = Stand { opener: &opener, revision: Revision::V2025_11_25 };
     let tools = tools(stand).await;
-    let plan = Plan { seed: 1, cases: 320, patience: PATIENCE, ..Plan::default() };
+    let plan = Plan { seed: 1, cases: 320, patience: PATIENCE, limit: PATIENCE * 2, ..Plan::default() };
     let quick =
         ["square", "share", "percent", "average", "remark", "find", "few", "upper", "initial", "door"];
     for bug in bugs().filter(|bug| quick.contains(&bug.tool)) {
@@ -107,7 +107,8 @@ async fn every_bug_is_found_with_nearly_every_seed() {
         let began = Instant::now();
         let (mut found, mut missed, mut most) = (0, Vec::new(), 0);
         for seed in 1..=seeds {
-            let mut plan = Plan { seed, cases: 40, patience: PATIENCE, ..Plan::default() };
+            let mut plan =
+                Plan { seed, cases: 40, patience: PATIENCE, limit: PATIENCE * 2, ..Plan::default() };
             // Most bugs need few cases; only the others are given all.
             let mut told = loop {
                 let report = on(stand, &tools, bug, &plan).await;

@@ -123,6 +123,7 @@ async fn properties_hold_for_drawn_arguments(solo: &mut Solo<'_>) {
         cases: settings.properties.cases.unwrap_or(Plan::default().cases),
         within: settings.properties.cases.is_none().then_some(WITHIN),
         patience: PATIENCE.min(request),
+        limit: request,
         ..Plan::default()
     };
     let stand = Stand { opener: solo.opener, revision: solo.revision };

@@ -55,8 +55,10 @@ pub struct Plan {
     pub cases: u32,
     /// No case is begun after so long.
     pub within: Option<Duration>,
-    /// How long an answer is waited for; twice as long before it is said that there is none.
+    /// How long an answer is waited for.
     pub patience: Duration,
+    /// How long it is waited for before it is said that there is none.
+    pub limit: Duration,
     /// For how long, and with how many tries, one thing that was found is made smaller.
     pub effort: (Duration, u32),
 }
@@ -67,7 +69,8 @@ impl Default for Plan {
             seed: 1,
             cases: DEFAULT_CASES,
             within: None,
-            patience: Duration::from_secs(5),
+            patience: Duration::from_secs(2),
+            limit: Duration::from_secs(10),
             effort: (Duration::from_secs(20), 600),
         }
     }
@@ -388,7 +391,11 @@ impl Hunt<'_> {
         let mut shrinking = Shrinking::new(shown.clone(), case, time, most);
         let small = self.smallest(&mut shrinking).await;
         let last = self.shows(&small, false).await.filter(|trial| trial.shown.is_like(&shown));
-        let Some(trial) = last.or(again) else { return };
+        let original = shrinking.original().clone();
+        let Some((small, trial)) = last.map(|trial| (small, trial)).or(again.map(|trial| (original, trial)))
+        else {
+            return;
+        };
         let at = trial.said.get(trial.shown.at).or(trial.said.last());
         let Some(said) = at else { return };
         let records = trial.recorder.snapshot();

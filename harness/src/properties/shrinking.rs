@@ -46,6 +46,10 @@ impl Shrinking {
         Self { wanted, original, known: HashMap::new(), until: Instant::now() + time, tries: 0, most }
     }
 
+    pub(super) fn original(&self) -> &Case {
+        &self.original
+    }
+
     pub(super) fn tries(&self) -> u32 {
         self.tries
     }
@@ -183,7 +187,7 @@ impl Hunt<'_> {
     /// What a case shows when nothing else has happened; `spare`: where one call alone is made, others may have been
     /// made before.
     pub(super) async fn shows(&mut self, case: &Case, spare: bool) -> Option<Trial> {
-        let patience = if spare { self.plan.patience } else { self.plan.patience * 2 };
+        let patience = if spare { self.plan.patience } else { self.plan.limit };
         match &case.manner {
             Manner::Valid | Manner::Together | Manner::Miss { .. } => {
                 let opened = if spare && case.calls.len() == 1 { self.spare.take() } else { None };
