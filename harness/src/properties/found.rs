@@ -46,7 +46,7 @@ impl Found {
             .sent_on(self.sent.1)
             .confirmed();
         let breach = Breach {
-            class: format!("{} {}", shown.class, shown.subject),
+            class: format!("{} {}", shown.class, shown.name),
             conversation: Some(Arc::clone(&self.recorder)),
             event: self.event,
             ..breach

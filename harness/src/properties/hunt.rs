@@ -31,11 +31,16 @@ const HISTORY: usize = 40;
 const STRIKES: u32 = 3;
 /// How often what looks alike is looked at, where it did not come again.
 const LOOKS: usize = 6;
+/// How many findings of a kind are kept.
+const ALIKE: usize = 3;
 /// How often a conversation may fail to begin.
 const FAILURES: u32 = 3;
 /// How many calls of what only reads are remembered with their answers, and how many rounds later they are made again.
 const REMEMBERED: usize = 12;
 const LATER: u32 = 8;
+
+/// All findings together may be made smaller for so many times as long as one.
+const AT_ALL: u32 = 3;
 
 /// What is told about these with the smallest conversation, and not once more for the long one in which it was found.
 const OWN: [&str; 5] = [
@@ -93,6 +98,8 @@ pub(super) struct Hunt<'a> {
     /// Conversations that are coming to their end.
     closing: JoinSet<Closed>,
     strikes: Vec<u32>,
+    /// How long findings have been made smaller.
+    effort: Duration,
     /// What was looked at and did not come again.
     looked: Vec<Shown>,
     /// Near misses that were accepted: the most telling one for each subject.
@@ -119,6 +126,7 @@ pub async fn hunt(stand: Stand<'_>, subjects: &mut [Subject], plan: &Plan) -> Re
         spare: None,
         closing: JoinSet::new(),
         strikes: vec![0; count],
+        effort: Duration::ZERO,
         looked: Vec::new(),
         accepted: BTreeMap::new(),
         later: Vec::new(),
@@ -165,10 +173,12 @@ impl Hunt<'_> {
         }
         self.finish().await;
         for (_, (_, shown, case)) in std::mem::take(&mut self.accepted) {
-            self.pursue(shown, case, &[]).await;
+            if !self.is_enough(&shown) {
+                self.pursue(shown, case, &[]).await;
+            }
         }
         for (shown, case) in std::mem::take(&mut self.later) {
-            if !self.is_known(&shown) {
+            if !self.is_known(&shown) && !self.is_enough(&shown) {
                 self.pursue(shown, case, &[]).await;
             }
         }
@@ -351,9 +361,16 @@ impl Hunt<'_> {
         self.report.found.iter().any(|found| found.shown.is_like(shown))
     }
 
+    /// Whether enough of a kind was found: what many subjects have is most likely one defect.
+    fn is_enough(&self, shown: &Shown) -> bool {
+        let alike =
+            |found: &&Found| (found.shown.requirement, found.shown.class) == (shown.requirement, shown.class);
+        self.report.found.iter().filter(alike).count() >= ALIKE
+    }
+
     async fn look(&mut self, shown: Shown, case: Case, before: &[Call]) {
         let looks = self.looked.iter().filter(|known| known.is_like(&shown)).count();
-        if self.is_known(&shown) || looks >= LOOKS {
+        if self.is_known(&shown) || self.is_enough(&shown) || looks >= LOOKS {
             return;
         }
         self.looked.push(shown.clone());
@@ -388,8 +405,11 @@ impl Hunt<'_> {
             return;
         }
         let (time, most) = self.plan.effort;
+        let began = Instant::now();
+        let time = time.min((time * AT_ALL).saturating_sub(self.effort));
         let mut shrinking = Shrinking::new(shown.clone(), case, time, most);
         let small = self.smallest(&mut shrinking).await;
+        self.effort += began.elapsed();
         let last = self.shows(&small, false).await.filter(|trial| trial.shown.is_like(&shown));
         let original = shrinking.original().clone();
         let Some((small, trial)) = last.map(|trial| (small, trial)).or(again.map(|trial| (original, trial)))

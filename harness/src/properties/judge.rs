@@ -42,6 +42,8 @@ pub struct Shown {
     pub at: usize,
     /// The subject of that call.
     pub subject: usize,
+    /// Its name.
+    pub name: String,
     /// What is wrong, in one sentence.
     pub message: String,
     /// What would have been right.
@@ -80,6 +82,7 @@ pub fn each(rules: Rules, subjects: &[Subject], case: &Case, answers: &[Answered
             class,
             at,
             subject: call.subject,
+            name: subject.name.clone(),
             message,
             expected,
             actual: answered.describe(),
@@ -251,8 +254,20 @@ pub fn compared(subjects: &[Subject], case: &Case, actual: String) -> Option<Sho
         Manner::Valid | Manner::Together | Manner::Miss { .. } => return None,
     };
     let (at, subject) = (case.calls.len() - 1, call.subject);
+    let name = subjects[subject].name.clone();
     let quality = !matches!(case.manner, Manner::Spelled(_) | Manner::Past);
-    Some(Shown { property, requirement: property, class, at, subject, message, expected, actual, quality })
+    Some(Shown {
+        property,
+        requirement: property,
+        class,
+        at,
+        subject,
+        name,
+        message,
+        expected,
+        actual,
+        quality,
+    })
 }
 
 #[cfg(test)]
