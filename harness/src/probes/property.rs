@@ -12,10 +12,11 @@ use std::time::Duration;
 
 /// A tool that took longer is not called again and again.
 const QUICK: Duration = Duration::from_millis(400);
-/// An answer that takes longer, where all before were quick, is none.
+/// A call that takes longer, where all before were quick, is looked at again; the first is where time is short.
+const GLANCE: Duration = Duration::from_millis(600);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the cases of one unit may take where nobody has said how many there are to be.
-const WITHIN: Duration = Duration::from_millis(1500);
+const WITHIN: Duration = Duration::from_millis(700);
 /// With how many tools a unit is tried.
 const MOST_TOOLS: usize = 80;
 const MOST_PROMPTS: usize = 20;
@@ -122,7 +123,7 @@ async fn properties_hold_for_drawn_arguments(solo: &mut Solo<'_>) {
         seed: settings.seed,
         cases: settings.properties.cases.unwrap_or(Plan::default().cases),
         within: settings.properties.cases.is_none().then_some(WITHIN),
-        patience: PATIENCE.min(request),
+        patience: if settings.properties.cases.is_some() { PATIENCE } else { GLANCE }.min(request),
         limit: request,
         ..Plan::default()
     };

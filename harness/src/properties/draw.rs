@@ -67,7 +67,8 @@ impl Drawer {
 
     /// The next case of a subject; `None` where no arguments can be made for it.
     pub fn next(&mut self, subjects: &mut [Subject], at: usize) -> Option<Case> {
-        let turn = TURNS[self.drawn[at] % TURNS.len()];
+        // Others begin elsewhere in the list, so that a few cases for each are of every kind.
+        let turn = TURNS[(self.drawn[at] + 3 * at) % TURNS.len()];
         if self.drawn[at] == 0 {
             // Where the walks begin is up to the seed.
             let subject = &subjects[at];

@@ -245,14 +245,17 @@ impl Hunt<'_> {
             self.holds(&case, &answers);
         }
         let before: Vec<Call> = self.history.iter().cloned().collect();
-        self.history.extend(case.calls.iter().cloned());
+        if case.manner.is_valid() {
+            self.history.extend(case.calls.iter().cloned());
+        }
         // What one answer shows by itself needs no comparison.
         let case = if own.is_some() { case.plain() } else { case };
         while self.history.len() > HISTORY {
             self.history.pop_front();
         }
         let over = answers.last().is_some_and(Answered::ends);
-        let silent = answers.iter().any(|answer| matches!(answer, Answered::Silence(_)));
+        let silent =
+            answers.iter().any(|answer| matches!(answer, Answered::Silence(_) | Answered::Unfinished));
         self.strikes[at] += u32::from(over || silent);
         if over || self.calls >= LONGEST {
             self.finish().await;
@@ -412,6 +415,11 @@ impl Hunt<'_> {
         self.effort += began.elapsed();
         let last = self.shows(&small, false).await.filter(|trial| trial.shown.is_like(&shown));
         let original = shrinking.original().clone();
+        if last.is_none() && shown.requirement == NO_HANG {
+            // The least that takes too long comes to an end after all: it is slow, as it may be.
+            self.report.unsteady += 1;
+            return;
+        }
         let Some((small, trial)) = last.map(|trial| (small, trial)).or(again.map(|trial| (original, trial)))
         else {
             return;

@@ -167,8 +167,12 @@ impl Stand<'_> {
         arguments: &Value,
         case: &Case,
     ) -> Outgoing {
-        let mut outgoing =
-            talk.compose(subject.method(), json!({"name": subject.name, "arguments": arguments}));
+        let mut params = json!({"name": subject.name, "arguments": arguments});
+        if subject.what == What::Tool {
+            // A call that takes its time says so.
+            params["_meta"] = json!({"progressToken": format!("{PURPOSE}-{}", talk.now())});
+        }
+        let mut outgoing = talk.compose(subject.method(), params);
         if subject.what == What::Tool
             && self.revision.era() == Era::Modern
             && self.transport() == Transport::Http
@@ -194,11 +198,30 @@ impl Stand<'_> {
     }
 }
 
+/// After this long it is looked whether a call that is not answered makes progress.
+const GLANCE: Duration = Duration::from_millis(500);
+
 async fn answer(talk: &mut Conversation, ticket: Ticket, patience: Duration) -> Said {
-    let reply = talk.reply_within(&ticket, patience).await;
+    let glance = patience.min(GLANCE);
+    let mut reply = talk.reply_within(&ticket, glance).await;
+    if matches!(reply, Reply::Silence(_)) && !makes_progress(talk, &ticket) {
+        reply = match talk.reply_within(&ticket, patience - glance).await {
+            Reply::Silence(_) => Reply::Silence(patience),
+            other => other,
+        };
+    }
+    if matches!(reply, Reply::Silence(_)) && makes_progress(talk, &ticket) {
+        return Said { answered: Answered::Unfinished, ticket, event: None };
+    }
     if let Reply::Silence(_) = reply {
         talk.note_timed_out(&ticket);
     }
     let event = reply.answer().map(|answer| answer.record.seq);
     Said { answered: Answered::of(&reply), ticket, event }
+}
+
+fn makes_progress(talk: &mut Conversation, ticket: &Ticket) -> bool {
+    talk.heard_since(ticket.since)
+        .iter()
+        .any(|heard| heard.message.method() == Some("notifications/progress"))
 }
