@@ -37,7 +37,7 @@ impl Found {
     /// As a breach of the requirement that carries it.
     pub fn breach(&self) -> Breach {
         let shown = &self.shown;
-        let calls: Vec<String> = self.calls().iter().map(|call| call.to_string()).collect();
+        let calls: Vec<String> = self.calls().iter().map(ToString::to_string).collect();
         let shortened: String = calls.join(", then ").chars().take(400).collect();
         let breach = Breach::new(shown.class, format!("{}: {shortened}", shown.message))
             .expected(shown.expected)
