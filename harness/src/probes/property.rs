@@ -82,9 +82,7 @@ impl Properties {
 fn subjects(solo: &Solo<'_>, known: &Known) -> Vec<Subject> {
     let Offer { tools, prompts, calls, .. } = &known.offer;
     let awkward = |name: &str| {
-        calls.iter().any(|call| {
-            call.tool == name && (call.took > QUICK || call.asked_for_input || !call.wishes.is_empty())
-        })
+        calls.iter().any(|call| call.tool == name && (call.took > QUICK || call.asked_for_input))
     };
     let task = |tool: &Value| {
         solo.revision == Revision::V2025_11_25

@@ -31,6 +31,8 @@ const HISTORY: usize = 40;
 const STRIKES: u32 = 3;
 /// How often what looks alike is looked at, where it did not come again.
 const LOOKS: usize = 6;
+/// After so many cases every kind was drawn.
+const ALL_TURNS: u32 = 20;
 /// How many findings of a kind are kept.
 const ALIKE: usize = 3;
 /// How often a conversation may fail to begin.
@@ -151,7 +153,8 @@ impl Hunt<'_> {
         let until = self.plan.within.map(|within| Instant::now() + within);
         'all: for round in 0..self.plan.cases {
             for at in 0..self.subjects.len() {
-                let few = self.subjects[at].takes_nothing() && round >= self.plan.cases.div_ceil(4).max(8);
+                let few =
+                    self.subjects[at].takes_nothing() && round >= self.plan.cases.div_ceil(4).max(ALL_TURNS);
                 if few || self.strikes[at] >= STRIKES {
                     continue;
                 }
@@ -262,7 +265,7 @@ impl Hunt<'_> {
         }
         match shown {
             Some(shown) if shown.property == REFUSED && shown.requirement == REFUSED => {
-                self.accept(at, shown, case)
+                self.accept(at, shown, case);
             }
             Some(shown) => self.look(shown, case, &before).await,
             None => {}

@@ -156,8 +156,8 @@ fn missed(
             let message = format!("{title} reported success, called {how}");
             Some(Shown { quality: true, ..shown(REFUSED, REFUSED, "accepted", message, RIGHT) })
         }
-        // What is outside of the reserved range is the server's own.
-        Answered::Error(code) if (-32768..=-32000).contains(code) && *code != -32602 => {
+        // Others say what was looked at before the arguments, or are the server's own.
+        Answered::Error(-32603 | -32600 | -32700) => {
             let message =
                 format!("{title} was refused by another error than one of its arguments, called {how}");
             Some(Shown { quality: true, ..shown(MISS_ERROR, MISS_ERROR, "other-code", message, RIGHT) })
@@ -330,6 +330,7 @@ mod tests {
             done(json!({"isError": true})),
             Answered::Error(-32602),
             Answered::Error(400),
+            Answered::Error(-32021),
             Answered::Unfinished,
         ] {
             assert_eq!(shows(miss(), fine.clone()), None, "{fine:?}");

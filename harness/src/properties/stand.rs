@@ -168,9 +168,11 @@ impl Stand<'_> {
         case: &Case,
     ) -> Outgoing {
         let mut params = json!({"name": subject.name, "arguments": arguments});
-        if subject.what == What::Tool {
-            // A call that takes its time says so.
-            params["_meta"] = json!({"progressToken": format!("{PURPOSE}-{}", talk.now())});
+        let compares =
+            matches!(case.manner, Manner::Again(_) | Manner::Spelled(_) | Manner::Echo { .. } | Manner::Past);
+        if subject.what == What::Tool && !compares {
+            // A call that takes its time says so. Where answers are compared, some tool may repeat its token.
+            params["_meta"] = json!({"progressToken": format!("{PURPOSE}-{}", talk.fresh_id())});
         }
         let mut outgoing = talk.compose(subject.method(), params);
         if subject.what == What::Tool
@@ -205,7 +207,7 @@ async fn answer(talk: &mut Conversation, ticket: Ticket, patience: Duration) -> 
     let glance = patience.min(GLANCE);
     let mut reply = talk.reply_within(&ticket, glance).await;
     if matches!(reply, Reply::Silence(_)) && !makes_progress(talk, &ticket) {
-        reply = match talk.reply_within(&ticket, patience - glance).await {
+        reply = match talk.reply_within(&ticket, patience.saturating_sub(glance)).await {
             Reply::Silence(_) => Reply::Silence(patience),
             other => other,
         };

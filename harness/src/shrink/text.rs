@@ -70,7 +70,7 @@ async fn zeros(characters: &mut [char], fails: &mut impl AsyncFnMut(&Value) -> b
     let mut start = 0;
     while start < characters.len() {
         let digits = characters[start..].iter().take_while(|one| one.is_ascii_digit()).count();
-        let runs = [start..start + digits].into_iter().chain((start..start + digits).map(|at| at..at + 1));
+        let runs = std::iter::once(start..start + digits).chain((start..start + digits).map(|at| at..at + 1));
         for run in runs {
             let before = characters[run.clone()].to_vec();
             if before.iter().all(|digit| *digit == '0') {
