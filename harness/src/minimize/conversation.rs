@@ -188,11 +188,10 @@ where
             all.binary_search(&(session, number)).is_ok_and(|at| kept.binary_search(&at).is_ok())
         })
     };
-    let kept =
-        fewer(all.len(), async |kept: &[usize]| {
-            !kept.is_empty() && !trials.are_over() && trials.fails(&part(kept)).await
-        })
-        .await;
+    let kept = fewer(all.len(), async |kept: &[usize]| {
+        !kept.is_empty() && !trials.are_over() && trials.fails(&part(kept)).await
+    })
+    .await;
     part(&kept)
 }
 
