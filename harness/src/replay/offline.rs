@@ -97,6 +97,7 @@ fn of_session(
         hear_to(theirs.sends[*other].after, &mut aligner);
         names.learn(ours, *at, &aligner.live);
         let channel = theirs.sends[*other].channel;
+        aligner.carried(*at, channel);
         theirs.sends[*other].messages().iter().for_each(|part: &Message| aligner.sent(*at, part, channel));
     }
     hear_to(theirs.expected.len(), &mut aligner);

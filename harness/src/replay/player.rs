@@ -329,6 +329,7 @@ impl<'a> Play<'a> {
             return;
         }
         let ticket = talk.send(outgoing).await;
+        self.aligner.carried(number, ticket.channel);
         if let Some(message) = &message {
             message.parts().iter().for_each(|part| self.aligner.sent(number, part, ticket.channel));
         }
