@@ -275,7 +275,7 @@ impl Told {
             let records = recorder.snapshot();
             for record in &records {
                 let (channel, at) = (Channel(channels + record.channel.0), time + record.at);
-                writer.append(&Record { channel, at, ..Record::clone(record) }, redactor);
+                writer.append(&Record { at, channel, ..Record::clone(record) }, redactor);
             }
             channels += records.iter().map(|record| record.channel.0).max().map_or(0, |most| most + 1);
             time += records.last().map_or(Duration::ZERO, |last| last.at);
