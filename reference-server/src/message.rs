@@ -262,7 +262,7 @@ pub(crate) fn read_one(raw: &RawValue) -> Result<Message, Unreadable> {
         return Err(Unreadable::invalid(None, "Invalid request: a member occurs twice"));
     }
     let refuse = |message: &str| Err(Unreadable::invalid(id.clone(), message));
-    if envelope.jsonrpc.map(RawValue::get) != Some("\"2.0\"") {
+    if !is_version(envelope.jsonrpc) {
         return refuse("Invalid request: jsonrpc must be \"2.0\"");
     }
     if footprint > LARGEST_FOOTPRINT {
@@ -304,7 +304,7 @@ pub(crate) fn read_one(raw: &RawValue) -> Result<Message, Unreadable> {
 /// Reads a response, or says why it is none.
 fn outcome(envelope: &Envelope<'_>, id: Option<&Id>, footprint: usize) -> Result<Outcome, &'static str> {
     const UNUSABLE: &str = "the response nests too deeply or holds unusable values";
-    if envelope.jsonrpc.map(RawValue::get) != Some("\"2.0\"") {
+    if !is_version(envelope.jsonrpc) {
         return Err("jsonrpc must be \"2.0\"");
     }
     if envelope.repeated {
@@ -434,6 +434,12 @@ fn request_id(method: &str, params: &str) -> Option<Id> {
         return None;
     }
     serde_json::from_str::<Params>(params).ok().and_then(|params| Id::read(params.request_id))
+}
+
+/// Whether this is the version of JSON-RPC, with escapes or without.
+fn is_version(version: Option<&RawValue>) -> bool {
+    let spelled_out = |text: &str| serde_json::from_str::<String>(text).is_ok_and(|text| text == "2.0");
+    version.map(RawValue::get).is_some_and(|text| text == "\"2.0\"" || spelled_out(text))
 }
 
 /// The members of a message, unread.
@@ -625,6 +631,7 @@ mod tests {
             ("1", false),
             ("null", false),
             (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, true),
+            (r#"{"jsonrpc":2.0,"id":1,"method":"ping"}"#, true),
             (r#"{"id":1,"method":"ping"}"#, true),
             (r#"{"jsonrpc":"2.0","id":1}"#, true),
             (r#"{"jsonrpc":"2.0","id":1,"method":1}"#, true),

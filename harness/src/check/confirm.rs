@@ -39,12 +39,25 @@ pub(super) enum Scope<'a> {
 impl Bench {
     /// Tries again what would be a failure.
     pub(super) async fn confirm(&self, judge: &Judge, revision: Revision, scope: Scope<'_>) -> Confirmations {
-        let mut open: BTreeSet<&'static str> = judge
-            .broken()
-            .filter(|(id, tally)| tally.breaches.iter().any(|breach| would_fail(id, breach, revision)))
-            .map(|(id, _)| id)
-            .collect();
+        let fresh = match (self.opener.binding(), revision.era()) {
+            (Binding::Stdio(_), _) => "process",
+            (_, Era::Legacy) => "session",
+            (_, Era::Modern) => "connection",
+        };
+        let mut open: BTreeSet<&'static str> = BTreeSet::new();
         let mut confirmations = Confirmations::new();
+        for (id, tally) in judge.broken() {
+            let mut failing =
+                tally.breaches.iter().filter(|breach| would_fail(id, breach, revision)).peekable();
+            if failing.peek().is_none() {
+                continue;
+            }
+            if failing.all(|breach| breach.confirmed) {
+                confirmations.insert(id, Confirmation::Again(fresh));
+            } else {
+                open.insert(id);
+            }
+        }
         if open.is_empty() {
             return confirmations;
         }
@@ -62,11 +75,6 @@ impl Bench {
             .flatten()
             .collect();
         let choice = Choice::Named(names);
-        let fresh = match (self.opener.binding(), revision.era()) {
-            (Binding::Stdio(_), _) => "process",
-            (_, Era::Legacy) => "session",
-            (_, Era::Modern) => "connection",
-        };
         for tried in 1..=TRIES {
             if self.stop.wanted().is_some() {
                 break;

@@ -192,6 +192,9 @@ async fn run_all(shared: Arc<Shared>) -> Option<RunError> {
     unreachable.dedup();
     if reached {
         unreachable.iter().for_each(|why| shared.notice(format!("one transport was not reached: {why}")));
+        if let Some(told) = shared.config.settings.properties.told() {
+            shared.notice(told);
+        }
         return None;
     }
     Some(RunError { code: 3, message: nothing_came(&shared.config.bindings, &unreachable) })

@@ -264,6 +264,10 @@ pub(super) struct SelectArgs {
     /// The seed of every random choice.
     #[arg(long, value_name = "N", default_value = "1")]
     pub(super) seed: Option<u64>,
+    /// Try properties with so many drawn cases for each tool and prompt; 0 for none. If not given, a few, for a second or
+    /// two.
+    #[arg(long, value_name = "N")]
+    pub(super) properties: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum, Default, PartialEq, Eq)]

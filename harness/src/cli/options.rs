@@ -8,7 +8,7 @@ use super::settings::SettingsTarget;
 use crate::check::TestIssuer;
 use crate::check::{CheckConfig, FailOn, Stop, Target};
 use crate::client::{Opening, Pace, Timeouts};
-use crate::probes::Settings;
+use crate::probes::{Properties, Settings};
 use crate::protocol::catalogue::{RequirementSet, Selection};
 use crate::wire::{
     Channel, ClientConfig, CommandLine, Event, Flow, HttpClient, HttpConfig, Limits, Observer, TargetSpec,
@@ -305,6 +305,9 @@ pub(super) fn flags(reach: &ReachArgs, select: &SelectArgs) -> Vec<String> {
         let default = std::time::Duration::from_secs(default);
         duration.filter(|d| *d != default).map(|d| d.as_secs_f64().to_string())
     };
+    if let Some(cases) = select.properties {
+        flag("properties", Some(cases.to_string()));
+    }
     if let Some(date) = &select.requirements {
         flag("requirements", Some(date.clone()));
     }
@@ -388,6 +391,7 @@ pub(super) fn config(
             safety: select.safety(target.is_embedded()),
             seed: select.seed.unwrap_or(1),
             credentials: target.credentials(),
+            properties: Arc::new(Properties::with(select.properties)),
         },
         parallel: target.parallel(),
         command: verb.to_owned(),

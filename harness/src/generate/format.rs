@@ -70,7 +70,7 @@ fn uuid(choices: &mut dyn Choices) -> String {
 
 /// Whether a string names no host in the network: it is no URL with a host, or the host is loopback, a reserved name
 /// or a documentation address.
-pub(super) fn names_no_real_host(text: &str) -> bool {
+pub fn names_no_real_host(text: &str) -> bool {
     if !text.contains("//") {
         return true;
     }

@@ -11,6 +11,7 @@ mod make;
 mod meets;
 mod negate;
 mod number;
+mod pace;
 mod pattern;
 mod places;
 mod resolve;
@@ -21,5 +22,7 @@ mod verdict;
 
 pub use choice::{Bytes, Choices, Recorder, Replay, Seeded};
 pub use dialect::Dialect;
+pub use format::names_no_real_host;
+pub use pace::{larger, unhurried};
 pub use schema::{GenerateError, Mode, ValueGenerator, valid_value};
 pub use targets::{Target, Targets};

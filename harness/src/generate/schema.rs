@@ -8,6 +8,7 @@ use super::places::Places;
 use super::resolve::resolved;
 use super::string::{Patterns, limits};
 use super::targets::Narrowed;
+use super::verdict::sole_fault;
 use jsonschema::Validator;
 use serde_json::Value;
 
@@ -131,6 +132,16 @@ impl ValueGenerator {
         if self.asserts_formats() { &self.strict } else { &self.lenient }
     }
 
+    /// The schema as it was given.
+    pub fn original(&self) -> &Value {
+        &self.original
+    }
+
+    /// Whether the schema allows a value, formats asserted. A value whose check would cost too much is not allowed.
+    pub fn allows_strictly(&self, value: &Value) -> bool {
+        affordable(&self.schema, value) && self.strict.is_valid(value)
+    }
+
     /// Whether the schema allows a value, formats taken for annotations. A value whose check would cost too much is
     /// not allowed.
     pub fn allows(&self, value: &Value) -> bool {
@@ -150,6 +161,11 @@ impl ValueGenerator {
         let error = self.lenient.iter_errors(value).next()?;
         let text: String = error.masked().to_string().chars().take(300).collect();
         Some((error.instance_path().as_str().to_owned(), text))
+    }
+
+    /// The keyword that a value breaks and the place where, if it breaks no other and nothing else.
+    pub fn sole_fault(&self, value: &Value) -> Option<(String, String)> {
+        if affordable(&self.schema, value) { sole_fault(self.judge(), value) } else { None }
     }
 
     /// The next value. The same choices give the same value.

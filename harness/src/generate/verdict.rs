@@ -25,6 +25,13 @@ pub(super) fn breaks_only(validator: &Validator, value: &Value, keyword: &str, p
     some
 }
 
+/// The keyword that every error of the value is of, and where.
+pub(super) fn sole_fault(validator: &Validator, value: &Value) -> Option<(String, String)> {
+    let first = validator.iter_errors(value).next()?;
+    let (keyword, path) = (name(&first).to_owned(), first.instance_path().as_str().to_owned());
+    breaks_only(validator, value, &keyword, &path).then_some((keyword, path))
+}
+
 fn is_of(error: &ValidationError<'_>, keyword: &str, path: &str) -> bool {
     let at = error.instance_path().as_str();
     if at == path && name(error) == keyword {

@@ -4,7 +4,7 @@ use super::demand::{Seen, Verdict, demands, sort};
 use super::planted::Planted;
 use crate::check::{CheckConfig, FailOn, Stop, Target};
 use crate::client::{Opening, Timeouts};
-use crate::probes::{Calls, Credentials, Safety, Settings};
+use crate::probes::{Calls, Credentials, Properties, Safety, Settings};
 use crate::protocol::catalogue::{Catalogue, RequirementSet, Selection, in_shard};
 use crate::run::{ResultRow, RunEvent};
 use crate::wire::{HttpConfig, Limits};
@@ -14,6 +14,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+
+/// With how many cases properties are tried: enough for what shows only for some arguments.
+const PROPERTIES: u32 = 40;
 
 /// How the checks are made.
 #[derive(Clone)]
@@ -198,6 +201,9 @@ impl Matrix {
     /// What is checked of it.
     pub(super) fn config(&self, fault: Option<&Planted>, selection: Selection) -> CheckConfig {
         let target = self.target(fault);
+        // What any fault does to answers shows by properties, too, by another name.
+        let about_properties = |fault: &Planted| fault.breaks.iter().any(|id| id.starts_with("property."));
+        let cases = if fault.is_none_or(about_properties) { PROPERTIES } else { 0 };
         CheckConfig {
             bindings: Vec::new(),
             target: target.info(),
@@ -214,6 +220,7 @@ impl Matrix {
                 safety: Safety { calls: Calls::All, allow: Vec::new(), deny: Vec::new() },
                 seed: 1,
                 credentials: Credentials::default(),
+                properties: Arc::new(Properties::with(Some(cases))),
             },
             parallel: target.parallel(),
             command: "kill-matrix".to_owned(),

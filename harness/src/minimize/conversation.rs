@@ -1,11 +1,10 @@
 //! The smallest conversation that still shows a defect.
 
-use super::fewer::fewer;
-use super::value::{Place, Step, simpler};
 use crate::check::signature;
 use crate::monitors::Overhearing;
 use crate::protocol::Message;
 use crate::replay::{Script, Sending};
+use crate::shrink::{Place, Step, fewer, simpler};
 use crate::transcript::Recorder;
 use crate::wire::Payload;
 use std::collections::HashMap;

@@ -66,6 +66,8 @@ pub struct Breach {
     pub see: Option<&'static str>,
     /// Whether what came was HTTP 429: a limit that was run into decides nothing.
     pub limited: bool,
+    /// Whether it was seen again already where nothing else had happened.
+    pub confirmed: bool,
 }
 
 impl Breach {
@@ -86,6 +88,7 @@ impl Breach {
             range: None,
             see: None,
             limited: false,
+            confirmed: false,
         }
     }
 
@@ -157,6 +160,13 @@ impl Breach {
         self
     }
 
+    /// It was seen again already where nothing else had happened.
+    #[must_use]
+    pub fn confirmed(mut self) -> Self {
+        self.confirmed = true;
+        self
+    }
+
     /// Where it was sent.
     #[must_use]
     pub fn sent_on(mut self, channel: Channel) -> Self {
@@ -195,6 +205,16 @@ impl Judge {
             ours.unseen = ours.unseen.take().or(theirs.unseen);
             ours.not_applicable = ours.not_applicable.take().or(theirs.not_applicable);
         }
+    }
+
+    /// What was said, but for some requirements.
+    #[must_use]
+    pub fn without(self, requirements: &[&str]) -> Self {
+        let mut others = Tallies::default();
+        for (id, tally) in self.tallies.into_iter().filter(|(id, _)| !requirements.contains(id)) {
+            *others.of(id) = tally;
+        }
+        Self { tallies: others, ..self }
     }
 
     /// Adds what another judge said, and leaves it as it is.

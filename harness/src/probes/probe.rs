@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::credentials::Credentials;
 use super::offer::Offer;
+use super::property::Properties;
 use super::safety::Safety;
 
 /// An active check: it sends something on purpose and judges the answer.
@@ -136,6 +137,8 @@ pub struct Settings {
     pub seed: u64,
     /// Tokens beside the one that every request carries.
     pub credentials: Credentials,
+    /// How many cases properties are tried with, and how many were.
+    pub properties: Arc<Properties>,
 }
 
 impl Stage<'_> {
@@ -315,6 +318,8 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::principals::PROBES,
         super::progress::PROBES,
         super::prompts::PROBES,
+        super::property::PROBES,
+        super::property_revisions::PROBES,
         super::resources::PROBES,
         super::robustness::PROBES,
         super::round::PROBES,

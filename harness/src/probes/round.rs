@@ -3,12 +3,12 @@
 
 use super::errands::give_up;
 use super::lists::{LISTS, declares, listing};
-use super::pace::larger;
 use super::probe::probes;
 use super::subscriptions::{Listening, Opened, end, listen, opened};
 use super::variety::call_otherwise;
 use super::{Call, Cancelled, Stage, breach};
 use crate::client::{Heard, Outgoing, Reply, Ticket};
+use crate::generate::larger;
 use crate::monitors::Breach;
 use crate::protocol::{Era, Id, Transport};
 use crate::transcript::Record;

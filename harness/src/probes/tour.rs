@@ -5,12 +5,11 @@ use super::completion;
 use super::errands::{BUDGET, MOST_ROUNDS, Met, prepare, run};
 use super::lists::{self, LISTS, PROMPTS, RESOURCES, TEMPLATES, TOOLS};
 use super::logging::log_levels_are_accepted;
-use super::pace::unhurried;
 use super::probe::probes;
 use super::{Call, Stage, breach};
 use crate::client::headers::{annotation_fault, mirrored_arguments};
 use crate::client::{Answer, Reply, Ticket, mrtr};
-use crate::generate::{GenerateError, Mode, Seeded, ValueGenerator};
+use crate::generate::{GenerateError, Mode, Seeded, ValueGenerator, unhurried};
 use crate::monitors::{Breach, template_variables};
 use crate::protocol::{Era, Revision, Transport};
 use crate::run::Reason;
@@ -147,8 +146,7 @@ fn calls(stage: &mut Stage<'_>) -> Vec<(String, Value, Value)> {
                 return Err(Reason::new("enough", format!("{MOST_CALLS} tools were called before it")));
             }
             let mut seeded = Seeded::new(seed_for(stage.settings.seed, &name));
-            made_up(&schema, &uris, &mut seeded)
-                .map(|arguments| unhurried(&name, &schema, arguments))
+            made_up(&name, &schema, &uris, &mut seeded)
                 .map_err(|error| Reason::new("no-arguments", format!("no arguments could be made: {error}")))
         });
         match made {
@@ -161,7 +159,7 @@ fn calls(stage: &mut Stage<'_>) -> Vec<(String, Value, Value)> {
 
 /// Valid arguments. Where a URI is wanted, a listed one, best that which the schema names: a made-up address finds
 /// nothing.
-fn made_up(schema: &Value, listed: &[&str], seeded: &mut Seeded) -> Result<Value, GenerateError> {
+fn made_up(tool: &str, schema: &Value, listed: &[&str], seeded: &mut Seeded) -> Result<Value, GenerateError> {
     let mut generator = ValueGenerator::new(schema.clone())?;
     let mut arguments = generator.value(Mode::Plausible, seeded)?;
     // An id that is made up finds nothing either; an example most likely names something that there is.
@@ -175,7 +173,9 @@ fn made_up(schema: &Value, listed: &[&str], seeded: &mut Seeded) -> Result<Value
         }
     }
     let properties = schema.get("properties").and_then(Value::as_object);
-    let (Some(first), Some(properties)) = (listed.first(), properties) else { return Ok(arguments) };
+    let (Some(first), Some(properties)) = (listed.first(), properties) else {
+        return Ok(unhurried(tool, &generator, arguments));
+    };
     let mut better = arguments.clone();
     for (name, property) in
         properties.iter().filter(|(_, property)| property["format"] == "uri" && property["type"] == "string")
@@ -185,7 +185,8 @@ fn made_up(schema: &Value, listed: &[&str], seeded: &mut Seeded) -> Result<Value
             *argument = json!(named.unwrap_or(first));
         }
     }
-    Ok(if generator.allows(&better) { better } else { arguments })
+    let arguments = if generator.allows(&better) { better } else { arguments };
+    Ok(unhurried(tool, &generator, arguments))
 }
 
 /// How often arguments are drawn again for the sake of examples: one that names a real host is never drawn.
@@ -593,15 +594,15 @@ mod tests {
         let schema = json!({"type": "object", "properties": {"uri": {"type": "string", "format": "uri"}},
             "required": ["uri"]});
         let listed = ["note://welcome", "note://touches"];
-        let made = made_up(&schema, &listed, &mut Seeded::new(1)).unwrap();
+        let made = made_up("tool", &schema, &listed, &mut Seeded::new(1)).unwrap();
         assert_eq!(made, json!({"uri": "note://welcome"}));
-        let again = made_up(&schema, &[], &mut Seeded::new(1)).unwrap();
-        assert_eq!(again, made_up(&schema, &[], &mut Seeded::new(1)).unwrap());
+        let again = made_up("tool", &schema, &[], &mut Seeded::new(1)).unwrap();
+        assert_eq!(again, made_up("tool", &schema, &[], &mut Seeded::new(1)).unwrap());
         for (default, expected) in [("note://touches", "note://touches"), ("note://gone", "note://welcome")] {
             let mut schema = schema.clone();
             schema["properties"]["uri"]["default"] = json!(default);
             for seed in 0..20 {
-                let made = made_up(&schema, &listed, &mut Seeded::new(seed)).unwrap();
+                let made = made_up("tool", &schema, &listed, &mut Seeded::new(seed)).unwrap();
                 assert_eq!(made, json!({"uri": expected}), "{default}, seed {seed}");
             }
         }
@@ -618,13 +619,13 @@ mod tests {
             "required": ["order", "reason"],
         });
         for seed in 0..50 {
-            let made = made_up(&schema, &[], &mut Seeded::new(seed)).unwrap();
+            let made = made_up("tool", &schema, &[], &mut Seeded::new(seed)).unwrap();
             assert_eq!(made["order"], "o-5001", "{seed}: {made}");
         }
         // One that names a host of somebody is not used.
         let real = json!({"type": "object", "properties": {"url": {"type": "string", "examples": ["https://github.com/"]}},
             "required": ["url"]});
-        let made = made_up(&real, &[], &mut Seeded::new(1)).unwrap();
+        let made = made_up("tool", &real, &[], &mut Seeded::new(1)).unwrap();
         assert!(!made["url"].as_str().unwrap().contains("github"), "{made}");
     }
 

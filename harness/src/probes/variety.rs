@@ -1,12 +1,12 @@
 //! Tools that are called with more than one set of arguments: some results break what others keep.
 
 use super::errands::give_up;
-use super::pace::unhurried;
+
 use super::probe::probes;
 use super::tour::judge_failure;
 use super::{Call, Stage};
 use crate::client::{Reply, Ticket};
-use crate::generate::{Mode, Seeded, ValueGenerator};
+use crate::generate::{Mode, Seeded, ValueGenerator, unhurried};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -146,7 +146,7 @@ pub(super) async fn call_otherwise(stage: &mut Stage<'_>) {
         let mut seeded = Seeded::new(stage.settings.seed.wrapping_add(1 + TIMES));
         let mut drawn = (0..DRAWS).filter_map(|_| generator.value(Mode::Varied, &mut seeded).ok());
         let Some(arguments) = drawn.find(|arguments| *arguments != call.arguments) else { continue };
-        let arguments = unhurried(&call.tool, &schema, arguments);
+        let arguments = unhurried(&call.tool, &generator, arguments);
         tickets.push(send(stage, &call.tool, &arguments).await);
     }
     await_all(stage, &tickets, Instant::now() + QUICK).await;

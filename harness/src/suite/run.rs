@@ -232,6 +232,7 @@ impl Suite {
                 safety: Safety { calls, ..Safety::default() },
                 seed: 1,
                 credentials: Credentials::default(),
+                properties: std::sync::Arc::default(),
             },
             parallel: self.target.parallel(),
             command: "check".to_owned(),

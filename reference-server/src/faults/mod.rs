@@ -41,6 +41,7 @@ mod pagination;
 mod ping;
 mod progress;
 mod prompts;
+mod property;
 mod resources;
 mod robustness;
 mod roots;

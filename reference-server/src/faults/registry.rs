@@ -8,9 +8,9 @@ use crate::faults::{access, auth, auth_server, enterprise};
 use crate::faults::{
     base, caching, cancellation, capabilities, compat, completion, content, discover, elicitation,
     extension_apps, extension_tasks, http, http_headers, http_legacy_sse, http_session, identity,
-    json_schema, lifecycle, logging, meta, mrtr, pagination, ping, progress, prompts, resources, robustness,
-    roots, sampling, schema, security, stdio, subscriptions, tasks, tasks_kept, tasks_told, tools,
-    versioning,
+    json_schema, lifecycle, logging, meta, mrtr, pagination, ping, progress, prompts, property, resources,
+    robustness, roots, sampling, schema, security, stdio, subscriptions, tasks, tasks_kept, tasks_told,
+    tools, versioning,
 };
 
 /// The tables, each with the name of its area of requirements.
@@ -54,6 +54,7 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("ping", ping::FAULTS),
     ("progress", progress::FAULTS),
     ("prompts", prompts::FAULTS),
+    ("property", property::FAULTS),
     ("resources", resources::FAULTS),
     #[cfg(feature = "enterprise")]
     ("resources", enterprise::RESOURCES),

@@ -55,6 +55,7 @@ embedded! {
     "ping"
     "progress"
     "prompts"
+    "property"
     "resources"
     "robustness"
     "roots"
@@ -72,8 +73,10 @@ embedded! {
 pub(super) const NO_FAULT: &str = include_str!("../../../catalogue/policy/no-fault.toml");
 
 /// The published sets, the oldest first: the files of `catalogue/sets/`, each with its date.
-pub(super) const SETS: &[File<'static>] =
-    &[File { area: "2026-11-22", text: include_str!("../../../catalogue/sets/2026-11-22.toml") }];
+pub(super) const SETS: &[File<'static>] = &[
+    File { area: "2026-11-22", text: include_str!("../../../catalogue/sets/2026-11-22.toml") },
+    File { area: "2026-11-23", text: include_str!("../../../catalogue/sets/2026-11-23.toml") },
+];
 
 #[cfg(test)]
 mod tests {

@@ -192,11 +192,11 @@ fn requirement(area: &'static str, raw: RawRow) -> Result<Requirement, Catalogue
     }
     let invariant = raw.basis == Basis::Invariant;
     if levels.iter().any(|(_, level)| (level == Level::Invariant) != invariant)
-        || invariant != (area == "robustness")
-        || (invariant && levels.iter().count() != Revision::ALL.len())
+        || invariant != ["robustness", "property"].contains(&area)
+        || (area == "robustness" && levels.iter().count() != Revision::ALL.len())
     {
         return err(
-            "level INVARIANT, basis invariant and the area robustness go together, in every revision",
+            "level INVARIANT, basis invariant and the areas robustness and property go together; robustness is in every revision",
         );
     }
     if raw.basis_legacy.is_some() && !(has(Era::Legacy) && has(Era::Modern)) {

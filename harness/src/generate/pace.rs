@@ -1,6 +1,6 @@
 //! Arguments that make a call take longer, or keep it short.
 
-use crate::generate::ValueGenerator;
+use super::schema::ValueGenerator;
 use serde_json::{Value, json};
 
 /// The most that a number among arguments is raised to, so that a call takes longer.
@@ -17,9 +17,9 @@ const TIME: [&str; 9] =
 
 /// The same arguments with short times where they say how long something is to take, so that longer ones can be tried
 /// later. A number speaks of time by its name, or, where it is the only one, by the tool's.
-pub(super) fn unhurried(tool: &str, schema: &Value, arguments: Value) -> Value {
+pub fn unhurried(tool: &str, generator: &ValueGenerator, arguments: Value) -> Value {
+    let schema = generator.original();
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return arguments };
-    let Ok(generator) = ValueGenerator::new(schema.clone()) else { return arguments };
     let numbers = properties.values().filter(|property| is_number(property)).count();
     let mut better = arguments;
     for (name, property) in properties.iter().filter(|(_, property)| is_number(property)) {
@@ -67,7 +67,7 @@ fn is_millis(name: &str) -> bool {
 
 /// Arguments with larger numbers, as far as the schema allows them; `None` where none can be larger. Times grow less than
 /// counts, and those between steps less than whole ones, so that steps come soon and go on for a while.
-pub(super) fn larger(tool: &str, schema: &Value, arguments: &Value) -> Option<Value> {
+pub fn larger(tool: &str, schema: &Value, arguments: &Value) -> Option<Value> {
     let properties = schema.get("properties")?.as_object()?;
     let generator = ValueGenerator::new(schema.clone()).ok()?;
     let numbers: Vec<_> = properties.iter().filter(|(_, property)| is_number(property)).collect();
@@ -140,10 +140,12 @@ mod tests {
         }});
         let long = json!({"seconds": 2, "interval_ms": 5000, "delay": 60, "count": 9});
         let short = json!({"seconds": 0.2, "interval_ms": 200, "delay": 3, "count": 9});
-        assert_eq!(unhurried("t", &schema, long), short);
+        let generator = ValueGenerator::new(schema).unwrap();
+        assert_eq!(unhurried("t", &generator, long), short);
         // What is short already stays, and so does what speaks of no time.
-        assert_eq!(unhurried("t", &schema, json!({"seconds": 0.1})), json!({"seconds": 0.1}));
+        assert_eq!(unhurried("t", &generator, json!({"seconds": 0.1})), json!({"seconds": 0.1}));
         let bare = json!({"type": "object", "properties": {"n": {"type": "number"}}});
+        let bare = ValueGenerator::new(bare).unwrap();
         assert_eq!(unhurried("sleep_well", &bare, json!({"n": 7})), json!({"n": 0.2}));
         assert_eq!(unhurried("add", &bare, json!({"n": 7})), json!({"n": 7}));
     }

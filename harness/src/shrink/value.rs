@@ -171,6 +171,17 @@ mod tests {
             v["s"].as_str().is_some_and(|s| s.contains(".."))
         });
         assert_eq!(small, json!({"s": ".."}));
+        // As near to ASCII as it can be.
+        let small =
+            simplest(&json!("a🔑b"), |v| v.as_str().is_some_and(|s| s.chars().any(|c| c > '\u{FFFF}')));
+        assert_eq!(small, json!("\u{10000}"));
+        // A date stays one.
+        let leap = |v: &Value| {
+            let parts: Vec<u32> =
+                v.as_str().into_iter().flat_map(|s| s.split('-')).filter_map(|n| n.parse().ok()).collect();
+            matches!(parts[..], [year, 2, 29] if year % 4 == 0) && v.as_str().is_some_and(|s| s.len() == 10)
+        };
+        assert_eq!(simplest(&json!("1996-02-29"), leap), json!("0000-02-29"));
     }
 
     #[test]
