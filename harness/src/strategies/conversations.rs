@@ -3,7 +3,7 @@
 use super::arguments::drawn;
 use super::shrinking::Shrinking;
 use crate::generate::{GenerateError, ValueGenerator};
-use crate::minimize::{Place, Step};
+use crate::shrink::{Place, Step};
 use proptest::strategy::{NewTree, Strategy};
 use proptest::test_runner::TestRunner;
 use rand_chacha::rand_core::Rng as _;

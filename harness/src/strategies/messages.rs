@@ -3,7 +3,7 @@
 use super::arguments::drawn;
 use super::shrinking::Shrinking;
 use crate::generate::ValueGenerator;
-use crate::minimize::{Place, Step};
+use crate::shrink::{Place, Step};
 use crate::protocol::Revision;
 use crate::protocol::schema::{Party, json_schema, methods};
 use proptest::strategy::{NewTree, Strategy};

@@ -1,6 +1,6 @@
 //! Strategies for the crate `proptest` (feature `proptest`): arguments of a tool, messages of a revision, whole
 //! conversations. All are drawn from proptest's own random numbers, so that its regression files and its settings work,
-//! and all shrink by the delta debugging of [`minimize`](crate::minimize): what is left is still valid, and nothing in it
+//! and all shrink by the delta debugging of [`shrink`](crate::shrink): what is left is still valid, and nothing in it
 //! can be left out.
 //!
 //! ```

@@ -1,6 +1,6 @@
 //! How a value that fails becomes smaller: proptest asks, delta debugging answers.
 
-use crate::minimize::{Place, simpler};
+use crate::shrink::{Place, simpler};
 use proptest::strategy::ValueTree;
 use serde_json::Value;
 use std::cell::RefCell;
