@@ -3,9 +3,9 @@
 use super::arguments::drawn;
 use super::shrinking::Shrinking;
 use crate::generate::ValueGenerator;
-use crate::shrink::{Place, Step};
 use crate::protocol::Revision;
 use crate::protocol::schema::{Party, json_schema, methods};
+use crate::shrink::{Place, Step};
 use proptest::strategy::{NewTree, Strategy};
 use proptest::test_runner::TestRunner;
 use rand_chacha::rand_core::Rng as _;
@@ -80,7 +80,7 @@ mod tests {
                 seen.borrow_mut().insert(message["method"].as_str().unwrap().to_owned());
             });
             assert_eq!(
-                seen.len(),
+                seen.borrow().len(),
                 wanted.requests.len() + wanted.notifications.len(),
                 "{revision}: {seen:?}"
             );
