@@ -54,12 +54,16 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("ping", ping::FAULTS),
     ("progress", progress::FAULTS),
     ("prompts", prompts::FAULTS),
+    #[cfg(feature = "enterprise")]
+    ("prompts", enterprise::PROMPTS),
     ("resources", resources::FAULTS),
     #[cfg(feature = "enterprise")]
     ("resources", enterprise::RESOURCES),
     #[cfg(feature = "enterprise")]
     ("resources", access::RESOURCES),
     ("robustness", robustness::FAULTS),
+    #[cfg(feature = "enterprise")]
+    ("robustness", access::ROBUSTNESS),
     ("roots", roots::FAULTS),
     ("sampling", sampling::FAULTS),
     ("schema", schema::FAULTS),
