@@ -118,10 +118,8 @@ impl Outgoing {
     /// a server answers before anything else has to happen.
     pub fn sound_method(&self) -> Option<&str> {
         let http = &self.http;
-        let as_usual = self.pieces.is_empty()
-            && http.method.is_none()
-            && http.remove.is_empty()
-            && http.add.is_empty();
+        let as_usual =
+            self.pieces.is_empty() && http.method.is_none() && http.remove.is_empty() && http.add.is_empty();
         let message = Message::parse(&self.body).ok()?;
         let sound = *message.kind() == Kind::Request
             && message.value()["jsonrpc"] == "2.0"

@@ -435,10 +435,7 @@ fn get_stream_is_unrelated_to_requests(moment: &Moment<'_>, judge: &mut Judge) {
     // What is about a task may come on any stream (2025-11-25, basic/utilities/tasks#input-required-status).
     let a_task = |asked: &Asked| asked.message.params().is_some_and(|params| params.get("task").is_some());
     let running = state.asked.values().any(|asked| {
-        asked.responses == 0
-            && !asked.cancelled
-            && asked.progress_token() == Some(&token)
-            && !a_task(asked)
+        asked.responses == 0 && !asked.cancelled && asked.progress_token() == Some(&token) && !a_task(asked)
     });
     if !running {
         return;

@@ -181,7 +181,9 @@ fn results_come_at_the_end(moment: &Moment<'_>, judge: &mut Judge) {
     for shown in sightings(moment) {
         let (Some(asked), Some(status)) = (shown.asked, shown.status()) else { continue };
         let Some(known) = shown.id().and_then(|id| state.tasks.get(id)) else { continue };
-        let Some(outcome) = known.outcome.as_ref().filter(|outcome| asked.seq > outcome.seq) else { continue };
+        let Some(outcome) = known.outcome.as_ref().filter(|outcome| asked.seq > outcome.seq) else {
+            continue;
+        };
         if super::is_terminal(status) {
             // Of a task that was over when its result was asked for this says nothing.
             if known.over.as_ref().is_none_or(|over| over.seq > outcome.asked) {

@@ -51,8 +51,14 @@ pub struct Offer {
 
 impl Offer {
     /// What the headers of a tool call repeat of its arguments, in 2026-07-28.
-    pub(super) fn mirrored(&self, talk: &Conversation, tool: &str, arguments: &Value) -> Vec<(String, String)> {
-        let known = self.tools.iter().filter(|_| talk.era() == Some(Era::Modern)).find(|known| known["name"] == tool);
+    pub(super) fn mirrored(
+        &self,
+        talk: &Conversation,
+        tool: &str,
+        arguments: &Value,
+    ) -> Vec<(String, String)> {
+        let known =
+            self.tools.iter().filter(|_| talk.era() == Some(Era::Modern)).find(|known| known["name"] == tool);
         let schema = known.and_then(|tool| tool.get("inputSchema"));
         schema.map(|schema| mirrored_arguments(schema, arguments)).unwrap_or_default()
     }

@@ -59,7 +59,8 @@ async fn tokens_are_accepted(stage: &mut Stage<'_>) {
 
 /// A call that reported progress, soon enough to be made again.
 fn reporter(stage: &mut Stage<'_>) -> Option<Call> {
-    let reported: Vec<Value> = stage.talk.heard_since(0).iter().filter_map(|heard| token(&heard.message)).collect();
+    let reported: Vec<Value> =
+        stage.talk.heard_since(0).iter().filter_map(|heard| token(&heard.message)).collect();
     let mut quick = stage.offer.calls.iter().filter(|call| {
         call.succeeded() && !call.asked_for_input && call.demanded.is_none() && call.took < BRIEF
     });
@@ -75,14 +76,14 @@ fn token(message: &Message) -> Option<Value> {
 /// Whether a call with this token succeeded, and whether it reported progress for it.
 async fn reports(stage: &mut Stage<'_>, call: &Call, wanted: &Value) -> Option<(Ticket, Reply, bool)> {
     let since = stage.talk.now();
-    let params =
-        json!({"name": call.tool, "arguments": call.arguments, "_meta": {"progressToken": wanted}});
+    let params = json!({"name": call.tool, "arguments": call.arguments, "_meta": {"progressToken": wanted}});
     let outgoing = stage.compose_call(params);
     let (ticket, reply) = stage.valid(outgoing).await;
     reply.result().filter(|result| result["isError"] != true)?;
     // Over HTTP it may come on another stream.
     stage.talk.idle(LOOK).await;
-    let told = stage.talk.heard_since(since).iter().any(|heard| token(&heard.message).as_ref() == Some(wanted));
+    let told =
+        stage.talk.heard_since(since).iter().any(|heard| token(&heard.message).as_ref() == Some(wanted));
     Some((ticket, reply, told))
 }
 

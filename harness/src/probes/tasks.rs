@@ -316,7 +316,8 @@ async fn begin_slow(stage: &mut Stage<'_>, tools: &[Able]) -> Option<(String, Du
         calls.iter().any(|call| call.tool == tool.name && !call.wishes.is_empty())
     };
     let asking = tools.iter().find(asks);
-    let slowest = tools.iter().filter(|tool| tool.direct_took >= Some(A_WHILE)).max_by_key(|tool| tool.direct_took);
+    let slowest =
+        tools.iter().filter(|tool| tool.direct_took >= Some(A_WHILE)).max_by_key(|tool| tool.direct_took);
     let unknown = tools.iter().find(|tool| tool.direct.is_none());
     let tool = asking.or(slowest).or(unknown).or(tools.first())?;
     let (name, arguments, took) = (tool.name.clone(), tool.arguments.clone(), tool.direct_took);

@@ -264,15 +264,10 @@ pub(super) fn judge_failure(stage: &mut Stage<'_>, ticket: &Ticket, reply: &Repl
         }
         Reply::Error(answer) if answer.message.error_code() == Some(-32603) => stage.judge.broke(
             ID,
-            breach(
-                "internal-error",
-                "a tool that failed was answered with an internal error",
-                ticket,
-                reply,
-            )
-            .quality()
-            .expected(&["a result with `isError: true`"])
-            .pointer("/error/code"),
+            breach("internal-error", "a tool that failed was answered with an internal error", ticket, reply)
+                .quality()
+                .expected(&["a result with `isError: true`"])
+                .pointer("/error/code"),
         ),
         _ => {}
     }

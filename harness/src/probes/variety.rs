@@ -122,12 +122,14 @@ fn changing(stage: &Stage<'_>) -> Vec<(Call, Value)> {
     let mut found = Vec::new();
     for call in &stage.offer.calls {
         let tool = stage.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
-        let Some(tool) = tool.filter(|_| call.succeeded() && !call.asked_for_input && call.took < QUICK) else {
+        let Some(tool) = tool.filter(|_| call.succeeded() && !call.asked_for_input && call.took < QUICK)
+        else {
             continue;
         };
         let hint = |name: &str| tool.pointer(&format!("/annotations/{name}")) == Some(&Value::Bool(true));
         let schema = tool.get("inputSchema").filter(|schema| takes_some(schema));
-        if let Some(schema) = schema.filter(|_| !hint("readOnlyHint") && !hint("destructiveHint")) {
+        // It was called with the consent of the user, who was told what it does.
+        if let Some(schema) = schema.filter(|_| !hint("readOnlyHint")) {
             found.push((call.clone(), schema.clone()));
         }
     }

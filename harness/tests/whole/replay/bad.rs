@@ -1,7 +1,7 @@
 //! Recordings that cannot be replayed, secrets that are missing, and targets that are dead, silent or slow.
 
-use crate::recording::{server, written};
 use crate::program::{PROGRAM, run_in, settings};
+use crate::recording::{server, written};
 use std::path::Path;
 
 macro_rules! snapshot {

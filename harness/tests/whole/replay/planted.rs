@@ -1,7 +1,7 @@
 //! Changes that are planted into a server: each is reported, at its path, and nothing else is.
 
-use crate::recording::{server, written};
 use crate::program::{PROGRAM, Ran, run_in};
+use crate::recording::{server, written};
 use mcprove::protocol::Era;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

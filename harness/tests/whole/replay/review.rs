@@ -1,7 +1,7 @@
 //! What is new is accepted, all of it or one by one; rules stand in the recording or in the settings.
 
-use crate::recording::written;
 use crate::program::{PROGRAM, Ran, run_in, settings};
+use crate::recording::written;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
