@@ -358,7 +358,8 @@ async fn names_are_matched_with_their_case(stage: &mut Stage<'_>) {
     let id_value: Value = serde_json::from_str(id.as_json()).unwrap_or(Value::Null);
     let member = json!({"jsonrpc": "2.0", "id": id_value, "Method": method, "params": params});
     let member = mirrored(stage, Outgoing::message(&member), method);
-    for (name, outgoing) in [("method-name", shouted), ("method-name", shouted_too), ("member-name", member)] {
+    for (name, outgoing) in [("method-name", shouted), ("method-name", shouted_too), ("member-name", member)]
+    {
         let seen = stage.provoke(outgoing).await;
         match class(&seen.reply) {
             Class::Result => stage.judge.broke(

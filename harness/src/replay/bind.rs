@@ -246,7 +246,8 @@ fn inside(c: char) -> bool {
 fn stands_alone(text: &str, start: usize, end: usize) -> bool {
     let (part, before, after) = (&text[start..end], &text[..start], &text[end..]);
     let cut = |one: Option<char>, other: Option<char>| one.is_some_and(inside) && other.is_some_and(inside);
-    !cut(before.chars().next_back(), part.chars().next()) && !cut(part.chars().next_back(), after.chars().next())
+    !cut(before.chars().next_back(), part.chars().next())
+        && !cut(part.chars().next_back(), after.chars().next())
 }
 
 /// The words of a text with their places: runs of letters, digits, `_` and `-`.

@@ -275,7 +275,8 @@ impl Script {
     /// What of it a program does not do that sends the same bytes again, in sentences: it takes a replay.
     pub fn beyond_bytes(&self) -> Vec<String> {
         let mut told = Vec::new();
-        let minted: BTreeSet<&str> = self.sessions.iter().flat_map(|session| session.bonds.minted()).collect();
+        let minted: BTreeSet<&str> =
+            self.sessions.iter().flat_map(|session| session.bonds.minted()).collect();
         let shown: Vec<String> = minted.iter().take(3).map(|value| format!("`{value}`")).collect();
         if !minted.is_empty() {
             let more = if minted.len() > shown.len() { " and others" } else { "" };

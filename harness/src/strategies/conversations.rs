@@ -46,8 +46,7 @@ impl Strategy for Conversations {
         if kinds.is_empty() {
             return Err("there are no tools to call".into());
         }
-        let below =
-            |most: usize, runner: &mut TestRunner| (runner.rng().next_u64() % most as u64) as usize;
+        let below = |most: usize, runner: &mut TestRunner| (runner.rng().next_u64() % most as u64) as usize;
         let mut used: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         let mut calls = Vec::new();
         for _ in 0..=below(self.most, runner) {
