@@ -19,6 +19,8 @@ pub mod docs;
 pub mod check;
 pub mod replay;
 pub mod minimize;
+#[cfg(feature = "proptest")]
+pub mod strategies;
 pub mod recording;
 pub mod mock;
 pub mod report;

@@ -151,6 +151,16 @@ impl RequestContext {
         self.task.as_ref().map(|task| legacy::related(&task.id))
     }
 
+    /// The scopes that the request takes, with spaces between them.
+    pub(crate) fn scopes(&self) -> &'static str {
+        #[cfg(feature = "enterprise")]
+        if self.request.method == "tools/call" {
+            let name = self.request.params.get("name").and_then(Value::as_str).unwrap_or_default();
+            return self.server.tools(self.principal()).scopes(name);
+        }
+        "mcp"
+    }
+
     /// On whose behalf the request is made.
     pub(crate) fn principal(&self) -> &Principal {
         match &self.caller {

@@ -83,7 +83,7 @@ impl Served {
 
     /// Ends it in order.
     pub async fn stop(self) {
-        self.process.shutdown().await;
+        self.process.terminate().await;
     }
 }
 

@@ -14,8 +14,8 @@ use crate::minimize::{Limits, Minimized, Wanted, broken, minimize as smallest};
 use crate::replay::{Options, Script, Sending, replay as play};
 use crate::report::visible;
 use crate::run::{RunError, RunState, StoredRun};
-use crate::transcript::{About, Budget, Recorder, Redactor, TranscriptReader, TranscriptWriter};
-use crate::wire::Payload;
+use crate::transcript::{About, Budget, Record, Recorder, Redactor, TranscriptReader, TranscriptWriter};
+use crate::wire::{Channel, Payload};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -40,6 +40,7 @@ struct Start {
 
 pub(super) fn minimize(args: &MinimizeArgs) -> Result<u8, Failure> {
     let start = start(args)?;
+    out_file(args, &start.file)?;
     let secrets = secrets(&args.secret, &args.reach, &start.script)?;
     let mut targets = options::targets(&args.target, &args.reach, &args.shared, &[])?;
     let (Some((_, mut target)), true) = (targets.pop(), targets.is_empty()) else {
@@ -265,13 +266,20 @@ impl Told {
         minimized: &Minimized,
         redactor: &Redactor,
     ) -> Result<Self, Failure> {
-        let to = args.out.clone().unwrap_or_else(|| small_name(&start.file));
-        let same = |to: PathBuf| start.file.canonicalize().is_ok_and(|from| from == to);
-        if to.canonicalize().is_ok_and(same) {
-            return Err(Failure::Usage(format!("--out: {} is what is made smaller", to.display())));
+        let to = out_file(args, &start.file)?;
+        let about = minimized.recorders.first().map_or(&start.script.about, |recorder| recorder.about());
+        let mut writer = TranscriptWriter::create(&to, about);
+        // One after the other, each on channels of its own.
+        let (mut channels, mut time) = (0, Duration::ZERO);
+        for recorder in &minimized.recorders {
+            let records = recorder.snapshot();
+            for record in &records {
+                let (channel, at) = (Channel(channels + record.channel.0), time + record.at);
+                writer.append(&Record { at, channel, ..Record::clone(record) }, redactor);
+            }
+            channels += records.iter().map(|record| record.channel.0).max().map_or(0, |most| most + 1);
+            time += records.last().map_or(Duration::ZERO, |last| last.at);
         }
-        let mut writer = TranscriptWriter::create(&to, minimized.recorder.about());
-        minimized.recorder.snapshot().iter().for_each(|record| writer.append(record, redactor));
         if let Some(error) = writer.error() {
             return Err(Failure::Usage(format!("{}: {error}", to.display())));
         }
@@ -325,6 +333,23 @@ fn said(script: &Script) -> Vec<String> {
             Sending::Listen | Sending::Delete | Sending::Abort(_) => format!("({})", send.name()),
         })
         .collect()
+}
+
+/// Where the small conversation goes: beside nothing that is needed, and where a file can be.
+fn out_file(args: &MinimizeArgs, file: &Path) -> Result<PathBuf, Failure> {
+    let to = args.out.clone().unwrap_or_else(|| small_name(file));
+    let same = |to: PathBuf| file.canonicalize().is_ok_and(|from| from == to);
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let refused = if to.canonicalize().is_ok_and(same) {
+        "is what is made smaller"
+    } else if to.is_dir() {
+        "is a folder"
+    } else if folder.is_some_and(|folder| !folder.is_dir()) {
+        "is in a folder that does not exist"
+    } else {
+        return Ok(to);
+    };
+    Err(Failure::Usage(format!("--out: {} {refused}", to.display())))
 }
 
 fn small_name(file: &Path) -> PathBuf {

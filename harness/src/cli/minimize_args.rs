@@ -27,9 +27,15 @@ pub(super) struct MinimizeArgs {
     #[arg(long, value_name = "FILE", help_heading = "Minimizing")]
     pub(super) out: Option<PathBuf>,
     /// Hold at most so many conversations.
-    #[arg(long, value_name = "N", default_value_t = 5000, help_heading = "Minimizing")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 5000,
+        value_parser = clap::value_parser!(u32).range(1..),
+        help_heading = "Minimizing"
+    )]
     pub(super) tries: u32,
-    /// Stop after so many seconds, with what there is by then.
+    /// Try nothing new after so many seconds; what there is by then is confirmed and written.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "600", help_heading = "Minimizing")]
     pub(super) time: Duration,
     /// How long an answer is waited for, in seconds, beyond what it took in the recording.

@@ -268,6 +268,11 @@ fn export(file: &Path, format: ExportArg) -> Result<u8, Failure> {
     })?;
     let text = script.write(language).map_err(Failure::usage)?;
     out::print_bytes(text.as_bytes())?;
+    // One that is too long to be replayed is exported all the same.
+    let beyond = super::replay::script(file).map(|script| script.beyond_bytes()).unwrap_or_default();
+    for sentence in beyond.iter().filter(|_| language != Language::Markdown) {
+        say(&format!("mcprove: {sentence}: `mcprove replay {}` does better", file.display()));
+    }
     Ok(0)
 }
 

@@ -1,6 +1,7 @@
 //! A conversation with a server: send, wait, answer what it asks; in any era, over any transport.
 
 use super::answers::{self, Answering};
+use super::bearing::Bearing;
 use super::handshake::Handshake;
 use super::inbox::{Heard, Inbox};
 use super::link::{Binding, Link, OpenError, Timeouts};
@@ -178,13 +179,11 @@ impl Conversation {
         }
     }
 
-    /// Whether every request carries credentials.
-    pub fn is_authorized(&self) -> bool {
+    /// What lets every request in, among the headers that the user gave.
+    pub fn bearing(&self) -> Bearing {
         match &self.link {
-            Link::Http(link) => {
-                link.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
-            }
-            Link::Stdio { .. } => false,
+            Link::Http(link) => Bearing::among(&link.headers),
+            Link::Stdio { .. } => Bearing::default(),
         }
     }
 

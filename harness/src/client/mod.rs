@@ -1,6 +1,7 @@
 //! Speaking to a server: conversations in both eras, over every transport, by the client's own duties.
 
 mod answers;
+mod bearing;
 mod conversation;
 mod fetch;
 mod handshake;
@@ -16,6 +17,7 @@ mod streams;
 mod wish;
 
 pub use answers::{Answering, MODEL_TEXT, capabilities, client_info};
+pub use bearing::Bearing;
 pub use conversation::{Closed, Conversation, Opening, TIMED_OUT, Ticket, with_meta};
 pub use fetch::{Fetch, Fetched, fetch_alone};
 pub use handshake::{Handshake, HandshakeFailure};

@@ -64,8 +64,8 @@ impl Default for Limits {
 pub struct Minimized {
     /// What the client sends.
     pub script: Script,
-    /// The last conversation in which it was seen.
-    pub recorder: Arc<Recorder>,
+    /// The last time that it was seen: the conversation, or all that were held one after the other.
+    pub recorders: Vec<Arc<Recorder>>,
     /// What was seen in it.
     pub seen: Seen,
     /// How many conversations were held.
@@ -164,8 +164,8 @@ pub async fn minimize(
     }
     let Trials { tries, last, cut_short, .. } = trials;
     match last {
-        Some((recorder, seen)) => {
-            Ok(Minimized { script: small, recorder, seen, tries, confirmed: (again, CONFIRMED), cut_short })
+        Some((recorders, seen)) => {
+            Ok(Minimized { script: small, recorders, seen, tries, confirmed: (again, CONFIRMED), cut_short })
         }
         None => Err(MinimizeError::NotSeen { requirement: wanted.requirement.clone(), saw: Vec::new() }),
     }
@@ -242,13 +242,15 @@ struct Trials<'a, H> {
     /// What came of each, by what the client sent.
     known: HashMap<u64, bool>,
     /// The last that showed it.
-    last: Option<(Arc<Recorder>, Seen)>,
+    last: Option<(Vec<Arc<Recorder>>, Seen)>,
     cut_short: bool,
 }
 
 impl<H: AsyncFnMut(&Script) -> Vec<Arc<Recorder>>> Trials<'_, H> {
     /// Whether a conversation shows it, as far as the limits allow to find out.
     async fn fails(&mut self, script: &Script) -> bool {
+        // What is known already takes no time, but somebody may want it to end.
+        tokio::task::yield_now().await;
         let key = key(script);
         if let Some(known) = self.known.get(&key) {
             return *known;
@@ -276,13 +278,11 @@ impl<H: AsyncFnMut(&Script) -> Vec<Arc<Recorder>>> Trials<'_, H> {
     async fn saw(&mut self, script: &Script) -> Vec<Seen> {
         self.tries += 1;
         let recorders = (self.hold)(script).await;
-        for recorder in &recorders {
-            let found = broken(std::slice::from_ref(recorder));
-            if let Some(seen) = found.into_iter().find(|seen| self.wanted.fits(seen)) {
-                self.last = Some((Arc::clone(recorder), seen));
-            }
+        let found = broken(&recorders);
+        if let Some(seen) = found.iter().find(|seen| self.wanted.fits(seen)) {
+            self.last = Some((recorders, seen.clone()));
         }
-        broken(&recorders)
+        found
     }
 }
 

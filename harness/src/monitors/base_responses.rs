@@ -92,7 +92,10 @@ fn result_is_an_object(moment: &Moment<'_>, judge: &mut Judge) {
 fn request_is_answered_at_most_once(moment: &Moment<'_>, judge: &mut Judge) {
     let Some(Heard { answers: Some(asked), exchange, .. }) = moment.message else { return };
     let replayed = exchange.is_some_and(super::HttpExchange::is_resumption);
-    if asked.responses > 0 && !replayed {
+    // The probe that sends what cannot be read judges the id that comes back.
+    let unreadable = moment.state.link.unreadable_sent > 0
+        && moment.message.as_ref().is_some_and(|heard| heard.message.error_code() == Some(-32700));
+    if asked.responses > 0 && !replayed && !unreadable {
         judge.broke(
             "base.response.at-most-once",
             Breach::new(

@@ -155,6 +155,12 @@ fn speaks_of_cancellation(error: &Value) -> bool {
     error.get("code") == Some(&json!(-32800)) || message.to_ascii_lowercase().contains("cancel")
 }
 
+/// Whether the result of a tool says that the call was cancelled.
+fn tells_of_cancellation(result: &Value) -> bool {
+    let text = result["content"][0]["text"].as_str().unwrap_or_default().to_ascii_lowercase();
+    result["isError"] == true && (text.contains("cancelled") || text.contains("canceled"))
+}
+
 fn cancelled_requests_fall_silent(moment: &Moment<'_>, judge: &mut Judge) {
     const RESPONSE: &str = "cancellation.no-response";
     const WORK: &str = "cancellation.stops-work";
@@ -178,13 +184,16 @@ fn cancelled_requests_fall_silent(moment: &Moment<'_>, judge: &mut Judge) {
     };
     if let Some(asked) = heard.answers
         && let Some(cancelled) = state.notices.cancelled.get(&asked.id)
-        && heard.message.error().is_some_and(speaks_of_cancellation)
+        && (heard.message.error().is_some_and(speaks_of_cancellation)
+            || heard.message.result().is_some_and(tells_of_cancellation))
     {
         // No crossing: without the cancellation there would be no such answer.
-        let seen = breach("told", "a cancellation was answered with an error for the cancelled request")
-            .expected(&["no response"])
-            .actual("an error that speaks of the cancellation")
-            .sent(cancelled.seq);
+        let what = if heard.message.error().is_some() { "an error" } else { "a failed result" };
+        let seen =
+            breach("told", &format!("a cancellation was answered with {what} for the cancelled request"))
+                .expected(&["no response"])
+                .actual(format!("{what} that speaks of the cancellation"))
+                .sent(cancelled.seq);
         judge.broke(RESPONSE, seen.clone());
         if strict {
             judge.broke(FURTHER, seen.see(RESPONSE));
@@ -380,6 +389,17 @@ mod tests {
             of_cancellation(&after(V2026_07_28, 700, progress(2))),
             ["cancellation.no-further-messages", "cancellation.stops-work"]
         );
+    }
+
+    #[test]
+    fn an_answer_that_tells_of_the_cancellation_did_not_cross_it() {
+        let failed = |text: &str| {
+            let content = json!([{"type": "text", "text": text}]);
+            json!({"jsonrpc": "2.0", "id": 2, "result": {"content": content, "isError": true}})
+        };
+        let told = after(V2025_11_25, 20, failed("The call was cancelled."));
+        assert_eq!(of_cancellation(&told), ["cancellation.no-response"]);
+        assert_eq!(of_cancellation(&after(V2025_11_25, 20, failed("No such file."))), [""; 0]);
     }
 
     #[test]

@@ -56,6 +56,7 @@ mod rule;
 mod sampling;
 mod schema;
 mod schema_rows;
+mod secrets;
 mod state;
 mod stdio;
 mod streams;

@@ -79,6 +79,7 @@ pub fn all() -> impl Iterator<Item = &'static Monitor> {
         super::progress::MONITORS,
         super::resources::MONITORS,
         super::robustness::MONITORS,
+        super::secrets::MONITORS,
         super::sampling::MONITORS,
         super::schema::MONITORS,
         super::stdio::MONITORS,

@@ -1,19 +1,19 @@
 //! Authorization without a good token (basic/authorization): what a server says to those whom it does not know.
 
 use super::Solo;
-use super::http_origin::first_request;
+use super::door::{Door, Guarded, Shown, bearing, guarded, knock, own_token, show};
 use super::probe::{breach, probes};
-use crate::client::{Conversation, HttpEdits, Opened, Outgoing, Reply, Ticket};
+use crate::client::{Conversation, HttpEdits, Outgoing, Reply, Ticket};
 use crate::monitors::Breach;
 use crate::protocol::Era;
-use crate::wire::{Challenge, Taint, header};
+use crate::wire::{Challenge, Taint};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 pub(super) const OPEN: &str = "the server serves requests without a token";
 
-const MISSING: &str = "auth.status.missing-token-unauthorized";
+pub(super) const MISSING: &str = "auth.status.missing-token-unauthorized";
 const INVALID: &str = "auth.status.invalid-token-unauthorized";
 const MALFORMED: &str = "auth.status.malformed-bad-request";
 const VALIDATED: &str = "auth.token.validated";
@@ -36,8 +36,10 @@ const WATCHED: [&str; 7] = [
 probes! {
     /// Sends the first request of a conversation without a token, and then with tokens that nobody has issued: a random
     /// text, JWTs with plausible claims that are unsigned or signed by nobody, a changed form of the user's own token,
-    /// headers that hold no token at all. Where the first one is refused with 401, all the others have to be, and no
-    /// listing or call gets data. A server that serves the first request has no authorization, and nothing is judged.
+    /// headers that hold no token at all. Where the first one is refused, that is with 401, and all the others have to be,
+    /// and no listing or call gets data. Where the first request is open to all, the lists and a call are tried in its
+    /// place. A server that serves all of them has no authorization, and nothing is judged. What counts as a token is what
+    /// the user gave with --bearer-env or --header, an API key among them.
     strangers_are_kept_out (Alone, Both, Http) decides [
         "auth.status.missing-token-unauthorized", "auth.status.invalid-token-unauthorized",
         "auth.status.malformed-bad-request", "auth.token.validated", "auth.token.foreign-refused",
@@ -46,108 +48,6 @@ probes! {
         "auth.challenge.no-error-without-credentials", "auth.challenge.invalid-token-error",
         "auth.challenge.no-duplicate-params", "auth.challenge.no-offline-access",
     ];
-}
-
-/// What stands in `Authorization`.
-pub(super) enum Shown<'a> {
-    Nothing,
-    Value(&'a str),
-    /// Two headers.
-    Twice(&'a str),
-}
-
-/// Sends something with another `Authorization`, on a connection of its own.
-pub(super) async fn show(
-    talk: &mut Conversation,
-    by: &str,
-    outgoing: Outgoing,
-    shown: &Shown<'_>,
-) -> (Ticket, Reply) {
-    let mut edits = HttpEdits { fresh_connection: true, ..outgoing.http.clone() }.without("Authorization");
-    match shown {
-        Shown::Nothing => {}
-        Shown::Value(value) => edits.add.push(("Authorization".to_owned(), (*value).to_owned())),
-        Shown::Twice(value) => {
-            edits.add.extend([(); 2].map(|()| ("Authorization".to_owned(), (*value).to_owned())));
-        }
-    }
-    let ticket = talk.send(outgoing.http(edits).deliberate(by, Taint::Message)).await;
-    let reply = talk.reply(&ticket).await;
-    (ticket, reply)
-}
-
-/// The same with the first request of a conversation, outside of any session; one that should not have begun is not left
-/// behind.
-pub(super) async fn knock(
-    solo: &mut Solo<'_>,
-    talk: &mut Conversation,
-    shown: &Shown<'_>,
-) -> (Ticket, Reply) {
-    let first = first_request(talk, solo.revision);
-    let outside = HttpEdits::default().without("Mcp-Session-Id");
-    let (ticket, reply) = show(talk, solo.name, first.http(outside), shown).await;
-    let session = reply.http().and_then(|head| header(&head.headers, "mcp-session-id"));
-    if let Some(session) = session.map(str::to_owned) {
-        let mut edits = HttpEdits::default().set("Mcp-Session-Id", session);
-        if let Shown::Value(value) = shown {
-            edits = edits.set("Authorization", *value);
-        }
-        talk.bare("DELETE", Outgoing::bytes("").http(edits).deliberate(solo.name, Taint::Message)).await;
-    }
-    (ticket, reply)
-}
-
-/// The token that the user has given for all requests.
-pub(super) fn own_token(solo: &Solo<'_>) -> Option<String> {
-    let headers = &solo.opener.opening().headers;
-    let (_, value) = headers.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim().to_owned())
-}
-
-/// Opens a conversation with a server that asks for a token; says why there is nothing to judge where it does not.
-pub(super) async fn guarded(solo: &mut Solo<'_>, rows: &[&'static str]) -> Option<(Opened, Ticket, Reply)> {
-    let Ok(mut opened) = solo.open(Some(solo.revision)).await else {
-        for id in rows {
-            solo.judge.undecided(id, "no-conversation", "a further conversation could not be opened");
-        }
-        return None;
-    };
-    let (ticket, reply) = knock(solo, &mut opened.talk, &Shown::Nothing).await;
-    if reply.status() == Some(401) {
-        return Some((opened, ticket, reply));
-    }
-    for id in rows {
-        if reply.result().is_some() {
-            solo.judge.not_applicable(id, "no-authorization", OPEN);
-        } else {
-            let text = format!("whether the server asks for a token cannot be told: {}", reply.describe());
-            solo.judge.undecided(id, "no-challenge", text);
-        }
-    }
-    // Refused, but not as it should be, and it was for the token alone.
-    if rows.contains(&MISSING)
-        && reply.is_refusal()
-        && reply.status() != Some(429)
-        && own_token(solo).is_some()
-    {
-        let own = own_token(solo).unwrap_or_default();
-        let (_, with) = knock(solo, &mut opened.talk, &Shown::Value(&format!("Bearer {own}"))).await;
-        if with.result().is_some() {
-            solo.judge.broke(
-                MISSING,
-                breach(
-                    "other-status",
-                    "a request without a token got another status than 401",
-                    &ticket,
-                    &reply,
-                )
-                .expected(&["HTTP 401"]),
-            );
-        }
-    }
-    solo.close(opened).await;
-    None
 }
 
 /// A JWT with these parts.
@@ -199,15 +99,19 @@ fn forged(solo: &Solo<'_>, own: Option<&str>) -> Vec<(&'static str, String)> {
 
 async fn strangers_are_kept_out(solo: &mut Solo<'_>) {
     let rows: Vec<&'static str> = ROWS.into_iter().chain(WATCHED).collect();
-    let Some((mut opened, ticket, reply)) = guarded(solo, &rows).await else { return };
-    solo.judge.held(MISSING);
+    let Some(guarded) = guarded(solo, &rows).await else { return };
+    let Guarded { mut opened, door, ticket, reply } = guarded;
+    // Another status than 401 was judged already; what is behind it is guarded all the same.
+    if reply.status() == Some(401) {
+        solo.judge.held(MISSING);
+    }
     solo.judge.held(LOCAL);
     let talk = &mut opened.talk;
-    judge_consistency(solo, talk, &ticket, &reply).await;
+    judge_consistency(solo, talk, &door, &ticket, &reply).await;
     let own = own_token(solo);
     let mut all = true;
     for (what, token) in forged(solo, own.as_deref()) {
-        let (ticket, reply) = knock(solo, talk, &Shown::Value(&format!("Bearer {token}"))).await;
+        let (ticket, reply) = knock(solo, talk, &door, &Shown::Token(&token)).await;
         all &= judge_token(solo, what, &ticket, &reply);
     }
     let credentials = solo.settings.credentials.clone();
@@ -227,7 +131,7 @@ async fn strangers_are_kept_out(solo: &mut Solo<'_>) {
     bad.push(("expired", expired));
     for (what, token) in bad {
         let Some(token) = token else { continue };
-        let (ticket, reply) = knock(solo, talk, &Shown::Value(&format!("Bearer {token}"))).await;
+        let (ticket, reply) = knock(solo, talk, &door, &Shown::Token(&token)).await;
         all &= judge_token(solo, what, &ticket, &reply);
     }
     if all {
@@ -235,8 +139,8 @@ async fn strangers_are_kept_out(solo: &mut Solo<'_>) {
             solo.judge.held(id);
         }
     }
-    malformed_headers(solo, talk).await;
-    nothing_is_processed(solo, talk).await;
+    malformed_headers(solo, talk, &door, &reply).await;
+    nothing_is_processed(solo, talk, &door, &reply).await;
     solo.close(opened).await;
 }
 
@@ -245,7 +149,13 @@ async fn strangers_are_kept_out(solo: &mut Solo<'_>) {
 const AGAIN: usize = 5;
 
 /// The same request gets the same challenge each time.
-async fn judge_consistency(solo: &mut Solo<'_>, talk: &mut Conversation, first: &Ticket, reply: &Reply) {
+async fn judge_consistency(
+    solo: &mut Solo<'_>,
+    talk: &mut Conversation,
+    door: &Door,
+    first: &Ticket,
+    reply: &Reply,
+) {
     let scopes = |reply: &Reply| -> Option<Vec<String>> {
         let challenges = Challenge::all(&reply.http()?.headers);
         let bearer = challenges.iter().find(|challenge| challenge.is("Bearer"))?;
@@ -254,7 +164,7 @@ async fn judge_consistency(solo: &mut Solo<'_>, talk: &mut Conversation, first: 
     };
     let before = scopes(reply);
     for _ in 0..AGAIN {
-        let (_, again) = knock(solo, talk, &Shown::Nothing).await;
+        let (_, again) = knock(solo, talk, door, &Shown::Nothing).await;
         if again.status() != Some(401) {
             return;
         }
@@ -280,7 +190,7 @@ async fn judge_consistency(solo: &mut Solo<'_>, talk: &mut Conversation, first: 
 }
 
 /// What became of a token that must not be taken; whether it was refused as it should be.
-fn judge_token(solo: &mut Solo<'_>, what: &'static str, ticket: &Ticket, reply: &Reply) -> bool {
+pub(super) fn judge_token(solo: &mut Solo<'_>, what: &'static str, ticket: &Ticket, reply: &Reply) -> bool {
     let found = |class: &str, text: String| breach(class, text, ticket, reply).expected(&["HTTP 401"]);
     let status = match reply.status() {
         Some(401) => return true,
@@ -302,7 +212,9 @@ fn judge_token(solo: &mut Solo<'_>, what: &'static str, ticket: &Ticket, reply: 
         solo.judge.broke(VALIDATED, found(what, text));
     } else {
         let text = format!("a token that is {} was refused with HTTP {status}", described(what));
-        solo.judge.broke(INVALID, found("other-status", text).quality());
+        let seen = found("other-status", text);
+        // What is taken for malformed may be refused as that.
+        solo.judge.broke(INVALID, if status == 400 { seen.quality() } else { seen });
         solo.judge.held(VALIDATED);
         solo.judge.held(FOREIGN);
     }
@@ -321,19 +233,24 @@ fn described(what: &str) -> &'static str {
         "key-as-secret" => "signed with the public key as a shared secret",
         "other-issuer" => "of another issuer",
         "expired" => "expired",
+        "other-server" => "for another server",
         _ => "not good",
     }
 }
 
 /// Headers that hold no token.
-async fn malformed_headers(solo: &mut Solo<'_>, talk: &mut Conversation) {
+async fn malformed_headers(solo: &mut Solo<'_>, talk: &mut Conversation, door: &Door, bare: &Reply) {
+    if !bearing(solo).carrier().eq_ignore_ascii_case("authorization") {
+        let text = "the server is shown what lets in by another header than `Authorization`";
+        return solo.judge.undecided(MALFORMED, "other-header", text);
+    }
     let twice = "Bearer mcprove-4f8e1c0b7a6d493e9a27";
     for (what, shown) in [
         ("no-token", Shown::Value("Bearer")),
         ("two-tokens", Shown::Value("Bearer mcprove one")),
         ("two-headers", Shown::Twice(twice)),
     ] {
-        let (ticket, reply) = knock(solo, talk, &shown).await;
+        let (ticket, reply) = knock(solo, talk, door, &shown).await;
         let found = |class: &str, text: &str| {
             breach(class, text, &ticket, &reply).expected(&["HTTP 400", "HTTP 401"])
         };
@@ -342,6 +259,10 @@ async fn malformed_headers(solo: &mut Solo<'_>, talk: &mut Conversation) {
             Some(429) | None => solo.judge.undecided(MALFORMED, "no-answer", reply.describe()),
             Some(status) if status < 300 && !reply.is_error() => {
                 solo.judge.broke(MALFORMED, found(what, "a malformed `Authorization` was taken"));
+            }
+            status if status == bare.status() => {
+                let text = "it is refused as if nothing had been shown";
+                solo.judge.undecided(MALFORMED, "as-missing", text);
             }
             Some(500..) => {
                 let text = "a malformed `Authorization` made the server fail";
@@ -356,7 +277,16 @@ async fn malformed_headers(solo: &mut Solo<'_>, talk: &mut Conversation) {
 }
 
 /// Listings and calls without a token get no data, whatever the status.
-async fn nothing_is_processed(solo: &mut Solo<'_>, talk: &mut Conversation) {
+async fn nothing_is_processed(solo: &mut Solo<'_>, talk: &mut Conversation, door: &Door, reply: &Reply) {
+    let data = |reply: &Reply| reply.answer().is_some_and(|answer| answer.message.result().is_some());
+    if !door.is_first() {
+        // What else is open to all is open on purpose.
+        return solo.judge.decide(BEFORE, !data(reply), || {
+            Breach::new("data", "a request that takes a token got data without")
+                .reply(reply)
+                .expected(&["HTTP 401 without a result"])
+        });
+    }
     let era = solo.revision.era();
     for (method, params) in [
         ("tools/list", json!({})),
@@ -371,19 +301,17 @@ async fn nothing_is_processed(solo: &mut Solo<'_>, talk: &mut Conversation) {
         };
         let outgoing = Outgoing::request(&id, method, Some(params));
         let (ticket, reply) = show(talk, solo.name, outgoing, &Shown::Nothing).await;
-        let data = reply.answer().is_some_and(|answer| answer.message.result().is_some());
         match reply.status() {
             Some(429) | None => solo.judge.undecided(BEFORE, "no-answer", reply.describe()),
-            Some(_) => solo.judge.decide(BEFORE, !data, || {
+            Some(_) => solo.judge.decide(BEFORE, !data(&reply), || {
                 breach("data", format!("`{method}` without a token got data"), &ticket, &reply)
                     .expected(&["HTTP 401 without a result"])
             }),
         }
     }
     // A stream that opens is open to what the server says to others.
-    let edits = Outgoing::bytes("")
-        .http(HttpEdits::default().without("Authorization"))
-        .deliberate(solo.name, Taint::Message);
+    let edits = Shown::Nothing.edits(&talk.bearing(), HttpEdits::default());
+    let edits = Outgoing::bytes("").http(edits).deliberate(solo.name, Taint::Message);
     let ticket = talk.get_stream(None, &edits);
     let head = talk.head(&ticket).await;
     talk.abort(&ticket).await;

@@ -1,11 +1,11 @@
 //! Protected resource metadata (basic/authorization, RFC 9728): where a client finds out how to get a token.
 
 use super::Solo;
-use super::auth::{Shown, guarded, knock};
+use super::door::{Guarded, Shown, guarded, knock};
 use super::probe::probes;
 use crate::client::{Binding, Fetch, Fetched, Reply};
 use crate::monitors::Breach;
-use crate::protocol::Revision;
+use crate::protocol::{Era, Revision};
 use crate::wire::{Challenge, is_loopback};
 use serde_json::Value;
 use url::Url;
@@ -128,7 +128,8 @@ async fn find(solo: &Solo<'_>, endpoint: &Url, challenge: Option<&Challenge>) ->
 }
 
 async fn metadata_tells_where_to_get_a_token(solo: &mut Solo<'_>) {
-    let Some((mut opened, ticket, reply)) = guarded(solo, &ROWS).await else { return };
+    let Some(guarded) = guarded(solo, &ROWS).await else { return };
+    let Guarded { mut opened, door, ticket, reply } = guarded;
     let Binding::Http(endpoint) = solo.opener.binding().clone() else { return solo.close(opened).await };
     let challenges = reply.http().map(|head| Challenge::all(&head.headers)).unwrap_or_default();
     let bearer = challenges.iter().find(|challenge| challenge.is("Bearer"));
@@ -161,7 +162,12 @@ async fn metadata_tells_where_to_get_a_token(solo: &mut Solo<'_>) {
             solo.judge.broke(id, if own_scheme { breach.quality() } else { breach });
         }
     }
-    judge_conformance(solo, document.is_some() || elsewhere, bearer.is_some(), &endpoint, &told).await;
+    if bearer.is_none() && !challenges.is_empty() && solo.revision.era() == Era::Legacy {
+        let text = "the server declares a scheme of its own, which is exempt";
+        solo.judge.undecided(CONFORMS, "other-scheme", text);
+    } else {
+        judge_conformance(solo, document.is_some() || elsewhere, bearer.is_some(), &endpoint, &told).await;
+    }
     judge_places(solo, &found, named.is_some() || elsewhere, known);
     judge_scope(solo, &reply, bearer, document, &told);
     match document {
@@ -179,7 +185,7 @@ async fn metadata_tells_where_to_get_a_token(solo: &mut Solo<'_>) {
         }
     }
     // What is refused here is refused for want of a token, not for what was fetched before.
-    knock(solo, &mut opened.talk, &Shown::Nothing).await;
+    knock(solo, &mut opened.talk, &door, &Shown::Nothing).await;
     solo.close(opened).await;
 }
 
@@ -367,8 +373,8 @@ fn judge_resource(solo: &mut Solo<'_>, document: &Fetched, object: &Value, endpo
     };
     if same_host && below && url.port_or_known_default() == endpoint.port_or_known_default() {
         solo.judge.held(MATCHES);
-    } else if same_host || is_loopback(endpoint) {
-        // Another path, or a reverse proxy in front of a server that is reached behind it.
+    } else if same_host {
+        // Another path, or a reverse proxy in front of it.
         solo.judge.broke(MATCHES, found("other-path", "`resource` names another endpoint").quality());
     } else {
         solo.judge.broke(MATCHES, found("other-host", "`resource` names another server"));

@@ -2,7 +2,7 @@
 //! names one, and what that does is not the server's affair.
 
 use super::Solo;
-use super::auth::guarded;
+use super::door::guarded;
 use super::probe::probes;
 use crate::client::{Binding, Fetch, Fetched};
 use crate::monitors::Breach;
@@ -52,8 +52,8 @@ async fn built_in_authorization_server(solo: &mut Solo<'_>) {
     if solo.revision != Revision::V2025_03_26 {
         return;
     }
-    let Some((opened, ..)) = guarded(solo, &ROWS).await else { return };
-    solo.close(opened).await;
+    let Some(guarded) = guarded(solo, &ROWS).await else { return };
+    solo.close(guarded.opened).await;
     let (Binding::Http(endpoint) | Binding::HttpSse(endpoint)) = solo.opener.binding().clone() else {
         return;
     };

@@ -29,7 +29,7 @@ probes! {
     /// Sends a harmless request with the id null. A result fails: null is no id, and the answer cannot be told from an
     /// answer to something unreadable. Any error, HTTP 4xx, or silence on stdio passes.
     null_is_no_id (Breaking, Both, Any) decides ["base.request.null-id-refused"];
-    /// Sends the harmless request in upper case, and with `Method` in place of `method`. A result fails: JSON-RPC names
+    /// Sends the harmless request and a light one in upper case, and with `Method` in place of `method`. A result fails: JSON-RPC names
     /// are case-sensitive, and what answers here may answer to more than its author knows.
     names_are_matched_with_their_case (Breaking, Both, Any) decides ["base.jsonrpc.names-case-sensitive"];
     /// Sends a notification that nobody knows, one with senseless parameters, one whose name does not begin with
@@ -350,12 +350,16 @@ async fn names_are_matched_with_their_case(stage: &mut Stage<'_>) {
     const ID: &str = "base.jsonrpc.names-case-sensitive";
     let method = stage.harmless();
     let shouted = stage.talk.compose(&method.to_ascii_uppercase(), json!({}));
+    // Methods of features may be looked up otherwise than those of the protocol itself.
+    let light = stage.light_request();
+    let shouted_too = stage.talk.compose(&light.to_ascii_uppercase(), json!({}));
     let id = stage.talk.fresh_id();
     let params = stage.talk.params(json!({})).unwrap_or(json!({}));
     let id_value: Value = serde_json::from_str(id.as_json()).unwrap_or(Value::Null);
     let member = json!({"jsonrpc": "2.0", "id": id_value, "Method": method, "params": params});
     let member = mirrored(stage, Outgoing::message(&member), method);
-    for (name, outgoing) in [("method-name", shouted), ("member-name", member)] {
+    for (name, outgoing) in [("method-name", shouted), ("method-name", shouted_too), ("member-name", member)]
+    {
         let seen = stage.provoke(outgoing).await;
         match class(&seen.reply) {
             Class::Result => stage.judge.broke(

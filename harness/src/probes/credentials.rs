@@ -13,6 +13,9 @@ pub const EXPIRED: &str = "expired";
 /// See [`LOW_SCOPE`].
 pub const OTHER_AUDIENCE: &str = "other-audience";
 
+/// The most other principals that are tried.
+const MOST_OTHERS: usize = 4;
+
 /// Tokens beside the one that every request carries.
 #[derive(Clone, Default)]
 pub struct Credentials {
@@ -49,18 +52,30 @@ impl Credentials {
         self.tokens.iter().find(|(own, _)| own == name).map(|(_, token)| token.as_str())
     }
 
-    /// The token of another principal.
-    pub async fn another(&self) -> Option<String> {
+    /// The tokens of other principals than the one with the token `own`: those that the user named, else one of the
+    /// issuer for each further role, the last first.
+    pub async fn others(&self, own: Option<&str>) -> Vec<String> {
         let special = [LOW_SCOPE, EXPIRED, OTHER_AUDIENCE];
-        if let Some((_, token)) = self.tokens.iter().find(|(name, _)| !special.contains(&name.as_str())) {
-            return Some(token.clone());
+        let named = self.tokens.iter().filter(|(name, _)| !special.contains(&name.as_str()));
+        let mut others: Vec<String> = Vec::new();
+        for (_, token) in named {
+            if own != Some(token.as_str()) && !others.contains(token) && others.len() < MOST_OTHERS {
+                others.push(token.clone());
+            }
         }
-        let issuer = self.issuer.as_ref()?;
-        let mut wanted = json!({"sub": "mcprove-another", "scope": issuer.scopes});
-        if let Some(role) = issuer.roles.last() {
-            wanted["roles"] = json!([role]);
+        let Some(issuer) = self.issuer.as_ref().filter(|_| others.is_empty()) else { return others };
+        let mut roles: Vec<Option<&String>> = issuer.roles.iter().skip(1).rev().map(Some).collect();
+        if roles.is_empty() {
+            roles.push(issuer.roles.first());
         }
-        issuer.mint(wanted).await
+        for role in roles.into_iter().take(MOST_OTHERS) {
+            let mut wanted = json!({"sub": "mcprove-another", "scope": issuer.scopes});
+            if let Some(role) = role {
+                wanted["roles"] = json!([role]);
+            }
+            others.extend(issuer.mint(wanted).await);
+        }
+        others
     }
 }
 
@@ -72,5 +87,21 @@ impl Issuer {
         }
         let fetched = fetch_alone(Fetch::json(self.mint.clone(), &wanted)).await.ok()?;
         Some(fetched.object()?.get("access_token")?.as_str()?.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Credentials, EXPIRED};
+
+    #[tokio::test]
+    async fn others_are_those_with_other_tokens() {
+        let tokens = [(EXPIRED, "old"), ("same", "mine"), ("ann", "a"), ("twice", "a"), ("ben", "b")];
+        let tokens = tokens.map(|(name, token)| (name.to_owned(), token.to_owned())).to_vec();
+        let mut credentials = Credentials { tokens, issuer: None };
+        assert_eq!(credentials.others(Some("mine")).await, ["a", "b"]);
+        assert_eq!(credentials.others(None).await, ["mine", "a", "b"]);
+        credentials.tokens.truncate(2);
+        assert_eq!(credentials.others(Some("mine")).await, Vec::<String>::new());
     }
 }

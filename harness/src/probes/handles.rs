@@ -1,7 +1,7 @@
 //! State handles (2026-07-28): what a server hands out for later, and who may use it. The handles that can be recognised
 //! are the ids of tasks; what a tool returns of its own kind looks like any other text.
 
-use super::auth::{Shown, show};
+use super::door::{Shown, show};
 use super::probe::{breach, probes};
 use super::{Call, Known, Solo};
 use crate::client::{Conversation, Outgoing, Reply};
@@ -122,7 +122,7 @@ async fn judge_others(solo: &mut Solo<'_>, talk: &mut Conversation, handle: &str
     let outgoing = get(talk);
     let ticket = talk.send(outgoing.deliberate(solo.name, Taint::Message)).await;
     let own = talk.reply(&ticket).await;
-    if own.result().is_none() || super::auth::own_token(solo).is_none() {
+    if own.result().is_none() || super::door::own_token(solo).is_none() {
         for id in [NOT_AUTHENTICATION, BOUND] {
             let text = "it takes callers with tokens of their own: --bearer-env and --principal";
             solo.judge.undecided(id, "one-principal", text);
@@ -141,19 +141,18 @@ async fn judge_others(solo: &mut Solo<'_>, talk: &mut Conversation, handle: &str
                 .expected(&["HTTP 401"])
         });
     }
-    let Some(other) = solo.settings.credentials.another().await else {
+    let Some(other) = super::door::other_token(solo).await else {
         let text = "it takes the token of another principal: --principal NAME=VAR, or --trust-test-issuer";
         return solo.judge.undecided(BOUND, "one-principal", text);
     };
-    let other = format!("Bearer {other}");
     let listing = talk.compose("tools/list", json!({}));
-    let (_, let_in) = show(talk, solo.name, listing, &Shown::Value(&other)).await;
+    let (_, let_in) = show(talk, solo.name, listing, &Shown::Token(&other)).await;
     if let_in.result().is_none() {
         let text = format!("the token of the other principal is not taken: {}", let_in.describe());
         return solo.judge.undecided(BOUND, "token-refused", text);
     }
     let outgoing = get(talk);
-    let (ticket, reply) = show(talk, solo.name, outgoing, &Shown::Value(&other)).await;
+    let (ticket, reply) = show(talk, solo.name, outgoing, &Shown::Token(&other)).await;
     solo.judge.decide(BOUND, reply.result().is_none(), || {
         breach("shared", "the task of one principal was told to another", &ticket, &reply)
             .expected(&["an error, as for an unknown task"])

@@ -1,9 +1,10 @@
 //! Masked against unmasked views: what one principal sees masked in one place and another principal raw, the first one sees
 //! nowhere else (the security sections of the features).
 
+use super::door::other_token;
 use super::probe::probes;
 use super::tasks_apart::{self, Stranger};
-use super::views::{Hidden, any_text, hidden, leaves, tells};
+use super::views::{Hidden, any_text, hidden, leaves, names, tells};
 use super::{Known, Solo};
 use crate::client::headers::mirrored_arguments;
 use crate::client::{Conversation, Heard, Outgoing, Reply, Ticket};
@@ -16,6 +17,9 @@ use std::time::Duration;
 const MOST_CALLS: usize = 8;
 const MOST_READS: usize = 8;
 const MOST_COMPLETIONS: usize = 6;
+/// How many prompts are asked for, and about how many records each.
+const MOST_PROMPTS: usize = 4;
+const MOST_RECORDS: usize = 2;
 /// A tool that took longer is not called for this.
 const QUICK: Duration = Duration::from_secs(1);
 /// The most values that are sought everywhere.
@@ -24,18 +28,21 @@ const MOST_HIDDEN: usize = 100;
 const TOOLS: &str = "tools.call.access-control";
 const RESOURCES: &str = "resources.read.access-control";
 const COMPLETION: &str = "completion.access-controlled";
+const PROMPTS: &str = "prompts.injection-safe";
 const LOGS: &str = "logging.sensitive-removed";
-const ROWS: [&str; 4] = [TOOLS, RESOURCES, COMPLETION, LOGS];
+const ROWS: [&str; 5] = [TOOLS, RESOURCES, COMPLETION, PROMPTS, LOGS];
 
 probes! {
-    /// Where the user gave the credentials of another principal (`--principal`, `--trust-test-issuer`): both call the same
-    /// read-only tools with the same arguments, read the same resources and ask for the same completions. Where one of them
-    /// sees a member of a record masked (asterisks, `redacted`, a token in its place) and the other one sees it as it is, no
-    /// other message to the first one may hold that value beside the name of the record: neither another form of the same
-    /// result, nor a resource, a suggestion or a log message. What is masked in one place and open in another is not masked.
+    /// Where the user gave the credentials of other principals (`--principal`, `--trust-test-issuer`): each calls the same
+    /// read-only tools with the same arguments, reads the same resources, and asks for the same completions and prompts.
+    /// Where one of them sees a member of a record masked (asterisks, `redacted`, a token in its place) and the other one
+    /// sees it as it is, no other message to the first one may hold that value beside the name of the record: neither
+    /// another form of the same result, nor a resource, a suggestion, a prompt or a log message. What is masked in one place
+    /// and open in another is not masked. An answer that is about another record for each of them, such as their own, is
+    /// not compared.
     what_is_masked_stays_masked (Alone, Both, Any) decides [
         "tools.call.access-control", "resources.read.access-control", "completion.access-controlled",
-        "logging.sensitive-removed",
+        "prompts.injection-safe", "logging.sensitive-removed",
     ];
 }
 
@@ -59,18 +66,22 @@ struct Said {
 
 async fn what_is_masked_stays_masked(solo: &mut Solo<'_>) {
     let one_caller = "it takes the credentials of another principal: --principal";
-    if solo.opener.binding().transport() == Transport::Stdio
-        || solo.settings.credentials.another().await.is_none()
-    {
+    if solo.opener.binding().transport() == Transport::Stdio || other_token(solo).await.is_none() {
         return leave_open(solo, "one-caller", one_caller);
     }
     let Some(mut opened) = solo.begin(solo.revision, &ROWS).await else { return };
     let known = solo.known().await;
-    let Some(another) = tasks_apart::another(solo, &mut opened.talk).await else {
+    let others = tasks_apart::others(solo, &mut opened.talk).await;
+    if others.is_empty() {
         leave_open(solo, "not-let-in", "the other principal is not let in");
-        return solo.close(opened).await;
-    };
-    compare(solo, &mut opened.talk, &known, &another).await;
+    }
+    let mut seen = false;
+    for another in &others {
+        seen |= compare(solo, &mut opened.talk, &known, another).await;
+    }
+    if !seen {
+        leave_open(solo, "nothing-masked", "no principal sees masked what the other one sees");
+    }
     solo.close(opened).await;
 }
 
@@ -80,7 +91,8 @@ fn leave_open(solo: &mut Solo<'_>, code: &str, text: &str) {
     }
 }
 
-async fn compare(solo: &mut Solo<'_>, talk: &mut Conversation, known: &Known, another: &Stranger) {
+/// Compares what the two see; whether one of them sees anything masked.
+async fn compare(solo: &mut Solo<'_>, talk: &mut Conversation, known: &Known, another: &Stranger) -> bool {
     listen_closely(solo, talk, another).await;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for asking in calls(solo, known) {
@@ -88,20 +100,17 @@ async fn compare(solo: &mut Solo<'_>, talk: &mut Conversation, known: &Known, an
         theirs.push(ask(solo, talk, &asking, Some(another)).await);
     }
     let mut concealed = [concealed_from(&ours, &theirs), concealed_from(&theirs, &ours)];
-    let records: Vec<String> = concealed.iter().flatten().map(|hidden| hidden.record.clone()).collect();
-    for asking in reads(known, &records).into_iter().chain(completions(known)) {
+    let mut records: Vec<String> = concealed.iter().flatten().map(|hidden| hidden.record.clone()).collect();
+    records.dedup();
+    for asking in reads(known, &records).into_iter().chain(completions(known)).chain(prompts(known, &records))
+    {
         ours.push(ask(solo, talk, &asking, None).await);
         theirs.push(ask(solo, talk, &asking, Some(another)).await);
     }
     concealed = [concealed_from(&ours, &theirs), concealed_from(&theirs, &ours)];
-    let mut seen = false;
-    for (said, hidden) in [&ours, &theirs].into_iter().zip(&concealed) {
-        seen |= !hidden.is_empty();
-        judge(solo, said, hidden);
-    }
-    if !seen {
-        leave_open(solo, "nothing-masked", "no principal sees masked what the other one sees");
-    }
+    judge(solo, &ours, &theirs, &concealed[0]);
+    judge(solo, &theirs, &ours, &concealed[1]);
+    concealed.iter().any(|hidden| !hidden.is_empty())
 }
 
 /// Asks for log messages of every level for both, where a session says so once for all.
@@ -169,6 +178,30 @@ fn completions(known: &Known) -> Vec<Asking> {
     arguments.chain(variables).take(MOST_COMPLETIONS).map(ask).collect()
 }
 
+/// Prompts about records that were seen masked, and those that need no argument.
+fn prompts(known: &Known, records: &[String]) -> Vec<Asking> {
+    let mut all = Vec::new();
+    for prompt in known.offer.prompts.iter().take(MOST_PROMPTS) {
+        let arguments = prompt.get("arguments").and_then(Value::as_array).into_iter().flatten();
+        let required: Vec<&str> = arguments
+            .filter(|argument| argument["required"] == true)
+            .filter_map(|argument| argument.get("name")?.as_str())
+            .collect();
+        let about = |record: &str| {
+            let arguments: serde_json::Map<String, Value> =
+                required.iter().map(|name| ((*name).to_owned(), record.into())).collect();
+            let params = json!({"name": prompt["name"], "arguments": arguments});
+            Asking { row: PROMPTS, method: "prompts/get", params, schema: None }
+        };
+        if required.is_empty() {
+            all.push(about(""));
+        } else {
+            all.extend(records.iter().take(MOST_RECORDS).map(|record| about(record)));
+        }
+    }
+    all
+}
+
 /// Sends a request for one of the two.
 async fn ask(solo: &Solo<'_>, talk: &mut Conversation, asking: &Asking, stranger: Option<&Stranger>) -> Said {
     let mut params = asking.params.clone();
@@ -205,20 +238,29 @@ fn concealed_from(one: &[Said], other: &[Said]) -> Vec<Hidden> {
     all
 }
 
-/// Looks through all that one principal was told for what is hidden from them.
-fn judge(solo: &mut Solo<'_>, said: &[Said], hidden: &[Hidden]) {
+/// Looks through all that one principal was told for what is hidden from them. `others` is what the other one was told
+/// for the same requests.
+fn judge(solo: &mut Solo<'_>, said: &[Said], others: &[Said], hidden: &[Hidden]) {
     if hidden.is_empty() {
         return;
     }
-    for said in said {
+    for (said, other) in said.iter().zip(others) {
+        // An answer about another record for each caller is about the caller: their own record they may see.
+        let shared = |hidden: &&Hidden| {
+            let mut messages = other.messages.iter();
+            messages.any(|heard| names(heard.message.value(), &hidden.record))
+        };
+        // What they sent themselves is no news to them.
+        let news = |hidden: &&Hidden| !any_text(&said.sent, &|text| text.contains(&hidden.raw));
         for heard in &said.messages {
             let is_log = heard.message.method() == Some("notifications/message");
             let row = if is_log { LOGS } else { said.row };
-            // What they sent themselves is no news to them.
-            let news = |hidden: &&Hidden| !any_text(&said.sent, &|text| text.contains(&hidden.raw));
-            let Some(told) = hidden.iter().filter(news).find(|hidden| tells(heard.message.value(), hidden))
-            else {
-                solo.judge.held(row);
+            let mut told = hidden.iter().filter(news).filter(|one| tells(heard.message.value(), one));
+            let Some(told) = told.find(shared) else {
+                // That one value is masked does not say that access is checked.
+                if matches!(row, COMPLETION | LOGS) {
+                    solo.judge.held(row);
+                }
                 continue;
             };
             let place = if is_log { "a log message" } else { "an answer" };

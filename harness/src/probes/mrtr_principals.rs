@@ -1,7 +1,8 @@
 //! Request states and whose they are (2026-07-28, basic/patterns/mrtr): what one principal was asked, another may not
 //! answer.
 
-use super::auth::{OPEN, Shown, own_token, show};
+use super::auth::OPEN;
+use super::door::{Shown, other_token, own_token, show};
 use super::probe::{breach, probes};
 use super::{Call, Known, Solo};
 use crate::client::{Conversation, Reply, mrtr};
@@ -38,7 +39,7 @@ async fn states_belong_to_who_was_asked(solo: &mut Solo<'_>) {
     let mut calls: Vec<Call> =
         known.offer.calls.iter().filter(|call| call.asked_for_input && call.took < QUICK).cloned().collect();
     calls.truncate(MOST_CALLS);
-    let other = solo.settings.credentials.another().await;
+    let other = other_token(solo).await;
     let why = match (calls.is_empty(), own_token(solo), &other) {
         (true, ..) => Some(("not-asked", "no call that may be repeated asks for input")),
         (_, None, _) => {
@@ -62,7 +63,7 @@ async fn states_belong_to_who_was_asked(solo: &mut Solo<'_>) {
         solo.judge.not_applicable(BOUND, "no-authorization", OPEN);
     } else {
         for call in &calls {
-            exchange(solo, talk, &known, call, &format!("Bearer {other}")).await;
+            exchange(solo, talk, &known, call, &other).await;
         }
         solo.judge.undecided(BOUND, "not-asked", "no call gives both principals a `requestState`");
     }
@@ -83,13 +84,13 @@ async fn exchange(solo: &mut Solo<'_>, talk: &mut Conversation, known: &Known, c
         return;
     }
     let outgoing = known.offer.compose_call(talk, params.clone());
-    let (_, theirs) = show(talk, by, outgoing, &Shown::Value(other)).await;
+    let (_, theirs) = show(talk, by, outgoing, &Shown::Token(other)).await;
     if demand(&theirs).is_none() {
         return;
     }
     let Some(again) = demand(&own(talk, params.clone()).await) else { return };
     let outgoing = known.offer.compose_call(talk, mrtr::retry(&params, &again));
-    let (ticket, reply) = show(talk, by, outgoing, &Shown::Value(other)).await;
+    let (ticket, reply) = show(talk, by, outgoing, &Shown::Token(other)).await;
     if reply.status().is_none_or(|status| status == 429) {
         return;
     }

@@ -1,15 +1,13 @@
 //! Several clients: what one without credentials gets, and what one sees of another (server/utilities/caching, and the
 //! security sections of the features).
 
-use super::auth::{Shown, show};
+use super::door::{Shown, bearing, keeps_out, other_token, show};
 use super::probe::{breach, probes};
-use super::tasks_apart::{self, Stranger};
 use super::{Known, Solo};
 use crate::client::{Conversation, Reply, Ticket};
 use crate::monitors::Breach;
 use crate::protocol::{Era, Transport};
 use serde_json::{Value, json};
-use std::collections::HashSet;
 use std::time::Duration;
 
 /// How long a call may take that is made for the sake of what others see of it.
@@ -29,11 +27,6 @@ probes! {
         "completion.access-controlled", "caching.public.no-user-data", "caching.public.shared-aware",
         "caching.access-control-independent",
     ];
-    /// Where the user gave the credentials of another principal (`--principal`, `--trust-test-issuer`): lists tools and
-    /// resources for both. What the other's lists do not have is called and read by the other, too, in a
-    /// session of their own, who has to be refused: to hide something is not to close it.
-    what_is_hidden_is_closed (Alone, Both, Any) decides
-        ["tools.call.access-control", "resources.read.access-control"];
     /// Opens two connections over HTTP, calls tools on one of them, asking for progress and log messages, and listens on
     /// the other: nothing of the calls comes there.
     connections_are_kept_apart (Alone, Both, Any) decides ["base.isolation.between-connections"];
@@ -93,15 +86,11 @@ fn known_requests(known: &Known) -> Vec<Asking> {
     requests
 }
 
-fn has_credentials(solo: &Solo<'_>) -> bool {
-    solo.opener.opening().headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
-}
-
 async fn callers_without_credentials_are_kept_out(solo: &mut Solo<'_>) {
     let rows = GUARDED.into_iter().chain([CHECKED, NO_USER_DATA, SHARED, INDEPENDENT]);
     let why = if solo.opener.binding().transport() == Transport::Stdio {
         Some("over STDIO there is one caller, who started the process")
-    } else if has_credentials(solo) {
+    } else if !bearing(solo).names.is_empty() {
         None
     } else {
         Some("it takes credentials, so that there is a caller with and one without: --bearer-env or --header")
@@ -116,8 +105,11 @@ async fn callers_without_credentials_are_kept_out(solo: &mut Solo<'_>) {
     let Some(mut opened) = solo.begin(solo.revision, &all).await else { return };
     let known = solo.known().await;
     let talk = &mut opened.talk;
-    let another = solo.settings.credentials.another().await.map(|token| format!("Bearer {token}"));
+    let another = other_token(solo).await;
     let mut closed: Vec<&'static str> = Vec::new();
+    // Of headers whose names do not say that they let in, only 401 tells.
+    let known_bearing = talk.bearing().known;
+    let is_closed = |reply: &Reply| keeps_out(reply) && (known_bearing || reply.status() == Some(401));
     for Asking { row, listing, method, params } in known_requests(&known) {
         let with = talk.request(method, params.clone()).await;
         let outgoing = talk.compose(method, params.clone());
@@ -126,7 +118,7 @@ async fn callers_without_credentials_are_kept_out(solo: &mut Solo<'_>) {
             continue;
         }
         match row {
-            None if without.is_refusal() => closed.push(listing),
+            None if is_closed(&without) => closed.push(listing),
             None => {}
             Some(id) => judge_guard(solo, id, closed.contains(&listing), &without, &ticket),
         }
@@ -134,7 +126,7 @@ async fn callers_without_credentials_are_kept_out(solo: &mut Solo<'_>) {
             judge_public(solo, method, &with, &without, &ticket);
             if let Some(another) = another.as_ref().filter(|_| scope(&with) == Some("public")) {
                 let outgoing = talk.compose(method, params);
-                let (ticket, theirs) = show(talk, solo.name, outgoing, &Shown::Value(another)).await;
+                let (ticket, theirs) = show(talk, solo.name, outgoing, &Shown::Token(another)).await;
                 judge_same(solo, method, &with, &theirs, &ticket);
             }
         }
@@ -151,7 +143,7 @@ async fn callers_without_credentials_are_kept_out(solo: &mut Solo<'_>) {
 
 /// What came without credentials; `closed` says whether the listing takes them.
 fn judge_guard(solo: &mut Solo<'_>, id: &'static str, closed: bool, without: &Reply, ticket: &Ticket) {
-    if without.is_refusal() {
+    if keeps_out(without) {
         if id == GUARDED[1] {
             solo.judge.held(CHECKED);
         }
@@ -180,104 +172,13 @@ fn judge_guard(solo: &mut Solo<'_>, id: &'static str, closed: bool, without: &Re
     }
 }
 
-/// The most pages of a list that are read for another principal.
-const PAGES: usize = 50;
-
-async fn what_is_hidden_is_closed(solo: &mut Solo<'_>) {
-    const ROWS: [&str; 2] = [GUARDED[0], GUARDED[1]];
-    let credentials = &solo.settings.credentials;
-    if solo.opener.binding().transport() == Transport::Stdio || credentials.another().await.is_none() {
-        for id in ROWS {
-            solo.judge.undecided(
-                id,
-                "one-caller",
-                "it takes the credentials of another principal: --principal",
-            );
-        }
-        return;
-    }
-    let Some(mut opened) = solo.begin(solo.revision, &ROWS).await else { return };
-    let known = solo.known().await;
-    let Some(another) = tasks_apart::another(solo, &mut opened.talk).await else {
-        for id in ROWS {
-            solo.judge.undecided(id, "not-let-in", "the other principal is not let in");
-        }
-        return solo.close(opened).await;
-    };
-    let offer = &known.offer;
-    let tools = listed_for(solo, &mut opened.talk, "tools/list", "tools", "name", &another).await;
-    let called = offer.calls.iter().find(|call| {
-        call.succeeded()
-            && !call.asked_for_input
-            && tools.as_ref().is_some_and(|tools| !tools.contains(&call.tool))
-    });
-    let call = called.map(|call| ("tools/call", json!({"name": call.tool, "arguments": call.arguments})));
-    let uris = listed_for(solo, &mut opened.talk, "resources/list", "resources", "uri", &another).await;
-    let ours = offer.first.get("resources/list").into_iter().flatten();
-    let hidden = uris.and_then(|uris| ours.into_iter().find(|uri| !uris.contains(*uri)).cloned());
-    let read = hidden.map(|uri| ("resources/read", json!({"uri": uri})));
-    for (id, asking) in ROWS.into_iter().zip([call, read]) {
-        let Some((method, params)) = asking else {
-            let text = "the other principal sees in its list all that could be tried";
-            solo.judge.undecided(id, "nothing-hidden", text);
-            continue;
-        };
-        let talk = &mut opened.talk;
-        let compose = |talk: &mut Conversation| {
-            let mut outgoing = talk.compose(method, params.clone());
-            // A refusal for want of a header would not be one for want of a right.
-            let name = params["name"].as_str().unwrap_or_default();
-            outgoing.mirrored = known.offer.mirrored(talk, name, &params["arguments"]);
-            outgoing
-        };
-        let outgoing = compose(talk);
-        let with = talk.exchange(outgoing).await;
-        let outgoing = compose(talk);
-        let (ticket, theirs) = another.sends(solo, talk, outgoing).await;
-        let failed = theirs.result().is_some_and(|result| result.get("isError") == Some(&json!(true)));
-        if theirs.is_refusal() || failed {
-            solo.judge.held(id);
-        } else if with.result().is_some() && theirs.result().is_some() {
-            let text = "what the list of a principal does not have is served to that principal";
-            let seen = breach("unlisted", text, &ticket, &theirs);
-            solo.judge.broke(id, seen.quality().expected(&["a refusal, as for what does not exist"]));
-        }
-    }
-    solo.close(opened).await;
-}
-
-/// What a list has for another principal; none if it cannot be read to its end.
-async fn listed_for(
-    solo: &Solo<'_>,
-    talk: &mut Conversation,
-    method: &'static str,
-    member: &str,
-    key: &str,
-    another: &Stranger,
-) -> Option<HashSet<String>> {
-    let mut names = HashSet::new();
-    let mut params = json!({});
-    for _ in 0..PAGES {
-        let outgoing = talk.compose(method, params);
-        let (_, reply) = another.sends(solo, talk, outgoing).await;
-        let result = reply.result()?;
-        let entries = result.get(member)?.as_array()?;
-        names.extend(entries.iter().filter_map(|entry| Some(entry.get(key)?.as_str()?.to_owned())));
-        match result.get("nextCursor") {
-            Some(cursor) => params = json!({"cursor": cursor}),
-            None => return Some(names),
-        }
-    }
-    None
-}
-
 fn scope(reply: &Reply) -> Option<&str> {
     reply.result().and_then(|result| result.get("cacheScope")?.as_str())
 }
 
 /// What is marked as public, compared with what a caller without credentials gets.
 fn judge_public(solo: &mut Solo<'_>, method: &str, with: &Reply, without: &Reply, ticket: &Ticket) {
-    if method == "resources/read" && without.is_refusal() {
+    if method == "resources/read" && keeps_out(without) {
         solo.judge.decide(SHARED, scope(with) != Some("public"), || {
             Breach::new("public", "a read that takes credentials is marked as public")
                 .quality()

@@ -3,7 +3,7 @@
 
 use super::probe::Stage;
 use crate::client::{Answer, Outgoing, Reply, Ticket};
-use crate::protocol::{Id, Transport};
+use crate::protocol::{Id, Message, Transport};
 use crate::wire::{Event, Taint};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -121,7 +121,7 @@ impl Stage<'_> {
         }
     }
 
-    /// The first response since a position that answers nothing that was sent before or as the barrier.
+    /// The first response since a position that answers nothing that was open before, nor the barrier.
     fn stray(&mut self, ticket: &Ticket, sentinel: Option<&Id>) -> Option<Answer> {
         let mut sent: Option<HashSet<Id>> = None;
         for heard in self.talk.heard_since(ticket.since) {
@@ -129,7 +129,7 @@ impl Stage<'_> {
                 continue;
             }
             if let Some(id) = heard.message.id().filter(|id| !id.is_null()) {
-                let sent = sent.get_or_insert_with(|| self.ids_before(ticket.since));
+                let sent = sent.get_or_insert_with(|| self.open_before(ticket.since));
                 if Some(id) == sentinel || sent.contains(id) {
                     continue;
                 }
@@ -139,18 +139,26 @@ impl Stage<'_> {
         None
     }
 
-    /// Ids that were sent before a position: a late answer to one of these is no answer to what came after.
-    fn ids_before(&self, since: u64) -> HashSet<Id> {
+    /// Ids that were sent before a position and not answered by then: a late answer to one of these is no answer to what
+    /// came after.
+    fn open_before(&self, since: u64) -> HashSet<Id> {
+        let mut open = HashSet::new();
         let records = self.talk.recorder().snapshot();
-        let earlier = records.iter().take_while(|record| record.seq < since);
-        earlier
-            .filter_map(|record| match &record.event {
-                Event::Sent { payload, .. } => payload.message().cloned(),
-                _ => None,
-            })
-            .flat_map(|message| message.parts())
-            .filter_map(|part| part.id().cloned())
-            .collect()
+        for record in records.iter().take_while(|record| record.seq < since) {
+            let (payload, sent) = match &record.event {
+                Event::Sent { payload, .. } => (payload, true),
+                Event::Received { payload, .. } => (payload, false),
+                _ => continue,
+            };
+            for part in payload.message().into_iter().flat_map(Message::parts) {
+                match part.id() {
+                    Some(id) if sent => drop(open.insert(id.clone())),
+                    Some(id) if part.is_response() => drop(open.remove(id)),
+                    _ => {}
+                }
+            }
+        }
+        open
     }
 
     /// A valid request in which a piece of raw JSON stands in place of `"@"`, which has to occur in the parameters.

@@ -1,7 +1,7 @@
 //! Tasks and who may see them: those of one client are none of another's (basic/utilities/tasks#security-considerations; in
 //! the tasks extension of 2026-07-28 security-considerations).
 
-use super::auth::{Shown, show};
+use super::door::{Shown, bearing, other_tokens, show};
 use super::extension_tasks::{declared, producer};
 use super::http_origin::first_request;
 use super::probe::probes;
@@ -39,8 +39,7 @@ async fn tasks_belong_to_who_began_them(solo: &mut Solo<'_>) {
         let why = "over STDIO there is one caller, who started the process";
         return leave_open(solo, rows, "one-caller", why);
     }
-    let headers = &solo.opener.opening().headers;
-    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
+    if !bearing(solo).known {
         let why =
             "it takes credentials, so that there is a caller with and one without: --bearer-env or --header";
         return leave_open(solo, rows, "one-caller", why);
@@ -90,8 +89,8 @@ async fn begin(solo: &mut Solo<'_>, talk: &mut Conversation) -> Option<String> {
 /// Somebody whose task it is not: nobody in particular, or another principal.
 #[derive(Default)]
 pub(super) struct Stranger {
-    /// What stands in `Authorization`.
-    authorization: Option<String>,
+    /// Their token.
+    token: Option<String>,
     /// A session of their own, or none.
     session: HttpEdits,
 }
@@ -99,7 +98,7 @@ pub(super) struct Stranger {
 impl Stranger {
     /// What a finding calls them.
     fn described(&self) -> &'static str {
-        if self.authorization.is_some() { "for another principal" } else { "without credentials" }
+        if self.token.is_some() { "for another principal" } else { "without credentials" }
     }
 
     pub(super) async fn sends(
@@ -108,21 +107,38 @@ impl Stranger {
         talk: &mut Conversation,
         outgoing: Outgoing,
     ) -> (Ticket, Reply) {
-        let shown = self.authorization.as_deref().map_or(Shown::Nothing, Shown::Value);
+        let shown = self.token.as_deref().map_or(Shown::Nothing, Shown::Token);
         show(talk, solo.name, outgoing.http(self.session.clone()), &shown).await
     }
 }
 
-/// Another principal whom the server lets in; in the legacy era with a session, which ends with that of the caller.
+/// Another principal whom the server lets in.
 pub(super) async fn another(solo: &Solo<'_>, talk: &mut Conversation) -> Option<Stranger> {
-    let token = solo.settings.credentials.another().await?;
-    let mut stranger =
-        Stranger { authorization: Some(format!("Bearer {token}")), session: HttpEdits::default() };
+    for token in other_tokens(solo).await {
+        if let Some(stranger) = let_in(solo, talk, token).await {
+            return Some(stranger);
+        }
+    }
+    None
+}
+
+/// All other principals whom the server lets in.
+pub(super) async fn others(solo: &Solo<'_>, talk: &mut Conversation) -> Vec<Stranger> {
+    let mut strangers = Vec::new();
+    for token in other_tokens(solo).await {
+        strangers.extend(let_in(solo, talk, token).await);
+    }
+    strangers
+}
+
+/// A principal, if the server lets them in; in the legacy era with a session, which ends with that of the caller.
+async fn let_in(solo: &Solo<'_>, talk: &mut Conversation, token: String) -> Option<Stranger> {
+    let mut stranger = Stranger { token: Some(token), session: HttpEdits::default() };
     if solo.revision.era() == Era::Legacy {
         let first = first_request(talk, solo.revision);
         let outside = Stranger {
             session: HttpEdits::default().without("Mcp-Session-Id"),
-            authorization: stranger.authorization.clone(),
+            token: stranger.token.clone(),
         };
         let (_, reply) = outside.sends(solo, talk, first).await;
         reply.result()?;
@@ -139,8 +155,8 @@ pub(super) async fn another(solo: &Solo<'_>, talk: &mut Conversation) -> Option<
         stranger.sends(solo, talk, ready).await;
     }
     let listing = talk.compose("tools/list", json!({}));
-    let (_, let_in) = stranger.sends(solo, talk, listing).await;
-    let_in.result().map(|_| stranger)
+    let (_, listed) = stranger.sends(solo, talk, listing).await;
+    listed.result().map(|_| stranger)
 }
 
 async fn intrude(solo: &mut Solo<'_>, talk: &mut Conversation, id: &str, stranger: &Stranger) {

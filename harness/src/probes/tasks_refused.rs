@@ -473,7 +473,7 @@ async fn anonymous_clients_get_no_list(stage: &mut Stage<'_>) {
         // Over STDIO there is one client, who started the process.
         return stage.judge.held(ID);
     }
-    if stage.talk.is_authorized() {
+    if stage.talk.bearing().known {
         return stage.judge.undecided(ID, "authorized", "the client is known by its credentials");
     }
     let breach = crate::monitors::Breach::new(

@@ -128,7 +128,8 @@ fn changing(stage: &Stage<'_>) -> Vec<(Call, Value)> {
         };
         let hint = |name: &str| tool.pointer(&format!("/annotations/{name}")) == Some(&Value::Bool(true));
         let schema = tool.get("inputSchema").filter(|schema| takes_some(schema));
-        if let Some(schema) = schema.filter(|_| !hint("readOnlyHint") && !hint("destructiveHint")) {
+        // It was called with the consent of the user, who was told what it does.
+        if let Some(schema) = schema.filter(|_| !hint("readOnlyHint")) {
             found.push((call.clone(), schema.clone()));
         }
     }

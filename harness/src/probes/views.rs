@@ -152,7 +152,12 @@ pub(super) fn tells(message: &Value, hidden: &Hidden) -> bool {
     let escaped = Value::from(hidden.raw.as_str()).to_string();
     let escaped = escaped.trim_matches('"').to_owned();
     any_text(message, &|text| text.contains(&hidden.raw) || text.contains(&escaped))
-        && any_text(message, &|text| text.contains(&hidden.record))
+        && names(message, &hidden.record)
+}
+
+/// Whether a message names a record.
+pub(super) fn names(message: &Value, record: &str) -> bool {
+    any_text(message, &|text| text.contains(record))
 }
 
 /// Whether a text in a message, or the name of a member, is such a one.

@@ -181,8 +181,10 @@ async fn serve(stream: tokio::net::TcpStream, route: Arc<Route>, tap: Tap) {
         async move { Ok::<_, Infallible>(forward(request, &route, &tap, &upstream).await) }
     });
     // A client that breaks off, or speaks no HTTP, ends its connection and nothing else.
-    let _ =
-        ServerBuilder::new().preserve_header_case(true).serve_connection(TokioIo::new(stream), service).await;
+    let mut builder = ServerBuilder::new();
+    // Headers are those of the server, and no others.
+    builder.preserve_header_case(true).auto_date_header(false);
+    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn forward(

@@ -8,7 +8,7 @@ use super::owners::Owners;
 use super::rules::Rules;
 use super::script::{Expected, Session};
 use crate::protocol::schema::{Checked, Party, check_error, check_notification, check_request, check_result};
-use crate::protocol::{Kind as MessageKind, Message, Revision};
+use crate::protocol::{Id, Kind as MessageKind, Message, Revision};
 use crate::transcript::RulePart;
 use crate::wire::Channel;
 use serde_json::Value;
@@ -95,6 +95,11 @@ impl<'a> Aligner<'a> {
         self.owners.sent(number, message, channel);
     }
 
+    /// Anything went out on an HTTP exchange.
+    pub(super) fn carried(&mut self, number: usize, channel: Channel) {
+        self.owners.carries(number, channel);
+    }
+
     /// A message of the server came in; the recorded one that it is taken for.
     pub(super) fn hear(&mut self, message: &Message, channel: Channel) -> Option<usize> {
         let heard = match message.kind() {
@@ -132,7 +137,14 @@ impl<'a> Aligner<'a> {
         let owner = self.owners.answered(message, channel);
         let recorded = &self.session.expected;
         let free = |place: &usize| self.live[*place].is_none() && recorded[*place].part == RulePart::Answer;
-        let of_owner = (0..recorded.len()).filter(|place| recorded[*place].owner == owner).filter(free);
+        // What was sent as no message has an owner over HTTP alone.
+        let nameless = |message: &Message| message.id().is_none_or(Id::is_null);
+        let of_this = |place: &usize| {
+            let one = &recorded[*place];
+            let unowned = one.owner.is_none() || owner.is_none();
+            one.owner == owner || (unowned && nameless(message) && nameless(&one.message))
+        };
+        let of_owner = (0..recorded.len()).filter(of_this).filter(free);
         let same_id = |place: &usize| recorded[*place].message.id() == message.id();
         let places: Vec<usize> = of_owner.collect();
         let place = match places.iter().find(|place| same_id(place)) {

@@ -2,7 +2,7 @@
 //! recording they are found by where they came from: what the client sent and the server had said first. In a replay
 //! they are what now stands at that place.
 
-use super::script::{Expected, Send, Sending};
+use super::script::{Expected, Send, Sending, Session};
 use crate::protocol::Message;
 use crate::transcript::is_placeholder;
 use crate::wire::Payload;
@@ -58,6 +58,15 @@ impl Bonds {
     }
 }
 
+impl Bonds {
+    /// The values that another server, or the same one at another time, gives other names.
+    pub(super) fn minted(&self) -> impl Iterator<Item = &str> {
+        let bonds = self.by_send.values().flatten();
+        let minted = bonds.filter(|bond| bond.opaque || looks_minted(bond.value.as_str()));
+        minted.map(|bond| bond.value.as_str())
+    }
+}
+
 /// A place in a message of the server.
 type Minted = (usize, String);
 
@@ -69,11 +78,11 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Takes in what a send needs; `live` are the messages that have come, by their place in the recording. Returns
-    /// the values for which nothing was found.
-    pub(super) fn learn(&mut self, bonds: &Bonds, send: usize, live: &[Option<Message>]) -> Vec<String> {
+    /// Takes in what a send needs; `live` are the messages that have come in the place of those that the session
+    /// `expects`. Returns the values for which nothing was found.
+    pub(super) fn learn(&mut self, session: &Session, send: usize, live: &[Option<Message>]) -> Vec<String> {
         let mut lost = Vec::new();
-        for Bond { value, source, opaque } in bonds.by_send.get(&send).into_iter().flatten() {
+        for Bond { value, source, opaque } in session.bonds.by_send.get(&send).into_iter().flatten() {
             let recorded = value.as_str();
             if self.known.iter().any(|(known, ..)| known == recorded) {
                 continue;
@@ -82,10 +91,20 @@ impl Names {
                 lost.push(recorded.to_owned());
                 continue;
             };
-            if value.is_in(message.value()) {
+            let now = source.now(message.value());
+            // What has only moved keeps its name: at its place stands something that was known before, too, or a word
+            // that nobody made up.
+            let is_new = |now: &String| {
+                let recorded = session.expected.get(source.expected).map(|expected| expected.message.value());
+                (source.word.is_none() || looks_minted(now))
+                    && !recorded.is_some_and(|recorded| value.with(now).is_in(recorded))
+            };
+            if now.as_deref() == Some(recorded)
+                || value.is_in(message.value()) && !now.as_ref().is_some_and(is_new)
+            {
                 continue;
             }
-            match source.now(message.value()) {
+            match now {
                 Some(now) => {
                     let silent = *opaque || is_placeholder(recorded) || alike(recorded, &now);
                     let place = (!silent).then(|| (source.expected, source.pointer.clone()));
@@ -98,18 +117,32 @@ impl Names {
         lost
     }
 
-    /// A recorded text as it has to be now.
+    /// A recorded text as it has to be now: every recorded value that stands in it as a word of its own is the one of now,
+    /// the longest first, and what has been put in is not looked at again.
     pub(super) fn put(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for (recorded, now, _) in &self.known {
-            if text == *recorded {
-                return now.clone();
-            }
-            if recorded.len() >= 4 && text.contains(recorded.as_str()) {
-                text = text.replace(recorded.as_str(), now);
+        if let Some((_, now, _)) = self.known.iter().find(|(recorded, ..)| text == recorded) {
+            return now.clone();
+        }
+        let mut put = String::with_capacity(text.len());
+        let mut at = 0;
+        while let Some(next) = text[at..].chars().next() {
+            let stands_here = |(recorded, ..): &&(String, String, Option<Minted>)| {
+                recorded.len() >= 4
+                    && text[at..].starts_with(recorded.as_str())
+                    && stands_alone(text, at, at + recorded.len())
+            };
+            match self.known.iter().find(stands_here) {
+                Some((recorded, now, _)) => {
+                    put.push_str(now);
+                    at += recorded.len();
+                }
+                None => {
+                    put.push(next);
+                    at += next.len_utf8();
+                }
             }
         }
-        text
+        put
     }
 
     /// A recorded value as it has to be now.
@@ -162,6 +195,15 @@ impl Handle {
         }
     }
 
+    /// Another value of this kind.
+    fn with(&self, value: &str) -> Self {
+        match self {
+            Self::Text(_) => Self::Text(value.to_owned()),
+            Self::Word(_) => Self::Word(value.to_owned()),
+            Self::Number(_) => Self::Number(value.to_owned()),
+        }
+    }
+
     /// Whether a message has this value anywhere.
     fn is_in(&self, value: &Value) -> bool {
         match (self, value) {
@@ -195,9 +237,21 @@ impl Source {
     }
 }
 
+/// Whether a character is one of a word.
+fn inside(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '-'
+}
+
+/// Whether a part of a text neither begins nor ends within a word.
+fn stands_alone(text: &str, start: usize, end: usize) -> bool {
+    let (part, before, after) = (&text[start..end], &text[..start], &text[end..]);
+    let cut = |one: Option<char>, other: Option<char>| one.is_some_and(inside) && other.is_some_and(inside);
+    !cut(before.chars().next_back(), part.chars().next())
+        && !cut(part.chars().next_back(), after.chars().next())
+}
+
 /// The words of a text with their places: runs of letters, digits, `_` and `-`.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let inside = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let mut at = 0;
     std::iter::from_fn(move || {
         let start = at + text[at..].find(inside)?;

@@ -9,7 +9,7 @@ fn names(recorded: &str, live: &str, send: usize) -> (Names, Vec<String>) {
     let live: Vec<Option<Message>> =
         live.sessions[0].expected.iter().map(|one| Some(one.message.clone())).collect();
     let mut names = Names::default();
-    let lost = names.learn(&session.bonds, send, &live);
+    let lost = names.learn(session, send, &live);
     (names, lost)
 }
 
@@ -105,6 +105,51 @@ fn what_is_not_found_is_told() {
     let gone = page("A").replace(r#","nextCursor":"A""#, "");
     let (names, lost) = names(&page("A"), &gone, 1);
     assert_eq!((names.put("A"), lost), ("A".to_owned(), vec!["A".to_owned()]));
+}
+
+fn jobs(numbers: [u32; 2], sent: &str) -> String {
+    let listed = numbers.map(|number| format!(r#""job{number}""#)).join(",");
+    format!(
+        r#"
+--> {{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"list"}}}}
+<-- {{"jsonrpc":"2.0","id":1,"result":{{"structuredContent":{{"jobs":[{listed}]}}}}}}
+--> {{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{{"name":"stop","arguments":{{"jobs":{sent}}}}}}}
+"#
+    )
+}
+
+#[test]
+fn handles_that_were_counted_on_are_followed() {
+    let sent = r#"["job100001","job100002"]"#;
+    let (names, _) = names(&jobs([100_001, 100_002], sent), &jobs([100_002, 100_003], sent), 1);
+    let now = |recorded: &str| names.put(recorded);
+    assert_eq!([now("job100001"), now("job100002")], ["job100002", "job100003"]);
+    assert_eq!(now("both job100001 and job100002."), "both job100002 and job100003.");
+}
+
+#[test]
+fn handles_that_have_only_moved_stay() {
+    let sent = r#"["job100001","job100002"]"#;
+    let (names, lost) = names(&jobs([100_001, 100_002], sent), &jobs([100_002, 100_001], sent), 1);
+    assert_eq!((names.len(), lost.len()), (0, 0));
+}
+
+#[test]
+fn a_number_within_a_word_is_another() {
+    let open = |id: u32| {
+        format!(
+            r#"
+--> {{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"open"}}}}
+<-- {{"jsonrpc":"2.0","id":1,"result":{{"structuredContent":{{"id":{id}}}}}}}
+--> {{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{{"name":"close","arguments":{{"id":2024}}}}}}
+"#
+        )
+    };
+    let (names, _) = names(&open(2024), &open(2031), 1);
+    for text in ["2024-01-01", "X20245", "in_2024"] {
+        assert_eq!(names.put(text), text);
+    }
+    assert_eq!(names.put("nr. 2024/7"), "nr. 2031/7");
 }
 
 proptest! {

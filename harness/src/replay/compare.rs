@@ -164,7 +164,8 @@ impl Lens<'_> {
         !found.is_empty()
     }
 
-    /// Elements that are the same at both ends are paired, then those that go by the same name, then the rest in order.
+    /// Elements that are the same are paired, then those that go by the same name, then those between the same neighbours;
+    /// what is left has gone or is new.
     fn arrays(&self, path: &mut String, ours: &[Value], theirs: &[Value], found: &mut Vec<Mismatch>) {
         let length = path.len();
         let at = |path: &mut String, index: usize| {
@@ -188,18 +189,18 @@ impl Lens<'_> {
         if left.is_empty() && right.is_empty() {
             return;
         }
+        // Elements that belong together: the place in the recording, and the live one.
+        let mut met: Vec<(usize, usize)> = Vec::new();
         if left.len() <= SORTED && right.len() <= SORTED {
-            // Places in the live array, of those that are the same, in the order of the recording.
-            let mut met: Vec<usize> = Vec::new();
             left.retain(|a| match right.iter().position(|b| same(path, *a, *b)) {
                 Some(place) => {
-                    met.push(right.remove(place));
+                    met.push((*a, right.remove(place)));
                     false
                 }
                 None => true,
             });
             let free = self.rules.has(path, |kind| matches!(kind, RuleKind::Unordered));
-            if !met.is_sorted() && !free {
+            if !met.is_sorted_by_key(|(_, live)| *live) && !free {
                 let (recorded, live) = (Some(ours.into()), Some(theirs.into()));
                 found.push(Mismatch { path: path.clone(), kind: Kind::Order, recorded, live });
             }
@@ -217,8 +218,19 @@ impl Lens<'_> {
                 None => true,
             }
         });
-        let rest = left.len().min(right.len());
-        pairs.extend(left.drain(..rest).zip(right.drain(..rest)));
+        // The rest goes together where it stands between the same neighbours: else one has gone and another has come.
+        met.extend(&pairs);
+        let before = |place: &dyn Fn(&(usize, usize)) -> bool| met.iter().filter(|one| place(one)).count();
+        left.retain(|a| {
+            let here = before(&|(recorded, _)| recorded < a);
+            match right.iter().position(|b| before(&|(_, live)| live < b) == here) {
+                Some(place) => {
+                    pairs.push((*a, right.remove(place)));
+                    false
+                }
+                None => true,
+            }
+        });
         pairs.sort_unstable();
         for (a, b) in pairs {
             at(path, a);

@@ -97,6 +97,15 @@ fn rules_allow_what_they_say_and_no_more() {
     assert_eq!(exact(a(json!(1)), a(json!(2)), &[elsewhere]), [at("/a", Kind::Value)]);
 }
 
+#[test]
+fn an_array_that_moved_on_lost_its_first_and_got_a_last() {
+    let list = |numbers: [i32; 4]| json!({"jsonrpc": "2.0", "id": 1, "result": {"l": numbers}});
+    let found = with(&list([1, 2, 3, 4]), &list([2, 3, 4, 5]), Mode::Exact, &[]);
+    assert_eq!(found, [("/result/l/0".to_owned(), Kind::Missing), ("/result/l/3".to_owned(), Kind::Extra)]);
+    let found = with(&list([1, 2, 3, 4]), &list([1, 7, 3, 4]), Mode::Exact, &[]);
+    assert_eq!(found, [("/result/l/1".to_owned(), Kind::Value)]);
+}
+
 fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

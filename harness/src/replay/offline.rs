@@ -95,8 +95,9 @@ fn of_session(
     };
     for (at, other) in own.iter().zip(&others) {
         hear_to(theirs.sends[*other].after, &mut aligner);
-        names.learn(&ours.bonds, *at, &aligner.live);
+        names.learn(ours, *at, &aligner.live);
         let channel = theirs.sends[*other].channel;
+        aligner.carried(*at, channel);
         theirs.sends[*other].messages().iter().for_each(|part: &Message| aligner.sent(*at, part, channel));
     }
     hear_to(theirs.expected.len(), &mut aligner);

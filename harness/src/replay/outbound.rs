@@ -50,7 +50,11 @@ impl<'a> Outbound<'a> {
     ) -> Outgoing {
         let message = match payload {
             Payload::Message(message) => message,
-            Payload::Raw { bytes, .. } => return self.edited(Outgoing::bytes(bytes.clone()), send),
+            Payload::Raw { bytes, .. } => {
+                // A line that is no message was kept with its end, and gets one when it is sent.
+                let line = bytes.strip_suffix(b"\n").filter(|_| !self.over_http).unwrap_or(bytes);
+                return self.edited(Outgoing::bytes(line.to_vec()), send);
+            }
         };
         let mut value = message.value().clone();
         let parts = match &mut value {

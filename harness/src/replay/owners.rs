@@ -15,6 +15,8 @@ pub(super) struct Owners {
     by_id: HashMap<Id, usize>,
     by_token: HashMap<String, usize>,
     by_channel: HashMap<Channel, usize>,
+    /// What each HTTP exchange carried, requests or not.
+    carried: HashMap<Channel, usize>,
     /// Requests without an answer, other than subscriptions.
     open: Vec<usize>,
     listens: Vec<usize>,
@@ -42,10 +44,18 @@ impl Owners {
         }
     }
 
-    /// The request that a message of the server answers, by the exchange first: sessions may use the same ids.
+    /// The send with this number went out on an HTTP exchange, whatever it is.
+    pub(super) fn carries(&mut self, number: usize, channel: Channel) {
+        if channel != Channel::PROCESS {
+            self.carried.insert(channel, number);
+        }
+    }
+
+    /// The send that a message of the server answers: by its id, else by the exchange.
     pub(super) fn answered(&mut self, message: &Message, channel: Channel) -> Option<usize> {
-        let by_id = message.id().and_then(|id| self.by_id.get(id)).copied();
-        let number = by_id.or_else(|| self.by_channel.get(&channel).copied())?;
+        let by_id = message.id().and_then(|id| self.by_id.get(id));
+        let by_exchange = || self.by_channel.get(&channel).or_else(|| self.carried.get(&channel));
+        let number = by_id.or_else(by_exchange).copied()?;
         self.open.retain(|open| *open != number);
         Some(number)
     }
@@ -109,6 +119,15 @@ mod tests {
         assert_eq!(owners.owner(&changed, Channel(4)), Some(2), "by the exchange");
         assert_eq!(owners.owner(&log, Channel(9)), None, "on a stream of its own it comes whenever it does");
         assert_eq!(owners.owner(&progress, Channel(9)), None);
+    }
+
+    #[test]
+    fn what_is_no_message_is_answered_by_its_exchange() {
+        let mut owners = Owners::default();
+        owners.carries(3, Channel(5));
+        let refused = message(json!({"id": null, "error": {"code": -32700, "message": "m"}}));
+        assert_eq!(owners.answered(&refused, Channel(5)), Some(3));
+        assert_eq!(owners.answered(&refused, Channel(6)), None);
     }
 
     #[test]

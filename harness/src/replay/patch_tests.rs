@@ -33,6 +33,7 @@ fn what_is_accepted_is_there_afterwards() {
     let cases = [
         (r#""result":{"list":[1,4],"a":{"b":"new","c":null},"new":[]}"#, ["", ""]),
         (r#""result":{"list":[4,3,2,1,0],"a":"flat","gone":1}"#, ["", ""]),
+        (r#""result":{"list":[2,3,4,5],"a":{"b":"old"},"gone":true}"#, ["", ""]),
         (r#""error":{"code":-32603,"message":"no"}"#, ["", ""]),
         (plain, ["", LOG]),
         (plain, [LOG, ""]),

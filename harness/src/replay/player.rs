@@ -256,7 +256,7 @@ impl<'a> Play<'a> {
     async fn send(&mut self, talk: &mut Conversation, number: usize) {
         self.sent[number] = true;
         let send = &self.session.sends[number];
-        for lost in self.names.learn(&self.session.bonds, number, &self.aligner.live) {
+        for lost in self.names.learn(self.session, number, &self.aligner.live) {
             self.notes.push(format!(
                 "`{lost}` is sent as it was recorded: what stands in its place now was not found"
             ));
@@ -329,6 +329,7 @@ impl<'a> Play<'a> {
             return;
         }
         let ticket = talk.send(outgoing).await;
+        self.aligner.carried(number, ticket.channel);
         if let Some(message) = &message {
             message.parts().iter().for_each(|part| self.aligner.sent(number, part, ticket.channel));
         }

@@ -77,9 +77,9 @@ impl Reading {
     }
 
     fn send(&mut self, record: &Record, what: Sending) {
-        // Whatever is sent after the end of its input never reached the server.
         let headers = self.heads.get(&record.channel).map(|(_, headers)| headers.clone());
         self.posted.insert(record.channel, self.session.sends.len());
+        self.owners.carries(self.session.sends.len(), record.channel);
         self.session.sends.push(Send {
             seq: record.seq,
             at: record.at,
@@ -101,10 +101,7 @@ impl Reading {
         let mut ends_subscription = false;
         let (part, method, nth, owner) = match message.kind() {
             Kind::Result | Kind::Error => {
-                let number = self
-                    .owners
-                    .answered(&message, channel)
-                    .or_else(|| self.posted.get(&channel).copied().filter(|_| channel != Channel::PROCESS));
+                let number = self.owners.answered(&message, channel);
                 ends_subscription = number.is_some_and(|number| self.owners.listens(number));
                 match answers {
                     Some(Origin { method, nth, .. }) => (RulePart::Answer, method, nth, number),

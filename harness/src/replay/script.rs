@@ -272,6 +272,29 @@ impl Script {
         Self { about: self.about.clone(), rules: self.rules.clone(), sessions, truncated: self.truncated }
     }
 
+    /// What of it a program does not do that sends the same bytes again, in sentences: it takes a replay.
+    pub fn beyond_bytes(&self) -> Vec<String> {
+        let mut told = Vec::new();
+        let minted: BTreeSet<&str> =
+            self.sessions.iter().flat_map(|session| session.bonds.minted()).collect();
+        let shown: Vec<String> = minted.iter().take(3).map(|value| format!("`{value}`")).collect();
+        if !minted.is_empty() {
+            let more = if minted.len() > shown.len() { " and others" } else { "" };
+            told.push(format!(
+                "the server made up {}{more}; they are sent as they were, and one that makes up others refuses them",
+                shown.join(", ")
+            ));
+        }
+        let sends = || self.sessions.iter().flat_map(|session| &session.sends);
+        if sends().any(|send| send.answers.is_some()) {
+            told.push("the client answers what the server asks on the way; the answers come when they came, with the ids of then".to_owned());
+        }
+        if sends().any(|send| matches!(send.what, Sending::Payload(Payload::Raw { .. }))) {
+            told.push("the client sends what is no message; that is left out".to_owned());
+        }
+        told
+    }
+
     /// The same script with another message in the place of one that the client sends, by session and number.
     #[must_use]
     pub fn with_message(&self, session: usize, number: usize, message: Message) -> Self {

@@ -67,7 +67,10 @@ impl TranscriptWriter {
                 writer
             }
         };
-        writer.header(about, &jiff::Timestamp::now().to_string(), &[]);
+        // Why there is no file is told already.
+        if writer.file.is_some() {
+            writer.header(about, &jiff::Timestamp::now().to_string(), &[]);
+        }
         writer
     }
 

@@ -320,6 +320,17 @@ impl Process {
         self.vanished().await
     }
 
+    /// Ends a process that does not serve over its standard streams, so that the end of its input tells it nothing:
+    /// sends SIGTERM to its group, waits [`Limits::exit`], and sends SIGKILL. Returns as [`Process::shutdown`] does.
+    pub async fn terminate(&self) -> Exit {
+        self.close_stdin().await;
+        self.shared.signal(ShutdownStep::Sigterm, Signal::TERM);
+        if !self.ended_within(self.limits.exit).await {
+            self.shared.kill();
+        }
+        self.vanished().await
+    }
+
     /// Kills the whole group at once and returns when everything is gone.
     pub async fn kill(&self) -> Exit {
         self.shared.kill();

@@ -204,6 +204,38 @@ fn thirty_planted_failures_come_down_to_the_known_minimum() {
 }
 
 #[test]
+fn a_limit_ends_it_and_what_there_is_by_then_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let planted = &planted()[0];
+    record(folder.path(), planted);
+    for limit in [["--tries", "3"], ["--time", "0.001"]] {
+        let ran = minimize(folder.path(), planted, &[&["--output-format", "json"][..], &limit].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.whole());
+        let told = &ran.json()["minimize"];
+        assert_eq!(told["cut_short"], true);
+        // The last three confirm what there is.
+        assert!(told["conversations"].as_u64().unwrap() <= 6, "{told}");
+        assert!(told["after"].as_u64().unwrap() > planted.left.len() as u64 + 2, "{told}");
+    }
+}
+
+#[test]
+fn over_http_each_try_has_a_server_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = planted();
+    let planted = all.iter().find(|planted| planted.requirement == "ping.empty-result").unwrap();
+    record(folder.path(), planted);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let start = format!("{PROGRAM} serve --http 127.0.0.1:{port} {}", planted.serve.join(" "));
+    let url = format!("http://127.0.0.1:{port}/mcp");
+    let args = ["minimize", "said.jsonl", "--requirement", planted.requirement, "--output-format", "json"];
+    let ran = run_in(folder.path(), &[&args[..], &["--start", &start, &url]].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.whole());
+    let told = &ran.json()["minimize"];
+    assert_eq!((&told["after"], &told["cut_short"]), (&json!(3), &json!(false)), "{told}");
+}
+
+#[test]
 fn what_a_user_sees() {
     let folder = tempfile::tempdir().unwrap();
     let planted = &planted()[0];

@@ -9,7 +9,7 @@ use crate::auth::authorization::BASIC_SCOPE;
 use crate::auth::denial::Denial;
 use crate::auth::{Grant, TestAuthorizationServer};
 use crate::faults::Duty;
-use crate::message::{Message, Payload};
+use crate::message::{Message, Payload, Response};
 use crate::server::Server;
 use crate::transport::{HttpReply, json_reply, not_allowed_reply};
 
@@ -70,18 +70,23 @@ fn api_key(headers: &HeaderMap) -> Result<&str, Denial> {
 }
 
 /// Whether the grant is enough for every message of a body. What is missing comes in one challenge, together with what
-/// the token has already.
+/// the token has already. An answer takes what the request takes that it is for: `answering` says what that is.
 #[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
-pub(crate) fn step_up(server: &Server, grant: &Grant, payload: &Payload<'_>) -> Result<(), HttpReply> {
+pub(crate) fn step_up(
+    server: &Server,
+    grant: &Grant,
+    payload: &Payload<'_>,
+    answering: &dyn Fn(&Response) -> Option<&'static str>,
+) -> Result<(), HttpReply> {
     let Some(authorization) = &server.config().authorization else { return Ok(()) };
     if !server.keeps(Duty::ScopeChecked) {
         return Ok(());
     }
     let needed = match payload {
-        Payload::Single(message) => needed_by(server, grant, message),
+        Payload::Single(message) => needed_by(server, grant, message, answering),
         Payload::Batch(messages) => {
             let all = messages.iter().filter_map(|raw| crate::message::read_one(raw).ok());
-            all.map(|message| needed_by(server, grant, &message))
+            all.map(|message| needed_by(server, grant, &message, answering))
                 .max_by_key(|scopes| scopes.len())
                 .unwrap_or(BASIC_SCOPE)
         }
@@ -93,8 +98,14 @@ pub(crate) fn step_up(server: &Server, grant: &Grant, payload: &Payload<'_>) -> 
 }
 
 /// All the scopes that a message takes.
-fn needed_by(server: &Server, grant: &Grant, message: &Message) -> &'static str {
+fn needed_by(
+    server: &Server,
+    grant: &Grant,
+    message: &Message,
+    answering: &dyn Fn(&Response) -> Option<&'static str>,
+) -> &'static str {
     match message {
+        Message::Response(response) => answering(response).unwrap_or(BASIC_SCOPE),
         Message::Request(request) if request.method == "tools/call" => {
             let name = request.params.get("name").and_then(serde_json::Value::as_str).unwrap_or_default();
             server.tools(&grant.principal).scopes(name)

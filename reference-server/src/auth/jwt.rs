@@ -48,6 +48,9 @@ impl fmt::Debug for TrustedIssuer {
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
+    /// One, as RFC 9068 has it; whose it may be is validated. What names several is of none of them.
+    #[serde(default, rename = "iss")]
+    _issuer: Option<String>,
     #[serde(default)]
     aud: Names,
     /// Seconds since 1970, with or without parts.
@@ -159,6 +162,9 @@ impl TrustedIssuer {
         let is_for_us = claims.aud.as_slice().iter().any(|audience| is_same(audience, resource));
         if !is_for_us && server.keeps(Duty::TokenAudienceChecked) {
             return Err(Denial::Invalid("The token is for another server"));
+        }
+        if claims.sub.is_empty() {
+            return Err(Denial::Invalid("The token names nobody"));
         }
         let role = server.enterprise().and_then(|profile| profile.role_name(claims.roles.as_slice()));
         Ok(Grant::of_token(&claims.sub, &claims.scope, role).with_term(term(server, claims.exp)))

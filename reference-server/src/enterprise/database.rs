@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, Value as Sql};
-use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, params_from_iter};
+use rusqlite::{
+    Connection, OptionalExtension, ToSql, Transaction, TransactionBehavior, ffi, params_from_iter,
+};
 use serde_json::Value;
 
 use crate::enterprise::domain::{Field, Form, Kind};
@@ -17,8 +19,10 @@ use crate::server::lock;
 
 /// What a new database is filled with.
 const SEED: &str = include_str!("../../fixtures/enterprise/records.json");
-/// How long a statement waits for another process.
+/// How long the server waits for another process when it begins.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a statement does later, when everybody waits with it.
+const BRIEF: Duration = Duration::from_millis(20);
 /// The most ids that are looked at for one list or completion.
 const MOST_IDS: i64 = 10_000;
 
@@ -72,13 +76,24 @@ impl Database {
         connection.pragma_update(None, "foreign_keys", true)?;
         // What is deleted is overwritten too.
         connection.pragma_update(None, "secure_delete", true)?;
-        let filling = connection.transaction()?;
-        let version: i64 = filling.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if version == 0 {
-            fill(&filling)?;
-            filling.pragma_update(None, "user_version", 1)?;
+        let version = |connection: &Connection| -> rusqlite::Result<i64> {
+            connection.pragma_query_value(None, "user_version", |row| row.get(0))
+        };
+        if version(&connection)? == 0 {
+            // Another server may be about to do the same.
+            let filling = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            if version(&filling)? == 0 {
+                let tables: i64 =
+                    filling.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+                if tables > 0 {
+                    return Err(foreign());
+                }
+                fill(&filling)?;
+                filling.pragma_update(None, "user_version", 1)?;
+            }
+            filling.commit()?;
         }
-        filling.commit()?;
+        connection.busy_timeout(BRIEF)?;
         Ok(Self(Mutex::new(connection)))
     }
 
@@ -154,6 +169,13 @@ impl Database {
     pub(super) fn delete_customer(&self, customer: &str) -> Result<bool, Broken> {
         Ok(lock(&self.0).execute("DELETE FROM customers WHERE id = ?1", [customer])? == 1)
     }
+}
+
+/// A database that somebody else has put something into.
+fn foreign() -> rusqlite::Error {
+    let text =
+        "it is the database of something else: it has tables that are not of this profile; name a new file";
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_MISMATCH), Some(text.to_owned()))
 }
 
 /// A condition and its parameters. The names are those of fields; every value is a parameter.

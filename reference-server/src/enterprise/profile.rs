@@ -161,11 +161,23 @@ fn warnings(_: &EnterpriseFiles) -> Vec<String> {
 
 /// Makes the database file, if there is none, so that nobody else can read it.
 fn make_private(path: &Path) -> Result<(), InvalidProfile> {
+    // To open a pipe would be to wait for whoever reads it.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(InvalidProfile::of_file("the database", path, "it is no regular file"));
+    }
     let mut options = std::fs::OpenOptions::new();
     options.create(true).append(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(|_| ()).map_err(|error| InvalidProfile::of_file("the database", path, error))
+}
+
+/// The role of whoever starts the server, over STDIO.
+fn local_role(roles: &Roles, files: &EnterpriseFiles) -> Result<Option<RoleName>, InvalidProfile> {
+    let Some(name) = &files.local_role else { return Ok(None) };
+    let known = roles.names().collect::<Vec<_>>().join(", ");
+    let unknown = || InvalidProfile::new(format!("there is no role `{name}` for STDIO; there are: {known}"));
+    Ok(Some(roles.find(name).ok_or_else(unknown)?.name.clone()))
 }
 
 /// Reads a role file of a sensible size.
@@ -188,6 +200,10 @@ impl Enterprise {
     /// Opens the files. An audit log whose end is torn is closed off, and [`Enterprise::torn_bytes`] says so.
     pub fn open(files: &EnterpriseFiles) -> Result<Self, InvalidProfile> {
         refuse_one_for_two(files)?;
+        let text = files.roles.as_deref().map(read_roles).transpose()?;
+        let text = text.as_deref().unwrap_or(DEFAULT);
+        // Once before anything is made, with whatever key: that of the stand-ins comes with the database.
+        let local_role = local_role(&Roles::read(text, &TokenKey(Arc::new([0; 32])))?, files)?;
         let path = files.database.as_deref();
         path.map_or(Ok(()), make_private)?;
         let unusable = |error: rusqlite::Error| {
@@ -195,18 +211,7 @@ impl Enterprise {
         };
         let database = Database::open(path).map_err(unusable)?;
         let key = database.token_key().map_err(unusable)?;
-        let text = files.roles.as_deref().map(read_roles).transpose()?;
-        let roles = Roles::read(text.as_deref().unwrap_or(DEFAULT), &key)?;
-        let local_role = match &files.local_role {
-            None => None,
-            Some(name) => {
-                let known = roles.names().collect::<Vec<_>>().join(", ");
-                let unknown = || {
-                    InvalidProfile::new(format!("there is no role `{name}` for STDIO; there are: {known}"))
-                };
-                Some(roles.find(name).ok_or_else(unknown)?.name.clone())
-            }
-        };
+        let roles = Roles::read(text, &key)?;
         let audit = files.audit.as_deref().map(|path| {
             AuditLog::open(path).map_err(|error| InvalidProfile::of_file("the audit log", path, error))
         });

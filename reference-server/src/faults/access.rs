@@ -9,9 +9,9 @@ use hyper::header::{AUTHORIZATION, HeaderValue};
 use serde_json::Value;
 
 use crate::faults::Duty;
-use crate::faults::auth::document;
+use crate::faults::auth::{challenge, document};
 use crate::faults::edit::put;
-use crate::faults::fault::{Fault, HTTP, MODERN, V2025_11, fault};
+use crate::faults::fault::{ANY, Fault, HTTP, MODERN, V2025_11, fault};
 use crate::faults::hook::Hook::{HttpReply, HttpRequest, Neglect, Result};
 use crate::faults::hook::Memory;
 
@@ -87,6 +87,23 @@ pub(super) const CACHING: &[Fault] = &[
     .within(MODERN)
     .over(HTTP),
 ];
+
+/// Faults of what is told to those who are not let in.
+pub(super) const ROBUSTNESS: &[Fault] = &[fault(
+    "robustness.output.no-internals/token-echoed",
+    "A challenge repeats the token that was not taken.",
+    &[HttpReply(|asked, reply| {
+        let token = asked.headers.get(AUTHORIZATION).and_then(|token| token.to_str().ok());
+        if let Some((_, token)) = token.and_then(|token| token.split_once(' ')) {
+            challenge(reply, 401, |line| {
+                line.replace("error_description=\"", &format!("error_description=\"{token}: "))
+            });
+        }
+    })],
+)
+.breaking(&["security.errors-leak-nothing"])
+.warning_in(ANY)
+.over(HTTP)];
 
 /// Faults of tasks.
 pub(super) const TASKS: &[Fault] = &[fault(

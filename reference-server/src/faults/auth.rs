@@ -22,7 +22,7 @@ use crate::transport::http_reply::{ReplyBody, empty};
 const METADATA: &str = "/.well-known/oauth-protected-resource";
 
 /// Changes the challenge of responses with this status.
-fn challenge(reply: &mut Reply, status: u16, change: impl FnOnce(String) -> String) {
+pub(super) fn challenge(reply: &mut Reply, status: u16, change: impl FnOnce(String) -> String) {
     if reply.status() != status {
         return;
     }

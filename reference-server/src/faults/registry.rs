@@ -54,6 +54,8 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("ping", ping::FAULTS),
     ("progress", progress::FAULTS),
     ("prompts", prompts::FAULTS),
+    #[cfg(feature = "enterprise")]
+    ("prompts", enterprise::PROMPTS),
     ("property", property::FAULTS),
     ("resources", resources::FAULTS),
     #[cfg(feature = "enterprise")]
@@ -61,6 +63,8 @@ const AREAS: &[(&str, &[Fault])] = &[
     #[cfg(feature = "enterprise")]
     ("resources", access::RESOURCES),
     ("robustness", robustness::FAULTS),
+    #[cfg(feature = "enterprise")]
+    ("robustness", access::ROBUSTNESS),
     ("roots", roots::FAULTS),
     ("sampling", sampling::FAULTS),
     ("schema", schema::FAULTS),

@@ -33,8 +33,19 @@ enum Reaction {
     Unusable(&'static str),
 }
 
+/// A request of ours that waits for its answer.
+struct Asked {
+    waiting: oneshot::Sender<Reaction>,
+    /// The scopes that the request takes for the sake of which we ask, with spaces between them: the answer is a part of it.
+    #[cfg_attr(
+        not(feature = "enterprise"),
+        expect(dead_code, reason = "without authorization nothing takes any")
+    )]
+    scopes: &'static str,
+}
+
 #[derive(Default)]
-struct Pending(Mutex<HashMap<String, oneshot::Sender<Reaction>>>);
+struct Pending(Mutex<HashMap<String, Asked>>);
 
 impl Peer {
     /// Sends a request on the stream of the client's own request, and waits for the answer.
@@ -46,7 +57,7 @@ impl Peer {
             if pending.len() >= PENDING {
                 return Err(Stop::Refused("Too many questions wait for the client's answer.".to_owned()));
             }
-            pending.insert(id.clone(), sender);
+            pending.insert(id.clone(), Asked { waiting: sender, scopes: context.scopes() });
         }
         let (server, sink) = (context.server.clone(), context.sink.clone());
         let waiting = Waiting { pending: Arc::clone(&self.pending), id, server, sink };
@@ -66,13 +77,20 @@ impl Peer {
         }
     }
 
+    /// The scopes that an answer takes, if anybody waits for it.
+    #[cfg(feature = "enterprise")]
+    pub(crate) fn scopes(&self, response: &Response) -> Option<&'static str> {
+        let IdKey::Text(id) = response.id.as_ref().map(crate::message::Id::key)? else { return None };
+        lock(&self.pending.0).get(&**id).map(|asked| asked.scopes)
+    }
+
     /// Hands an answer to the one who waits for it, with the room that it takes in `memory`; one that nobody waits for is
     /// ignored. An answer for which there is no room is unusable.
     pub(crate) fn answered(&self, response: Response, memory: &Arc<Memory>) {
         let Some(IdKey::Text(id)) = response.id.as_ref().map(crate::message::Id::key) else {
             return;
         };
-        let Some(waiting) = lock(&self.pending.0).remove(&**id) else {
+        let Some(Asked { waiting, .. }) = lock(&self.pending.0).remove(&**id) else {
             return;
         };
         let reaction = match response.outcome {

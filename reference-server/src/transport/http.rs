@@ -281,14 +281,19 @@ async fn admit(_: &Server, _: &Method, _: &HeaderMap) -> Result<Grant, Reply> {
 /// Whether the sender may do what a body asks for.
 #[cfg(feature = "enterprise")]
 #[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
-fn permit(server: &Server, grant: &Grant, payload: &Payload<'_>) -> Result<(), Reply> {
-    auth::step_up(server, grant, payload)
+fn permit(
+    server: &Server,
+    grant: &Grant,
+    payload: &Payload<'_>,
+    session: impl Fn() -> Option<Arc<Session>>,
+) -> Result<(), Reply> {
+    auth::step_up(server, grant, payload, &|response| session()?.peer.scopes(response))
 }
 
 #[cfg(not(feature = "enterprise"))]
 #[allow(clippy::result_large_err, reason = "a refusal is rare, and goes out as it is")]
 #[expect(clippy::unnecessary_wraps, reason = "with authorization not everything is allowed")]
-fn permit(_: &Server, _: &Grant, _: &Payload<'_>) -> Result<(), Reply> {
+fn permit(_: &Server, _: &Grant, _: &Payload<'_>, _: impl Fn() -> Option<Arc<Session>>) -> Result<(), Reply> {
     Ok(())
 }
 
@@ -296,7 +301,9 @@ fn permit(_: &Server, _: &Grant, _: &Payload<'_>) -> Result<(), Reply> {
 async fn messages(shared: &Shared, parts: &Parts, grant: &Grant, body: Bytes) -> Reply {
     if shared.server.is_protected()
         && let Ok(payload) = message::read(&body)
-        && let Err(refusal) = permit(&shared.server, grant, &payload)
+        && let Err(refusal) = permit(&shared.server, grant, &payload, || {
+            shared.clients.session(parts.uri.query(), &grant.principal)
+        })
     {
         shared.server.denies_all(&grant.principal, &payload);
         return refusal;
@@ -462,7 +469,9 @@ fn destination(shared: &Shared, headers: &HeaderMap, grant: &Grant, body: &[u8])
             return Destination::Refused(unreadable.response(revision));
         }
     };
-    if let Err(refusal) = permit(server, grant, &payload) {
+    let session =
+        || find_session(shared, headers, &grant.principal).ok().map(|session| Arc::clone(&session.core));
+    if let Err(refusal) = permit(server, grant, &payload, session) {
         server.denies_all(&grant.principal, &payload);
         return Destination::Reply(refusal);
     }

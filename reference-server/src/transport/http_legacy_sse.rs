@@ -38,6 +38,17 @@ impl SseClients {
         lock(&self.table).values().max_by_key(|other| other.session.id).cloned().unwrap_or(own)
     }
 
+    /// The session that the query of a POST names, if it is that of the principal.
+    fn find(&self, query: Option<&str>, principal: &Principal) -> Option<Arc<Connection>> {
+        let id = named(query)?;
+        lock(&self.table).get(id).filter(|one| one.session.principal == *principal).cloned()
+    }
+
+    /// See [`SseClients::find`].
+    pub(crate) fn session(&self, query: Option<&str>, principal: &Principal) -> Option<Arc<Session>> {
+        Some(Arc::clone(&self.find(query, principal)?.session))
+    }
+
     pub(crate) fn close_all(&self) {
         for (_, connection) in lock(&self.table).drain() {
             connection.session.end();
@@ -117,6 +128,11 @@ pub(crate) fn open(server: &Server, clients: &Arc<SseClients>, grant: &Grant) ->
     }))
 }
 
+/// The session id in a query.
+fn named(query: Option<&str>) -> Option<&str> {
+    query?.split('&').find_map(|pair| pair.strip_prefix("sessionId="))
+}
+
 /// POST `/messages?sessionId=...`: takes in a message, whose answer goes out on the stream.
 pub(crate) async fn post(
     server: &Server,
@@ -125,19 +141,16 @@ pub(crate) async fn post(
     principal: &Principal,
     body: Bytes,
 ) -> Reply {
-    let mut pairs = query.unwrap_or_default().split('&');
     let refuse = |status, reason: &str| {
         if let Ok(payload) = message::read(&body) {
             server.denies_all(principal, &payload);
         }
         error(status, None, &RpcError::invalid_request(reason), Revision::V2024_11_05)
     };
-    let Some(id) = pairs.find_map(|pair| pair.strip_prefix("sessionId=")) else {
+    if named(query).is_none() {
         return refuse(400, "Invalid request: sessionId is missing");
-    };
-    let Some(connection) =
-        lock(&clients.table).get(id).filter(|one| one.session.principal == *principal).cloned()
-    else {
+    }
+    let Some(connection) = clients.find(query, principal) else {
         return refuse(404, "Invalid request: there is no such session");
     };
     let connection = clients.of_ping(connection, &body);

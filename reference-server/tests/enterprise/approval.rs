@@ -325,3 +325,35 @@ pub(super) async fn legacy_what_has_changed_since_the_question_is_not_done() {
         other.query_row("SELECT count(*) FROM customers WHERE id = 'c-1006'", [], |row| row.get(0)).unwrap();
     assert_eq!(left, 1);
 }
+
+#[tokio::test]
+pub(super) async fn legacy_an_answer_takes_the_scopes_of_the_call() {
+    let mut business = Business::new().await;
+    business.elicits = true;
+    let full = business.token("sue", "support");
+    let little = business.mint(&json!({"sub": "sue", "roles": ["support"], "scope": "mcp"}));
+    let session = business.session(&full).await;
+    let accept = ("Accept", "text/event-stream, application/json");
+    let headers = [("Authorization", full.as_str()), ("Mcp-Session-Id", session.as_str()), accept];
+    let mut stream = business.http.post(&headers, &request(1, "tools/call", refund())).await;
+    let question = loop {
+        let event = stream.event().await.unwrap();
+        if !event.data.is_empty() {
+            break event.json();
+        }
+    };
+    let answer = json!({"jsonrpc": "2.0", "id": question["id"], "result": yes()});
+    let headers = [("Authorization", little.as_str()), ("Mcp-Session-Id", session.as_str())];
+    let refused = business.http.post(&headers, &answer).await;
+    assert_eq!(refused.status, 403);
+    assert!(refused.headers["www-authenticate"].contains("mcp:write"), "{:?}", refused.headers);
+    stream.hears_nothing().await;
+    assert_eq!(business.order_status(ORDER).await, "paid");
+    // An answer that nobody waits for takes no more than anything else.
+    let stray = json!({"jsonrpc": "2.0", "id": "server-99", "result": yes()});
+    assert_eq!(business.http.post(&headers, &stray).await.status, 202);
+    let headers = [("Authorization", full.as_str()), ("Mcp-Session-Id", session.as_str())];
+    assert_eq!(business.http.post(&headers, &answer).await.status, 202);
+    stream.events().await;
+    assert_eq!(business.order_status(ORDER).await, "refunded");
+}

@@ -2,6 +2,7 @@
 //! the requirements that a check must then find broken, no fewer and no others.
 
 mod client;
+mod guards;
 mod legacy;
 mod legacy_sse;
 mod modern;
@@ -66,6 +67,7 @@ fn broken(case: &Case) -> Result<(BTreeSet<String>, BTreeMap<String, String>), S
         .args(["check", &format!("http://{address}{}", case.path), "--only", case.only])
         .args(["--revision", case.revision, "--output-format", "json", "--timeout", "5"])
         .args(case.arguments)
+        .envs(guards::TOKENS)
         .arg("--out")
         .arg(out.path())
         .output()
@@ -141,4 +143,9 @@ fn broken_servers_of_the_newer_era_are_found() {
 #[test]
 fn broken_servers_of_the_oldest_transport_are_found() {
     run(legacy_sse::cases());
+}
+
+#[test]
+fn broken_guards_are_found() {
+    run(guards::cases());
 }
