@@ -113,12 +113,10 @@ pub fn each(rules: Rules, subjects: &[Subject], case: &Case, answers: &[Answered
         }
         match (&case.manner, answered) {
             (Manner::Miss { .. }, answered) => missed(subject, answered, &shown, &how),
-            (_, Answered::Error(-32603)) => {
+            // What a prompt wants of its arguments no schema says.
+            (_, Answered::Error(-32603)) if subject.what == What::Tool => {
                 let message = format!("{title} was answered with an internal error, called {how}");
-                let expected: &[&str] = match subject.what {
-                    What::Tool => &["a result", "a result with `isError: true`"],
-                    What::Prompt => &["a result", "another error"],
-                };
+                let expected = &["a result", "a result with `isError: true`"];
                 Some(Shown {
                     quality: true,
                     ..shown(ANSWERED, ANSWERED, "internal-error", message, expected)
