@@ -112,7 +112,11 @@ pub fn each(rules: Rules, subjects: &[Subject], case: &Case, answers: &[Answered
             _ => {}
         }
         match (&case.manner, answered) {
-            (Manner::Miss { .. }, answered) => missed(subject, answered, &shown, &how),
+            // How a prompt refuses is told by rules about prompts.
+            (Manner::Miss { .. }, answered) if subject.what == What::Tool => {
+                missed(subject, answered, &shown, &how)
+            }
+            (Manner::Miss { .. }, _) => None,
             // What a prompt wants of its arguments no schema says.
             (_, Answered::Error(-32603)) if subject.what == What::Tool => {
                 let message = format!("{title} was answered with an internal error, called {how}");

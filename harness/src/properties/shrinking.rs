@@ -188,6 +188,8 @@ impl Hunt<'_> {
     /// made before.
     pub(super) async fn shows(&mut self, case: &Case, spare: bool) -> Option<Trial> {
         let patience = if spare { self.plan.patience } else { self.plan.limit };
+        // What is the smallest is looked at as often again as what was found.
+        let rounds = if spare { 1 } else { ROUNDS };
         match &case.manner {
             Manner::Valid | Manner::Together | Manner::Miss { .. } => {
                 let opened = if spare && case.calls.len() == 1 { self.spare.take() } else { None };
@@ -209,23 +211,23 @@ impl Hunt<'_> {
                 Some(Trial { shown, said, recorder })
             }
             Manner::Again(times) => {
-                let (answers, said, recorder) = self.steadily(case, |_| true).await?;
+                let (answers, said, recorder) = self.steadily(case, rounds, |_| true).await?;
                 let actual = differing(&answers);
                 let shown = changes(*times, &answers).then(|| compared(self.subjects, case, actual))??;
                 Some(Trial { shown, said, recorder })
             }
             Manner::Spelled(spelling) => {
                 let differ = |answers: &[Answered]| depends_on_spelling(*spelling, answers);
-                let (answers, said, recorder) = self.steadily(case, differ).await?;
+                let (answers, said, recorder) = self.steadily(case, rounds, differ).await?;
                 let shown = compared(self.subjects, case, differing(&answers))?;
                 Some(Trial { shown, said, recorder })
             }
             Manner::Echo { path } => {
                 let needle = case.calls[0].arguments.pointer(path)?.as_str()?.to_owned();
-                let rounds = if needle.len() < UNIQUE { 2 } else { 1 };
+                let times = if needle.len() < UNIQUE { 2 } else { 1 };
                 let alone = Case { manner: Manner::Valid, calls: case.calls[1..].to_vec() };
                 let mut last = None;
-                for _ in 0..rounds {
+                for _ in 0..times {
                     let (control, ..) = self.fresh(&alone, 0).await?;
                     let (answers, said, recorder) = self.fresh(case, 0).await?;
                     let (with, without) = (answers.last()?, control.last()?);
@@ -240,8 +242,8 @@ impl Hunt<'_> {
             Manner::Past => {
                 let alone =
                     Case { manner: Manner::Valid, calls: case.calls[case.calls.len() - 1..].to_vec() };
-                let (without, ..) = self.steadily(&alone, |_| true).await?;
-                let (answers, said, recorder) = self.steadily(case, |_| true).await?;
+                let (without, ..) = self.steadily(&alone, rounds, |_| true).await?;
+                let (answers, said, recorder) = self.steadily(case, rounds, |_| true).await?;
                 let (with, without) = (answers.last()?, without.last()?);
                 if with == without || !is_whole(with) || !is_whole(without) {
                     return None;
@@ -275,10 +277,11 @@ impl Hunt<'_> {
     async fn steadily(
         &mut self,
         case: &Case,
+        rounds: usize,
         worth: impl Fn(&[Answered]) -> bool,
     ) -> Option<(Vec<Answered>, Vec<Said>, Arc<Recorder>)> {
         let mut first: Option<(Vec<Answered>, Vec<Said>, Arc<Recorder>)> = None;
-        for round in 0..ROUNDS {
+        for round in 0..rounds {
             let again = self.fresh(case, round).await?;
             match &first {
                 Some((answers, ..)) if *answers != again.0 => return None,
@@ -287,7 +290,7 @@ impl Hunt<'_> {
                 None => return None,
             }
             // Clocks that tell the second only.
-            if round + 1 < ROUNDS && matches!(case.manner, Manner::Again(_)) {
+            if round + 1 < rounds && matches!(case.manner, Manner::Again(_)) {
                 tokio::time::sleep(Duration::from_millis(350)).await;
             }
         }
