@@ -29,7 +29,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The length of a name is not looked at.",
         &[Answer(|asked, answer| {
             if greets_too_long(asked) {
-                *answer = done(asked.revision);
+                *answer = Ok(done(asked.revision));
             }
         })],
     )
@@ -141,12 +141,12 @@ fn greets_too_long(asked: &Asked) -> bool {
 }
 
 /// A result as a tool gives it.
-fn done(revision: Revision) -> context::Answer {
+fn done(revision: Revision) -> Reply {
     let mut result = json!({"content": [{"type": "text", "text": "Hello."}]});
     if revision == Revision::V2026_07_28 {
         result["resultType"] = json!("complete");
     }
-    Ok(Reply::Text(result.to_string()))
+    Reply::Text(result.to_string())
 }
 
 /// Adds something to the text of a result.
