@@ -35,7 +35,7 @@ impl Bearing {
             let found = headers.iter().filter(|(name, _)| is_one(name));
             found.map(|(name, _)| name.clone()).collect()
         };
-        let known = select(|name| names_a_secret(name));
+        let known = select(names_a_secret);
         if !known.is_empty() {
             return Self { names: known, known: true };
         }
