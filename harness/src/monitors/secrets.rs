@@ -125,7 +125,7 @@ mod tests {
     }
 
     fn broken(verdicts: &Verdicts) -> Vec<String> {
-        let all = verdicts.broken().into_iter().map(|id| id.to_string());
+        let all = verdicts.broken().into_iter().map(str::to_owned);
         all.filter(|id| [super::ANYWHERE, super::ERRORS, super::LOGS].contains(&id.as_str())).collect()
     }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 const MOST_CALLS: usize = 8;
 const MOST_READS: usize = 8;
 const MOST_COMPLETIONS: usize = 6;
-/// How many prompts are asked for, and about how many records each.
+/// How many prompts are asked for, and about how many records of a kind each.
 const MOST_PROMPTS: usize = 4;
 const MOST_RECORDS: usize = 2;
 /// A tool that took longer is not called for this.
@@ -196,10 +196,23 @@ fn prompts(known: &Known, records: &[String]) -> Vec<Asking> {
         if required.is_empty() {
             all.push(about(""));
         } else {
-            all.extend(records.iter().take(MOST_RECORDS).map(|record| about(record)));
+            all.extend(of_each_kind(records).into_iter().map(about));
         }
     }
     all
+}
+
+/// Some records of each kind, which their ids tell where they differ in more than digits.
+fn of_each_kind(records: &[String]) -> Vec<&str> {
+    let kind = |record: &str| record.replace(|c: char| c.is_ascii_digit(), "");
+    let mut some: Vec<&str> = Vec::new();
+    for record in records {
+        let alike = some.iter().filter(|own| kind(own) == kind(record)).count();
+        if alike < MOST_RECORDS && some.len() < 3 * MOST_RECORDS && !some.contains(&record.as_str()) {
+            some.push(record);
+        }
+    }
+    some
 }
 
 /// Sends a request for one of the two.
@@ -277,5 +290,16 @@ fn judge(solo: &mut Solo<'_>, said: &[Said], others: &[Said], hidden: &[Hidden])
                 .sent_on(said.ticket.channel);
             solo.judge.broke(row, seen);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_each_kind;
+
+    #[test]
+    fn some_records_of_each_kind_are_taken() {
+        let records = ["o-1", "o-1", "o-2", "o-3", "c-1", "e-1"].map(str::to_owned);
+        assert_eq!(of_each_kind(&records), ["o-1", "o-2", "c-1", "e-1"]);
     }
 }

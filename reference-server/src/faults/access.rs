@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::faults::Duty;
 use crate::faults::auth::{challenge, document};
 use crate::faults::edit::put;
-use crate::faults::fault::{ANY, Fault, HTTP, MODERN, V2025_11, fault};
+use crate::faults::fault::{ANY, Fault, HTTP, MODERN, SINCE_2025_03, V2025_11, fault};
 use crate::faults::hook::Hook::{HttpReply, HttpRequest, Neglect, Result};
 use crate::faults::hook::Memory;
 
@@ -102,6 +102,7 @@ pub(super) const ROBUSTNESS: &[Fault] = &[fault(
     })],
 )
 .breaking(&["security.errors-leak-nothing"])
+.within(SINCE_2025_03)
 .warning_in(ANY)
 .over(HTTP)];
 

@@ -241,7 +241,6 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .within(SINCE_2025_03)
-    .warning_in(SINCE_2025_03)
     .over(HTTP),
     fault(
         "auth.status.malformed-bad-request/fails",
@@ -565,7 +564,7 @@ pub(super) const FAULTS: &[Fault] = &[
     .over(HTTP),
     fault(
         "auth.http-conformance/own-scheme",
-        "The server asks for a scheme of its own, and has no metadata.",
+        "The server asks for a scheme of its own, which was exempt before, and has no metadata.",
         &[
             HttpRequest(|_, request| {
                 request.uri().path().starts_with(METADATA).then(|| empty(StatusCode::NOT_FOUND))
@@ -574,7 +573,7 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
     )
     .breaking(&["auth.metadata.implemented", "auth.metadata.discoverable"])
-    .within(SINCE_2025_03)
-    .warning_in(SINCE_2025_03)
+    .within(MODERN)
+    .warning_in(MODERN)
     .over(HTTP),
 ];

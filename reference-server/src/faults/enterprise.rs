@@ -81,15 +81,6 @@ pub(super) const RESOURCES: &[Fault] = &[fault(
 .over(HTTP)
 .where_served(PROFILE)];
 
-pub(super) const PROMPTS: &[Fault] = &[fault(
-    "prompts.injection-safe/unmasked",
-    "Fields that a role sees masked in the results of tools are raw in prompts.",
-    &[Neglect(Duty::FieldsMasked(Place::Prompt))],
-)
-.warning_in(ANY)
-.over(HTTP)
-.where_served(PROFILE)];
-
 pub(super) const COMPLETION: &[Fault] = &[fault(
     "completion.access-controlled/unmasked",
     "Completions name records by their fields, also those that the role is to see masked.",
@@ -125,6 +116,12 @@ pub(super) const WITHIN: &[Fault] = &[
         &[Neglect(Duty::ChangesOfOwnView)],
     )
     .judged_by("changes::what_a_role_does_not_see_change_it_is_not_told_of"),
+    fault(
+        "enterprise.masking/prompts",
+        "Prompts embed the record with the fields that the role is to see masked.",
+        &[Neglect(Duty::FieldsMasked(Place::Prompt))],
+    )
+    .judged_by("masking::a_prompt_embeds_what_the_role_sees"),
     fault(
         "enterprise.masking/stand-ins",
         "Bank details that a role is to see as stand-ins it sees as they are.",

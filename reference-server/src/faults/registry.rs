@@ -54,8 +54,6 @@ const AREAS: &[(&str, &[Fault])] = &[
     ("ping", ping::FAULTS),
     ("progress", progress::FAULTS),
     ("prompts", prompts::FAULTS),
-    #[cfg(feature = "enterprise")]
-    ("prompts", enterprise::PROMPTS),
     ("property", property::FAULTS),
     ("resources", resources::FAULTS),
     #[cfg(feature = "enterprise")]

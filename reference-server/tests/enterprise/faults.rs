@@ -32,6 +32,7 @@ const JUDGES: &[(&str, fn())] = judges![
     hygiene::injections_of_every_kind_find_nothing_and_do_nothing,
     hygiene::stand_ins_are_stable_and_tell_nothing,
     hygiene::what_others_have_written_is_marked_as_untrusted_wherever_it_comes_out,
+    masking::a_prompt_embeds_what_the_role_sees,
 ];
 
 #[test]

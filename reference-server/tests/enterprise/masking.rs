@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::business::{Business, Era, question, yes};
 
 #[tokio::test]
-async fn a_prompt_embeds_what_the_role_sees() {
+pub(super) async fn a_prompt_embeds_what_the_role_sees() {
     let business = Business::new().await;
     for (role, prompt, argument, id, secrets) in [
         ("support", "prepare_call", "customer", "c-1001", ["4111111111111000", "DE10370400440532013000"]),
