@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use mcprove_reference_server::{Fault, areas, faults, faults_within};
 
 use crate::support::business::break_with;
-use crate::{access, approval, audit, changes, hygiene};
+use crate::{access, approval, audit, changes, hygiene, masking};
 
 macro_rules! judges {
     ($($file:ident::$test:ident),* $(,)?) => {
