@@ -2,7 +2,7 @@
 
 use super::accepted;
 use super::config::CheckConfig;
-use super::confirm::{Confirmations, Scope};
+use super::confirm::{Confirmation, Confirmations, Scope};
 use super::discover::{self, Begun, Found};
 use super::rows::Rows;
 use super::stop::Stop;
@@ -525,7 +525,12 @@ impl Transporting {
             Confirmations::new()
         };
         outcome.judge.merge(judge);
-        confirmations.extend(confirmed);
+        for (id, confirmation) in confirmed {
+            // What came again in one of them does come again.
+            if !matches!(confirmations.get(id), Some(Confirmation::Again(_))) {
+                confirmations.insert(id, confirmation);
+            }
+        }
         Some(Finished { revision, outcome, confirmations, since })
     }
 

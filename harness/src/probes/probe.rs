@@ -158,7 +158,10 @@ impl Stage<'_> {
         let due = outgoing.sound_method().map(ToOwned::to_owned);
         let (ticket, reply) = self.breaking_for_long(outgoing).await;
         if let (Some(method), Reply::Silence(_)) = (due, &reply) {
-            self.judge_silence(&method, &ticket, &reply);
+            // One that answers nothing any more is told as that.
+            if self.talk.canary().await.result().is_some() {
+                self.judge_silence(&method, &ticket, &reply);
+            }
         }
         (ticket, reply)
     }

@@ -82,8 +82,10 @@ async fn reports(stage: &mut Stage<'_>, call: &Call, wanted: &Value) -> Option<(
     reply.result().filter(|result| result["isError"] != true)?;
     // Over HTTP it may come on another stream.
     stage.talk.idle(LOOK).await;
-    let told =
-        stage.talk.heard_since(since).iter().any(|heard| token(&heard.message).as_ref() == Some(wanted));
+    // That a token came back as another type is told elsewhere.
+    let text = |token: &Value| token.as_str().map_or_else(|| token.to_string(), str::to_owned);
+    let heard = stage.talk.heard_since(since);
+    let told = heard.iter().filter_map(|heard| token(&heard.message)).any(|told| text(&told) == text(wanted));
     Some((ticket, reply, told))
 }
 

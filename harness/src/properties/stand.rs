@@ -9,8 +9,9 @@ use crate::wire::Taint;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// The purpose of conversations that look for something, and the name by which what breaks the protocol is marked.
-pub(super) const PURPOSE: &str = "properties";
+/// The purpose of conversations that look for something, and the name by which what breaks the protocol is marked: that of
+/// the probe, so that it is known what has to be done again to see the same.
+pub(super) const PURPOSE: &str = "properties_hold_for_drawn_arguments";
 
 /// What came of a call.
 #[derive(Debug, Clone, PartialEq)]

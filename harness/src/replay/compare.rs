@@ -191,6 +191,7 @@ impl Lens<'_> {
         }
         // Elements that belong together: the place in the recording, and the live one.
         let mut met: Vec<(usize, usize)> = Vec::new();
+        let free = self.rules.has(path, |kind| matches!(kind, RuleKind::Unordered));
         if left.len() <= SORTED && right.len() <= SORTED {
             left.retain(|a| match right.iter().position(|b| same(path, *a, *b)) {
                 Some(place) => {
@@ -199,7 +200,6 @@ impl Lens<'_> {
                 }
                 None => true,
             });
-            let free = self.rules.has(path, |kind| matches!(kind, RuleKind::Unordered));
             if !met.is_sorted_by_key(|(_, live)| *live) && !free {
                 let (recorded, live) = (Some(ours.into()), Some(theirs.into()));
                 found.push(Mismatch { path: path.clone(), kind: Kind::Order, recorded, live });
@@ -220,7 +220,9 @@ impl Lens<'_> {
         });
         // The rest goes together where it stands between the same neighbours: else one has gone and another has come.
         met.extend(&pairs);
-        let before = |place: &dyn Fn(&(usize, usize)) -> bool| met.iter().filter(|one| place(one)).count();
+        // Where order means nothing there are no neighbours.
+        let before =
+            |place: &dyn Fn(&(usize, usize)) -> bool| met.iter().filter(|one| !free && place(one)).count();
         left.retain(|a| {
             let here = before(&|(recorded, _)| recorded < a);
             match right.iter().position(|b| before(&|(_, live)| live < b) == here) {

@@ -17,11 +17,12 @@ use std::rc::Rc;
 /// sends several in one conversation sets them.
 pub fn messages(revision: Revision) -> Messages {
     let known = methods(revision, Party::Client);
-    let definitions = known.requests.iter().map(|request| request.definition);
-    let definitions =
-        definitions.chain(known.notifications.iter().map(|notification| notification.definition));
-    let generators = definitions.filter_map(|definition| of_type(revision, definition));
-    Messages { kinds: generators.map(|generator| Rc::new(RefCell::new(generator))).collect() }
+    let requests = known.requests.iter().map(|request| (request.definition, true));
+    let notifications = known.notifications.iter().map(|notification| (notification.definition, false));
+    let kinds = requests
+        .chain(notifications)
+        .filter_map(|(definition, asks)| Some((Rc::new(RefCell::new(of_type(revision, definition)?)), asks)));
+    Messages { kinds: kinds.collect() }
 }
 
 /// Values of a type of the protocol; `None` where none can be made.
@@ -35,7 +36,8 @@ fn of_type(revision: Revision, definition: &str) -> Option<ValueGenerator> {
 /// The strategy of [`messages`].
 #[derive(Debug, Clone)]
 pub struct Messages {
-    kinds: Vec<Rc<RefCell<ValueGenerator>>>,
+    /// Makes messages of a type, and whether they are requests.
+    kinds: Vec<(Rc<RefCell<ValueGenerator>>, bool)>,
 }
 
 impl Strategy for Messages {
@@ -44,8 +46,13 @@ impl Strategy for Messages {
 
     fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Self> {
         let chosen = (runner.rng().next_u64() % self.kinds.len().max(1) as u64) as usize;
-        let generator = self.kinds.get(chosen).ok_or("the revision has no messages")?;
-        let message = drawn(&mut generator.borrow_mut(), runner)?;
+        let (generator, asks) = self.kinds.get(chosen).ok_or("the revision has no messages")?;
+        let mut message = drawn(&mut generator.borrow_mut(), runner)?;
+        // The types of the older revisions leave the frame to JSON-RPC.
+        message["jsonrpc"] = json!("2.0");
+        if *asks && message.get("id").is_none() {
+            message["id"] = json!(runner.rng().next_u64() >> 11);
+        }
         let generator = Rc::clone(generator);
         Ok(Shrinking::new(message, is_frame, move |candidate| generator.borrow().allows(candidate)))
     }

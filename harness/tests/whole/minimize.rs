@@ -208,7 +208,7 @@ fn a_limit_ends_it_and_what_there_is_by_then_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let planted = &planted()[0];
     record(folder.path(), planted);
-    for limit in [["--tries", "3"], ["--time", "0.001"]] {
+    for limit in [["--tries", "3"], ["--time", "0.1"]] {
         let ran = minimize(folder.path(), planted, &[&["--output-format", "json"][..], &limit].concat());
         assert_eq!(ran.code, Some(0), "{}", ran.whole());
         let told = &ran.json()["minimize"];
