@@ -6,7 +6,7 @@ use crate::client::{Answer, Outgoing, Reply, Ticket};
 use crate::protocol::{Id, Message, Transport};
 use crate::wire::{Event, Taint};
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// How long after the barrier an answer may still come on a channel that all answers share.
@@ -123,14 +123,16 @@ impl Stage<'_> {
 
     /// The first response since a position that answers nothing that was open before, nor the barrier.
     fn stray(&mut self, ticket: &Ticket, sentinel: Option<&Id>) -> Option<Answer> {
-        let mut sent: Option<HashSet<Id>> = None;
+        let mut sent: Option<HashMap<Id, bool>> = None;
         for heard in self.talk.heard_since(ticket.since) {
             if !heard.message.is_response() {
                 continue;
             }
             if let Some(id) = heard.message.id().filter(|id| !id.is_null()) {
-                let sent = sent.get_or_insert_with(|| self.open_before(ticket.since));
-                if Some(id) == sentinel || sent.contains(id) {
+                let sent = sent.get_or_insert_with(|| self.sent_before(ticket.since));
+                // A late answer, or the same result once more.
+                let of_before = sent.get(id).is_some_and(|open| *open || heard.message.result().is_some());
+                if Some(id) == sentinel || of_before {
                     continue;
                 }
             }
@@ -139,10 +141,10 @@ impl Stage<'_> {
         None
     }
 
-    /// Ids that were sent before a position and not answered by then: a late answer to one of these is no answer to what
-    /// came after.
-    fn open_before(&self, since: u64) -> HashSet<Id> {
-        let mut open = HashSet::new();
+    /// Ids that were sent before a position, and whether they were still open then: a late answer to one of these is no
+    /// answer to what came after.
+    fn sent_before(&self, since: u64) -> HashMap<Id, bool> {
+        let mut open = HashMap::new();
         let records = self.talk.recorder().snapshot();
         for record in records.iter().take_while(|record| record.seq < since) {
             let (payload, sent) = match &record.event {
@@ -152,8 +154,10 @@ impl Stage<'_> {
             };
             for part in payload.message().into_iter().flat_map(Message::parts) {
                 match part.id() {
-                    Some(id) if sent => drop(open.insert(id.clone())),
-                    Some(id) if part.is_response() => drop(open.remove(id)),
+                    Some(id) if sent => drop(open.insert(id.clone(), true)),
+                    Some(id) if part.is_response() => {
+                        open.entry(id.clone()).and_modify(|open| *open = false);
+                    }
                     _ => {}
                 }
             }

@@ -285,14 +285,14 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .over(STDIO),
     fault(
-        "base.response.at-most-once/errors-are-zero",
+        "base.error.unreadable-id-not-invented/zero",
         "The error for a line that is no JSON has the id 0, which belongs to another request (https://github.com/oisee/odata_mcp_go/pull/33).",
         &[Line(|_, line| {
             let line = replace(line, "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32700", "{\"jsonrpc\":\"2.0\",\"id\":0,\"error\":{\"code\":-32700");
             replace(line, "\"id\":null,\"error\":{\"code\":-32700", "\"id\":0,\"error\":{\"code\":-32700")
         })],
     )
-    .also_seen(&["base.error.parse-error-answered", "base.error.unreadable-id-not-invented"])
+    .also_seen(&["base.error.parse-error-answered", "base.response.at-most-once"])
     .over(STDIO),
     fault(
         "base.error.retired-not-found-code-unused/used",

@@ -175,6 +175,7 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Event(|_, event| event.replacen("data: {", "data: message {", 1))],
     )
     .also_seen(&[
+        "base.response.always-sent",
         "base.encoding.valid-json",
         "http.post.accept-both-types-served",
         "http.sse.response-delivered",
