@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// With how many cases properties are tried: enough for what shows only for some arguments.
-const PROPERTIES: u32 = 40;
+const PROPERTIES: u32 = 60;
 
 /// How the checks are made.
 #[derive(Clone)]

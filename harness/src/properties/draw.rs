@@ -32,6 +32,8 @@ const TURNS: [Turn; 20] = [
 ];
 /// How many calls a sequence has at the most.
 const LONGEST: u64 = 3;
+/// How many near misses are tried for one case.
+const MISSES: usize = 6;
 /// How often arguments are drawn for one case.
 const TRIES: usize = 4;
 
@@ -54,6 +56,7 @@ pub struct Drawer {
     drawn: Vec<usize>,
     edge: Vec<usize>,
     miss: Vec<usize>,
+    spelled: Vec<usize>,
     /// What answers have brought.
     pub pool: Pool,
 }
@@ -62,7 +65,8 @@ impl Drawer {
     /// For so many subjects.
     pub fn new(seed: u64, subjects: usize) -> Self {
         let none = || vec![0; subjects];
-        Self { choices: Seeded::new(seed), drawn: none(), edge: none(), miss: none(), pool: Pool::default() }
+        let (edge, miss, spelled) = (none(), none(), none());
+        Self { choices: Seeded::new(seed), drawn: none(), edge, miss, spelled, pool: Pool::default() }
     }
 
     /// The next case of a subject; `None` where no arguments can be made for it.
@@ -73,6 +77,7 @@ impl Drawer {
             // Where the walks begin is up to the seed.
             let subject = &subjects[at];
             self.edge[at] = self.choices.below(subject.edges.len() as u64) as usize;
+            self.spelled[at] = self.choices.below(3) as usize;
             self.miss[at] = self.choices.below(subject.misses.len() as u64) as usize;
         }
         self.drawn[at] += 1;
@@ -89,23 +94,14 @@ impl Drawer {
                 };
                 Some(Case::one(Manner::Valid, at, arguments))
             }
-            Turn::Miss if !subject.misses.is_empty() => {
-                let target = subject.misses[self.miss[at] % subject.misses.len()].clone();
-                self.miss[at] += 1;
-                let arguments =
-                    subject.generator.near_miss(&target, Mode::Plausible, &mut self.choices).ok()?;
-                if target.keyword == "type" && converts(&target.path, &arguments, subject.schema()) {
-                    return None;
-                }
-                let manner = Manner::Miss { keyword: target.keyword, path: target.path };
-                arguments.is_object().then(|| Case::one(manner, at, arguments))
-            }
+            Turn::Miss if !subject.misses.is_empty() => self.miss(subject, at),
             Turn::Again if subject.read_only || subject.idempotent => {
                 let times = if subject.read_only { 2 } else { 3 };
                 Some(Case::one(Manner::Again(times), at, self.valid(subject)?))
             }
             Turn::Spelled if subject.read_only => {
-                let spelling = Spelling::ALL[self.choices.below(3) as usize];
+                let spelling = Spelling::ALL[self.spelled[at] % Spelling::ALL.len()];
+                self.spelled[at] += 1;
                 Some(Case::one(Manner::Spelled(spelling), at, self.valid(subject)?))
             }
             Turn::Together => {
@@ -117,6 +113,24 @@ impl Drawer {
             Turn::Sequence => self.sequence(subjects, at),
             _ => Some(Case::one(Manner::Valid, at, self.valid(subject)?)),
         }
+    }
+
+    /// Arguments that break the next keyword for which there are some.
+    fn miss(&mut self, subject: &mut Subject, at: usize) -> Option<Case> {
+        for _ in 0..MISSES.min(subject.misses.len()) {
+            let target = subject.misses[self.miss[at] % subject.misses.len()].clone();
+            self.miss[at] += 1;
+            let Ok(arguments) = subject.generator.near_miss(&target, Mode::Plausible, &mut self.choices)
+            else {
+                continue;
+            };
+            let kind = target.keyword == "type";
+            if arguments.is_object() && !(kind && converts(&target.path, &arguments, subject.schema())) {
+                let manner = Manner::Miss { keyword: target.keyword, path: target.path };
+                return Some(Case::one(manner, at, arguments));
+            }
+        }
+        None
     }
 
     /// Valid arguments.

@@ -38,7 +38,7 @@ const ALIKE: usize = 3;
 /// How often a conversation may fail to begin.
 const FAILURES: u32 = 3;
 /// How many calls of what only reads are remembered with their answers, and how many rounds later they are made again.
-const REMEMBERED: usize = 12;
+const REMEMBERED: usize = 48;
 const LATER: u32 = 8;
 
 /// All findings together may be made smaller for so many times as long as one.

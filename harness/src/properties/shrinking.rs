@@ -284,7 +284,7 @@ impl Hunt<'_> {
         for round in 0..rounds {
             let again = self.fresh(case, round).await?;
             match &first {
-                Some((answers, ..)) if *answers != again.0 => return None,
+                Some((answers, ..)) if !agree(&case.manner, answers, &again.0) => return None,
                 Some(_) => {}
                 None if worth(&again.0) => first = Some(again),
                 None => return None,
@@ -296,6 +296,11 @@ impl Hunt<'_> {
         }
         first
     }
+}
+
+/// Whether two conversations went alike; of what came before, nothing is asked.
+fn agree(manner: &Manner, one: &[Answered], other: &[Answered]) -> bool {
+    if *manner == Manner::Past { one.last() == other.last() } else { one == other }
 }
 
 fn differing(answers: &[Answered]) -> String {

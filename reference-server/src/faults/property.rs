@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::context;
 use crate::faults::edit::{blocks, is, put};
-use crate::faults::fault::{ANY, Fault, LEGACY, MODERN, STDIO, fault};
+use crate::faults::fault::{ANY, Fault, LEGACY, MODERN, SINCE_2025_03, STDIO, fault};
 use crate::faults::hook::Hook::{Answer, Input};
 use crate::faults::hook::Input::{Changed, Pass};
 use crate::faults::hook::{self, Asked};
@@ -23,6 +23,8 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .warning_in(ANY)
+    // The hint by which calls are repeated came with this revision.
+    .within(SINCE_2025_03)
     .over(STDIO),
     fault(
         "property.miss.refused/length",
@@ -67,6 +69,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .within(SINCE_2025_03)
     .over(STDIO),
     fault(
         "property.spelling.agrees/escapes",
@@ -84,6 +87,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .within(SINCE_2025_03)
     .over(STDIO),
     fault(
         "property.past.ignored/counts-others",
