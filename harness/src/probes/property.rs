@@ -111,6 +111,15 @@ async fn properties_hold_for_drawn_arguments(solo: &mut Solo<'_>) {
     if solo.settings.properties.cases == Some(0) {
         return none(solo, "switched-off", "properties are not tried with --properties 0");
     }
+    // Each revision costs a process more.
+    let newest = matches!(solo.revision, Revision::V2025_11_25 | Revision::V2026_07_28);
+    if settings_are_silent(solo) && !newest {
+        return none(
+            solo,
+            "newest-only",
+            "without --properties N properties are tried in 2025-11-25 and 2026-07-28 only",
+        );
+    }
     let mut subjects = subjects(solo, &known);
     if subjects.is_empty() {
         return none(solo, "nothing-to-call", "there is no quick tool that may be called, and no prompt");
@@ -129,6 +138,11 @@ async fn properties_hold_for_drawn_arguments(solo: &mut Solo<'_>) {
     let report = hunt(stand, &mut subjects, &plan).await;
     settings.properties.add(&report);
     told(solo, report);
+}
+
+/// Whether nobody has said how many cases there are to be.
+fn settings_are_silent(solo: &Solo<'_>) -> bool {
+    solo.settings.properties.cases.is_none()
 }
 
 fn none(solo: &mut Solo<'_>, code: &str, text: &str) {

@@ -18,7 +18,7 @@ const ROUNDS: usize = 2;
 probes! {
     /// Calls up to twelve quick tools that say `readOnlyHint: true` once more, in each older revision that the server speaks,
     /// with arguments that were answered by nothing but text in the newest revision with a handshake. The text is the same,
-    /// dates of revisions aside; what differs is asked again in fresh conversations of both.
+    /// dates of revisions aside; what differs is asked again in fresh conversations of both. Only with `--properties N`.
     results_agree_in_every_revision (AloneForEra, Legacy, Any) decides ["property.revisions.agree"];
 }
 
@@ -72,6 +72,10 @@ async fn ask(
 }
 
 async fn results_agree_in_every_revision(solo: &mut Solo<'_>) {
+    if solo.settings.properties.cases.is_none_or(|cases| cases == 0) {
+        let text = "revisions are compared with --properties N only: each costs a process";
+        return solo.judge.undecided(ID, "not-asked-for", text);
+    }
     let known = solo.known().await;
     let Some((newest, older)) = known.spoken.split_last().filter(|(_, older)| !older.is_empty()) else {
         return solo.judge.undecided(
