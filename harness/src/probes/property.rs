@@ -16,7 +16,7 @@ const QUICK: Duration = Duration::from_millis(400);
 const GLANCE: Duration = Duration::from_millis(600);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the cases of one unit may take where nobody has said how many there are to be.
-const WITHIN: Duration = Duration::from_millis(700);
+const WITHIN: Duration = Duration::from_millis(300);
 /// With how many tools a unit is tried.
 const MOST_TOOLS: usize = 80;
 const MOST_PROMPTS: usize = 20;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::context;
 use crate::faults::edit::{blocks, is, put};
-use crate::faults::fault::{ANY, Fault, LEGACY, MODERN, SINCE_2025_03, STDIO, fault};
+use crate::faults::fault::{ANY, Fault, LEGACY, SINCE_2025_03, STDIO, fault};
 use crate::faults::hook::Hook::{Answer, Input};
 use crate::faults::hook::Input::{Changed, Pass};
 use crate::faults::hook::{self, Asked};
@@ -88,21 +88,6 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .within(SINCE_2025_03)
-    .over(STDIO),
-    fault(
-        "property.past.ignored/counts-others",
-        "A tool tells how often another one was called on this connection.",
-        &[Answer(|asked, answer| {
-            if calls(asked, "echo") {
-                let before = asked.memory.kept().and_then(|kept| kept.as_u64()).unwrap_or_default();
-                asked.memory.keep(json!(before + 1));
-            }
-            if calls(asked, "poem") {
-                say(answer, &format!("{} echoes before.", asked.memory.kept().unwrap_or(json!(0))));
-            }
-        })],
-    )
-    .within(MODERN)
     .over(STDIO),
     fault(
         "property.revisions.agree/older",

@@ -104,7 +104,12 @@ pub(super) const FAULTS: &[Fault] = &[
         "What a read brings is taken for whole lines.",
         &[Neglect(Duty::LinesJoined)],
     )
-    .also_seen(&["robustness.long-strings"])
+    .also_seen(&[
+        "base.response.always-sent",
+        "robustness.long-strings",
+        "robustness.request.no-hang",
+        "robustness.stdio.late-reader",
+    ])
     .within(V2025_11)
     .over(STDIO),
     fault(

@@ -373,7 +373,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "Control characters in results are not escaped.",
         &[Response(|_, text| text.replace("\\u001b", "\u{1b}").replace("\\u0000", "\0"))],
     )
-    .also_seen(&["base.encoding.valid-json"])
+    .also_seen(&["base.encoding.valid-json", "base.response.always-sent"])
     .over(STDIO)
     .within(&[Revision::V2024_11_05, Revision::V2025_03_26, Revision::V2026_07_28]),
     fault(
