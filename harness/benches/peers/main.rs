@@ -35,8 +35,8 @@ struct Figures {
     calls_at_many: u64,
     wall_at_many: Duration,
     cpu_at_many: Duration,
-    calls_at_one: u64,
-    wall_at_one: Duration,
+    /// Calls a second of each slice.
+    rates_at_one: Vec<f64>,
     idle_bytes: u64,
 }
 
@@ -75,8 +75,7 @@ impl Contestant {
         let calls = self.load.run(in_flight, slice)?;
         let wall = began.elapsed();
         if in_flight == 1 {
-            self.figures.calls_at_one += calls;
-            self.figures.wall_at_one += wall;
+            self.figures.rates_at_one.push(calls as f64 / wall.as_secs_f64());
         } else {
             self.figures.calls_at_many += calls;
             self.figures.wall_at_many += wall;
@@ -96,7 +95,7 @@ struct Options {
 impl Options {
     fn read(mut words: impl Iterator<Item = String>) -> Result<Self, Failure> {
         let mut options =
-            Self { check: false, rounds: 7, slice: Duration::from_millis(400), names: Vec::new() };
+            Self { check: false, rounds: 21, slice: Duration::from_millis(150), names: Vec::new() };
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or(format!("{word} needs a value"));
             match word.as_str() {

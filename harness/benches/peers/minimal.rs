@@ -3,13 +3,15 @@
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use std::error::Error;
 use std::io::{BufRead, Write};
+
+const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
 fn answer(message: &[u8]) -> Option<String> {
     let message: Value = serde_json::from_slice(message).ok()?;
@@ -55,8 +57,13 @@ pub(crate) fn serve_http(port: &str) -> Result<(), Box<dyn Error>> {
 }
 
 async fn reply(request: Request<Incoming>) -> hyper::Result<Response<Full<Bytes>>> {
+    let is_first = !request.headers().contains_key(SESSION_ID);
     let body = request.into_body().collect().await?.to_bytes();
     let mut response = Response::default();
+    if is_first {
+        // So that it is sent the same bytes as the others.
+        response.headers_mut().insert(SESSION_ID, HeaderValue::from_static("0123456789abcdef0123456789abcdef"));
+    }
     match answer(&body) {
         Some(text) => {
             *response.body_mut() = Full::from(text);

@@ -164,7 +164,7 @@ fn word(verdict: Verdict) -> (&'static str, Style) {
 fn line(judged: &Judged) -> String {
     let (word, style) = word(judged.verdict);
     let seconds = Duration::from_millis(judged.millis).as_secs_f64();
-    let tries = if judged.tries > 1 { "  second try" } else { "" };
+    let tries = if judged.tries > 1 { format!("  try {}", judged.tries) } else { String::new() };
     format!("{style}{word:<15}{style:#} {:<64} {DIM}{seconds:5.1} s{tries}{DIM:#}", judged.fault.id)
 }
 
@@ -184,11 +184,11 @@ fn text(judged: &[Judged], totals: Totals, left_out: usize, millis: u64) -> Stri
             }
         }
     }
-    let Totals { faults, caught, at_second_try, missed, extra, undecided } = totals;
+    let Totals { faults, caught, when_alone, missed, extra, undecided } = totals;
     let style = if totals.is_good() { GOOD } else { BAD };
     let _ = writeln!(
         text,
-        "\n{style}{faults} faults: {caught} caught ({at_second_try} at the second try), {missed} missed, {extra} with extra rows, {undecided} not decided yet{style:#}, in {:.0} s",
+        "\n{style}{faults} faults: {caught} caught ({when_alone} when checked again), {missed} missed, {extra} with extra rows, {undecided} not decided yet{style:#}, in {:.0} s",
         Duration::from_millis(millis).as_secs_f64()
     );
     if left_out > 0 {

@@ -17,6 +17,8 @@ use tokio::task::JoinSet;
 
 /// With how many cases properties are tried: enough for what shows only for some arguments.
 const PROPERTIES: u32 = 60;
+/// How often a fault is checked at most.
+const TRIES: u32 = 3;
 
 /// How the checks are made.
 #[derive(Clone)]
@@ -52,8 +54,14 @@ pub struct Judged {
     pub error: Option<String>,
     /// Wall time of the check in milliseconds.
     pub millis: u64,
-    /// How often it was checked: what comes out wrong among others is checked once more, alone, and this counts.
+    /// How often it was checked, at most [`TRIES`] times: what comes out wrong among others is checked again, alone.
     pub tries: u32,
+}
+
+impl Judged {
+    fn is_wrong(&self) -> bool {
+        matches!(self.verdict, Verdict::Missed | Verdict::Extra)
+    }
 }
 
 /// The faults by verdict.
@@ -63,8 +71,8 @@ pub struct Totals {
     pub faults: usize,
     /// Caught.
     pub caught: usize,
-    /// Of these, at the second try only.
-    pub at_second_try: usize,
+    /// Of these, at a later try than the first.
+    pub when_alone: usize,
     /// Missed.
     pub missed: usize,
     /// Caught with something else.
@@ -81,7 +89,7 @@ impl Totals {
             match one.verdict {
                 Verdict::Caught => {
                     totals.caught += 1;
-                    totals.at_second_try += usize::from(one.tries > 1);
+                    totals.when_alone += usize::from(one.tries > 1);
                 }
                 Verdict::Missed => totals.missed += 1,
                 Verdict::Extra => totals.extra += 1,
@@ -97,9 +105,9 @@ impl Totals {
     }
 }
 
-/// Judges every fault, and tells of each as soon as it is known. What comes out wrong is judged once more when the others
-/// are over: a machine that is too busy for all of them together says nothing about the harness. The result is in the order of `faults`; where
-/// somebody asked to stop, it ends with what was known by then.
+/// Judges every fault, and tells of each as soon as it is known. What comes out wrong is judged again when the
+/// others are over: a machine that is too busy for all of them together says nothing about the harness. The result is in
+/// the order of `faults`; where somebody asked to stop, it ends with what was known by then.
 pub async fn judge_all(matrix: &Matrix, faults: Vec<Planted>, told: &mut dyn FnMut(&Judged)) -> Vec<Judged> {
     let room = Arc::new(Semaphore::new(matrix.jobs.max(1)));
     let mut running = JoinSet::new();
@@ -130,13 +138,12 @@ pub async fn judge_all(matrix: &Matrix, faults: Vec<Planted>, told: &mut dyn FnM
     }
     judged.sort_by_key(|(place, _)| *place);
     let mut judged: Vec<Judged> = judged.into_iter().map(|(_, one)| one).collect();
-    for one in judged.iter_mut().filter(|one| matches!(one.verdict, Verdict::Missed | Verdict::Extra)) {
-        if matrix.stop.wanted().is_some() {
-            break;
+    for one in &mut judged {
+        while one.is_wrong() && one.tries < TRIES && matrix.stop.wanted().is_none() {
+            let again = matrix.judge(one.fault.clone()).await;
+            *one = Judged { tries: one.tries + 1, ..again };
+            told(one);
         }
-        let again = matrix.judge(one.fault.clone()).await;
-        *one = Judged { tries: 2, ..again };
-        told(one);
     }
     judged
 }

@@ -25,6 +25,7 @@ mod extension_tasks_refused;
 mod handles;
 mod hidden;
 mod http;
+mod http_get_streams;
 mod http_headers;
 mod http_legacy_sse;
 mod http_origin;

@@ -311,6 +311,7 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::http_params::PROBES,
         super::http_session::PROBES,
         super::http_streams::PROBES,
+        super::http_get_streams::PROBES,
         super::json_schema::PROBES,
         super::logging::PROBES,
         super::masked::PROBES,

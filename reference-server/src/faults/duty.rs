@@ -157,6 +157,8 @@ pub(crate) enum Duty {
     LegacyServed,
     /// Responses go out where they were asked for, and not on the GET stream.
     ResponsesOnOwnStream,
+    /// What a server says by itself goes out on one GET stream.
+    ChangesOnOneStream,
     /// Progress goes out on the stream of its request, and not on the GET stream.
     ProgressOnOwnStream,
     /// Pings are answered on the stream of their client (HTTP+SSE).

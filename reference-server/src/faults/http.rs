@@ -455,6 +455,13 @@ pub(super) const FAULTS: &[Fault] = &[
     .within(V2025_11)
     .over(HTTP),
     fault(
+        "http.sse.no-broadcast/changes",
+        "Changes are told on every GET stream of a session.",
+        &[Neglect(Duty::ChangesOnOneStream)],
+    )
+    .within(V2025_11)
+    .over(HTTP),
+    fault(
         "http.disconnect.not-cancellation/ends",
         "A request ends with its connection.",
         &[Neglect(Duty::DisconnectIsNoCancellation)],
@@ -467,6 +474,8 @@ pub(super) const FAULTS: &[Fault] = &[
         "When a client gives up one call, all others end.",
         &[Neglect(Duty::CallsCancelledAlone)],
     )
+    // A call of another probe may be among those that end.
+    .also_seen(&["tools.call.execution-error-in-result"])
     .within(MODERN)
     .over(HTTP),
     fault(

@@ -192,6 +192,16 @@ impl HttpSession {
         lock(&self.streams).general.last().cloned()
     }
 
+    /// The other GET streams that are being read, where a fault makes them say what one of them says.
+    fn misused_beside(&self, one: &Arc<EventLog>) -> Vec<Arc<EventLog>> {
+        if self.core.server.keeps(Duty::ChangesOnOneStream) {
+            return Vec::new();
+        }
+        let streams = lock(&self.streams);
+        let others = streams.general.iter().filter(|log| log.is_attached() && !log.has_ended());
+        others.filter(|log| !Arc::ptr_eq(log, one)).cloned().collect()
+    }
+
     /// An event stream; from 2025-11-25 on its first event gives the client an id to resume from. When its term is over, it
     /// can be resumed by whoever is let in again.
     fn stream(self: &Arc<Self>, reader: Reader, is_new: bool, term: Term) -> Reply {
@@ -291,6 +301,9 @@ impl HttpSession {
                 () = has_room => {
                     // Nobody may have read it for some time, and others may be read.
                     if let Some(stream) = stream.filter(|stream| stream.is_attached() && !stream.has_ended()) {
+                        for other in self.misused_beside(&stream) {
+                            other.append_now(message.clone());
+                        }
                         stream.append_now(message);
                         return;
                     }
