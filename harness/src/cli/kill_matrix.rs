@@ -218,5 +218,5 @@ fn grouped(rows: &[Seen]) -> Vec<(String, String)> {
 
 /// Checks wait most of the time, also for faults that answer late or never.
 fn jobs() -> usize {
-    4 * std::thread::available_parallelism().map_or(1, usize::from)
+    6 * std::thread::available_parallelism().map_or(1, usize::from)
 }
