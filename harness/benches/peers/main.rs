@@ -2,7 +2,8 @@
 //! server that knows nothing of the protocol.
 //!
 //! Run it by `.ci/bench-peers [--check] [--rounds N] [--slice SECONDS] [NAME ...]`. All servers run at the same time;
-//! short slices of load go round in an order that is drawn anew each round, so that noise hits all alike.
+//! short slices of load go round in an order that is drawn anew each round, so that noise hits all alike. With one call in
+//! flight, client and server share a core.
 
 mod load;
 mod minimal;
@@ -11,6 +12,7 @@ mod table;
 
 use load::{Http, Load, Stdio};
 use rand::seq::SliceRandom;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use server::{Peer, Running};
 use std::error::Error;
 use std::process::ExitCode;
@@ -69,11 +71,21 @@ impl Contestant {
     }
 
     fn slice(&mut self, in_flight: usize, slice: Duration) -> Result<(), Failure> {
+        let every = sched_getaffinity(None)?;
+        let one = first_of(&every);
+        if in_flight == 1 {
+            sched_setaffinity(None, &one)?;
+            self.running.stay_on(&one);
+        }
         self.load.open(in_flight)?;
         let before = self.running.cpu_time();
         let began = Instant::now();
         let calls = self.load.run(in_flight, slice)?;
         let wall = began.elapsed();
+        if in_flight == 1 {
+            sched_setaffinity(None, &every)?;
+            self.running.stay_on(&every);
+        }
         if in_flight == 1 {
             self.figures.rates_at_one.push(calls as f64 / wall.as_secs_f64());
         } else {
@@ -83,6 +95,16 @@ impl Contestant {
         }
         Ok(())
     }
+}
+
+/// The first core of a set. With one call in flight client and server take turns: on one core it is their work that is
+/// measured, on two it is mostly how long the machine takes to wake a core, which varies more than the servers do.
+fn first_of(cores: &CpuSet) -> CpuSet {
+    let mut first = CpuSet::new();
+    if let Some(core) = (0..CpuSet::MAX_CPU).find(|core| cores.is_set(*core)) {
+        first.set(core);
+    }
+    first
 }
 
 struct Options {

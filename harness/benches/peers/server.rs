@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{CpuSet, sched_setaffinity};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -107,6 +108,19 @@ impl Running {
         let ticks: u64 = tree(self.0.id()).iter().map(|pid| ticks(*pid)).sum();
         let each = rustix::param::clock_ticks_per_second();
         Duration::from_secs_f64(ticks as f64 / each as f64)
+    }
+
+    /// Keeps the process and all that descend from it on some cores.
+    pub(crate) fn stay_on(&self, cores: &CpuSet) {
+        for pid in tree(self.0.id()) {
+            for thread in std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+                let thread = thread.file_name().to_str().and_then(|name| name.parse().ok());
+                if let Some(thread) = thread.and_then(Pid::from_raw) {
+                    // It may have ended since.
+                    let _ = sched_setaffinity(Some(thread), cores);
+                }
+            }
+        }
     }
 
     /// Resident memory of the process and all that descend from it.
