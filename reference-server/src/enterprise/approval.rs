@@ -67,6 +67,11 @@ impl Approvals {
         digest.iter().take(8).fold("approve-".to_owned(), |key, byte| key + &format!("{byte:02x}"))
     }
 
+    /// Whether a state has been used, as far as is remembered.
+    fn knows(&self, ticket: &StateTicket) -> bool {
+        lock(&self.used).states.contains_key(ticket)
+    }
+
     /// Uses up a state of somebody.
     fn use_up(&self, ticket: StateTicket, principal: &str) -> Result<(), RpcError> {
         let owner: Owner = Sha256::digest(principal).into();
@@ -155,8 +160,9 @@ pub(super) async fn approved(
     })?;
     // Whatever the answer is, one that makes no sense too.
     if let Some(ticket) = ticket.filter(|_| context.server.keeps(Duty::ApprovalOnce)) {
-        let used = profile.approvals.use_up(ticket, &context.principal().key());
-        used.inspect_err(|_| became(Some(Approval::Repeated)))?;
+        let used = profile.approvals.use_up(ticket.clone(), &context.principal().key());
+        let repeated = || profile.approvals.knows(&ticket).then_some(Approval::Repeated);
+        used.inspect_err(|_| became(repeated()))?;
     }
     let answer = answer?;
     let approval = Approval::of(&Elicited::read(&answer));
