@@ -7,6 +7,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::auth::Principal;
+#[cfg(feature = "enterprise")]
+use crate::enterprise::Approval;
 use crate::faults::Duty;
 use crate::features::tasks::{Outlet, Owner, Task, legacy};
 use crate::features::{Level, ProgressGate};
@@ -87,6 +89,9 @@ pub(crate) struct RequestContext {
     pub sink: Sink,
     /// The task that the request has become.
     pub task: Option<Arc<Task>>,
+    /// What became of the approval that it takes, once that has been asked for.
+    #[cfg(feature = "enterprise")]
+    pub approval: Mutex<Option<Approval>>,
     progress: ProgressGate,
     /// What the request takes of the memory for all, with the answers that it got from the client.
     held: Mutex<Held>,
@@ -101,8 +106,18 @@ impl RequestContext {
         sink: Sink,
         held: Held,
     ) -> Self {
-        let progress = ProgressGate::default();
-        Self { server, revision, request, caller, sink, task: None, progress, held: Mutex::new(held) }
+        Self {
+            server,
+            revision,
+            request,
+            caller,
+            sink,
+            task: None,
+            #[cfg(feature = "enterprise")]
+            approval: Mutex::default(),
+            progress: ProgressGate::default(),
+            held: Mutex::new(held),
+        }
     }
 
     /// The context of the work that goes on when the request has been answered with a task. It holds nothing large, so

@@ -45,11 +45,12 @@ pub struct TestIssuer {
     pub roles: Vec<String>,
 }
 
-/// Two roles of the profile that the reference server is started with: one that sees nearly all, and one that has fewer tools
-/// and sees masked what the first one sees as it is.
+/// Roles of the profile that the reference server is started with: one that sees nearly all, and for other principals, the
+/// last first, one that may not read what the tools of the first one change, and one that has fewer tools and sees masked
+/// what the first one sees as it is.
 fn roles_of_profile(arguments: &[String]) -> Vec<String> {
     let enterprise = arguments.windows(2).any(|pair| pair == ["--profile", "enterprise"]);
-    if enterprise { ["manager", "billing"].map(str::to_owned).to_vec() } else { Vec::new() }
+    if enterprise { ["manager", "people", "billing"].map(str::to_owned).to_vec() } else { Vec::new() }
 }
 
 #[derive(Debug, Clone)]

@@ -341,7 +341,7 @@ pub(super) struct ServeArgs {
     pub(super) with_test_authorization_server: bool,
     /// Take only requests with an access token of this issuer. Its keys are at --jwks-url.
     #[cfg(feature = "enterprise")]
-    #[arg(long, value_name = "ISSUER", requires_all = ["http", "jwks_url"], conflicts_with = "with_test_authorization_server")]
+    #[arg(long, value_name = "ISSUER", requires_all = ["http", "jwks_url"], conflicts_with = "with_test_authorization_server", value_parser = issuer)]
     pub(super) trust_issuer: Option<String>,
     /// Where the issuer publishes its keys: an https URL, or one of this machine.
     #[cfg(feature = "enterprise")]
@@ -416,6 +416,15 @@ fn resource(text: &str) -> Result<String, String> {
     } else {
         Err("expected an absolute URI such as https://mcp.example/mcp, without query or fragment".to_owned())
     }
+}
+
+/// The name of an issuer, as tokens have it in `iss`.
+#[cfg(feature = "enterprise")]
+fn issuer(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("expected what tokens have in `iss`, such as https://issuer.example".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// Flags of `kill-matrix`.

@@ -95,6 +95,13 @@ fn with_profile(config: Config, args: &ServeArgs) -> Result<Config, Failure> {
         }
         return Ok(config);
     };
+    if let (Some(role), Some(_)) = (&args.role, &args.http) {
+        let text = format!(
+            "--role (MCPROVE_ROLE) is the role of the client over STDIO, and with --http the role is a matter of the \
+             token: leave `{role}` out, and name it in the claim `roles` of the tokens, or in a [[token]] of --roles"
+        );
+        return Err(Failure::usage(text));
+    }
     let files = EnterpriseFiles {
         database: args.database.clone(),
         audit: args.audit.clone(),

@@ -270,7 +270,9 @@ async fn judge_session(solo: &mut Solo<'_>, door: &Door) {
     if with_session {
         // Where it is methods that are guarded, this is none of them.
         if door.is_first() {
-            bare_methods(solo, talk).await;
+            let (row, with) = (NOT_AUTHENTICATION, "the session id alone");
+            let nobody = Intruder { row, shown: Shown::Nothing, with, expected: "HTTP 401" };
+            methods_of_others(solo, talk, &nobody).await;
         }
         another_principal(solo, talk, door).await;
     } else {
@@ -279,32 +281,6 @@ async fn judge_session(solo: &mut Solo<'_>, door: &Door) {
         }
     }
     solo.close(opened).await;
-}
-
-/// GET and DELETE with the session id alone.
-async fn bare_methods(solo: &mut Solo<'_>, talk: &mut Conversation) {
-    let edits = Shown::Nothing.edits(&talk.bearing(), HttpEdits::default());
-    let get = Outgoing::bytes("").http(edits).deliberate(solo.name, Taint::Message);
-    let delete = get.clone();
-    let ticket = talk.get_stream(None, &get);
-    let head = talk.head(&ticket).await;
-    talk.abort(&ticket).await;
-    if let Ok(head) = head {
-        solo.judge.decide(NOT_AUTHENTICATION, !head.is_event_stream(), || {
-            Breach::new("GET", "GET with the session id alone opened the stream of the session")
-                .expected(&["HTTP 401"])
-                .actual(format!("HTTP {}", head.status))
-                .sent(ticket.since)
-        });
-    }
-    let reply = talk.bare("DELETE", delete).await;
-    if let Some(status) = reply.status() {
-        solo.judge.decide(NOT_AUTHENTICATION, !(200..300).contains(&status), || {
-            Breach::new("DELETE", "DELETE with the session id alone ended the session")
-                .expected(&["HTTP 401"])
-                .reply(&reply)
-        });
-    }
 }
 
 /// The session of one principal with the token of another.
@@ -327,21 +303,35 @@ async fn another_principal(solo: &mut Solo<'_>, talk: &mut Conversation, door: &
                 .expected(&["HTTP 401, 403 or 404"])
         }),
     }
-    others_methods(solo, talk, &Shown::Token(&other)).await;
+    let (row, with) = (BOUND, "the token of another principal");
+    let another = Intruder { row, shown: Shown::Token(&other), with, expected: "HTTP 401, 403 or 404" };
+    methods_of_others(solo, talk, &another).await;
 }
 
-/// The stream of the session, and its end, for another principal.
-async fn others_methods(solo: &mut Solo<'_>, talk: &mut Conversation, other: &Shown<'_>) {
-    let edits = other.edits(&talk.bearing(), HttpEdits { fresh_connection: true, ..HttpEdits::default() });
+/// Somebody whose session it is not.
+struct Intruder<'a> {
+    /// The row that is about them.
+    row: &'static str,
+    shown: Shown<'a>,
+    /// What a finding says they come with.
+    with: &'static str,
+    /// What is right.
+    expected: &'static str,
+}
+
+/// The stream of the session, and its end, for somebody else: GET and DELETE, in which nothing but headers says who it is.
+async fn methods_of_others(solo: &mut Solo<'_>, talk: &mut Conversation, intruder: &Intruder<'_>) {
+    let &Intruder { row, ref shown, with, expected } = intruder;
+    let edits = shown.edits(&talk.bearing(), HttpEdits { fresh_connection: true, ..HttpEdits::default() });
     let get = Outgoing::bytes("").http(edits).deliberate(solo.name, Taint::Message);
     let delete = get.clone();
     let ticket = talk.get_stream(None, &get);
     let head = talk.head(&ticket).await;
     talk.abort(&ticket).await;
     if let Ok(head) = head {
-        solo.judge.decide(BOUND, !head.is_event_stream(), || {
-            Breach::new("GET", "the stream of the session of one principal was opened for another")
-                .expected(&["HTTP 401, 403 or 404"])
+        solo.judge.decide(row, !head.is_event_stream(), || {
+            Breach::new("GET", format!("GET with {with} opened the stream of a session"))
+                .expected(&[expected])
                 .actual(format!("HTTP {} with an event stream", head.status))
                 .sent(ticket.since)
         });
@@ -351,9 +341,9 @@ async fn others_methods(solo: &mut Solo<'_>, talk: &mut Conversation, other: &Sh
     if reply.status().is_some_and(|status| (200..300).contains(&status)) {
         let outgoing = talk.compose("ping", json!({})).deliberate(solo.name, Taint::Message);
         let after = talk.exchange(outgoing).await;
-        solo.judge.decide(BOUND, after.result().is_some(), || {
-            Breach::new("DELETE", "the session of one principal was ended by another")
-                .expected(&["HTTP 401, 403 or 404"])
+        solo.judge.decide(row, after.result().is_some(), || {
+            Breach::new("DELETE", format!("DELETE with {with} ended a session"))
+                .expected(&[expected])
                 .reply(&reply)
         });
     }

@@ -8,13 +8,18 @@ use super::probe::probes;
 use super::task::{TTL, task_of};
 use super::{Solo, breach};
 use crate::client::{Conversation, HttpEdits, Outgoing, Reply, Ticket};
+use crate::monitors::Breach;
 use crate::protocol::{Era, Revision, Transport};
+use crate::wire::Taint;
 use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::Instant;
 
 probes! {
     /// Where the user gave credentials (`Authorization`): begins a task with them, and asks for it, its result and the list
     /// of tasks without, and cancels it so; and where there is a token of another principal, again with that, in a session
-    /// of its own. All of that is refused: who has no part in the context of a task has none in the task.
+    /// of its own. All of that is refused: who has no part in the context of a task has none in the task. In 2026-07-28 the
+    /// other principal listens to a task, too, which is cancelled then: of its new status nothing comes to them.
     tasks_belong_to_who_began_them (Alone, Both, Any) decides [
         "tasks.isolation.bound", "tasks.isolation.foreign-refused", "tasks.isolation.list-own",
         "extension-tasks.task.authorized-per-request",
@@ -26,6 +31,9 @@ const FOREIGN: &str = "tasks.isolation.foreign-refused";
 const LIST: &str = "tasks.isolation.list-own";
 const EXTENSION: &str = "extension-tasks.task.authorized-per-request";
 
+/// How long an acknowledgement is waited for, and what a task says when it is cancelled.
+const PATIENCE: Duration = Duration::from_secs(1);
+const BESIDE: Duration = Duration::from_millis(80);
 /// How many pages of somebody else's list are looked through.
 const MOST_PAGES: usize = 10;
 
@@ -50,6 +58,9 @@ async fn tasks_belong_to_who_began_them(solo: &mut Solo<'_>) {
             intrude(solo, &mut opened.talk, &id, &Stranger::default()).await;
             if let Some(stranger) = another(solo, &mut opened.talk).await {
                 intrude(solo, &mut opened.talk, &id, &stranger).await;
+                if solo.revision.era() == Era::Modern {
+                    overhear(solo, &mut opened.talk, &stranger).await;
+                }
             }
         }
         None => leave_open(solo, rows, "no-task", "no tool that may be called became a task"),
@@ -110,6 +121,23 @@ impl Stranger {
         let shown = self.token.as_deref().map_or(Shown::Nothing, Shown::Token);
         show(talk, solo.name, outgoing.http(self.session.clone()), &shown).await
     }
+
+    /// Sends a request whose answer stays open, and waits for nothing.
+    pub(super) async fn opens(&self, solo: &Solo<'_>, talk: &mut Conversation, outgoing: Outgoing) -> Ticket {
+        let edits = self.edits(talk);
+        talk.send(outgoing.http(edits).deliberate(solo.name, Taint::Message)).await
+    }
+
+    /// Opens the event stream of their session by GET, and waits for nothing.
+    pub(super) fn opens_stream(&self, solo: &Solo<'_>, talk: &mut Conversation) -> Ticket {
+        let edits = self.edits(talk);
+        talk.get_stream(None, &Outgoing::bytes("").http(edits).deliberate(solo.name, Taint::Message))
+    }
+
+    fn edits(&self, talk: &Conversation) -> HttpEdits {
+        let shown = self.token.as_deref().map_or(Shown::Nothing, Shown::Token);
+        shown.edits(&talk.bearing(), HttpEdits { fresh_connection: true, ..self.session.clone() })
+    }
 }
 
 /// Another principal whom the server lets in.
@@ -157,6 +185,38 @@ async fn let_in(solo: &Solo<'_>, talk: &mut Conversation, token: String) -> Opti
     let listing = talk.compose("tools/list", json!({}));
     let (_, listed) = stranger.sends(solo, talk, listing).await;
     listed.result().map(|_| stranger)
+}
+
+/// Lets another principal listen to a task that its owner cancels (2026-07-28).
+async fn overhear(solo: &mut Solo<'_>, talk: &mut Conversation, stranger: &Stranger) {
+    let Some(id) = begin(solo, talk).await else { return };
+    let outgoing =
+        talk.compose("subscriptions/listen", declared(json!({"notifications": {"taskIds": [id]}})));
+    let stream = stranger.opens(solo, talk, outgoing).await;
+    let heard = |talk: &mut Conversation| {
+        let mut heard = talk.heard_since(stream.since);
+        heard.retain(|heard| heard.record.channel == stream.channel);
+        heard
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while heard(talk).is_empty() && talk.ended(&stream).is_none() && Instant::now() < deadline {
+        talk.idle(BESIDE / 4).await;
+    }
+    talk.request("tasks/cancel", declared(json!({"taskId": id}))).await;
+    talk.idle(BESIDE).await;
+    let told = heard(talk).into_iter().find(|heard| {
+        let of = heard.message.params().and_then(|params| params.get("taskId"));
+        heard.message.method() == Some("notifications/tasks") && of.is_some_and(|of| *of == id.as_str())
+    });
+    if let Some(told) = told {
+        let text = "the status of a task was told to another principal, who listened to it";
+        // Whether to listen is a request about the task, the sentence does not say.
+        let seen = Breach::new("listened", text).quality().expected(&["a refusal, or no notifications"]);
+        let seen = seen.actual("`notifications/tasks` with the id of the task").at(&told.record);
+        solo.judge
+            .broke(EXTENSION, seen.pointer("/params/taskId").sent(stream.since).sent_on(stream.channel));
+    }
+    talk.abort(&stream).await;
 }
 
 async fn intrude(solo: &mut Solo<'_>, talk: &mut Conversation, id: &str, stranger: &Stranger) {

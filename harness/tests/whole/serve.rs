@@ -191,6 +191,25 @@ fn what_has_no_effect_is_told_at_the_start() {
 
 #[cfg(feature = "enterprise")]
 #[test]
+fn what_cannot_be_meant_so_is_refused() {
+    let http = ["--http", "127.0.0.1:0"];
+    let jwks = ["--jwks-url", "http://127.0.0.1:1/jwks"];
+    let cases: [(&[&str], &str); 3] = [
+        (&["--profile", "enterprise", "--role", "manager"], "leave `manager` out"),
+        (&["--trust-issuer", "", jwks[0], jwks[1]], "expected what tokens have in `iss`"),
+        (&["--trust-issuer", " ", jwks[0], jwks[1]], "expected what tokens have in `iss`"),
+    ];
+    for (args, expected) in cases {
+        let mut served = Served::start(&[&http[..], args].concat());
+        let mut told = String::new();
+        served.0.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        assert_eq!(served.0.wait().unwrap().code(), Some(2), "{args:?}: {told}");
+        assert!(told.contains(expected), "{args:?}: {told}");
+    }
+}
+
+#[cfg(feature = "enterprise")]
+#[test]
 fn tokens_for_anybody_are_given_on_this_machine_only() {
     for address in ["0.0.0.0:0", "[::]:0"] {
         let mut served = Served::start(&["--http", address, "--with-test-authorization-server"]);

@@ -11,7 +11,7 @@ use crate::enterprise::profile::Enterprise;
 use crate::faults::Duty;
 use crate::features::{Elicited, Stop, form};
 use crate::message::RpcError;
-use crate::modern::{StateTicket, seconds_since_1970};
+use crate::modern::{EXPIRED, StateTicket, seconds_since_1970};
 use crate::seal::random_id;
 use crate::server::lock;
 
@@ -67,6 +67,11 @@ impl Approvals {
         digest.iter().take(8).fold("approve-".to_owned(), |key, byte| key + &format!("{byte:02x}"))
     }
 
+    /// Whether a state has been used, as far as is remembered.
+    fn knows(&self, ticket: &StateTicket) -> bool {
+        lock(&self.used).states.contains_key(ticket)
+    }
+
     /// Uses up a state of somebody.
     fn use_up(&self, ticket: StateTicket, principal: &str) -> Result<(), RpcError> {
         let owner: Owner = Sha256::digest(principal).into();
@@ -89,6 +94,46 @@ impl Approvals {
     }
 }
 
+/// What became of an approval that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Approval {
+    /// The user said yes.
+    Given,
+    /// The user said no.
+    Declined,
+    /// The user neither said yes nor no.
+    Cancelled,
+    /// No answer came that could be used.
+    Unanswered,
+    /// The answer came too late.
+    Expired,
+    /// The question had been answered already.
+    Repeated,
+}
+
+impl Approval {
+    /// As the audit log has it.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Declined => "declined",
+            Self::Cancelled => "cancelled",
+            Self::Unanswered => "unanswered",
+            Self::Expired => "expired",
+            Self::Repeated => "answered already",
+        }
+    }
+
+    fn of(answer: &Elicited) -> Self {
+        let approves = answer.content.as_ref().is_some_and(|content| content["approve"] == true);
+        match &*answer.action {
+            "accept" if approves => Self::Given,
+            "cancel" => Self::Cancelled,
+            _ => Self::Declined,
+        }
+    }
+}
+
 /// Asks the user whether something shall be done; ends the call unless the answer is yes. The question says what will be
 /// done, and the answer is good for that question only: who changes what it is about has to ask again.
 pub(super) async fn approved(
@@ -103,15 +148,26 @@ pub(super) async fn approved(
     let fields =
         json!({"approve": {"type": "boolean", "title": "Approve", "description": "Whether to do it"}});
     let form = form(context.revision, question, fields, &["approve"]);
-    let (answer, ticket) = context.ask_afresh(&key, form).await?;
+    context.require(form.needs)?;
+    let became = |approval: Option<Approval>| *lock(&context.approval) = approval;
+    // Until it is known better, and if nobody waits for it any more.
+    became(Some(Approval::Unanswered));
+    let asked = context.ask_afresh(&key, form).await;
+    let (answer, ticket) = asked.inspect_err(|stop| match stop {
+        Stop::InputRequired(_) => became(None),
+        Stop::Error(error) => became(error.message.ends_with(EXPIRED).then_some(Approval::Expired)),
+        Stop::Refused(_) => {}
+    })?;
     // Whatever the answer is, one that makes no sense too.
     if let Some(ticket) = ticket.filter(|_| context.server.keeps(Duty::ApprovalOnce)) {
-        profile.approvals.use_up(ticket, &context.principal().key())?;
+        let used = profile.approvals.use_up(ticket.clone(), &context.principal().key());
+        let repeated = || profile.approvals.knows(&ticket).then_some(Approval::Repeated);
+        used.inspect_err(|_| became(repeated()))?;
     }
     let answer = answer?;
-    let answer = Elicited::read(&answer);
-    let agreed = answer.accepted() && answer.content.is_some_and(|content| content["approve"] == true);
-    if agreed || !context.server.keeps(Duty::OnlyYesApproves) {
+    let approval = Approval::of(&Elicited::read(&answer));
+    became(Some(approval));
+    if approval == Approval::Given || !context.server.keeps(Duty::OnlyYesApproves) {
         Ok(())
     } else {
         Err(Stop::Refused("It was not approved, so nothing was done.".to_owned()))

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::auth::Principal;
 use crate::context::RequestContext;
+use crate::enterprise::approval::Approval;
 use crate::enterprise::audit_words::{description, is_audited, named};
 use crate::enterprise::profile::Enterprise;
 use crate::faults::Duty;
@@ -276,7 +277,7 @@ impl Enterprise {
 /// The record of a request that is being served. It is written when the request ends, however it does.
 pub(super) struct Entry<'a> {
     log: &'a AuditLog,
-    server: &'a Server,
+    context: &'a RequestContext,
     content: Object,
     begun: Instant,
     written: bool,
@@ -294,12 +295,13 @@ impl<'a> Entry<'a> {
         if !log.works() {
             log.append(json!({"event": "writable again"}), Writing::Sound).map_err(|_| unwritable())?;
         }
-        let (server, content) = (&context.server, described(profile, context));
-        Ok(Some(Self { log, server, content, begun: Instant::now(), written: false }))
+        let content = described(profile, context);
+        Ok(Some(Self { log, context, content, begun: Instant::now(), written: false }))
     }
 
     /// Writes how the request ended. The answer may leave only when that has been done.
     pub(super) fn end(mut self, result: &Result<Object, RpcError>) -> Result<(), RpcError> {
+        let was_approved = lock(&self.context.approval).is_none_or(|approval| approval == Approval::Given);
         let outcome = match result {
             Ok(result) if result.get("isError") == Some(&Value::Bool(true)) => "error",
             Ok(result) if result.contains_key("inputRequests") => "input_required",
@@ -309,10 +311,11 @@ impl<'a> Entry<'a> {
                 "refused"
             }
         };
-        if outcome == "refused" && !self.server.keeps(Duty::RefusalsAudited) {
+        if outcome == "refused" && !self.context.server.keeps(Duty::RefusalsAudited) {
             self.written = true;
             return Ok(());
         }
+        let outcome = if was_approved || outcome == "ok" { outcome } else { "not_approved" };
         self.write(outcome).map_err(|_| unwritable())
     }
 
@@ -320,13 +323,17 @@ impl<'a> Entry<'a> {
         self.written = true;
         let mut content = std::mem::take(&mut self.content);
         content.insert("outcome".to_owned(), outcome.into());
+        if let Some(approval) = *lock(&self.context.approval) {
+            content.insert("approval".to_owned(), approval.as_str().into());
+        }
         let millis = self.begun.elapsed().as_micros() as f64 / 1000.0;
         content.insert("ms".to_owned(), millis.into());
-        if !self.server.keeps(Duty::AuditedFirst) {
-            write_later(self.server.clone(), content);
+        let server = &self.context.server;
+        if !server.keeps(Duty::AuditedFirst) {
+            write_later(server.clone(), content);
             return Ok(());
         }
-        self.log.append(content.into(), Writing::of(self.server))
+        self.log.append(content.into(), Writing::of(server))
     }
 }
 

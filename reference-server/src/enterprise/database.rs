@@ -165,9 +165,16 @@ impl Database {
         Ok(lock(&self.0).query_row(text, [order], |row| row.get(0)).optional()?)
     }
 
-    /// Deletes a customer with all orders; whether there was one.
-    pub(super) fn delete_customer(&self, customer: &str) -> Result<bool, Broken> {
-        Ok(lock(&self.0).execute("DELETE FROM customers WHERE id = ?1", [customer])? == 1)
+    /// Deletes a customer with all orders; the ids of the orders, if there was such a customer.
+    pub(super) fn delete_customer(&self, customer: &str) -> Result<Option<Vec<String>>, Broken> {
+        let mut connection = lock(&self.0);
+        let deleting = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut ids = deleting.prepare("SELECT id FROM orders WHERE customer = ?1 ORDER BY id")?;
+        let orders = ids.query_map([customer], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        drop(ids);
+        let deleted = deleting.execute("DELETE FROM customers WHERE id = ?1", [customer])? == 1;
+        deleting.commit()?;
+        Ok(deleted.then_some(orders))
     }
 }
 

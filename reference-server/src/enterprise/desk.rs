@@ -122,29 +122,32 @@ impl<'a> Desk<'a> {
 
     /// Tells those who subscribed, and whose role sees it, that a record has changed.
     pub(super) fn changed(&self, kind: Kind, id: &str, before: &Record, after: &Record) {
-        self.tell(kind.uri(id), before, Some(after));
+        self.tell(&kind.uri(id), before, after);
     }
 
     /// Tells those who subscribed, and whose role sees it, that an order of a customer has changed.
     pub(super) fn orders_changed(&self, customer: &str, before: &Record, after: &Record) {
-        self.tell(format!("{}/orders", Kind::Customer.uri(customer)), before, Some(after));
+        self.tell(&format!("{}/orders", Kind::Customer.uri(customer)), before, after);
     }
 
-    /// Tells those who subscribed that a record is gone, which every role sees.
-    pub(super) fn gone(&self, kind: Kind, id: &str, record: &Record) {
-        self.tell(kind.uri(id), record, None);
-        if kind == Kind::Customer {
-            self.tell(format!("{}/orders", kind.uri(id)), record, None);
+    /// Tells those who subscribed, and whose role may read it, that a record is gone.
+    pub(super) fn gone(&self, kind: Kind, id: &str) {
+        let uri = kind.uri(id);
+        let orders = (kind == Kind::Customer).then(|| format!("{uri}/orders"));
+        for uri in [uri].into_iter().chain(orders) {
+            self.announce_to(&uri, |role| role.families.iter().any(|family| family.id_in(&uri).is_some()));
         }
     }
 
-    fn tell(&self, uri: String, before: &Record, after: Option<&Record>) {
+    fn tell(&self, uri: &str, before: &Record, after: &Record) {
+        self.announce_to(uri, |role| role.masking.view(before) != role.masking.view(after));
+    }
+
+    fn announce_to(&self, uri: &str, concerns: impl Fn(&Role) -> bool) {
         let server = &self.context.server;
         let all = !server.keeps(Duty::ChangesOfOwnView);
-        let sees = |role: &&Role| {
-            all || after.is_none_or(|after| role.masking.view(before) != role.masking.view(after))
-        };
-        let roles = self.profile.roles.iter().filter(sees).map(|role| role.name.clone()).collect();
+        let roles = self.profile.roles.iter().filter(|role| all || concerns(role));
+        let roles = roles.map(|role| role.name.clone()).collect();
         server.announce(&Change::Record { uri: uri.into(), roles });
     }
 }

@@ -143,6 +143,11 @@ impl Masking {
         self.sight(kind, field) == Sight::Shown
     }
 
+    /// Whether the role sees any field of records of a kind in any way, besides the id.
+    pub(super) fn sees(&self, kind: Kind) -> bool {
+        self.sights.iter().any(|(of, _, sight)| *of == kind && *sight != Sight::Hidden)
+    }
+
     /// What the role sees of a record.
     pub(super) fn view(&self, record: &Record) -> View {
         let mut view = Object::new();

@@ -21,6 +21,7 @@ mod tools_orders;
 pub use audit::AuditReading;
 pub use profile::{Enterprise, EnterpriseFiles, InvalidProfile};
 
+pub(crate) use approval::Approval;
 pub(crate) use domain::Kind;
 pub(crate) use masking::Place;
 pub(crate) use profile::RoleName;

@@ -6,7 +6,7 @@ use crate::enterprise::desk::Desk;
 use crate::enterprise::domain::Kind;
 use crate::enterprise::masking::Place;
 use crate::features::{Argument, Content, Fill, Filling, ListKind, Message, Prompt, page_of};
-use crate::message::{Object, RpcError};
+use crate::message::{INTERNAL_ERROR, Object, RpcError};
 use crate::revision::Revision;
 
 fn user(text: impl Into<String>) -> Message {
@@ -30,19 +30,36 @@ const fn id_of(name: &'static str, title: &'static str, description: &'static st
     Argument { name, title, description, required: true }
 }
 
+/// A prompt, and the document that it begins with.
+const EXPLAIN_RETURNS: &str = "explain_returns";
+const RETURNS: &str = "policy://returns";
+
+/// What a role lacks for a prompt to say anything, where it has these resources and sees anything of these records; none
+/// if the prompt has all that it takes.
+pub(super) fn lacks(prompt: &Prompt, resources: &[&str], sees: impl Fn(Kind) -> bool) -> Option<String> {
+    if prompt.name == EXPLAIN_RETURNS && !resources.contains(&RETURNS) {
+        return Some(format!("begins with `{RETURNS}`; add it to the role's resources"));
+    }
+    let embeds = |kind: Kind| prompt.arguments.iter().any(|argument| argument.name == kind.name());
+    let unseen = Kind::ALL.into_iter().find(|kind| embeds(*kind) && !sees(*kind))?.name();
+    Some(format!("embeds a {unseen}, of which the role sees no field; name some under its `fields`"))
+}
+
 /// In the order in which they are listed.
 pub(super) const PROMPTS: &[Prompt] = &[
     Prompt {
-        name: "explain_returns",
+        name: EXPLAIN_RETURNS,
         title: "Explain returns",
         description: "Explains to a customer how goods come back",
         arguments: &[],
         since: Revision::V2024_11_05,
         icon: None,
         fill: Fill::Now(|filling| {
-            let text = Desk::of(filling.context).read("policy://returns")?;
+            let text = Desk::of(filling.context).read(RETURNS)?;
+            // A role without it is refused when the role file is read.
+            let text = text.as_ref().and_then(|contents| contents["text"].as_str());
             let text =
-                text.as_ref().and_then(|contents| contents["text"].as_str()).unwrap_or_default().to_owned();
+                text.ok_or_else(|| RpcError::new(INTERNAL_ERROR, "The policy is not there"))?.to_owned();
             Ok(vec![user(text), user("Explain this to a customer in three friendly sentences.")])
         }),
     },

@@ -39,6 +39,9 @@ const fn family(
     description: &'static str,
     source: Source,
 ) -> Family {
+    if let Source::Document(text) = source {
+        assert!(!text.is_empty(), "an empty document is found when the program is made");
+    }
     Family { pattern, name, title, description, source }
 }
 
@@ -185,8 +188,11 @@ fn climbed(uri: &str) -> Option<String> {
 /// `resources/list`.
 pub(super) fn list(desk: &Desk<'_>) -> Result<Object, RpcError> {
     let revision = desk.context.revision;
+    let has_cursor = desk.context.request.params.contains_key("cursor");
+    let is_own = !has_cursor || desk.context.server.keeps(Duty::PagesOfOwnList);
+    let role = if is_own { desk.role } else { desk.profile.roles.widest() };
     let mut all: Vec<(Option<Kind>, String)> = Vec::new();
-    for family in &desk.role.families {
+    for family in &role.families {
         match family.source {
             Source::Document(_) => all.push((None, family.pattern.to_owned())),
             Source::Record(kind) => {
@@ -228,7 +234,7 @@ pub(super) fn read(desk: &Desk<'_>) -> Result<Object, RpcError> {
 /// `resources/subscribe` of the revisions with a session.
 pub(super) fn subscribe(desk: &Desk<'_>, session: &Session) -> Result<Object, RpcError> {
     let uri = string(&desk.context.request.params, "uri")?;
-    if desk.read(uri)?.is_none() {
+    if desk.read(uri)?.is_none() && desk.context.server.keeps(Duty::SubscriptionsOfOwnView) {
         return Err(resource_not_found(desk.context.revision, uri));
     }
     session.subscribe(uri)?;

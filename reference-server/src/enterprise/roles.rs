@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::enterprise::domain::Kind;
 use crate::enterprise::masking::{Masking, Sight, TokenKey};
 use crate::enterprise::profile::{InvalidProfile, RoleName};
-use crate::enterprise::prompts::PROMPTS;
+use crate::enterprise::prompts::{PROMPTS, lacks};
 use crate::enterprise::resources::FAMILIES;
 use crate::enterprise::resources::Family;
 use crate::enterprise::{tools_customers, tools_employees, tools_orders};
@@ -232,13 +232,15 @@ fn role(entry: &RoleEntry, key: &TokenKey) -> Result<Role, InvalidProfile> {
             "role `{name}` has `refund_order`, which tells what has been refunded, and is not shown `status` of order"
         )));
     }
-    Ok(Role {
-        name: RoleName(Arc::from(name)),
-        tools: ToolSet::of(tools),
-        families: named(name, "resource", &entry.resources, families)?,
-        prompts: named(name, "prompt", &entry.prompts, prompts)?,
-        masking,
-    })
+    let families = named(name, "resource", &entry.resources, families)?;
+    let prompts = named(name, "prompt", &entry.prompts, prompts)?;
+    let resources: Vec<&str> = families.iter().map(|family| family.pattern).collect();
+    for prompt in &prompts {
+        if let Some(lacks) = lacks(prompt, &resources, |kind| masking.sees(kind)) {
+            return Err(invalid(&format!("role `{name}` has the prompt `{}`, which {lacks}", prompt.name)));
+        }
+    }
+    Ok(Role { name: RoleName(Arc::from(name)), tools: ToolSet::of(tools), families, prompts, masking })
 }
 
 fn sights(entry: &RoleEntry) -> Result<Vec<(Kind, &'static str, Sight)>, InvalidProfile> {
@@ -336,6 +338,14 @@ mod tests {
             (
                 "least = 'a'\n[[role]]\nname = 'a'\n[role.fields]\norder = {show = ['card'], token = ['card']}",
                 "two ways",
+            ),
+            (
+                "least = 'a'\n[[role]]\nname = 'a'\nprompts = ['explain_returns']\nresources = ['policy://privacy']",
+                "`explain_returns`, which begins with `policy://returns`",
+            ),
+            (
+                "least = 'a'\n[[role]]\nname = 'a'\nprompts = ['prepare_call']\n[role.fields]\norder = {show = ['item']}",
+                "`prepare_call`, which embeds a customer, of which the role sees no field",
             ),
             (
                 "least = 'a'\n[[role]]\nname = 'a'\n[[token]]\nprincipal = 'x'\nrole = 'b'\nsha256 = '00'",

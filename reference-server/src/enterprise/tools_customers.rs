@@ -110,12 +110,13 @@ pub(super) const TOOLS: &[Tool] = &[
                 }
                 let customer = desk.record(Customer, id)?;
                 desk.announce()?;
-                if !desk.profile.database.delete_customer(id)? {
-                    return Err(Stop::Refused("The customer is gone already; nothing was done.".to_owned()));
-                }
-                desk.gone(Customer, id, &customer);
-                for kind in [Customer, Order] {
-                    context.server.announce(&Change::Records(kind));
+                let gone = || Stop::Refused("The customer is gone already; nothing was done.".to_owned());
+                let orders = desk.profile.database.delete_customer(id)?.ok_or_else(gone)?;
+                desk.gone(Customer, id);
+                orders.iter().for_each(|order| desk.gone(Order, order));
+                context.server.announce(&Change::Records(Customer));
+                if !orders.is_empty() {
+                    context.server.announce(&Change::Records(Order));
                 }
                 desk.log(Level::Warning, "customer deleted", Customer, &customer).await;
                 Ok(ToolResult::structured(json!({"deleted": id})))

@@ -45,6 +45,8 @@ pub(crate) enum Duty {
     ArgumentsChecked,
     /// A task is its principal's.
     TaskBound,
+    /// A task is told to whom it belongs.
+    TasksToldToOwners,
     /// Nobody can guess the id of a session.
     SessionIdRandom,
     /// A session is its principal's.
@@ -91,9 +93,15 @@ pub(crate) enum Duty {
     /// A cursor is good for the principal who got it.
     #[cfg(feature = "enterprise")]
     CursorBound,
+    /// A cursor leads into the list of whoever sends it.
+    #[cfg(feature = "enterprise")]
+    PagesOfOwnList,
     /// A change is told to those who can see it.
     #[cfg(feature = "enterprise")]
     ChangesOfOwnView,
+    /// Only to what may be read can anybody subscribe.
+    #[cfg(feature = "enterprise")]
+    SubscriptionsOfOwnView,
     /// A URI leads to what it names, and nowhere else.
     #[cfg(feature = "enterprise")]
     UrisDoNotClimb,

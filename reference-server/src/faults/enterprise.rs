@@ -72,14 +72,32 @@ pub(super) const TOOLS: &[Fault] = &[
 .where_served(&["--profile", "enterprise"]),
 ];
 
-pub(super) const RESOURCES: &[Fault] = &[fault(
-    "resources.read.access-control/unmasked",
-    "Fields that a role sees masked in the results of tools are raw in resources.",
-    &[Neglect(Duty::FieldsMasked(Place::Resource))],
-)
-.warning_in(ANY)
-.over(HTTP)
-.where_served(PROFILE)];
+pub(super) const RESOURCES: &[Fault] = &[
+    fault(
+        "resources.read.access-control/unmasked",
+        "Fields that a role sees masked in the results of tools are raw in resources.",
+        &[Neglect(Duty::FieldsMasked(Place::Resource))],
+    )
+    .warning_in(ANY)
+    .over(HTTP)
+    .where_served(PROFILE),
+    fault(
+        "resources.read.access-control/cursor",
+        "Whoever has a cursor gets the page of the list of the role that has most, whosever it was.",
+        &[Neglect(Duty::CursorBound), Neglect(Duty::PagesOfOwnList)],
+    )
+    .warning_in(ANY)
+    .over(HTTP)
+    .where_served(PROFILE),
+    fault(
+        "resources.read.access-control/subscribed",
+        "Anybody can subscribe to any resource, and is told of its changes.",
+        &[Neglect(Duty::ChangesOfOwnView), Neglect(Duty::SubscriptionsOfOwnView)],
+    )
+    .warning_in(ANY)
+    .over(HTTP)
+    .where_served(PROFILE),
+];
 
 pub(super) const COMPLETION: &[Fault] = &[fault(
     "completion.access-controlled/unmasked",

@@ -386,6 +386,14 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .within(MODERN),
     fault(
+        "extension-tasks.task.authorized-per-request/listened",
+        "Who listens to the task of somebody else is told its status.",
+        &[Neglect(Duty::TasksToldToOwners)],
+    )
+    .warning_in(MODERN)
+    .within(MODERN)
+    .over(HTTP),
+    fault(
         "extension-tasks.notify.full-task/no-result",
         "Who listens to a task is not told its result.",
         &[Notify(|_, mut notification| {

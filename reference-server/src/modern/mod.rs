@@ -12,5 +12,5 @@ pub(crate) use headers::MirrorHeaders;
 pub(crate) use meta::{RequestMeta, is_stateless};
 pub(crate) use mrtr::Round;
 #[cfg(feature = "enterprise")]
-pub(crate) use mrtr::{StateTicket, seconds_since_1970};
+pub(crate) use mrtr::{EXPIRED, StateTicket, seconds_since_1970};
 pub(crate) use subscriptions::Closing;

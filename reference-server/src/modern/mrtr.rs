@@ -15,6 +15,10 @@ use crate::seal::{Purpose, random_id};
 /// The longest request state in bytes; a client that answers with more is refused.
 const LONGEST_STATE: usize = 64 << 10;
 
+/// How the refusal of a request state ends that has come too late.
+#[cfg_attr(not(feature = "enterprise"), allow(dead_code, reason = "the audit log tells it"))]
+pub(crate) const EXPIRED: &str = "requestState has expired";
+
 /// What a request state says.
 #[derive(Deserialize, Serialize)]
 struct State {
@@ -70,7 +74,7 @@ impl Round {
             return Err(refuse("requestState belongs to another request"));
         }
         if state.expires < seconds_since_1970() && context.server.keeps(Duty::StateExpires) {
-            return Err(refuse("requestState has expired"));
+            return Err(refuse(EXPIRED));
         }
         let asked = |key: &String| state.asked.contains(key);
         let fresh = responses.into_iter().filter(|(key, _)| asked(key)).collect();

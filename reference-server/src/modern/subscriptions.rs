@@ -188,7 +188,9 @@ fn own_tasks(context: &RequestContext, mut ids: Vec<String>) -> Result<Vec<Strin
         return Err(Capability::Tasks.missing());
     }
     let (tasks, owner) = (context.server.tasks(), context.owner());
-    ids.retain(|id| tasks.find(&owner, id).is_some());
+    if context.server.keeps(Duty::TasksToldToOwners) {
+        ids.retain(|id| tasks.find(&owner, id).is_some());
+    }
     Ok(ids)
 }
 
@@ -201,7 +203,11 @@ pub(crate) async fn listen(context: &RequestContext, mut closing: Closing) -> An
     }
     #[cfg(feature = "enterprise")]
     if let Some(profile) = context.server.enterprise() {
+        let wanted = filter.resource_subscriptions.clone();
         filter.narrow(profile, context.principal());
+        if !context.server.keeps(Duty::SubscriptionsOfOwnView) {
+            filter.resource_subscriptions = wanted;
+        }
     }
     let id = &context.request.id;
     let filter = Arc::new(filter);

@@ -116,6 +116,70 @@ pub(super) async fn what_changes_a_record_is_announced_first() {
 }
 
 #[tokio::test]
+pub(super) async fn what_became_of_an_approval_stands_in_the_record() {
+    let path = Scratch::new("approvals");
+    let files = EnterpriseFiles { audit: Some(path.path()), ..EnterpriseFiles::default() };
+    let business = Business::open(&files, 1).await;
+    let sue = business.token("sue", "support");
+    let refund = json!({"name": "refund_order", "arguments": {"order": "o-5001", "reason": "broken"}});
+    let no = json!({"action": "accept", "content": {"approve": false}});
+    let last = async || {
+        let record = records(&path).pop().unwrap();
+        (record["outcome"].clone(), record["approval"].clone())
+    };
+    let not = |approval: &str| (json!("not_approved"), json!(approval));
+    for (answer, approval) in [
+        (json!({"action": "decline"}), "declined"),
+        (no, "declined"),
+        (json!({"action": "cancel"}), "cancelled"),
+        (json!({"action": "perhaps"}), "unanswered"),
+    ] {
+        let asked = business.ask(Era::Modern, &sue, "tools/call", refund.clone()).await;
+        assert_eq!(last().await, (json!("input_required"), Value::Null));
+        let asked = question(&asked);
+        business.answer(&sue, refund.clone(), &asked, answer).await;
+        assert_eq!(last().await, not(approval));
+        business.answer(&sue, refund.clone(), &asked, yes()).await;
+        assert_eq!(last().await, not("answered already"));
+    }
+    let asked = question(&business.ask(Era::Modern, &sue, "tools/call", refund.clone()).await);
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    business.answer(&sue, refund.clone(), &asked, yes()).await;
+    assert_eq!(last().await, not("expired"));
+    let asked = question(&business.ask(Era::Modern, &sue, "tools/call", refund.clone()).await);
+    business.answer(&sue, refund, &asked, yes()).await;
+    assert_eq!(last().await, (json!("ok"), json!("given")));
+}
+
+#[tokio::test]
+pub(super) async fn a_question_that_nobody_answers_stands_in_the_record() {
+    let path = Scratch::new("unanswered");
+    let files = EnterpriseFiles {
+        audit: Some(path.path()),
+        local_role: Some("support".to_owned()),
+        ..EnterpriseFiles::default()
+    };
+    let profile = Some(Arc::new(Enterprise::open(&files).unwrap()));
+    let mut pipe = Pipe::open(Config { enterprise: profile, answer_seconds: 1, ..config() });
+    let mut handshake = initialize("2025-11-25");
+    handshake["params"]["capabilities"] = json!({"elicitation": {}});
+    pipe.ask(&handshake).await;
+    pipe.send(&notification("notifications/initialized", json!({}))).await;
+    let refund = json!({"name": "refund_order", "arguments": {"order": "o-5001", "reason": "broken"}});
+    let question = pipe.ask(&request(1, "tools/call", refund)).await;
+    assert_eq!(question["method"], "elicitation/create");
+    // The question is withdrawn, and the call fails.
+    pipe.receive().await;
+    pipe.receive().await;
+    let record = records(&path).pop().unwrap();
+    assert_eq!(
+        (&record["outcome"], &record["approval"]),
+        (&json!("not_approved"), &json!("unanswered")),
+        "{record}"
+    );
+}
+
+#[tokio::test]
 pub(super) async fn what_is_refused_before_it_is_served_leaves_a_record_too() {
     let path = Scratch::new("denied");
     let files = EnterpriseFiles { audit: Some(path.path()), ..EnterpriseFiles::default() };
@@ -214,6 +278,7 @@ pub(super) async fn a_call_that_is_cancelled_leaves_a_record_too() {
     assert_eq!(withdrawn["method"], "notifications/cancelled");
     let record = records(&path).pop().unwrap();
     assert_eq!((&record["name"], &record["outcome"]), (&json!("refund_order"), &json!("cancelled")));
+    assert_eq!(record["approval"], "unanswered");
 }
 
 #[cfg(target_os = "linux")]

@@ -3,7 +3,7 @@
 use super::Case;
 use super::proxy::{Request, Response, Twist, get, set};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 /// The tokens that the environment of a check holds, as `MCPROVE_OWN` and so on.
@@ -39,6 +39,10 @@ struct Guard {
     shared: &'static [&'static str],
     /// What somebody's lists do not have: the token, and the names.
     hidden: (&'static str, &'static [&'static str]),
+    /// The methods that refuse to them what is hidden from them.
+    closed: &'static [&'static str],
+    /// The cursors that were given to others, where each leads anybody into the list of those.
+    cursors: Option<Mutex<HashSet<String>>>,
     /// Whose answers are about people: see [`Guard::people`].
     people: Option<People>,
     /// Who began a session.
@@ -64,6 +68,8 @@ impl Default for Guard {
             talkative: false,
             shared: &[],
             hidden: ("", &[]),
+            closed: &[],
+            cursors: None,
             people: None,
             sessions: Mutex::default(),
         }
@@ -103,6 +109,23 @@ impl Guard {
         }
         set(&mut response.headers, "WWW-Authenticate", challenge);
         response
+    }
+
+    /// Whether a request names what is hidden from whoever sends it, and is refused for that.
+    fn is_closed(&self, request: &Request) -> bool {
+        let message = request.json();
+        let uri = message.pointer("/params/uri").and_then(Value::as_str).unwrap_or_default();
+        self.closed.contains(&&*request.rpc())
+            && self.token(request) == Some(self.hidden.0)
+            && self.hidden.1.contains(&uri)
+    }
+
+    /// Whether a request for a list has a cursor of somebody else that leads into the list of theirs.
+    fn is_led(&self, request: &Request) -> bool {
+        let message = request.json();
+        let cursor = message.pointer("/params/cursor").and_then(Value::as_str);
+        let cursors = self.cursors.as_ref().map(|cursors| cursors.lock().unwrap());
+        cursor.is_some_and(|cursor| cursors.is_some_and(|cursors| cursors.contains(cursor)))
     }
 
     /// The answer of a tool or prompt about people: a list that masks for `OTHER`, a record of the caller's own that does
@@ -169,6 +192,9 @@ impl Twist for Guard {
         {
             return Some(Response::error(404, request, -32600));
         }
+        if self.is_closed(request) {
+            return Some(Response::error(200, request, -32002));
+        }
         self.people(request, self.people?)
     }
 
@@ -180,12 +206,18 @@ impl Twist for Guard {
             self.sessions.lock().unwrap().insert(session.to_owned(), owner);
         }
         let mut message = response.json();
+        let hides = self.token(request) == Some(self.hidden.0) && !self.is_led(request);
+        if let (Some(cursors), Some(cursor)) = (&self.cursors, message.pointer("/result/nextCursor"))
+            && self.token(request) != Some(self.hidden.0)
+        {
+            cursors.lock().unwrap().extend(cursor.as_str().map(str::to_owned));
+        }
         for (member, key) in [("tools", "name"), ("resources", "uri"), ("prompts", "name")] {
             let Some(list) = message.pointer_mut(&format!("/result/{member}")).and_then(Value::as_array_mut)
             else {
                 continue;
             };
-            if self.token(request) == Some(self.hidden.0) {
+            if hides {
                 list.retain(|entry| !self.hidden.1.iter().any(|name| entry[key] == *name));
             }
             if self.people.is_some() {
@@ -300,6 +332,14 @@ fn principals() -> Vec<Case> {
     const FOREIGN_TOO: &[&str] =
         &["--bearer-env", "MCPROVE_OWN", "--principal", "other-audience=MCPROVE_FOREIGN"];
     const SAME: &[&str] = &["--bearer-env", "MCPROVE_OWN", "--principal", "same=MCPROVE_OWN"];
+    const CHANGING: &[&str] = &[
+        "--bearer-env",
+        "MCPROVE_OWN",
+        "--principal",
+        "other=MCPROVE_OTHER",
+        "--allow-tools",
+        "touch_resource",
+    ];
     // The first one sees what the user sees.
     const THREE: &[&str] = &[
         "--bearer-env",
@@ -314,6 +354,14 @@ fn principals() -> Vec<Case> {
     let status = |foreign| Guard { foreign, ..Guard::default() };
     let hiding = |token, names| Guard { hidden: (token, names), ..Guard::default() };
     let invalid: &[&str] = &["auth.status.invalid-token-unauthorized"];
+    // On the second page of its list, and what a tool changes.
+    let closed = |closed, cursors| {
+        let hidden = (OTHER, &["note://settings", "note://touches"][..]);
+        Guard { hidden, closed, cursors, ..Guard::default() }
+    };
+    let (reads, all) = (&["resources/read"][..], &["resources/read", "resources/subscribe"][..]);
+    let shared = || Some(Mutex::default());
+    let resources: &[&str] = &["resources.read.access-control"];
     let people = |told_by_prompt| Guard { people: Some(People { told_by_prompt }), ..Guard::default() };
     vec![
         case("one token twice", NEW, sharing(&["POST", "GET", "DELETE"]), SAME, &[]),
@@ -324,6 +372,10 @@ fn principals() -> Vec<Case> {
         case("500 for another audience", MODERN, status(500), FOREIGN_TOO, invalid),
         case("hidden from the other", NEW, hiding(OTHER, HIDDEN), BEARER, CLOSED),
         case("hidden from the user", NEW, hiding(OWN, HIDDEN), BEARER, CLOSED),
+        case("closed to the other", NEW, closed(all, None), CHANGING, &[]),
+        case("cursors for all", NEW, closed(all, shared()), BEARER, resources),
+        case("cursors for all", MODERN, closed(reads, shared()), BEARER, resources),
+        case("subscriptions for all", NEW, closed(reads, None), CHANGING, resources),
         case("own records", NEW, people(false), BEARER, &[]),
         case("prompts without masks", NEW, people(true), BEARER, &["prompts.injection-safe"]),
     ]
