@@ -188,11 +188,8 @@ fn climbed(uri: &str) -> Option<String> {
 /// `resources/list`.
 pub(super) fn list(desk: &Desk<'_>) -> Result<Object, RpcError> {
     let revision = desk.context.revision;
-    let has_cursor = desk.context.request.params.contains_key("cursor");
-    let is_own = !has_cursor || desk.context.server.keeps(Duty::PagesOfOwnList);
-    let role = if is_own { desk.role } else { desk.profile.roles.widest() };
     let mut all: Vec<(Option<Kind>, String)> = Vec::new();
-    for family in &role.families {
+    for family in &desk.role.families {
         match family.source {
             Source::Document(_) => all.push((None, family.pattern.to_owned())),
             Source::Record(kind) => {

@@ -93,9 +93,6 @@ pub(crate) enum Duty {
     /// A cursor is good for the principal who got it.
     #[cfg(feature = "enterprise")]
     CursorBound,
-    /// A cursor leads into the list of whoever sends it.
-    #[cfg(feature = "enterprise")]
-    PagesOfOwnList,
     /// A change is told to those who can see it.
     #[cfg(feature = "enterprise")]
     ChangesOfOwnView,

@@ -82,14 +82,6 @@ pub(super) const RESOURCES: &[Fault] = &[
     .over(HTTP)
     .where_served(PROFILE),
     fault(
-        "resources.read.access-control/cursor",
-        "Whoever has a cursor gets the page of the list of the role that has most, whosever it was.",
-        &[Neglect(Duty::CursorBound), Neglect(Duty::PagesOfOwnList)],
-    )
-    .warning_in(ANY)
-    .over(HTTP)
-    .where_served(PROFILE),
-    fault(
         "resources.read.access-control/subscribed",
         "Anybody can subscribe to any resource, and is told of its changes.",
         &[Neglect(Duty::ChangesOfOwnView), Neglect(Duty::SubscriptionsOfOwnView)],

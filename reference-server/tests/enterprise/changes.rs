@@ -89,7 +89,9 @@ pub(super) async fn what_is_deleted_is_told_to_those_who_may_read_it() {
             let subscribe = request(1, "resources/subscribe", json!({"uri": uri}));
             business.http.post(&headers, &subscribe).await;
         }
-        streams.push((role, business.http.send("GET", "/mcp", &headers, b"").await));
+        let mut stream = business.http.send("GET", "/mcp", &headers, b"").await;
+        assert_eq!(stream.event().await.unwrap().data, "", "the stream begins with its id");
+        streams.push((role, stream));
     }
     let boss = business.token("boss", "manager");
     let delete = json!({"name": "delete_customer", "arguments": {"customer": "c-1006"}});
