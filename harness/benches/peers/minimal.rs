@@ -62,7 +62,9 @@ async fn reply(request: Request<Incoming>) -> hyper::Result<Response<Full<Bytes>
     let mut response = Response::default();
     if is_first {
         // So that it is sent the same bytes as the others.
-        response.headers_mut().insert(SESSION_ID, HeaderValue::from_static("0123456789abcdef0123456789abcdef"));
+        response
+            .headers_mut()
+            .insert(SESSION_ID, HeaderValue::from_static("0123456789abcdef0123456789abcdef"));
     }
     match answer(&body) {
         Some(text) => {

@@ -32,7 +32,8 @@ async fn what_is_told_comes_on_one_get_stream(solo: &mut Solo<'_>) {
     let talk = &mut opened.talk;
     // The first is opened by every client.
     let first = talk.listening();
-    let streams: Vec<Ticket> = first.into_iter().chain([talk.get_stream(None, &Outgoing::bytes(""))]).collect();
+    let streams: Vec<Ticket> =
+        first.into_iter().chain([talk.get_stream(None, &Outgoing::bytes(""))]).collect();
     for stream in &streams {
         let head = talk.head(stream).await;
         if streams.len() < 2 || !head.as_ref().is_ok_and(HttpHead::is_event_stream) {

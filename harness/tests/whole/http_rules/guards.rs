@@ -3,7 +3,7 @@
 use super::Case;
 use super::proxy::{Request, Response, Twist, get, set};
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Mutex;
 
 /// The tokens that the environment of a check holds, as `MCPROVE_OWN` and so on.
@@ -41,8 +41,6 @@ struct Guard {
     hidden: (&'static str, &'static [&'static str]),
     /// The methods that refuse to them what is hidden from them.
     closed: &'static [&'static str],
-    /// The cursors that were given to others, where each leads anybody into the list of those.
-    cursors: Option<Mutex<HashSet<String>>>,
     /// Whose answers are about people: see [`Guard::people`].
     people: Option<People>,
     /// Who began a session.
@@ -69,7 +67,6 @@ impl Default for Guard {
             shared: &[],
             hidden: ("", &[]),
             closed: &[],
-            cursors: None,
             people: None,
             sessions: Mutex::default(),
         }
@@ -118,14 +115,6 @@ impl Guard {
         self.closed.contains(&&*request.rpc())
             && self.token(request) == Some(self.hidden.0)
             && self.hidden.1.contains(&uri)
-    }
-
-    /// Whether a request for a list has a cursor of somebody else that leads into the list of theirs.
-    fn is_led(&self, request: &Request) -> bool {
-        let message = request.json();
-        let cursor = message.pointer("/params/cursor").and_then(Value::as_str);
-        let cursors = self.cursors.as_ref().map(|cursors| cursors.lock().unwrap());
-        cursor.is_some_and(|cursor| cursors.is_some_and(|cursors| cursors.contains(cursor)))
     }
 
     /// The answer of a tool or prompt about people: a list that masks for `OTHER`, a record of the caller's own that does
@@ -206,18 +195,12 @@ impl Twist for Guard {
             self.sessions.lock().unwrap().insert(session.to_owned(), owner);
         }
         let mut message = response.json();
-        let hides = self.token(request) == Some(self.hidden.0) && !self.is_led(request);
-        if let (Some(cursors), Some(cursor)) = (&self.cursors, message.pointer("/result/nextCursor"))
-            && self.token(request) != Some(self.hidden.0)
-        {
-            cursors.lock().unwrap().extend(cursor.as_str().map(str::to_owned));
-        }
         for (member, key) in [("tools", "name"), ("resources", "uri"), ("prompts", "name")] {
             let Some(list) = message.pointer_mut(&format!("/result/{member}")).and_then(Value::as_array_mut)
             else {
                 continue;
             };
-            if hides {
+            if self.token(request) == Some(self.hidden.0) {
                 list.retain(|entry| !self.hidden.1.iter().any(|name| entry[key] == *name));
             }
             if self.people.is_some() {
@@ -355,12 +338,11 @@ fn principals() -> Vec<Case> {
     let hiding = |token, names| Guard { hidden: (token, names), ..Guard::default() };
     let invalid: &[&str] = &["auth.status.invalid-token-unauthorized"];
     // On the second page of its list, and what a tool changes.
-    let closed = |closed, cursors| {
+    let closed = |closed| {
         let hidden = (OTHER, &["note://settings", "note://touches"][..]);
-        Guard { hidden, closed, cursors, ..Guard::default() }
+        Guard { hidden, closed, ..Guard::default() }
     };
     let (reads, all) = (&["resources/read"][..], &["resources/read", "resources/subscribe"][..]);
-    let shared = || Some(Mutex::default());
     let resources: &[&str] = &["resources.read.access-control"];
     let people = |told_by_prompt| Guard { people: Some(People { told_by_prompt }), ..Guard::default() };
     vec![
@@ -372,10 +354,8 @@ fn principals() -> Vec<Case> {
         case("500 for another audience", MODERN, status(500), FOREIGN_TOO, invalid),
         case("hidden from the other", NEW, hiding(OTHER, HIDDEN), BEARER, CLOSED),
         case("hidden from the user", NEW, hiding(OWN, HIDDEN), BEARER, CLOSED),
-        case("closed to the other", NEW, closed(all, None), CHANGING, &[]),
-        case("cursors for all", NEW, closed(all, shared()), BEARER, resources),
-        case("cursors for all", MODERN, closed(reads, shared()), BEARER, resources),
-        case("subscriptions for all", NEW, closed(reads, None), CHANGING, resources),
+        case("closed to the other", NEW, closed(all), CHANGING, &[]),
+        case("subscriptions for all", NEW, closed(reads), CHANGING, resources),
         case("own records", NEW, people(false), BEARER, &[]),
         case("prompts without masks", NEW, people(true), BEARER, &["prompts.injection-safe"]),
     ]
