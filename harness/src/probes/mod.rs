@@ -15,7 +15,6 @@ mod cancellation;
 mod compat;
 mod completion;
 mod credentials;
-mod cursors_apart;
 mod door;
 mod elicitation;
 mod elsewhere;

@@ -304,7 +304,6 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::extension_tasks_refused::PROBES,
         super::handles::PROBES,
         super::hidden::PROBES,
-        super::cursors_apart::PROBES,
         super::subscriptions_apart::PROBES,
         super::http::PROBES,
         super::http_headers::PROBES,

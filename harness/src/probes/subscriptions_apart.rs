@@ -2,7 +2,6 @@
 //! (server/resources#security-considerations).
 
 use super::call::tool_calls;
-use super::cursors_apart::{RESOURCES, listed};
 use super::door::{keeps_out, other_token};
 use super::lists::declares;
 use super::probe::probes;
@@ -18,6 +17,8 @@ use tokio::time::Instant;
 const ID: &str = "resources.read.access-control";
 const UPDATED: &str = "notifications/resources/updated";
 
+/// The most pages of a list that are read for one principal.
+const PAGES: usize = 50;
 /// How many resources are subscribed to for each two principals.
 const MOST: usize = 16;
 /// How many tools are called, and how often with other arguments: what stays as it is, is not told.
@@ -44,12 +45,10 @@ async fn updates_come_to_those_who_may_read(solo: &mut Solo<'_>) {
     let Some(mut opened) = solo.begin(solo.revision, &[ID]).await else { return };
     let talk = &mut opened.talk;
     if declares(talk, "resources/subscribe")
-        && let Some(ours) = listed(solo, talk, &RESOURCES, None).await
+        && let Some(ours) = listed(solo, talk, None).await
     {
-        let ours = ours.keys(&RESOURCES);
         for other in tasks_apart::others(solo, talk).await {
-            let Some(theirs) = listed(solo, talk, &RESOURCES, Some(&other)).await else { continue };
-            let theirs = theirs.keys(&RESOURCES);
+            let Some(theirs) = listed(solo, talk, Some(&other)).await else { continue };
             let hidden: Vec<Value> =
                 ours.iter().filter(|uri| !theirs.contains(uri)).take(MOST).cloned().collect();
             if !hidden.is_empty() {
@@ -60,6 +59,31 @@ async fn updates_come_to_those_who_may_read(solo: &mut Solo<'_>) {
     // Where nothing came, nothing may have changed.
     solo.judge.undecided(ID, "nothing-told", "no update came of a resource that is hidden from somebody");
     solo.close(opened).await;
+}
+
+/// The URIs that are listed for a principal, the user's own without one; none if the list cannot be read to its end.
+async fn listed(
+    solo: &Solo<'_>,
+    talk: &mut Conversation,
+    stranger: Option<&Stranger>,
+) -> Option<Vec<Value>> {
+    let (mut uris, mut params) = (Vec::new(), json!({}));
+    for _ in 0..PAGES {
+        let outgoing = talk.compose("resources/list", params);
+        let reply = match stranger {
+            Some(stranger) => stranger.sends(solo, talk, outgoing).await.1,
+            None => {
+                let ticket = talk.send(outgoing).await;
+                talk.reply(&ticket).await
+            }
+        };
+        let result = reply.result()?;
+        let page = result.get("resources")?.as_array()?;
+        uris.extend(page.iter().filter_map(|resource| resource.get("uri").cloned()));
+        let Some(cursor) = result.get("nextCursor") else { return Some(uris) };
+        params = json!({"cursor": cursor});
+    }
+    None
 }
 
 /// Lets another principal subscribe to what their list does not have, and makes it change.
