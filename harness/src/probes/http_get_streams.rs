@@ -8,19 +8,22 @@ use crate::client::{Conversation, Heard, HttpHead, Outgoing, Ticket};
 use crate::monitors::Breach;
 use serde_json::json;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// The most tools that are called.
-const TOOLS: usize = 12;
+const TOOLS: usize = 40;
 /// The most resources whose updates are asked for.
 const RESOURCES: usize = 8;
-/// How long after an answer what goes with it is waited for.
-const BESIDE: Duration = Duration::from_millis(80);
+/// How long their answers are waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long after the last answer what goes with it is waited for.
+const BESIDE: Duration = Duration::from_millis(300);
 
 probes! {
     /// Opens two event streams of one session by GET, asks for log messages and for updates of resources, and calls the
-    /// tools that may be called. What the server says by itself comes on one of the two: a client that hears a message
-    /// on both handles it twice. Because two like changes may well be told one on each, only a call that has the same
-    /// messages on both streams each of two times counts. A server that has no second stream is not judged.
+    /// tools that may be called, two times. What the server says by itself comes on one of the two: a client that hears a
+    /// message on both handles it twice. Because two like changes may well be told one on each, it counts only where all
+    /// that came on one stream came on the other, too, both times. A server that has no second stream is not judged.
     what_is_told_comes_on_one_get_stream (Alone, Legacy, Http) decides ["http.sse.no-broadcast"];
 }
 
@@ -52,23 +55,17 @@ async fn what_is_told_comes_on_one_get_stream(solo: &mut Solo<'_>) {
             talk.request("resources/subscribe", json!({"uri": uri})).await;
         }
     }
-    let mut told = false;
-    for call in tool_calls(talk, &known.offer, solo.settings).await.into_iter().take(TOOLS) {
-        let first = on_each(talk, &call, &streams).await;
-        told |= first.iter().any(|heard| !heard.is_empty());
-        if !same(&first) || !same(&on_each(talk, &call, &streams).await) {
-            continue;
-        }
-        let [.., heard] = first.as_slice() else { continue };
-        solo.judge.broke(
-            ID,
-            Breach::new("both", "what the server says by itself came on both GET streams of a session")
-                .expected(&["each message on one stream"])
-                .actual(format!("{} on both, after a call of `{}`", messages(heard.len()), call.name))
-                .at(&heard[0].record)
-                .sent(streams[0].since),
-        );
-        break;
+    let calls = tool_calls(talk, &known.offer, solo.settings).await;
+    let first = on_each(talk, &calls, &streams).await;
+    let told = first.iter().any(|heard| !heard.is_empty());
+    if same(&first)
+        && same(&on_each(talk, &calls, &streams).await)
+        && let [.., heard] = first.as_slice()
+    {
+        let text = "what the server says by itself came on both GET streams of a session";
+        let breach = Breach::new("both", text).expected(&["each message on one stream"]);
+        let actual = format!("{} on both", messages(heard.len()));
+        solo.judge.broke(ID, breach.actual(actual).at(&heard[0].record).sent(streams[0].since));
     }
     if told {
         solo.judge.held(ID);
@@ -82,12 +79,18 @@ fn messages(count: usize) -> String {
     format!("{count} message{}", if count == 1 { "" } else { "s" })
 }
 
-/// What came on each stream with a call.
-async fn on_each(talk: &mut Conversation, call: &Call, streams: &[Ticket]) -> Vec<Vec<Heard>> {
+/// What came on each stream with calls of tools, all at once.
+async fn on_each(talk: &mut Conversation, calls: &[Call], streams: &[Ticket]) -> Vec<Vec<Heard>> {
     let since = talk.now();
-    let outgoing = call.compose(talk, None);
-    let ticket = talk.send(outgoing).await;
-    talk.reply(&ticket).await;
+    let deadline = Instant::now() + PATIENCE;
+    let mut tickets = Vec::new();
+    for call in calls.iter().take(TOOLS) {
+        let outgoing = call.compose(talk, None);
+        tickets.push(talk.send(outgoing).await);
+    }
+    for ticket in &tickets {
+        talk.reply_within(ticket, deadline.saturating_duration_since(Instant::now())).await;
+    }
     talk.idle(BESIDE).await;
     let heard = talk.heard_since(since);
     let on = |stream: &Ticket| {

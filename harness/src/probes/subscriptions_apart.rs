@@ -62,11 +62,7 @@ async fn updates_come_to_those_who_may_read(solo: &mut Solo<'_>) {
 }
 
 /// The URIs that are listed for a principal, the user's own without one; none if the list cannot be read to its end.
-async fn listed(
-    solo: &Solo<'_>,
-    talk: &mut Conversation,
-    stranger: Option<&Stranger>,
-) -> Option<Vec<Value>> {
+async fn listed(solo: &Solo<'_>, talk: &mut Conversation, stranger: Option<&Stranger>) -> Option<Vec<Value>> {
     let (mut uris, mut params) = (Vec::new(), json!({}));
     for _ in 0..PAGES {
         let outgoing = talk.compose("resources/list", params);
