@@ -510,7 +510,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
-    .also_seen(&["auth.http-conformance", "auth.metadata.implemented"])
+    .also_seen(&["auth.http-conformance", "auth.metadata.implemented", "http.resume.event-id-unique"])
     .within(V2025_11)
     .over(HTTP),
     fault(
