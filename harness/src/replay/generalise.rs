@@ -78,6 +78,7 @@ impl Class {
             Self::Uuid => "00000000-0000-4000-8000-00000000000a",
             Self::Number => "1.5",
             Self::Digits(_) => "1",
+            Self::Alnum(Some(16..)) => "a1+/=_-",
             Self::Hex(_) | Self::Alnum(_) => "a1",
             Self::Name => "a-_1",
             Self::Space => "\n",
@@ -144,8 +145,7 @@ fn is_digits(text: &str) -> bool {
 }
 
 fn is_number(text: &str) -> bool {
-    let plain = text.strip_prefix('-').unwrap_or(text);
-    plain.parse::<f64>().is_ok() && plain.starts_with(|c: char| c.is_ascii_digit())
+    is_whole(NUMBER, text)
 }
 
 fn is_unit(number: &str, unit: &str) -> bool {
