@@ -206,7 +206,8 @@ impl RequestContext {
         Some(serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned()))
     }
 
-    /// Sends `notifications/progress` if the client asked for it; a value that does not grow is left out.
+    /// Sends `notifications/progress` if the client asked for it; a value that does not grow, or one
+    /// too many within a second, is left out.
     pub(crate) async fn progress(&self, progress: u64, total: u64, message: &str) {
         #[derive(Serialize)]
         struct Params<'a> {
@@ -225,7 +226,11 @@ impl RequestContext {
         let Some(token) = &self.request.progress_token else {
             return;
         };
-        if !self.progress.admits(progress) && self.server.keeps(Duty::ProgressGrows) {
+        if !self.progress.grows(progress) && self.server.keeps(Duty::ProgressGrows) {
+            return;
+        }
+        // The last step is told in any case.
+        if !self.progress.is_in_pace() && progress < total {
             return;
         }
         let params = Params {

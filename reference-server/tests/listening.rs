@@ -112,6 +112,8 @@ async fn a_stream_with_a_gap_is_not_resumed() {
     let http = Http::open(Config::default()).await;
     let session = http.initialized("2025-11-25").await;
     let with = [("Mcp-Session-Id", session.as_str())];
+    // A log message for each step.
+    http.post(&with, &request(0, "logging/setLevel", json!({"level": "debug"}))).await;
     let call = json!({"name": "countdown", "arguments": {"from": 400, "interval_ms": 1}, "_meta": {"progressToken": 1}});
     let mut lost = http.post(&with, &request(1, "tools/call", call)).await;
     let last = lost.event().await.unwrap().id.unwrap();

@@ -11,6 +11,7 @@ mod base_batch;
 mod base_errors;
 mod base_stateless;
 mod call;
+mod canary;
 mod cancellation;
 mod compat;
 mod completion;

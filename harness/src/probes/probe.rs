@@ -173,7 +173,7 @@ impl Stage<'_> {
             .iter()
             .find(|heard| heard.message.error().is_some() && heard.message.id().is_none_or(Id::is_null));
         let Some(error) = nameless else {
-            let message = format!("`{method}` with wrong parameters was not answered");
+            let message = format!("`{method}`, a well-formed request, was not answered");
             let seen = breach("no-answer-to-wrong", message, ticket, reply).expected(&["an error"]);
             return self.judge.broke("base.response.always-sent", seen);
         };
@@ -286,6 +286,7 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         // Whose question it is shows only where nothing else is open.
         super::tasks::PROBES,
         // What was cancelled in the clean part has been silent for a while by now.
+        super::canary::PROBES,
         super::cancellation::PROBES,
         super::auth::PROBES,
         super::auth_metadata::PROBES,

@@ -47,9 +47,10 @@ probes! {
     /// made from its `inputSchema`; demands for input are met. The monitors judge the results. A failure inside a tool
     /// is a result with `isError`, which a model can read and mend; a protocol error hides it.
     tools_can_be_called (Clean, Both, Any) decides ["tools.call.execution-error-in-result", "mrtr.retry.completes"];
-    /// Reads listed resources, at most 20. What is listed can be read, and `size` is the number of bytes.
+    /// Reads listed resources, at most 20. What is listed can be read, `size` is the number of bytes, and the media type is
+    /// the one in the list.
     listed_resources_can_be_read (Clean, Both, Any) decides
-        ["resources.list.readable", "resources.definition.size-accurate"];
+        ["resources.list.readable", "resources.definition.size-accurate", "property.lists.agree"];
     /// Reads what tool results linked to or embedded, at most 10 URIs: a link that leads nowhere helps nobody. Expands
     /// templates, three of them with values that the server itself suggests by completion, which have to be there, and
     /// one with a made-up value: an internal error is no answer to a URI.
@@ -57,8 +58,8 @@ probes! {
         "tools.content.link-fetchable", "tools.content.embedded-refetchable", "resources.templates.expandable",
     ];
     /// Gets listed prompts, at most 20, with their required arguments filled in. The monitors judge the results. One that
-    /// needs no arguments and fails does not blame them: its error is -32603.
-    listed_prompts_can_be_got (Clean, Both, Any) decides ["prompts.get.internal-error-code"];
+    /// needs no arguments is known, and where it fails it does not blame them: its error is -32603.
+    listed_prompts_can_be_got (Clean, Both, Any) decides ["prompts.get.internal-error-code", "property.lists.agree"];
 }
 
 async fn lists_can_be_walked(stage: &mut Stage<'_>) {
@@ -291,6 +292,16 @@ async fn listed_resources_can_be_read(stage: &mut Stage<'_>) {
         Reply::Result(_) => {
             read += 1;
             let listed = stage.offer.resources.iter().find(|resource| resource["uri"] == *waiting.what);
+            if let Some((wanted, got)) = listed.and_then(|listed| media_types(listed, &met.reply)) {
+                stage.judge.decide(AGREE, wanted == got, || {
+                    let text = "a listed resource is read with another media type";
+                    breach("media-type", text, &met.ticket, &met.reply)
+                        .quality()
+                        .expected(&[&format!("`{wanted}`, as in the list")])
+                        .actual(format!("`{got}`"))
+                        .pointer("/result/contents/0/mimeType")
+                });
+            }
             match (listed.and_then(size), length(&met.reply)) {
                 (Some(size), Some(length)) if size == length => stage.judge.held(SIZE),
                 (Some(_), Some(length)) => otherwise.push((waiting.what.clone(), length)),
@@ -462,6 +473,18 @@ fn expanded(template: &str, value: &str) -> Option<String> {
 }
 
 const SIZE: &str = "resources.definition.size-accurate";
+const AGREE: &str = "property.lists.agree";
+
+/// The media types of a listed resource and of the same one when it is read, parameters and case aside.
+fn media_types(listed: &Value, reply: &Reply) -> Option<(String, String)> {
+    let item = reply.result()?.get("contents")?.as_array()?.first()?;
+    let essence = |of: &Value| {
+        let text = of.get("mimeType")?.as_str()?;
+        Some(text.split(';').next()?.trim().to_ascii_lowercase())
+    };
+    let same = item.get("uri")? == listed.get("uri")?;
+    Some((essence(listed)?, essence(item)?)).filter(|_| same)
+}
 
 /// The size that a listed resource claims, in bytes.
 fn size(resource: &Value) -> Option<i64> {
@@ -535,12 +558,22 @@ async fn listed_prompts_can_be_got(stage: &mut Stage<'_>) {
         }
     }
     run(stage, requests, |stage, waiting, met| {
-        let Reply::Error(answer) = &met.reply else { return };
+        let Reply::Error(answer) = &met.reply else {
+            if met.reply.result().is_some() {
+                stage.judge.held(AGREE);
+            }
+            return;
+        };
         // There are no arguments that could be wrong.
         let prompt = stage.offer.prompts.iter().find(|prompt| prompt["name"] == waiting.what.as_str());
         let declared = prompt.and_then(|prompt| prompt.get("arguments")?.as_array());
         let needed = |argument: &Value| argument.get("required").is_some_and(|required| *required != false);
         let bare = waiting.params.get("arguments").is_none() && !declared.into_iter().flatten().any(needed);
+        if bare && met.reply.error_code() == Some(-32602) && says_not_found(answer) {
+            let text = format!("`{}` is listed, and is not known when it is got", waiting.what);
+            let seen = breach("unknown", text, &met.ticket, &met.reply).quality();
+            return stage.judge.broke(AGREE, seen.expected(&["the prompt"]).pointer("/error/message"));
+        }
         match met.reply.error_code() {
             Some(-32603) => stage.judge.held(ID),
             Some(-32602 | -32600)

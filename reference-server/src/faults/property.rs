@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use crate::context;
 use crate::faults::edit::{blocks, is, put};
 use crate::faults::fault::{ANY, Fault, LEGACY, SINCE_2025_03, STDIO, fault};
-use crate::faults::hook::Hook::{Answer, Input};
+use crate::faults::hook::Hook::{Answer, Definition, Input, Intercept};
 use crate::faults::hook::Input::{Changed, Pass};
-use crate::faults::hook::{self, Asked};
-use crate::message::{INTERNAL_ERROR, Reply, RpcError};
+use crate::faults::hook::{self, Asked, Instead};
+use crate::message::{INTERNAL_ERROR, INVALID_PARAMS, Reply, RpcError};
 use crate::revision::Revision;
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -100,6 +100,23 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .within(LEGACY)
     .over(STDIO),
+    fault(
+        "property.lists.agree/media-type",
+        "One resource is listed with another media type than it is read with.",
+        &[Definition("resources", |_, resource| {
+            if is(resource, "uri", "test://static-text") {
+                put(resource, &["mimeType"], "text/markdown");
+            }
+        })],
+    ),
+    fault(
+        "property.lists.agree/prompt",
+        "A prompt is listed that nobody knows.",
+        &[Intercept(|asked| {
+            let unknown = asked.is("prompts/get") && asked.text("name") == "test_simple_prompt";
+            unknown.then(|| Instead::error(INVALID_PARAMS, "Unknown prompt: test_simple_prompt"))
+        })],
+    ),
     fault(
         "property.echo.none/last",
         "An echo tells the one before, too.",

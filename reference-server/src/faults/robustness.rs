@@ -7,8 +7,8 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::faults::edit::put;
-use crate::faults::fault::{Fault, HTTP, LEGACY, MODERN, STDIO, V2025_11, fault};
-use crate::faults::hook::Hook::{Answer, HttpReply, Input, Intercept, Response, Result};
+use crate::faults::fault::{ANY, Fault, HTTP, LEGACY, MODERN, STDIO, V2025_11, fault};
+use crate::faults::hook::Hook::{Answer, HttpReply, HttpRequest, Input, Intercept, Response, Result};
 use crate::faults::hook::Input::{Changed, Drop, Exit, Hang, Pass};
 use crate::faults::hook::{self as input, Instead, Memory};
 use crate::transport::http_reply::{ReplyBody, empty};
@@ -114,6 +114,26 @@ pub(super) const FAULTS: &[Fault] = &[
     .also_seen(&["base.error.internal-error-code", "base.error.message-concise"])
     .breaking(&["security.errors-leak-nothing"])
     .over(STDIO),
+    fault(
+        "robustness.output.no-internals/key-echoed",
+        "The error for what is not known repeats the key that the request showed.",
+        &[
+            HttpRequest(|memory, request| {
+                if let Some(key) = request.headers().get("x-api-key").and_then(|key| key.to_str().ok()) {
+                    memory.keep(json!(key));
+                }
+                None
+            }),
+            Answer(|asked, answer| {
+                if let (Err(error), Some(Value::String(key))) = (answer, asked.memory.kept()) {
+                    error.message = format!("{} (key {key})", error.message);
+                }
+            }),
+        ],
+    )
+    .breaking(&["security.errors-leak-nothing"])
+    .warning_in(ANY)
+    .over(HTTP),
     fault(
         "robustness.process.survives/leaves-on-scalar",
         "A line that is no object ends the process without a word (https://github.com/0xMassi/webclaw/pull/112).",

@@ -30,10 +30,13 @@ fn is_absolute(uri: &str) -> bool {
         byte.is_ascii_graphic()
             && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
     };
+    // What follows a `%`.
+    let is_byte = |text: &str| text.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
     scheme.starts_with(|first: char| first.is_ascii_alphabetic())
         && scheme.bytes().all(in_scheme)
         && !rest.is_empty()
         && rest.bytes().all(in_uri)
+        && rest.split('%').skip(1).all(is_byte)
 }
 
 /// In the order in which they are listed: the fixture contract of the official conformance suite, then our own.
@@ -194,10 +197,12 @@ mod tests {
 
     #[test]
     fn a_uri_has_a_scheme_and_no_spaces() {
-        for good in ["test://example-resource", "urn:isbn:1", "a+b.c-1:x"] {
+        for good in ["test://example-resource", "urn:isbn:1", "a+b.c-1:x", "a:%20b"] {
             assert!(is_absolute(good), "{good}");
         }
-        for bad in ["mcprove", "", ":x", "1a:x", "a b:c", "a:", "note://two words", "note://é"] {
+        for bad in
+            ["mcprove", "", ":x", "1a:x", "a b:c", "a:", "note://two words", "note://é", "a:%2", "a:%zz"]
+        {
             assert!(!is_absolute(bad), "{bad}");
         }
     }
