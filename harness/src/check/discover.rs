@@ -70,6 +70,43 @@ async fn attempt(opener: &Opener, revision: Revision, purpose: &str) -> (Attempt
     (outcome, start.elapsed())
 }
 
+/// Finds out which era a server speaks, over HTTP+SSE where it does not speak Streamable HTTP.
+///
+/// # Errors
+/// What came of every attempt, for people.
+pub(super) async fn anywhere(opener: Opener, wanted: &[Revision]) -> Result<(Opener, Found), String> {
+    let (first, url) = match (discover(&opener, wanted).await, opener.binding()) {
+        (Ok(found), _) => return Ok((opener, found)),
+        (Err(first), Binding::Http(url)) => (first, url.clone()),
+        (Err(first), _) => return Err(first.why),
+    };
+    let older = opener.over(Binding::HttpSse(url));
+    match discover(&older, wanted).await {
+        Ok(found) => Ok((older, found)),
+        Err(second) => Err(format!("{} (as HTTP+SSE: {})", first.why, second.why)),
+    }
+}
+
+/// The newest revision in which a conversation with a server begins, and how it is opened.
+///
+/// # Errors
+/// Why none begins, for people.
+#[cfg(feature = "proptest")]
+pub(crate) async fn newest(opener: Opener, wanted: &[Revision]) -> Result<(Opener, Revision), String> {
+    let (opener, found) = anywhere(opener, wanted).await?;
+    let wants = |revision: &Revision| wanted.is_empty() || wanted.contains(revision);
+    let begun = found.begun.iter().map(|begun| begun.revision).chain(found.offered);
+    let newest = begun.filter(wants).max();
+    let refused = found.refused.into_iter();
+    for begun in found.begun.into_iter().chain(refused) {
+        begun.opened.close().await;
+    }
+    newest.map(|revision| (opener, revision)).ok_or_else(|| match found.reasons.is_empty() {
+        true => "the server speaks none of the wanted revisions".to_owned(),
+        false => found.reasons.join("; "),
+    })
+}
+
 /// Finds out which era a server speaks.
 pub(super) async fn discover(opener: &Opener, wanted: &[Revision]) -> Result<Found, Unreachable> {
     let newest = Revision::V2025_11_25;

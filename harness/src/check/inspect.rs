@@ -195,7 +195,7 @@ async fn look(
     config: &CheckConfig,
     recorders: &Arc<Recorders>,
 ) -> Result<(Spoken, Option<ServerInfo>), String> {
-    let mut opener = Opener::new(
+    let opener = Opener::new(
         binding.clone(),
         config.opening.clone(),
         config.target.display.clone(),
@@ -204,18 +204,7 @@ async fn look(
         Arc::new(Semaphore::new(config.parallel.max(Revision::ALL.len() + 1))),
         Arc::default(),
     );
-    let mut found = discover::discover(&opener, &config.revisions).await;
-    if let (Err(first), Binding::Http(url)) = (&found, binding) {
-        let older = opener.over(Binding::HttpSse(url.clone()));
-        match discover::discover(&older, &config.revisions).await {
-            Ok(again) => {
-                opener = older;
-                found = Ok(again);
-            }
-            Err(second) => return Err(format!("{} (as HTTP+SSE: {})", first.why, second.why)),
-        }
-    }
-    let found = found.map_err(|unreachable| unreachable.why)?;
+    let (opener, found) = discover::anywhere(opener, &config.revisions).await?;
     let speaks_legacy = found.offered.is_some()
         || found.legacy_spoke
         || found.begun.iter().any(|begun| begun.revision.era() == Era::Legacy);

@@ -17,6 +17,8 @@ mod target;
 mod unit;
 
 pub use config::{Accepted, CheckConfig, FailOn, Watcher};
+#[cfg(feature = "proptest")]
+pub(crate) use discover::newest;
 pub use engine::check;
 pub use inspect::{
     Argument, Entry, INSPECTION_FORMAT, INSPECTION_VERSION, Inspection, Offers, Prompt, Spoken,

@@ -37,15 +37,24 @@ const MISSES: usize = 6;
 /// How often arguments are drawn for one case.
 const TRIES: usize = 4;
 
+/// Of what kind a case is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
+pub enum Turn {
+    /// One valid call with all sorts of arguments.
     Valid,
+    /// One valid call at the edge of a keyword of the schema.
     Edge,
+    /// One call that breaks one keyword of the schema.
     Miss,
+    /// The same valid call again, where the subject says that this changes nothing.
     Again,
+    /// The same valid call in another spelling, where the subject only reads.
     Spelled,
+    /// The same valid call several times at once.
     Together,
+    /// A call with a text that nobody else knows, and another call.
     Echo,
+    /// Several valid calls one after the other.
     Sequence,
 }
 
@@ -73,6 +82,12 @@ impl Drawer {
     pub fn next(&mut self, subjects: &mut [Subject], at: usize) -> Option<Case> {
         // Others begin elsewhere in the list, so that a few cases for each are of every kind.
         let turn = TURNS[(self.drawn[at] + 3 * at) % TURNS.len()];
+        self.of(subjects, at, turn)
+    }
+
+    /// The next case of a subject in this turn, one valid call where the subject has nothing of that kind; `None` where no
+    /// arguments can be made for it.
+    pub fn of(&mut self, subjects: &mut [Subject], at: usize, turn: Turn) -> Option<Case> {
         if self.drawn[at] == 0 {
             // Where the walks begin is up to the seed.
             let subject = &subjects[at];

@@ -112,30 +112,45 @@ pub(super) struct Hunt<'a> {
     remembered: VecDeque<(Case, Answered)>,
 }
 
+/// What came of the calls of a case.
+pub(super) struct Attempt {
+    pub(super) answers: Vec<Answered>,
+    /// What one answer shows by itself.
+    pub(super) own: Option<Shown>,
+    /// What the answers show beside each other.
+    pub(super) compared: Option<Shown>,
+}
+
 /// Tries cases on the subjects, and tells what was found.
 pub async fn hunt(stand: Stand<'_>, subjects: &mut [Subject], plan: &Plan) -> Report {
-    let count = subjects.len();
-    let mut hunt = Hunt {
-        stand,
-        subjects,
-        plan,
-        drawer: Drawer::new(plan.seed, count),
-        report: Report::default(),
-        open: None,
-        history: VecDeque::new(),
-        calls: 0,
-        failures: 0,
-        spare: None,
-        closing: JoinSet::new(),
-        strikes: vec![0; count],
-        effort: Duration::ZERO,
-        looked: Vec::new(),
-        accepted: BTreeMap::new(),
-        later: Vec::new(),
-        remembered: VecDeque::new(),
-    };
+    let mut hunt = Hunt::new(stand, subjects, plan);
     hunt.all().await;
     hunt.report
+}
+
+impl<'a> Hunt<'a> {
+    pub(super) fn new(stand: Stand<'a>, subjects: &'a mut [Subject], plan: &'a Plan) -> Self {
+        let count = subjects.len();
+        Self {
+            stand,
+            subjects,
+            plan,
+            drawer: Drawer::new(plan.seed, count),
+            report: Report::default(),
+            open: None,
+            history: VecDeque::new(),
+            calls: 0,
+            failures: 0,
+            spare: None,
+            closing: JoinSet::new(),
+            strikes: vec![0; count],
+            effort: Duration::ZERO,
+            looked: Vec::new(),
+            accepted: BTreeMap::new(),
+            later: Vec::new(),
+            remembered: VecDeque::new(),
+        }
+    }
 }
 
 impl Hunt<'_> {
@@ -163,7 +178,7 @@ impl Hunt<'_> {
                     break 'all;
                 }
                 if let Some(case) = self.drawer.next(self.subjects, at) {
-                    self.attempt(at, case).await;
+                    self.hunt_with(at, case).await;
                 }
                 if self.failures >= FAILURES {
                     self.report.cut = Some("no further conversation could be begun");
@@ -185,10 +200,21 @@ impl Hunt<'_> {
                 self.pursue(shown, case, &[]).await;
             }
         }
+        self.close().await;
+    }
+
+    /// Ends all conversations.
+    pub(super) async fn close(&mut self) {
+        self.finish().await;
         if let Some(spare) = self.spare.take() {
             self.let_go(spare);
         }
         while self.closing.join_next().await.is_some() {}
+    }
+
+    /// Makes room for conversations beside the one that is open.
+    pub(super) fn step_aside(&mut self) {
+        self.open.iter_mut().for_each(Opened::step_aside);
     }
 
     /// Ends the conversation in which cases are tried, and hears what the monitors say about it.
@@ -229,21 +255,38 @@ impl Hunt<'_> {
         opened
     }
 
-    async fn attempt(&mut self, at: usize, case: Case) {
-        let Some(mut opened) = self.opened().await else { return };
-        let said = self.stand.make(&mut opened.talk, self.subjects, &case, self.plan.patience).await;
+    /// Makes the calls of a case in the conversation that is open; `None` where none can be begun.
+    pub(super) async fn attempt(&mut self, case: &Case) -> Option<Attempt> {
+        let mut opened = self.opened().await?;
+        let said = self.stand.make(&mut opened.talk, self.subjects, case, self.plan.patience).await;
         self.open = Some(opened);
         let answers: Vec<Answered> = said.into_iter().map(|said| said.answered).collect();
         self.report.cases += 1;
         self.report.calls += answers.len() as u64;
         self.calls += answers.len() as u64;
+        let own = each(self.rules(), self.subjects, case, &answers);
+        let compared = if own.is_none() { self.differs(case, &answers) } else { None };
+        Some(Attempt { answers, own, compared })
+    }
+
+    /// Ends the conversation where it is of no use any more, or long enough.
+    pub(super) async fn turn_over(&mut self, answers: &[Answered]) -> bool {
+        let over = answers.last().is_some_and(Answered::ends);
+        if over || self.calls >= LONGEST {
+            self.finish().await;
+        }
+        over
+    }
+
+    async fn hunt_with(&mut self, at: usize, case: Case) {
+        let Some(Attempt { answers, own, compared }) = self.attempt(&case).await else { return };
         for answer in &answers {
             if let Answered::Done(result) = answer {
                 self.drawer.pool.learn(result);
             }
         }
-        let own = each(self.rules(), self.subjects, &case, &answers);
-        let shown = own.clone().or_else(|| self.differs(&case, &answers));
+        let alone = own.is_some();
+        let shown = own.or(compared);
         if shown.is_none() {
             self.holds(&case, &answers);
         }
@@ -252,17 +295,14 @@ impl Hunt<'_> {
             self.history.extend(case.calls.iter().cloned());
         }
         // What one answer shows by itself needs no comparison.
-        let case = if own.is_some() { case.plain() } else { case };
+        let case = if alone { case.plain() } else { case };
         while self.history.len() > HISTORY {
             self.history.pop_front();
         }
-        let over = answers.last().is_some_and(Answered::ends);
         let silent =
             answers.iter().any(|answer| matches!(answer, Answered::Silence(_) | Answered::Unfinished));
+        let over = self.turn_over(&answers).await;
         self.strikes[at] += u32::from(over || silent);
-        if over || self.calls >= LONGEST {
-            self.finish().await;
-        }
         match shown {
             Some(shown) if shown.property == REFUSED && shown.requirement == REFUSED => {
                 self.accept(at, shown, case);
@@ -385,8 +425,7 @@ impl Hunt<'_> {
 
     /// Looks whether it comes again, makes it small, and keeps it.
     async fn pursue(&mut self, shown: Shown, case: Case, before: &[Call]) {
-        // Others are opened while this one stays open.
-        self.open.iter_mut().for_each(Opened::step_aside);
+        self.step_aside();
         let mut case = case;
         let mut again = None;
         if let (Manner::Together, Some(call)) = (&case.manner, case.calls.get(shown.at)) {

@@ -11,9 +11,10 @@ mod shrinking;
 mod spice;
 mod stand;
 mod subject;
+mod tries;
 
 pub use case::{Call, Case, Manner, Spelling};
-pub use draw::Drawer;
+pub use draw::{Drawer, Turn};
 pub use found::{Found, Report};
 pub use hunt::{DEFAULT_CASES, Plan, hunt};
 pub use judge::{
@@ -21,5 +22,7 @@ pub use judge::{
     depends_on_spelling, each, occurrences,
 };
 pub use pool::Pool;
+pub use shrinking::fits;
 pub use stand::{Answered, Stand};
 pub use subject::{Subject, What};
+pub use tries::{Tried, Tries, Unreachable};

@@ -7,6 +7,7 @@ use super::judge::{
 };
 use super::spice::walk;
 use super::stand::{Answered, Said};
+use super::subject::Subject;
 use crate::client::Opened;
 use crate::shrink::{fewer, shifted, simpler};
 use crate::transcript::Recorder;
@@ -122,39 +123,39 @@ async fn smaller(mut case: Case, asking: &Asking) -> Case {
     case
 }
 
-impl Hunt<'_> {
-    /// Whether a case is of the kind that its manner says.
-    fn fits(&self, wanted: &Shown, original: &Case, case: &Case) -> bool {
-        let Some(last) = case.calls.last() else { return false };
-        let subject = &self.subjects[last.subject];
-        let all_valid = || case.calls.iter().all(|call| self.subjects[call.subject].takes(&call.arguments));
-        match &case.manner {
-            Manner::Miss { .. } if [REFUSED, MISS_ERROR].contains(&wanted.requirement) => {
-                // Another keyword would be another breach.
-                let own =
-                    original.calls.last().and_then(|call| subject.generator.sole_fault(&call.arguments));
-                own.is_some() && subject.generator.sole_fault(&last.arguments) == own
-            }
-            Manner::Miss { .. } => subject.refuses(&last.arguments),
-            Manner::Together => case.calls.len() > 1 && all_valid(),
-            Manner::Echo { path } => {
-                let needle =
-                    case.calls[0].arguments.pointer(path).and_then(Value::as_str).unwrap_or_default();
-                case.calls.len() == 2 && !needle.is_empty() && all_valid() && {
-                    let other = case.calls[1].arguments.to_string();
-                    needle.len() < UNIQUE || !other.contains(needle)
-                }
-            }
-            Manner::Past => {
-                case.calls.len() > 1 && all_valid() && original.calls.last().is_some_and(|own| own == last)
-            }
-            Manner::Valid | Manner::Again(_) | Manner::Spelled(_) => all_valid(),
+/// Whether a case, made from another one, is still of the kind that its manner says; `same_keyword`: a near miss has to
+/// break the keyword that the other one breaks.
+pub fn fits(subjects: &[Subject], same_keyword: bool, original: &Case, case: &Case) -> bool {
+    let Some(last) = case.calls.last() else { return false };
+    let subject = &subjects[last.subject];
+    let all_valid = || case.calls.iter().all(|call| subjects[call.subject].takes(&call.arguments));
+    match &case.manner {
+        Manner::Miss { .. } if same_keyword => {
+            // Another keyword would be another breach.
+            let own = original.calls.last().and_then(|call| subject.generator.sole_fault(&call.arguments));
+            own.is_some() && subject.generator.sole_fault(&last.arguments) == own
         }
+        Manner::Miss { .. } => subject.refuses(&last.arguments),
+        Manner::Together => case.calls.len() > 1 && all_valid(),
+        Manner::Echo { path } => {
+            let needle = case.calls[0].arguments.pointer(path).and_then(Value::as_str).unwrap_or_default();
+            case.calls.len() == 2 && !needle.is_empty() && all_valid() && {
+                let other = case.calls[1].arguments.to_string();
+                needle.len() < UNIQUE || !other.contains(needle)
+            }
+        }
+        Manner::Past => {
+            case.calls.len() > 1 && all_valid() && original.calls.last().is_some_and(|own| own == last)
+        }
+        Manner::Valid | Manner::Again(_) | Manner::Spelled(_) => all_valid(),
     }
+}
 
+impl Hunt<'_> {
     /// Whether a case shows what is wanted, as far as the limits allow to find out.
     async fn fails(&mut self, shrinking: &mut Shrinking, case: &Case) -> bool {
-        if !self.fits(&shrinking.wanted, &shrinking.original, case) {
+        let same_keyword = [REFUSED, MISS_ERROR].contains(&shrinking.wanted.requirement);
+        if !fits(self.subjects, same_keyword, &shrinking.original, case) {
             return false;
         }
         let key = case.value().to_string();

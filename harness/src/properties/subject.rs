@@ -1,6 +1,8 @@
 //! What can be called with arguments, and what it says of itself.
 
-use crate::generate::{GenerateError, Target, ValueGenerator, unhurried};
+use super::pool::Pool;
+use super::spice::spiced;
+use crate::generate::{Choices, GenerateError, Mode, Target, ValueGenerator, unhurried};
 use crate::monitors::Tool;
 use serde_json::{Map, Value, json};
 
@@ -113,6 +115,21 @@ impl Subject {
     /// Whether it takes these arguments, formats included.
     pub fn takes(&self, arguments: &Value) -> bool {
         self.generator.allows_strictly(arguments)
+    }
+
+    /// Whether it takes these arguments, whatever formats say.
+    pub fn allows(&self, arguments: &Value) -> bool {
+        self.generator.allows(arguments)
+    }
+
+    /// Valid arguments, every other time with something stranger in them: a text that programs forget, a number at the
+    /// edge of a type.
+    ///
+    /// # Errors
+    /// When its schema allows nothing, or nothing that can be found.
+    pub fn drawn(&mut self, mode: Mode, choices: &mut dyn Choices) -> Result<Value, GenerateError> {
+        let made = self.generator.value(mode, choices)?;
+        Ok(if choices.flip() { spiced(self, made, &Pool::default(), choices) } else { made })
     }
 
     /// Whether its schema surely refuses these arguments.

@@ -1,8 +1,9 @@
 //! Whole conversations of a client.
 
-use super::arguments::drawn;
+use super::arguments::{drawn, subject};
 use super::shrinking::Shrinking;
-use crate::generate::{GenerateError, ValueGenerator};
+use crate::generate::GenerateError;
+use crate::properties::Subject;
 use crate::shrink::{Place, Step};
 use proptest::strategy::{NewTree, Strategy};
 use proptest::test_runner::TestRunner;
@@ -25,7 +26,7 @@ pub fn conversations(tools: &[Value], most: usize) -> Result<Conversations, Gene
         let name = tool.get("name").and_then(Value::as_str);
         let name = name.ok_or_else(|| GenerateError::InvalidSchema("a tool without a name".to_owned()))?;
         let schema = tool.get("inputSchema").cloned().unwrap_or_else(|| json!({"type": "object"}));
-        kinds.push((name.to_owned(), ValueGenerator::new(schema)?));
+        kinds.push((name.to_owned(), subject(name, schema)?));
     }
     Ok(Conversations { kinds: Rc::new(RefCell::new(kinds)), most: most.max(1) })
 }
@@ -33,7 +34,7 @@ pub fn conversations(tools: &[Value], most: usize) -> Result<Conversations, Gene
 /// The strategy of [`conversations`].
 #[derive(Debug, Clone)]
 pub struct Conversations {
-    kinds: Rc<RefCell<Vec<(String, ValueGenerator)>>>,
+    kinds: Rc<RefCell<Vec<(String, Subject)>>>,
     most: usize,
 }
 
@@ -51,14 +52,14 @@ impl Strategy for Conversations {
         let mut calls = Vec::new();
         for _ in 0..=below(self.most, runner) {
             let chosen = below(kinds.len(), runner);
-            let (name, generator) = &mut kinds[chosen];
-            let mut arguments = drawn(generator, runner)?;
+            let (name, subject) = &mut kinds[chosen];
+            let mut arguments = drawn(subject, runner)?;
             for (argument, value) in arguments.clone().as_object().into_iter().flatten() {
                 let known = used.entry(argument.clone()).or_default();
                 if !known.is_empty() && below(2, runner) == 0 {
                     let mut again = arguments.clone();
                     again[argument] = known[below(known.len(), runner)].clone();
-                    if generator.allows(&again) {
+                    if subject.allows(&again) {
                         arguments = again;
                     }
                 } else {
@@ -72,8 +73,8 @@ impl Strategy for Conversations {
             let kinds = kinds.borrow();
             let fits = |call: &Value| {
                 let kind = kinds.iter().find(|(name, _)| call["name"] == name.as_str());
-                kind.is_some_and(|(_, generator)| {
-                    call.get("arguments").is_some_and(|value| generator.allows(value))
+                kind.is_some_and(|(_, subject)| {
+                    call.get("arguments").is_some_and(|value| subject.allows(value))
                 })
             };
             candidate.as_array().is_some_and(|calls| !calls.is_empty() && calls.iter().all(fits))

@@ -1,13 +1,13 @@
 //! Messages of a client.
 
-use super::arguments::drawn;
+use super::arguments::choices;
 use super::shrinking::Shrinking;
 use crate::generate::ValueGenerator;
 use crate::protocol::Revision;
 use crate::protocol::schema::{Party, json_schema, methods};
 use crate::shrink::{Place, Step};
 use proptest::strategy::{NewTree, Strategy};
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{Reason, TestRunner};
 use rand_chacha::rand_core::Rng as _;
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -47,7 +47,9 @@ impl Strategy for Messages {
     fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Self> {
         let chosen = (runner.rng().next_u64() % self.kinds.len().max(1) as u64) as usize;
         let (generator, asks) = self.kinds.get(chosen).ok_or("the revision has no messages")?;
-        let mut message = drawn(&mut generator.borrow_mut(), runner)?;
+        let (mode, mut choices) = choices(runner);
+        let made = generator.borrow_mut().value(mode, &mut choices);
+        let mut message = made.map_err(|error| Reason::from(error.to_string()))?;
         // The types of the older revisions leave the frame to JSON-RPC.
         message["jsonrpc"] = json!("2.0");
         if *asks && message.get("id").is_none() {

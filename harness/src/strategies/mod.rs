@@ -1,7 +1,7 @@
 //! Strategies for the crate `proptest` (feature `proptest`): arguments of a tool, messages of a revision, whole
 //! conversations. All are drawn from proptest's own random numbers, so that its regression files and its settings work,
 //! and all shrink by the delta debugging of [`shrink`](crate::shrink): what is left is still valid, and nothing in it
-//! can be left out.
+//! can be left out. [`properties!`](crate::properties!) runs what `check --properties` runs as tests of your own.
 //!
 //! ```
 //! use mcprove::strategies::arguments;
@@ -16,11 +16,13 @@
 //! ```
 
 mod arguments;
+mod cases;
 mod conversations;
 mod messages;
 mod shrinking;
 
 pub use arguments::{Arguments, arguments};
+pub(crate) use cases::cases;
 pub use conversations::{Conversations, conversations};
 pub use messages::{Messages, messages};
 pub use shrinking::Shrinking;

@@ -1,5 +1,6 @@
 //! A conformance check as a test binary: every requirement × revision × transport is a test of its own in `cargo test`
-//! and `cargo nextest run`. Recorded conversations as tests: [`transcript_tests!`](crate::transcript_tests).
+//! and `cargo nextest run`. Recorded conversations as tests: [`transcript_tests!`](crate::transcript_tests). Properties
+//! as tests, with the feature `proptest`: `properties!`.
 //!
 //! ```text
 //! // tests/mcp.rs, with `harness = false` for it in Cargo.toml
@@ -9,9 +10,14 @@
 //! ```
 
 mod cases;
+mod environment;
+#[cfg(feature = "proptest")]
+mod properties;
 mod recorded;
 mod run;
 mod store;
 
+#[cfg(feature = "proptest")]
+pub use properties::Properties;
 pub use recorded::Recordings;
 pub use run::{Suite, SuiteError, main};

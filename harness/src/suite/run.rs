@@ -1,6 +1,7 @@
 //! The test binary: which target, one check, and its results as tests.
 
 use super::cases::{self, Case, Verdict};
+use super::environment;
 use super::store::Store;
 use crate::check::{CheckConfig, FailOn, Stop, Target};
 use crate::client::{Opening, Timeouts};
@@ -112,33 +113,13 @@ impl Suite {
     /// # Errors
     /// When a variable has a value that is not known.
     pub fn environment(mut self) -> Result<Self, SuiteError> {
-        if let Ok(target) = std::env::var("MCPROVE_TARGET") {
+        if let Some(target) = environment::target() {
             self.target = Target::new(TargetSpec::parse(&target)?);
             self.written = target;
         }
-        if let Ok(value) = std::env::var("MCPROVE_CALLS") {
-            self.calls = Some(match value.as_str() {
-                "none" => Calls::None,
-                "read-only" => Calls::ReadOnly,
-                "all" => Calls::All,
-                _ => {
-                    let (variable, known) = ("MCPROVE_CALLS", "none, read-only or all");
-                    return Err(SuiteError::Variable { variable, value, known });
-                }
-            });
-        }
-        if let Ok(value) = std::env::var("MCPROVE_FAIL_ON") {
-            self.fail_on = match value.as_str() {
-                "must" => FailOn::Must,
-                "should" => FailOn::Should,
-                _ => {
-                    let (variable, known) = ("MCPROVE_FAIL_ON", "must or should");
-                    return Err(SuiteError::Variable { variable, value, known });
-                }
-            };
-        }
-        self.list_all =
-            std::env::var("MCPROVE_LIST_ALL").is_ok_and(|value| !value.is_empty() && value != "0");
+        self.calls = environment::calls()?.or(self.calls);
+        self.fail_on = environment::fail_on()?.unwrap_or(self.fail_on);
+        self.list_all = environment::list_all();
         Ok(self)
     }
 
