@@ -9,7 +9,7 @@ use super::stop::Stop;
 use super::unit::{Bench, Choice, Outcome as UnitOutcome, Setting};
 use crate::client::{Binding, Opened, Opener};
 use crate::monitors::{Judge, Watch};
-use crate::probes::{Known, Offer, Place};
+use crate::probes::{Known, Offer, Place, Settings};
 use crate::protocol::catalogue::Catalogue;
 use crate::protocol::{Era, Revision, Transport};
 use crate::run::{
@@ -303,9 +303,14 @@ impl Transporting {
     fn over(shared: &Arc<Shared>, opener: Opener) -> Self {
         let config = &shared.config;
         let transport = opener.binding().transport();
+        // The older of the HTTP transports has one revision only.
+        let other = |binding: &&Binding| {
+            binding.transport() != transport && binding.transport() != Transport::HttpSse
+        };
+        let elsewhere = config.bindings.iter().find(other).cloned();
         let bench = Bench {
             opener,
-            settings: config.settings.clone(),
+            settings: Settings { elsewhere, ..config.settings.clone() },
             stop: config.stop.clone(),
             selected: config.selection.ids().collect(),
         };

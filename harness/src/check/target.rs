@@ -18,6 +18,8 @@ use url::Url;
 #[derive(Debug, Clone)]
 pub struct Target {
     reach: Reach,
+    /// Where a server that is run by a command is reached over HTTP as well.
+    also: Option<HttpTarget>,
     /// Secret values, each with the name to show instead.
     secrets: Vec<(String, String)>,
     /// Further headers whose values are secret.
@@ -122,6 +124,11 @@ impl Up {
     }
 }
 
+fn binding(target: &HttpTarget) -> Binding {
+    let url = target.url.clone();
+    if target.sse { Binding::HttpSse(url) } else { Binding::Http(url) }
+}
+
 impl Target {
     /// The reference server, as `program serve` runs it: over STDIO, Streamable HTTP and HTTP+SSE.
     pub fn embedded(program: impl Into<String>) -> Self {
@@ -184,6 +191,7 @@ impl Target {
         };
         Self {
             reach,
+            also: None,
             secrets: Vec::new(),
             secret_headers: Vec::new(),
             display,
@@ -199,9 +207,37 @@ impl Target {
         matches!(self.reach, Reach::Embedded { .. })
     }
 
-    /// Whether it is reached by a URL.
+    /// Whether it is reached by a URL, alone or as well.
     pub fn is_http(&self) -> bool {
-        matches!(self.reach, Reach::Http { .. })
+        self.http().is_some()
+    }
+
+    /// Whether it is a process that speaks over its standard streams.
+    pub fn is_command(&self) -> bool {
+        matches!(self.reach, Reach::Command(_))
+    }
+
+    /// The same server over HTTP as well, where it is run by a command: both transports are checked.
+    pub fn also(&mut self, http: HttpTarget) {
+        self.learn_url(&http.url);
+        http.headers.iter().for_each(|(name, value)| self.learn_header(name, value));
+        self.also = Some(http);
+    }
+
+    fn http(&self) -> Option<&HttpTarget> {
+        match &self.reach {
+            Reach::Http { target, .. } => Some(target),
+            Reach::Command(_) => self.also.as_ref(),
+            Reach::Embedded { .. } => None,
+        }
+    }
+
+    fn http_mut(&mut self) -> Option<&mut HttpTarget> {
+        match &mut self.reach {
+            Reach::Http { target, .. } => Some(target),
+            Reach::Command(_) => self.also.as_mut(),
+            Reach::Embedded { .. } => None,
+        }
     }
 
     /// The command that is run, if one is.
@@ -224,7 +260,7 @@ impl Target {
     /// Sends a header with every HTTP request.
     pub fn header(&mut self, name: &str, value: &str) {
         self.learn_header(name, value);
-        if let Reach::Http { target, .. } = &mut self.reach {
+        if let Some(target) = self.http_mut() {
             target.headers.push((name.to_owned(), value.to_owned()));
         }
     }
@@ -274,7 +310,7 @@ impl Target {
 
     /// Replaces the values of a header wherever they would be written.
     pub fn secret_header(&mut self, name: &str) {
-        if let Reach::Http { target, .. } = &self.reach {
+        if let Some(target) = self.http() {
             let values = target.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
             let values: Vec<String> = values.map(|(_, value)| value.clone()).collect();
             values.iter().for_each(|value| self.secret(name, value));
@@ -378,10 +414,7 @@ impl Target {
 
     /// Headers for every HTTP request.
     pub fn headers(&self) -> Vec<(String, String)> {
-        match &self.reach {
-            Reach::Http { target, .. } => target.headers.clone(),
-            Reach::Embedded { .. } | Reach::Command(_) => Vec::new(),
-        }
+        self.http().map(|target| target.headers.clone()).unwrap_or_default()
     }
 
     /// How many conversations may run at once over each transport.
@@ -395,22 +428,22 @@ impl Target {
     /// Exit code and message: 3 where the user's server did not come up, 70 where ours did not.
     pub async fn up(&self, wait: Duration) -> Result<Up, RunError> {
         match &self.reach {
-            Reach::Command(command) => Ok(Up {
-                bindings: vec![Binding::Stdio(command.clone())],
-                served: None,
-                ours: false,
-                issuer: None,
-                issuing: None,
-            }),
+            Reach::Command(command) => {
+                let mut bindings = vec![Binding::Stdio(command.clone())];
+                let (mut issuer, mut issuing) = (None, None);
+                if let Some(also) = &self.also {
+                    bindings.push(binding(also));
+                    (issuer, issuing) = self.issue(&also.url).await?;
+                }
+                Ok(Up { bindings, served: None, ours: false, issuer, issuing })
+            }
             Reach::Http { target, start } => {
                 let (issuer, issuing) = self.issue(&target.url).await?;
                 let served = match start {
                     Some(command) => Some(self.start_first(command, &target.url, wait).await?),
                     None => None,
                 };
-                let url = target.url.clone();
-                let binding = if target.sse { Binding::HttpSse(url) } else { Binding::Http(url) };
-                Ok(Up { bindings: vec![binding], served, ours: false, issuer, issuing })
+                Ok(Up { bindings: vec![binding(target)], served, ours: false, issuer, issuing })
             }
             Reach::Embedded { program, arguments, transports, authorization } => {
                 let command = |extra: &[&str]| CommandLine {

@@ -149,6 +149,9 @@ pub(super) struct TargetArgs {
     /// Command of a STDIO server, after `--`.
     #[arg(last = true, value_name = "CMD", conflicts_with_all = ["config", "targets"])]
     pub(super) command: Vec<String>,
+    /// The same server over HTTP, which runs already: both transports are checked, and compared with --properties.
+    #[arg(long, value_name = "URL", requires = "command")]
+    pub(super) also: Option<String>,
     /// A server of an MCP client's configuration, such as `claude_desktop_config.json` or `.vscode/mcp.json`.
     #[arg(long, value_name = "FILE", conflicts_with = "targets")]
     pub(super) config: Option<PathBuf>,

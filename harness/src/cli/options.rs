@@ -81,8 +81,23 @@ fn single(args: &TargetArgs) -> Result<(Target, Vec<String>), Failure> {
     }
     if !args.command.is_empty() {
         let command = CommandLine::new(args.command.iter().cloned()).map_err(Failure::usage)?;
-        let words = std::iter::once("--".to_owned()).chain(args.command.iter().cloned()).collect();
-        return Ok((Target::new(TargetSpec::Command(command)), words));
+        let mut target = Target::new(TargetSpec::Command(command));
+        let mut words = Vec::new();
+        if let Some(url) = &args.also {
+            let TargetSpec::Http(http) = TargetSpec::url(url).map_err(Failure::usage)? else {
+                return Err(Failure::Usage(format!("--also takes a URL, and `{url}` is none")));
+            };
+            target.also(http);
+            words.extend(["--also".to_owned(), url.clone()]);
+        }
+        words.push("--".to_owned());
+        words.extend(args.command.iter().cloned());
+        return Ok((target, words));
+    }
+    if std::env::args_os().next_back().is_some_and(|word| word == "--") {
+        // A variable that is empty must not make the check one of another server.
+        let text = "there is no command after `--`; leave `--` out to check the embedded server";
+        return Err(Failure::Usage(text.to_owned()));
     }
     let program = std::env::current_exe().map_err(Failure::bug)?;
     Ok((Target::embedded(program.to_string_lossy()), Vec::new()))
@@ -210,7 +225,7 @@ fn reached(target: &mut Target, reach: &ReachArgs) -> Result<(), Failure> {
         return Err(useless("--ca-cert"));
     }
     if reach.sandbox {
-        if target.is_http() || target.is_embedded() {
+        if !target.is_command() {
             return Err(useless("--sandbox"));
         }
         if let Some(command) = target.command_mut() {
@@ -392,6 +407,7 @@ pub(super) fn config(
             seed: select.seed.unwrap_or(1),
             credentials: target.credentials(),
             properties: Arc::new(Properties::with(select.properties)),
+            elsewhere: None,
         },
         parallel: target.parallel(),
         command: verb.to_owned(),

@@ -12,6 +12,11 @@ pub fn demands_input(result: &Value) -> bool {
     result["resultType"] == "input_required"
 }
 
+/// Whether a result that demands input asks the client for something, instead of only telling it to come again.
+pub fn asks(result: &Value) -> bool {
+    result.get("inputRequests").and_then(Value::as_object).is_some_and(|requests| !requests.is_empty())
+}
+
 /// What the inputs that a result demands ask for.
 pub fn wishes(result: &Value) -> Vec<Wish> {
     let requests = result.get("inputRequests").and_then(Value::as_object);

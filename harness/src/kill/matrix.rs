@@ -228,6 +228,7 @@ impl Matrix {
                 seed: 1,
                 credentials: Credentials::default(),
                 properties: Arc::new(Properties::with(Some(cases))),
+                elsewhere: None,
             },
             parallel: target.parallel(),
             command: "kill-matrix".to_owned(),

@@ -29,6 +29,9 @@ monitors! {
     /// headers, so -32020 makes no sense there at all.
     defined_codes_keep_their_meaning (WhileWeObey) decides
         ["base.error.defined-codes-by-meaning", "stdio.metadata-in-body"];
+    /// On stdio no request, however wrong it is, is refused for a header: -32020 has no meaning there.
+    stdio_knows_no_headers (AnyTraffic) decides
+        ["base.error.defined-codes-by-meaning", "stdio.metadata-in-body"];
 }
 
 /// An error that claims to be JSON-RPC.
@@ -250,6 +253,25 @@ fn defined_codes_keep_their_meaning(moment: &Moment<'_>, judge: &mut Judge) {
         judge.broke(BODY, breach("there are no headers on stdio"));
     } else if stdio && message.result().is_some() {
         judge.held(BODY);
+    }
+}
+
+fn stdio_knows_no_headers(moment: &Moment<'_>, judge: &mut Judge) {
+    let Some(heard @ Heard { message, answers: Some(asked), .. }) = moment.message else { return };
+    let wrong = moment.state.transport() == Transport::Stdio
+        && moment.state.era() == Some(Era::Modern)
+        && asked.is_tainted()
+        && heard.is_rpc()
+        && message.error_code() == Some(-32020);
+    if wrong {
+        let breach = Breach::new("header-error", "a request on stdio was refused with the error for a header")
+            .expected(&["an error with another code"])
+            .actual("error -32020")
+            .at(moment.record)
+            .sent(asked.seq)
+            .pointer("/error/code");
+        judge.broke("stdio.metadata-in-body", breach.clone());
+        judge.broke("base.error.defined-codes-by-meaning", breach);
     }
 }
 

@@ -172,7 +172,12 @@ fn cancelled_requests_fall_silent(moment: &Moment<'_>, judge: &mut Judge) {
     let Some(heard) = moment.message else { return };
     let late = |id: &Id| {
         let cancelled = state.notices.cancelled.get(id)?;
-        (moment.record.at.saturating_sub(cancelled.at) > CROSSING).then_some(*cancelled)
+        // Over HTTP it is there for sure when its POST is accepted.
+        let posted = state.exchanges.get(&cancelled.channel).filter(|exchange| {
+            exchange.method == "POST" && exchange.rpc_method() == Some("notifications/cancelled")
+        });
+        let there = posted.map_or(Some(cancelled.at), |exchange| exchange.times.head)?;
+        (moment.record.at.saturating_sub(there) > CROSSING).then_some(*cancelled)
     };
     let strict = state.rules() >= Some(Revision::V2026_07_28) && state.transport() == Transport::Stdio;
     let breach = |class: &str, text: &str| {

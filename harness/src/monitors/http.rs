@@ -10,7 +10,7 @@ monitors! {
     /// One path serves POST and, up to 2025-11-25, GET. A GET that is answered with 404 or sent to another path breaks
     /// it, and so does a POST of a basic request that gets 404 or 405 without a JSON-RPC body. 405 on GET is the way
     /// to say that there is no stream. Clients know one URL only.
-    endpoint_serves_all_messages (WhileWeObey) decides ["http.endpoint.single"];
+    endpoint_serves_all_messages (WhileWeObey) decides ["http.endpoint.single"] at_end get_is_served_where_post_is;
     /// Clients that are no browser send no `Origin`. Requests without it are served; 403 for one that lacks nothing
     /// else keeps every such client out.
     requests_without_origin_are_served (WhileWeObey) decides ["http.origin.absent-accepted"];
@@ -56,23 +56,8 @@ pub(super) fn exchange<'a>(moment: &Moment<'a>) -> Option<&'a HttpExchange> {
 fn endpoint_serves_all_messages(moment: &Moment<'_>, judge: &mut Judge) {
     const ID: &str = "http.endpoint.single";
     if let Some((exchange, status)) = head(moment) {
-        match exchange.method.as_str() {
-            "POST" if status < 300 => judge.held(ID),
-            "GET"
-                if moment.state.era() == Some(Era::Legacy)
-                    && moment.state.deleted_at().is_none()
-                    && (status == 404 || (300..400).contains(&status)) =>
-            {
-                judge.broke(
-                    ID,
-                    Breach::new("get-elsewhere", "GET is not served at the URL that serves POST")
-                        .expected(&["an event stream", "HTTP 405"])
-                        .actual(format!("HTTP {status}"))
-                        .at(moment.record)
-                        .sent(exchange.seq),
-                );
-            }
-            _ => {}
+        if exchange.method == "POST" && status < 300 {
+            judge.held(ID);
         }
     }
     if let Some(exchange) = end(moment)
@@ -90,6 +75,34 @@ fn endpoint_serves_all_messages(moment: &Moment<'_>, judge: &mut Judge) {
                 .at(moment.record)
                 .sent(exchange.seq),
         );
+    }
+}
+
+/// A session that is over is answered with 404, too: only where a POST is served after a GET was not is it no matter of that.
+fn get_is_served_where_post_is(state: &State, judge: &mut Judge) {
+    if state.era() != Some(Era::Legacy) || state.transport() != Transport::Http {
+        return;
+    }
+    let all = || state.clean_exchanges().map(|(_, exchange)| exchange);
+    for get in all().filter(|exchange| exchange.method == "GET") {
+        let Some(status) = get.status.filter(|status| *status == 404 || (300..400).contains(status)) else {
+            continue;
+        };
+        let served_later = |post: &HttpExchange| {
+            post.method == "POST"
+                && post.seq > get.seq
+                && post.session() == get.session()
+                && post.status.is_some_and(|status| status < 300)
+        };
+        if all().any(served_later) {
+            judge.broke(
+                "http.endpoint.single",
+                Breach::new("get-elsewhere", "GET is not served at the URL that serves POST")
+                    .expected(&["an event stream", "HTTP 405"])
+                    .actual(format!("HTTP {status}"))
+                    .sent(get.seq),
+            );
+        }
     }
 }
 

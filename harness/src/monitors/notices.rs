@@ -125,6 +125,8 @@ pub struct Cancelled {
     pub at: Duration,
     /// The event that sent it.
     pub seq: u64,
+    /// Where it was sent.
+    pub channel: Channel,
 }
 
 /// A subscription.
@@ -248,7 +250,7 @@ impl Notices {
             subscription.ended_by_us.get_or_insert(record.at);
         }
         if asked.responses == 0 && !asked.is_tainted() && asked.method != "initialize" {
-            let cancelled = Cancelled { at: record.at, seq: record.seq };
+            let cancelled = Cancelled { at: record.at, seq: record.seq, channel: record.channel };
             self.cancelled.entry(asked.id.clone()).or_insert(cancelled);
         }
     }

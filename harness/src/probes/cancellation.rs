@@ -1,11 +1,13 @@
 //! Cancellation under test (basic/utilities/cancellation; in 2026-07-28 basic/patterns/cancellation).
 
+use super::errands::give_up;
 use super::probe::probes;
 use super::provoke::refuses_a_post;
-use super::{Cancelled, Stage, breach};
+use super::{Call, Cancelled, Stage, breach};
 use crate::client::{Outgoing, Reply};
 use crate::protocol::{Era, Id, Transport};
 use serde_json::{Value, json};
+use std::ops::Range;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -15,6 +17,10 @@ const LATE: Duration = Duration::from_millis(100);
 const GOES_ON: Duration = Duration::from_millis(2500);
 /// How often a request is cancelled as soon as it is sent.
 const OFTEN: usize = 10;
+/// A call that takes as long can be cancelled while another one runs.
+const SLOW: Range<Duration> = Duration::from_millis(60)..Duration::from_millis(800);
+/// What a slow call may take longer beside others.
+const BESIDE: Duration = Duration::from_millis(500);
 
 probes! {
     /// Looks at the calls that were cancelled at the end of the clean part, half a second later, or when more would have
@@ -32,7 +38,8 @@ probes! {
         "cancellation.unknown-id-ignored", "cancellation.completed-id-ignored", "cancellation.malformed-ignored",
     ];
     /// Cancels ten requests as soon as they are sent, one of them twice (in 2026-07-28 over HTTP: closes their streams),
-    /// and sends another one beside each: the other is answered, and the server goes on.
+    /// and sends another one beside each: the other is answered, and the server goes on. Then calls a slow tool that only reads
+    /// twice at once and cancels one of the calls: the other has its result.
     races_do_no_harm (Breaking, Both, Any) decides ["cancellation.race-handled", "cancellation.others-unaffected"];
 }
 
@@ -212,5 +219,45 @@ async fn races_do_no_harm(stage: &mut Stage<'_>) {
             stage.judge.broke(OTHERS, breach("lost", text, &ticket, &reply).expected(&["a result"]));
         }
         Some(_) => {}
+    }
+    slow_call_beside_a_cancelled_one(stage, OTHERS).await;
+}
+
+/// Two slow calls of a tool that only reads, of which one is cancelled: the other one goes on.
+async fn slow_call_beside_a_cancelled_one(stage: &mut Stage<'_>, id: &'static str) {
+    let reads = |call: &&Call| {
+        let tool = stage.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
+        tool.is_some_and(|tool| tool.pointer("/annotations/readOnlyHint") == Some(&Value::Bool(true)))
+    };
+    let plain = stage.offer.calls.iter().filter(|call| call.succeeded() && !call.asked_for_input);
+    let mut slow = plain.filter(|call| SLOW.contains(&call.took));
+    let Some(call) = slow.find(reads).cloned() else { return };
+    let params = json!({"name": call.tool, "arguments": call.arguments});
+    let patience = call.took * 4 + BESIDE;
+    let beside = async |stage: &mut Stage<'_>, cancel: bool| {
+        let mut tickets = Vec::new();
+        for _ in 0..2 {
+            let outgoing = stage.compose_call(params.clone());
+            tickets.push(stage.talk.send(outgoing).await);
+        }
+        let [first, second] = [tickets[0].clone(), tickets[1].clone()];
+        if cancel {
+            stage.talk.idle(SLOW.start / 4).await;
+            give_up(stage, &first).await;
+        } else {
+            stage.talk.reply_within(&first, patience).await;
+        }
+        let reply = stage.talk.reply_within(&second, patience).await;
+        (second, reply)
+    };
+    let (ticket, reply) = beside(stage, true).await;
+    match reply {
+        Reply::Result(_) => stage.judge.held(id),
+        // A server may let nobody make two such calls at once.
+        Reply::Error(_) | Reply::Silence(_) if beside(stage, false).await.1.result().is_some() => {
+            let text = "a slow call got no result because another one was cancelled";
+            stage.judge.broke(id, breach("slow-lost", text, &ticket, &reply).expected(&["a result"]));
+        }
+        _ => {}
     }
 }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often a difference has to be seen.
-const ROUNDS: usize = 3;
+/// How often is asked where a difference was seen.
+const ROUNDS: usize = 4;
 /// How many calls are repeated to see whether they alter a list, and how long this may take.
 const CALLS: usize = 12;
 const CALLS_TAKE: Duration = Duration::from_secs(3);
@@ -104,28 +104,31 @@ async fn open(solo: &mut Solo<'_>) -> Option<Opened> {
     Some(opened)
 }
 
-/// Asks here, on a fresh connection, and here again. Only what is the same both times here, and differs there, and
-/// does so on further fresh connections too, differs.
+/// Asks here, on a fresh connection, and here again, several times. Only what is the same both times here and differs
+/// there, on more than one of the fresh connections, differs: not all of them need to be in the other half of a server.
 async fn compare_now(solo: &mut Solo<'_>, here: &mut Conversation, question: Question) -> Comparison {
-    let mut comparison = Comparison::Unanswered;
+    let (mut same, mut differing) = (None, Vec::new());
     for _ in 0..ROUNDS {
         let Some(mut other) = open(solo).await else { return Comparison::Unanswered };
         let before = ask(here, question).await;
         let there = ask(&mut other.talk, question).await;
         let after = ask(here, question).await;
         solo.close(other).await;
-        comparison = match (before, there, after) {
-            (Some(before), Some(_), Some(after)) if before.what != after.what => Comparison::Drifts,
-            (Some(before), Some(there), Some(_)) if before.what == there.what => Comparison::Same(there.what),
-            (Some(_), Some(there), Some(after)) => Comparison::Differs { here: after, there: there.what },
-            _ => Comparison::Unanswered,
-        };
-        if !matches!(comparison, Comparison::Differs { .. }) {
-            break;
+        solo.judge.about(here.recorder());
+        match (before, there, after) {
+            (Some(before), Some(_), Some(after)) if before.what != after.what => return Comparison::Drifts,
+            (Some(before), Some(there), Some(_)) if before.what == there.what => same = Some(there.what),
+            (Some(_), Some(there), Some(after)) => differing.push((after, there.what)),
+            _ => return Comparison::Unanswered,
         }
     }
-    solo.judge.about(here.recorder());
-    comparison
+    match (differing.len(), differing.pop(), same) {
+        (2.., Some((here, there)), _) => Comparison::Differs { here, there },
+        (_, None, Some(what)) => Comparison::Same(what),
+        // Once only: it may have changed and changed back.
+        (_, Some(_), _) => Comparison::Drifts,
+        (_, None, None) => Comparison::Unanswered,
+    }
 }
 
 async fn compare_list(

@@ -14,7 +14,7 @@ pub(super) const BUDGET: Duration = Duration::from_secs(10);
 pub(super) const MOST_ROUNDS: usize = 5;
 /// How long one request is waited for, from when it was sent or anything else was answered: a server may do one thing
 /// after the other.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// The least that a request is waited for, when the time for all is up.
 const AT_LEAST: Duration = Duration::from_millis(50);
 /// How many requests wait for their answers at once.

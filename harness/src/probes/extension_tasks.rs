@@ -186,9 +186,18 @@ async fn declared_calls_become_tasks(stage: &mut Stage<'_>) {
         let text = "no call became a task, although the extension was declared";
         return stage.leave_open(PROBES[0].decides, "no-task", text);
     }
+    // Others were waited for meanwhile: once more, and asked for at once.
+    let again = calls.iter().find(|call| stage.offer.task_tools.contains(&call.tool)).map(call_params);
+    if let Some(params) = again
+        && let Some(id) = task_of(&stage.call_with_tasks(params).await.1)
+    {
+        let status = at_once(stage, &id).await;
+        running.push(Running { id, status, answers: 0 });
+    }
     follow(stage, &mut running).await;
+    // What is over stays as it is.
+    stage.talk.idle(NEWS).await;
     for task in running.iter().filter(|task| is_terminal(&task.status)) {
-        // What is over stays as it is.
         stage.with_tasks("tasks/get", json!({"taskId": task.id})).await;
     }
 }
@@ -346,10 +355,13 @@ async fn tasks_of_bare_clients_ask_nothing(stage: &mut Stage<'_>) {
     }
     know_task_tools(stage).await;
     let bare = json!({"extensions": {TASKS_EXTENSION: {}}});
-    let makes_tasks = |call: &&Call| stage.offer.task_tools.contains(&call.tool) && call.asked_for_input;
-    let asking: Vec<Call> = stage.offer.calls.iter().filter(makes_tasks).take(2).cloned().collect();
-    if asking.is_empty() {
-        return stage.judge.undecided(ID, "no-question", "no call that became a task asked for anything");
+    let makes_tasks = |call: &&Call| stage.offer.task_tools.contains(&call.tool);
+    let mut asking: Vec<Call> = stage.offer.calls.iter().filter(makes_tasks).cloned().collect();
+    // Some ask before they become a task, others only when they are one.
+    asking.sort_by_key(|call| !call.asked_for_input);
+    asking.truncate(4);
+    if !asking.iter().any(|call| call.asked_for_input) {
+        stage.judge.undecided(ID, "no-question", "no call that became a task asked for anything");
     }
     for call in asking {
         let params = declaring(call_params(&call), bare.clone());

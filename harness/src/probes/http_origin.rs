@@ -116,6 +116,14 @@ async fn foreign_origin_is_refused(solo: &mut Solo<'_>) {
     }
     if solo.revision.era() == Era::Legacy {
         foreign_get_and_delete(solo, &mut opened.talk).await;
+    } else {
+        // Where every request stands for itself, each may be let in by itself.
+        let outgoing = opened.talk.compose("tools/list", json!({})).http(foreign());
+        let ticket = opened.talk.send(outgoing.deliberate(solo.name, Taint::Message)).await;
+        let reply = opened.talk.reply(&ticket).await;
+        if reply.result().is_some() {
+            served(solo, &[VALIDATED, FORBIDDEN], "POST of `tools/list`", &ticket, Some(&reply));
+        }
     }
     if opened.talk.transport() == Transport::Http {
         own_origin_makes_no_difference(solo, &mut opened.talk).await;

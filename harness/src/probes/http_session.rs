@@ -238,14 +238,17 @@ async fn session_ids_cannot_be_guessed(solo: &mut Solo<'_>) {
         return;
     };
     let talk = &mut opened.talk;
-    let mut ids = Vec::new();
+    let mut ids = Vec::<String>::new();
     for _ in 0..SESSIONS {
         let outgoing = initialize(talk, solo.revision).deliberate(solo.name, Taint::Message);
         let ticket = talk.send(outgoing).await;
         let reply = talk.reply(&ticket).await;
         match minted(talk, &ticket, &reply).await {
             Some(id) => {
-                delete(talk, &id, solo.name).await;
+                // The one before lives until there is another one.
+                if let Some(before) = ids.last() {
+                    delete(talk, before, solo.name).await;
+                }
                 ids.push(id);
             }
             None if reply.result().is_some() && ids.is_empty() => {
@@ -256,6 +259,9 @@ async fn session_ids_cannot_be_guessed(solo: &mut Solo<'_>) {
             }
             None => break,
         }
+    }
+    if let Some(last) = ids.last() {
+        delete(talk, last, solo.name).await;
     }
     if ids.len() < SESSIONS {
         let text = format!("only {} of {SESSIONS} sessions could be begun", ids.len());

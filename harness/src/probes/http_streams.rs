@@ -61,6 +61,9 @@ fn event_ids(talk: &Conversation, channel: Channel) -> Vec<String> {
         .collect()
 }
 
+/// A call that took longer than this was under way when its stream was broken off.
+const MOMENT: Duration = Duration::from_millis(40);
+
 /// A call that asks for progress; its token.
 async fn start(talk: &mut Conversation, call: &Call) -> (Ticket, Value) {
     let token = json!(format!("mcprove-progress-{}", talk.now()));
@@ -90,7 +93,13 @@ async fn interrupted_stream_is_taken_up_again(solo: &mut Solo<'_>) {
     let talk = &mut opened.talk;
     let mut streamed = false;
     let mut done = false;
-    for call in tool_calls(talk, &known.offer, solo.settings).await.into_iter().take(TOOLS) {
+    let mut calls = tool_calls(talk, &known.offer, solo.settings).await;
+    // What is over in an instant has nothing left to say when its stream is taken up again.
+    calls.sort_by_key(|call| {
+        let known = known.offer.calls.iter().filter(|known| known.tool == call.name);
+        !known.map(|known| known.took).any(|took| (MOMENT..PATIENCE / 2).contains(&took))
+    });
+    for call in calls.into_iter().take(TOOLS) {
         let (ticket, token) = start(talk, &call).await;
         if !talk.head(&ticket).await.is_ok_and(|head| head.is_event_stream()) {
             talk.reply_within(&ticket, PATIENCE).await;
@@ -193,9 +202,13 @@ async fn resume(
         }
         return;
     }
-    // The response, or the end of the stream without it.
-    let deadline = Instant::now() + PATIENCE;
-    while !answered(talk, &broken.ticket) && talk.ended(&again).is_none() && Instant::now() < deadline {
+    // The response, or the end of the stream without it; where it has come before, whatever comes now.
+    let deadline = Instant::now() + if had_answer { BESIDE } else { PATIENCE };
+    while talk.ended(&again).is_none() && Instant::now() < deadline {
+        let done = if had_answer { heard_on(talk, &again) } else { answered(talk, &broken.ticket) };
+        if done {
+            break;
+        }
         talk.idle(Duration::from_millis(5)).await;
     }
     talk.reply_within(&broken.other.0, PATIENCE).await;

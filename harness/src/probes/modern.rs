@@ -121,6 +121,11 @@ async fn without_capabilities(solo: &mut Solo<'_>, talk: &mut Conversation) {
             }
             Reply::Error(_) => solo.judge.broke(ID, seen("other-code").pointer("/error/code")),
             Reply::Result(answer) => match answer.message.result() {
+                // Nothing is asked of the client: it is to come again, as a server that is busy may say.
+                Some(result) if mrtr::demands_input(result) && !mrtr::asks(result) => {
+                    let text = "the call is to be made again, and nothing was asked";
+                    solo.judge.undecided(ID, "state-only", text);
+                }
                 // The monitors tell this one.
                 Some(result) if mrtr::demands_input(result) => {
                     solo.judge.broke(ID, seen("asked").see(USED));

@@ -1,6 +1,6 @@
 //! What a probe is, what it is given, and the list of all of them.
 
-use crate::client::{Conversation, Finished, OpenError, Opened, Opener, Outgoing, Reply, Ticket};
+use crate::client::{Binding, Conversation, Finished, OpenError, Opened, Opener, Outgoing, Reply, Ticket};
 use crate::monitors::{Breach, Judge};
 use crate::protocol::{Era, Id, Revision, Transport};
 use crate::wire::Taint;
@@ -139,6 +139,8 @@ pub struct Settings {
     pub credentials: Credentials,
     /// How many cases properties are tried with, and how many were.
     pub properties: Arc<Properties>,
+    /// Where the same server is reached over another transport; the engine sets it.
+    pub elsewhere: Option<Binding>,
 }
 
 impl Stage<'_> {
@@ -242,6 +244,16 @@ impl Solo<'_> {
         None
     }
 
+    /// Begins a conversation with the same server over another transport; `None` where that fails.
+    pub async fn begin_over(&mut self, binding: &Binding, revision: Revision) -> Option<Opened> {
+        let mut opened = self.opener.over(binding.clone()).open(self.name, Some(revision)).await.ok()?;
+        if opened.talk.begin(revision).await.is_err() {
+            opened.close().await;
+            return None;
+        }
+        Some(opened)
+    }
+
     /// Ends a conversation and hands it to the monitors.
     pub async fn close(&mut self, opened: Opened) {
         let closed = opened.close().await;
@@ -327,12 +339,13 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::progress::PROBES,
         super::prompts::PROBES,
         super::property::PROBES,
-        super::property_revisions::PROBES,
+        super::property_agreement::PROBES,
         super::resources::PROBES,
         super::robustness::PROBES,
         super::round::PROBES,
         super::roots::PROBES,
         super::sampling::PROBES,
+        super::silence::PROBES,
         super::stdio::PROBES,
         super::subscriptions::PROBES,
         super::tasks_apart::PROBES,

@@ -33,6 +33,8 @@ const PATIENCE: Duration = Duration::from_millis(600);
 const MOST_RESOURCES: usize = 5;
 /// How long what was changed may take to be told.
 const TOLD: Duration = Duration::from_millis(60);
+/// How long the word of a change may take (POLICY section 3, item 9).
+const DELIVERY: Duration = Duration::from_millis(500);
 /// How long after something was subscribed to a first update may come.
 const LATE: Duration = Duration::from_millis(400);
 /// How many calls are made to take long, and how many slow tools are called again.
@@ -105,7 +107,7 @@ async fn everything_is_watched(stage: &mut Stage<'_>) {
     }
     fetch_lists(stage).await;
     let after = contents(stage, &uris).await;
-    judge_updates(stage, subscribed, &accepted, &[before, stable, after]);
+    judge_updates(stage, subscribed, &accepted, &[before, stable, after]).await;
     // Only where all that logged before was called again.
     if calls.len() == stage.offer.calls.iter().filter(|call| call.result.is_some()).count() {
         judge_logs(stage, logs_before, logs, quiet, &calls).await;
@@ -422,7 +424,7 @@ fn told(stage: &mut Stage<'_>, since: u64) -> Vec<(String, Duration)> {
 }
 
 /// Resources that stood still before and changed while tools were called.
-fn judge_updates(stage: &mut Stage<'_>, since: u64, accepted: &[String], reads: &[Vec<Option<Value>>; 3]) {
+async fn judge_updates(stage: &mut Stage<'_>, since: u64, accepted: &[String], reads: &[Vec<Option<Value>>; 3]) {
     const ID: &str = "resources.subscribe.update-delivered";
     let uris = watched(stage);
     if uris.is_empty() {
@@ -435,8 +437,13 @@ fn judge_updates(stage: &mut Stage<'_>, since: u64, accepted: &[String], reads: 
             "the server has no GET stream on which it could tell changes",
         );
     }
-    let told = told(stage, since);
     let [before, stable, after] = reads;
+    let changed = (0..uris.len()).any(|at| stable[at].is_some() && stable[at] != after[at]);
+    if changed && told(stage, since).is_empty() {
+        // The change may have been the last thing that happened.
+        stage.talk.idle(DELIVERY).await;
+    }
+    let told = told(stage, since);
     for (at, uri) in uris.iter().enumerate() {
         let (Some(before), Some(stable), Some(after)) = (&before[at], &stable[at], &after[at]) else {
             continue;

@@ -214,6 +214,7 @@ impl Suite {
                 seed: 1,
                 credentials: Credentials::default(),
                 properties: std::sync::Arc::default(),
+                elsewhere: None,
             },
             parallel: self.target.parallel(),
             command: "check".to_owned(),

@@ -12,6 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// A request and the end of the kept connection that it goes out on may cross within this time.
+const CROSSING: Duration = Duration::from_millis(250);
+
 /// How connections are made and kept.
 #[derive(Debug, Clone)]
 pub struct HttpConfig {
@@ -148,8 +151,10 @@ impl Shared {
             let connection = (connection, reused);
             let exchange =
                 Exchange::new(connection, channel, request, &self.limits, &*self.observer, deadline);
+            let began = Instant::now();
             match exchange.run().await {
-                Outcome::Stale { .. } if reused => {
+                // One that was closed later than that was closed with the request in it.
+                Outcome::Stale { .. } if reused && began.elapsed() < CROSSING => {
                     let text = "the server had closed the kept connection; the request was sent on a new one";
                     self.observer.observe(channel, Event::Note(text.to_owned()));
                 }

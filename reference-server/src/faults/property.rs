@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::context;
 use crate::faults::edit::{blocks, is, put};
 use crate::faults::fault::{ANY, Fault, LEGACY, SINCE_2025_03, STDIO, fault};
-use crate::faults::hook::Hook::{Answer, Definition, Input, Intercept};
+use crate::faults::hook::Hook::{Answer, Definition, HttpRequest, Input, Intercept};
 use crate::faults::hook::Input::{Changed, Pass};
 use crate::faults::hook::{self, Asked, Instead};
 use crate::message::{INTERNAL_ERROR, INVALID_PARAMS, Reply, RpcError};
@@ -116,6 +116,21 @@ pub(super) const FAULTS: &[Fault] = &[
             let unknown = asked.is("prompts/get") && asked.text("name") == "test_simple_prompt";
             unknown.then(|| Instead::error(INVALID_PARAMS, "Unknown prompt: test_simple_prompt"))
         })],
+    ),
+    fault(
+        "property.transports.agree/http",
+        "One tool answers otherwise over HTTP.",
+        &[
+            HttpRequest(|memory, _| {
+                memory.keep(json!("over HTTP"));
+                None
+            }),
+            Answer(|asked, answer| {
+                if calls(asked, "poem") && asked.memory.kept().is_some() {
+                    say(answer, "This is how it is told from afar.");
+                }
+            }),
+        ],
     ),
     fault(
         "property.echo.none/last",
