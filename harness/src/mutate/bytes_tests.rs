@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 fn is_as_it_says(before: &[u8], mutation: &ByteMutation, after: &[u8]) {
     let (was, is) = (before.len(), after.len());
-    let count = |bytes: &[u8], wanted: u8| bytes.iter().filter(|byte| **byte == wanted).count();
+    let count = |bytes: &[u8], wanted: u8| memchr::memchr_iter(wanted, bytes).count();
     let one_more = |byte: u8| {
         assert_eq!((is, count(after, byte)), (was + 1, count(before, byte) + 1));
     };

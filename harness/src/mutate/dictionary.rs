@@ -1,13 +1,4 @@
 //! Words that the user knows to matter, in the syntax of AFL's dictionaries.
-//!
-//! One word a line, with a name or without: `name="word"`, `"word"`; `name@2="word"` has a level, which is kept. In a word
-//! `\\`, `\"` and `\xNN` are escapes; other bytes than those of printable ASCII are written as `\xNN`. Empty lines and
-//! lines that begin with `#` say nothing, with three exceptions, which other readers take for comments:
-//!
-//! * `#@type integer`: the words that follow stand for values of this type of JSON Schema alone.
-//! * `#@path /arguments/url`: they stand alone where a JSON pointer ends with these steps; `#@path url` is short for
-//!   `#@path /url` and so names an argument.
-//! * `#@anywhere`: they stand anywhere again.
 
 use super::json_type::JsonType;
 use super::places::step;
@@ -21,7 +12,25 @@ const MOST: usize = 100_000;
 /// So many lines that look like a section and are none are told.
 const MOST_NOTES: usize = 20;
 
-/// A list of words. The [module](self) says how it is written.
+/// Words that the user knows to matter, in the syntax of AFL's dictionaries, so that those that there are can be used.
+///
+/// One word a line, with a name or without: `name="word"`, `"word"`; `name@2="word"` has a level. In a word `\\`, `\"` and
+/// `\xNN` are escapes; bytes that are no printable ASCII are written as `\xNN`. Empty lines and lines that begin with `#`
+/// say nothing, with three exceptions, which other readers take for comments:
+///
+/// * `#@type integer`: the words that follow stand for values of this type of JSON Schema alone.
+/// * `#@path /arguments/url`: they stand alone where a JSON pointer ends with these steps; `#@path url` is short for
+///   `#@path /url` and so names an argument.
+/// * `#@anywhere`: they stand anywhere again.
+///
+/// ```
+/// use mcprove::mutate::Dictionary;
+///
+/// let words = Dictionary::parse("crash=\"../..\"\n#@type integer\nlimit=\"65536\"\n").unwrap();
+/// assert_eq!(words.entries()[1].bytes, b"65536");
+/// let wrong = Dictionary::parse("\"fine\"\nlimit=65536\n").unwrap_err();
+/// assert!(wrong.to_string().starts_with("line 2: no word is found; write name=\"word\""));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dictionary {
     entries: Vec<Entry>,
@@ -33,7 +42,7 @@ pub struct Dictionary {
 pub struct Entry {
     /// Its name, if it has one: letters, digits, `_`, `-` and `.`.
     pub name: Option<String>,
-    /// Its level, if it has one: in AFL, words above the level asked for are passed over.
+    /// Its level, if it has one; see [`Dictionary::up_to`].
     pub level: Option<u32>,
     /// The word, at least a byte.
     pub bytes: Vec<u8>,
@@ -156,6 +165,13 @@ impl Dictionary {
     /// The words, in the order of the file.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// The words up to a level; those without one are of level 0.
+    #[must_use]
+    pub fn up_to(&self, level: u32) -> Self {
+        let entries = self.entries.iter().filter(|entry| entry.level.unwrap_or(0) <= level);
+        Self { entries: entries.cloned().collect(), notes: self.notes.clone() }
     }
 
     /// Lines that look like the beginning of a section and are none, in a sentence each.
@@ -302,6 +318,8 @@ mod tests {
         assert_eq!((entries[4].name.as_deref(), entries[4].level), (Some("level"), Some(2)));
         assert_eq!((entries[5].name.as_deref(), entries[5].level), (None, Some(1)));
         assert!(entries.iter().all(|entry| entry.scope == Scope::Anywhere));
+        let dictionary = Dictionary::parse(text).unwrap();
+        assert_eq!([0, 1, 2].map(|level| dictionary.up_to(level).entries().len()), [5, 6, 7]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which change of a JSON text is made, and where.
 
-use super::dictionary::Dictionary;
+use super::dictionary::{Dictionary, Scope};
 use super::json::{JsonChange, JsonMutation, Large, PROTOTYPE, Put};
 use super::json_type::JsonType;
 use super::mutation::{Bounds, DEEPEST, LARGEST};
@@ -126,9 +126,7 @@ fn word(spots: &[Spot], dictionary: &Dictionary, choices: &mut dyn Choices) -> O
     let inside: Vec<&Spot> = spots.iter().filter(|spot| spot.is_inside()).collect();
     // A place that the dictionary has words of its own for, if there is one.
     let own = |spot: &&&Spot| {
-        let specific = |scope: &super::dictionary::Scope| {
-            *scope != super::dictionary::Scope::Anywhere && scope.covers(&spot.place, spot.kind)
-        };
+        let specific = |scope: &Scope| *scope != Scope::Anywhere && scope.covers(&spot.place, spot.kind);
         dictionary.entries().iter().any(|entry| specific(&entry.scope))
     };
     let wanted: Vec<&Spot> = inside.iter().filter(own).copied().collect();

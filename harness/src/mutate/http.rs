@@ -73,7 +73,7 @@ const HOSTS: [&str; 4] = ["mcprove.example", "localhost:0", "mcprove.invalid", "
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "kebab-case")]
 pub enum HttpMutation {
-    /// Another method than POST.
+    /// Another method than POST. `DELETE` ends a session of the legacy era, as it should.
     OtherMethod {
         /// The method.
         method: String,

@@ -22,7 +22,7 @@ fn is_as_it_says(before: &Outgoing, mutation: &HttpMutation, after: &Outgoing) {
     assert_eq!(after.body, before.body);
     let added = |header: &str| {
         let found = http.add.iter().find(|(name, _)| name == header);
-        found.map(|(_, value)| value.as_str()).unwrap_or_else(|| panic!("{mutation}"))
+        found.map_or_else(|| panic!("{mutation}"), |(_, value)| value.as_str())
     };
     let removed = |header: &str| http.remove.iter().any(|name| name == header);
     match mutation {

@@ -54,7 +54,7 @@ fn is_as_it_says(before: &Value, mutation: &JsonMutation, after: &str) {
     match &mutation.change {
         JsonChange::MissingMember => {
             let sizes = |parent: &Value| {
-                parent.as_object().map_or_else(|| parent.as_array().unwrap().len(), |o| o.len())
+                parent.as_object().map_or_else(|| parent.as_array().unwrap().len(), serde_json::Map::len)
             };
             let old = before.pointer(place.rsplit_once('/').unwrap().0).unwrap();
             assert_eq!(sizes(parent()) + 1, sizes(old));

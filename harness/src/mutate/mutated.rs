@@ -109,6 +109,9 @@ impl Mutated {
 
     /// What is to be sent, marked as sent on purpose by `by`; `None` where a change cannot be made. Headers that mirror
     /// the body mirror the changed one as far as that can be read, so that only [`HttpMutation::Mismatch`] sets them apart.
+    ///
+    /// What may be called is not known here. A change can make the name of a tool another one: whoever sends looks at the
+    /// [`method`](Outgoing::method) and [`name`](Outgoing::name) that come out.
     pub fn outgoing(&self, by: &str) -> Option<Outgoing> {
         let body = self.body()?;
         let read = std::str::from_utf8(&body).ok().and_then(value_of);

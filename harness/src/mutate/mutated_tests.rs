@@ -102,9 +102,8 @@ fn only_the_change_that_matters_is_left_and_as_small_as_can_be() {
         Mutation::Bytes(ByteMutation::TrailingSpace { space: "\t".to_owned() }),
         Mutation::Http(HttpMutation::Pieces { pieces: 7, pause: 40 }),
     ]);
-    let deep = |case: &Mutated| {
-        case.body().is_some_and(|body| body.iter().filter(|byte| **byte == b'[').count() >= 17)
-    };
+    let deep =
+        |case: &Mutated| case.body().is_some_and(|body| memchr::memchr_iter(b'[', &body).count() >= 17);
     let small = simplest(&case, deep);
     assert_eq!(small.mutations, [at("/params/arguments", JsonChange::Deep { levels: 17, objects: false })]);
     let params = json!({"name": "", "arguments": {}});

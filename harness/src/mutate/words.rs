@@ -1,6 +1,6 @@
 //! Words of a dictionary in values that are valid.
 
-use super::dictionary::Dictionary;
+use super::dictionary::{Dictionary, Scope};
 use super::json_type::JsonType;
 use super::places::spots;
 use super::text::value_of;
@@ -53,7 +53,6 @@ impl Dictionary {
     /// A word for a place (a JSON pointer) where a value of a type stands, as JSON text; the words of its type or place
     /// come more often than those for anywhere.
     pub fn at(&self, place: &str, kind: JsonType, choices: &mut dyn Choices) -> Option<String> {
-        use super::dictionary::Scope;
         let fitting = || self.entries().iter().filter(|entry| entry.scope.covers(place, kind));
         let own: Vec<_> = fitting().filter(|entry| entry.scope != Scope::Anywhere).collect();
         let entry = if own.is_empty() || choices.chance(1, 4) {
