@@ -6,7 +6,7 @@ use mcprove::mutate::{HttpMutation, Mutated, Mutation};
 use mcprove::protocol::Revision;
 use mcprove::transcript::{About, Budget, Recorder, Redactor};
 use mcprove::wire::{HttpConfig, Limits};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -114,7 +114,7 @@ async fn the_embedded_server_answers_programs() {
         assert!(lists.iter().all(|list| !list.is_empty()), "{lists:?}");
         let capabilities = json!({"tools": {}, "prompts": {}, "resources": {"subscribe": true}});
         let offered = Offered::new(revision, &capabilities, &lists[0], &lists[1], &lists[2]).unwrap();
-        for seed in 0..8 {
+        for seed in 0..25 {
             let drawn = program(&offered, 20, &mut Seeded::new(seed));
             let answered = perform(&opener, revision, &drawn).await;
             assert_eq!(answered, Ok(()), "{revision}, seed {seed}\n{drawn}");
@@ -164,7 +164,7 @@ async fn perform(
                     let id = tickets.get(of).and_then(|ticket| ticket.id.as_ref());
                     let is_request = program.request(act.id, revision.era(), None).is_some();
                     if let Some(id) = id.filter(|_| !is_request) {
-                        let id: Value = serde_json::from_str(id.as_json()).unwrap();
+                        let id: serde_json::Value = serde_json::from_str(id.as_json()).unwrap();
                         talk.notify("notifications/cancelled", json!({ "requestId": id })).await;
                     }
                     waited.retain(|id| is_request || id != of);
