@@ -11,6 +11,7 @@ pub mod run;
 pub mod client;
 pub mod generate;
 pub mod shrink;
+pub mod mutate;
 pub mod monitors;
 pub mod properties;
 pub mod probes;

@@ -175,10 +175,12 @@ impl HttpLink {
         } else if let Some(version) = self.version.filter(|version| *version >= Revision::V2025_06_18) {
             headers.push(("MCP-Protocol-Version".to_owned(), version.to_string()));
         }
-        let body = if outgoing.pieces.is_empty() {
-            RequestBody::Bytes(outgoing.body.clone())
-        } else {
-            RequestBody::Pieces(outgoing.pieces.clone())
+        let whole = || vec![(outgoing.body.clone(), Duration::ZERO)];
+        let body = match (outgoing.http.chunked, outgoing.pieces.is_empty()) {
+            (false, true) => RequestBody::Bytes(outgoing.body.clone()),
+            (false, false) => RequestBody::Pieces(outgoing.pieces.clone()),
+            (true, true) => RequestBody::Chunked(whole()),
+            (true, false) => RequestBody::Chunked(outgoing.pieces.clone()),
         };
         let url = self.url.clone();
         self.exchange(method, url, headers, outgoing, body, limits)

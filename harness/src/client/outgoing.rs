@@ -41,6 +41,8 @@ pub struct HttpEdits {
     pub add: Vec<(String, String)>,
     /// Use a connection of its own.
     pub fresh_connection: bool,
+    /// Send the body in the chunked transfer coding, each of its pieces as a chunk.
+    pub chunked: bool,
 }
 
 impl HttpEdits {
@@ -118,8 +120,11 @@ impl Outgoing {
     /// a server answers before anything else has to happen.
     pub fn sound_method(&self) -> Option<&str> {
         let http = &self.http;
-        let as_usual =
-            self.pieces.is_empty() && http.method.is_none() && http.remove.is_empty() && http.add.is_empty();
+        let as_usual = self.pieces.is_empty()
+            && http.method.is_none()
+            && http.remove.is_empty()
+            && http.add.is_empty()
+            && !http.chunked;
         let message = Message::parse(&self.body).ok()?;
         let sound = *message.kind() == Kind::Request
             && message.value()["jsonrpc"] == "2.0"

@@ -1,7 +1,8 @@
 //! Strategies for the crate `proptest` (feature `proptest`): arguments of a tool, messages of a revision, whole
-//! conversations. All are drawn from proptest's own random numbers, so that its regression files and its settings work,
-//! and all shrink by the delta debugging of [`shrink`](crate::shrink): what is left is still valid, and nothing in it
-//! can be left out. [`properties!`](crate::properties!) runs what `check --properties` runs as tests of your own.
+//! conversations, messages with something wrong about them, programs of steps. All are drawn from proptest's own random
+//! numbers, so that its regression files and its settings work, and all shrink by the delta debugging of
+//! [`shrink`](crate::shrink): what is left is still valid (or wrong in the same way), and nothing in it can be left out.
+//! [`properties!`](crate::properties!) runs what `check --properties` runs as tests of your own.
 //!
 //! ```
 //! use mcprove::strategies::arguments;
@@ -19,10 +20,14 @@ mod arguments;
 mod cases;
 mod conversations;
 mod messages;
+mod mutated;
+mod programs;
 mod shrinking;
 
 pub use arguments::{Arguments, arguments};
 pub(crate) use cases::cases;
 pub use conversations::{Conversations, conversations};
 pub use messages::{Messages, messages};
+pub use mutated::{MutatedMessages, mutated};
+pub use programs::{Programs, programs};
 pub use shrinking::Shrinking;

@@ -1,4 +1,4 @@
-//! How a value that fails becomes smaller: proptest asks, delta debugging answers.
+//! How something drawn that fails becomes smaller: proptest asks, delta debugging answers.
 
 use crate::shrink::{Place, simpler};
 use proptest::strategy::ValueTree;
@@ -10,26 +10,40 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 /// What passes between the delta debugging and proptest: a candidate, then whether it fails.
-#[derive(Default)]
-struct Exchange {
-    candidate: Option<Value>,
+struct Exchange<T> {
+    candidate: Option<T>,
     fails: Option<bool>,
 }
 
-/// A value and the way to the simplest one that still fails.
-///
-/// [`simpler`] asks about one candidate after the other and waits for the answer; here the answer comes when proptest has
-/// run the test with the candidate. No candidate is tried twice.
-pub struct Shrinking {
-    /// The simplest that is known to fail, at first the value that was drawn.
-    failing: Value,
-    /// What is being tried.
-    trial: Option<Value>,
-    exchange: Rc<RefCell<Exchange>>,
-    search: Option<Pin<Box<dyn Future<Output = Value>>>>,
+/// Asks proptest whether a candidate fails.
+pub(super) struct Asking<T>(Rc<RefCell<Exchange<T>>>);
+
+impl<T> Asking<T> {
+    /// Whether it does: the answer comes when proptest has run the test with it.
+    pub(super) async fn fails(&self, candidate: T) -> bool {
+        self.0.borrow_mut().candidate = Some(candidate);
+        std::future::poll_fn(|_| match self.0.borrow_mut().fails.take() {
+            Some(fails) => Poll::Ready(fails),
+            None => Poll::Pending,
+        })
+        .await
+    }
 }
 
-impl std::fmt::Debug for Shrinking {
+/// Something drawn, and the way to the simplest one that still fails.
+///
+/// The delta debugging asks about one candidate after the other and waits for the answer; here the answer comes when
+/// proptest has run the test with the candidate.
+pub struct Shrinking<T = Value> {
+    /// The simplest that is known to fail, at first what was drawn.
+    failing: T,
+    /// What is being tried.
+    trial: Option<T>,
+    exchange: Rc<RefCell<Exchange<T>>>,
+    search: Option<Pin<Box<dyn Future<Output = T>>>>,
+}
+
+impl<T: std::fmt::Debug> std::fmt::Debug for Shrinking<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shrinking")
             .field("failing", &self.failing)
@@ -39,31 +53,33 @@ impl std::fmt::Debug for Shrinking {
 }
 
 impl Shrinking {
-    /// A value that was drawn; `is_fixed` names what is neither left out nor changed, `allows` what is worth a try.
+    /// A value that was drawn; `is_fixed` names what is neither left out nor changed, `allows` what is worth a try. No
+    /// candidate is tried twice.
     pub(super) fn new(
         value: Value,
         is_fixed: impl Fn(&Place) -> bool + 'static,
         allows: impl Fn(&Value) -> bool + 'static,
     ) -> Self {
-        let exchange = Rc::<RefCell<Exchange>>::default();
-        let (asking, start) = (Rc::clone(&exchange), value.clone());
-        let search = async move {
+        Self::by(value, async move |start, asking| {
             let mut known = HashSet::new();
             simpler(&start, is_fixed, async |candidate: &Value| {
                 // An answer that was given once stands; that of what failed is asked for no more.
-                if !known.insert(candidate.to_string()) || !allows(candidate) {
-                    return false;
-                }
-                asking.borrow_mut().candidate = Some(candidate.clone());
-                std::future::poll_fn(|_| match asking.borrow_mut().fails.take() {
-                    Some(fails) => Poll::Ready(fails),
-                    None => Poll::Pending,
-                })
-                .await
+                known.insert(candidate.to_string())
+                    && allows(candidate)
+                    && asking.fails(candidate.clone()).await
             })
             .await
-        };
-        Self { failing: value, trial: None, exchange, search: Some(Box::pin(search)) }
+        })
+    }
+}
+
+impl<T: Clone + 'static> Shrinking<T> {
+    /// What was drawn, and the search for something simpler: it waits for nothing but what it asks.
+    pub(super) fn by<S: AsyncFnOnce(T, Asking<T>) -> T + 'static>(drawn: T, search: S) -> Self {
+        let exchange = Rc::new(RefCell::new(Exchange { candidate: None, fails: None }));
+        let (asking, start) = (Asking(Rc::clone(&exchange)), drawn.clone());
+        let search = async move { search(start, asking).await };
+        Self { failing: drawn, trial: None, exchange, search: Some(Box::pin(search)) }
     }
 
     /// The next candidate; whether there is one.
@@ -88,10 +104,10 @@ impl Shrinking {
     }
 }
 
-impl ValueTree for Shrinking {
-    type Value = Value;
+impl<T: Clone + std::fmt::Debug + 'static> ValueTree for Shrinking<T> {
+    type Value = T;
 
-    fn current(&self) -> Value {
+    fn current(&self) -> T {
         self.trial.as_ref().unwrap_or(&self.failing).clone()
     }
 

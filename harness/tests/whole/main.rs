@@ -20,6 +20,7 @@ mod http_rules;
 mod minimize;
 #[cfg(feature = "cli")]
 mod mock;
+mod mutations;
 #[cfg(feature = "cli")]
 mod program;
 #[cfg(feature = "cli")]
