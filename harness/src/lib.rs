@@ -18,6 +18,7 @@ pub mod baseline;
 pub mod docs;
 pub mod check;
 pub mod replay;
+pub mod export;
 pub mod minimize;
 #[cfg(feature = "proptest")]
 pub mod strategies;
