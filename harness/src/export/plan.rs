@@ -32,7 +32,9 @@ pub(super) struct Plan {
     pub(super) sessions: Vec<Value>,
     /// The words of the server's command, in parts.
     pub(super) command: Vec<Value>,
-    /// The variables of the environment that are needed.
+    /// The variables of the environment that the command needs.
+    pub(super) command_secrets: BTreeSet<String>,
+    /// The variables of the environment that the sessions need.
     pub(super) secrets: BTreeSet<String>,
 }
 
@@ -40,7 +42,7 @@ impl Plan {
     pub(super) fn of(script: &Script) -> Self {
         let mut plan = Self::default();
         plan.command =
-            script.command.iter().map(|word| Planner::new(&mut plan.secrets).parts(word)).collect();
+            script.command.iter().map(|word| Planner::new(&mut plan.command_secrets).parts(word)).collect();
         for session in &script.sessions {
             let mut planner = Planner::new(&mut plan.secrets);
             let endpoint = script.about.transport == Transport::HttpSse;

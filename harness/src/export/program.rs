@@ -5,6 +5,7 @@ use super::plan::Plan;
 use super::quote::data;
 use crate::replay::Script;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// What every program says of itself, in lines; `target` is what can be given as arguments.
 fn about(plan: &Plan, target: &str, needs: &str) -> Vec<String> {
@@ -13,8 +14,10 @@ fn about(plan: &Plan, target: &str, needs: &str) -> Vec<String> {
         "(cursors, handles, ids) from what it says now, and answers what it asks.".to_owned(),
         format!("{target} can be given as arguments; TIMEOUT is how many seconds an answer may take (30). {needs}"),
     ];
-    if !plan.secrets.is_empty() {
-        let names: Vec<&str> = plan.secrets.iter().map(String::as_str).collect();
+    let names: BTreeSet<&str> =
+        plan.secrets.iter().chain(&plan.command_secrets).map(String::as_str).collect();
+    if !names.is_empty() {
+        let names: Vec<&str> = names.into_iter().collect();
         lines.push(format!(
             "What was taken out of the recording has to be in the environment: {}.",
             names.join(", ")
@@ -74,7 +77,7 @@ pub(super) fn python(script: &Script, http: bool) -> String {
     };
     format!(
         "#!/usr/bin/env python3\n\"\"\"{about}\"\"\"\n{imports}\n\nTIMEOUT = float(os.environ.get(\"TIMEOUT\", \"30\"))\n\
-         SECRETS = json.loads(r'''{}''')\n{own}# {MEMBERS}\nSESSIONS = json.loads(r'''{}''')\n{}{link}{}",
+         SECRETS = json.loads(r'''{}''')\n{own}# {MEMBERS}\nSESSIONS = json.loads(r'''{}''')\n\n{}{link}{}",
         secrets(&plan),
         sessions(&plan),
         include_str!("runtime/core.py"),

@@ -13,7 +13,14 @@ const STDIO: &str = r#"folder=$(mktemp -d) && mkfifo "$folder/in" && : >"$folder
 "$@" <"$folder/in" >"$folder/out" &
 server=$!
 exec 3>"$folder/in"
-trap 'exec 3>&-; kill "$server" 2>/dev/null; rm -r "$folder"' EXIT
+end() {
+  exec 3>&-
+  tries=0
+  while kill -0 "$server" 2>/dev/null && [ "$tries" -lt 50 ]; do tries=$((tries + 1)); sleep 0.1; done
+  kill "$server" 2>/dev/null
+  rm -r "$folder"
+}
+trap end EXIT
 send() { printf '%s\n' "--> $1"; printf '%s\n' "$1" >&3; }
 send_bytes() { printf "$1\n" >&3; }
 answer() {

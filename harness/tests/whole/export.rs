@@ -13,12 +13,12 @@ use std::process::{Command, Output, Stdio};
 
 /// What runs the programs of a language; `None`, and a word about it, where this machine has nothing for it.
 fn interpreter(language: &str) -> Option<Vec<&'static str>> {
-    let words = match language {
-        "python" => vec!["python3"],
-        "typescript" => vec!["node", "--no-warnings", "--experimental-strip-types"],
-        _ => vec!["sh"],
+    let (words, nothing) = match language {
+        "python" => (vec!["python3"], ["-c", ""]),
+        "typescript" => (vec!["node", "--no-warnings", "--experimental-strip-types"], ["-e", ""]),
+        _ => (vec!["sh"], ["-c", ""]),
     };
-    let found = Command::new(words[0]).args(&words[1..]).args(["-c", "0"]).output();
+    let found = Command::new(words[0]).args(&words[1..]).args(nothing).output();
     let runs = found.is_ok_and(|output| output.status.success());
     if !runs {
         println!("left out: there is no `{}` here", words.join(" "));
@@ -89,6 +89,15 @@ fn run(words: &[&str], script: &Path, given: &[&str]) -> Output {
     command.stdin(Stdio::null()).output().unwrap()
 }
 
+/// There is something in the program that the server makes up, and something that it asks.
+fn binds(script: &Path, revision: Revision) {
+    let text = std::fs::read_to_string(script).unwrap();
+    let asked = if revision == Revision::V2026_07_28 { "/params/requestState" } else { r#""answer":true"# };
+    for part in ["/params/cursor", "/result/nextCursor", asked] {
+        assert!(text.contains(part), "no {part} in {text}");
+    }
+}
+
 #[test]
 fn conversations_over_stdio_are_held_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -97,6 +106,7 @@ fn conversations_over_stdio_are_held_again() {
         for language in ["python", "typescript"] {
             let Some(words) = interpreter(language) else { continue };
             let script = exported(folder.path(), "r.jsonl", language);
+            binds(&script, revision);
             let output = run(&words, &script, &[PROGRAM, "serve", "--page-size", "9"]);
             same_answers(folder.path(), "r.jsonl", &output);
             assert!(!text(&output).contains("as it was recorded"), "{}", text(&output));
@@ -111,9 +121,19 @@ fn conversations_over_http_are_held_again() {
         let (running, url) = server(folder.path(), &["--page-size", "9"]);
         assert!(over_http(folder.path(), "r.jsonl", &url, revision, times) > 30);
         drop(running);
+        let curl = Command::new("curl").arg("--version").output();
+        if curl.is_ok_and(|output| output.status.success()) {
+            let script = exported(folder.path(), "r.jsonl", "curl");
+            let (_server, url) = server(folder.path(), &["--page-size", "9"]);
+            let output = run(&["sh"], &script, &[url.as_str()]);
+            assert!(text(&output).contains("mcprove-reference-server"), "{}", text(&output));
+        } else {
+            println!("left out: there is no `curl` here");
+        }
         for language in ["python", "typescript"] {
             let Some(words) = interpreter(language) else { continue };
             let script = exported(folder.path(), "r.jsonl", language);
+            binds(&script, revision);
             let (_server, url) = server(folder.path(), &["--page-size", "9"]);
             same_answers(folder.path(), "r.jsonl", &run(&words, &script, &[url.as_str()]));
         }
@@ -137,7 +157,7 @@ fn record_a_task(folder: &Path) {
     let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}});
     ask(json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello}));
     ask(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
-    let call = json!({"name": "SLOW", "arguments": {}, "task": {"ttl": 60000}});
+    let call = json!({"name": "slow_compute", "arguments": {}, "task": {"ttl": 60000}});
     let made = ask(json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call})).unwrap();
     let id = made["result"]["task"]["taskId"].clone();
     assert!(id.is_string(), "{made}");

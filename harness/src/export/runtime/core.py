@@ -6,6 +6,13 @@ def stop(sentence):
     os._exit(1)
 
 
+def secret(name):
+    """What was taken out of the recording."""
+    if name not in os.environ:
+        stop("set the environment variable %s: its value was taken out of the recording" % name)
+    return os.environ[name]
+
+
 def say(arrow, what):
     print(arrow, what, flush=True)
 
@@ -142,7 +149,7 @@ class Session:
 
     def value(self, part):
         if "env" in part:
-            return os.environ[part["env"]]
+            return secret(part["env"])
         if "session" in part:
             return self.id or ""
         (key, nth), was = part["from"], part["was"]

@@ -25,6 +25,11 @@ function stop(sentence: string): never {
   process.exit(1);
 }
 
+/** What was taken out of the recording. */
+function secret(name: string): string {
+  return process.env[name] ?? stop(`set the environment variable ${name}: its value was taken out of the recording`);
+}
+
 /** Reads JSON; a number that JavaScript would change keeps its digits. */
 function parse(text: string): Json {
   const keep = (_: string, value: Json, context: { source: string }) =>
@@ -192,7 +197,7 @@ class Session {
   }
 
   value(part: Exclude<Part, string>): string {
-    if (part.env !== undefined) return process.env[part.env] ?? "";
+    if (part.env !== undefined) return secret(part.env);
     if (part.session) return this.id;
     const [[key, nth], was] = [part.from!, part.was!];
     const came = this.heard.get(key)?.[nth];

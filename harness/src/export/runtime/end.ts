@@ -1,7 +1,5 @@
 
-for (const secret of SECRETS) {
-  if (process.env[secret] === undefined) stop(`set the environment variable ${secret}: its value was taken out of the recording`);
-}
+SECRETS.forEach(secret);
 for (const plan of SESSIONS) {
   const session = new Session(plan);
   await session.play();

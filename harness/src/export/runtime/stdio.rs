@@ -53,7 +53,12 @@ fn fill(parts: &Value, value: &dyn Fn(&Value) -> Result<String, Failure>) -> Res
 
 /// What was taken out of the recording.
 fn env(part: &Value) -> Result<String, Failure> {
-    Ok(std::env::var(part["env"].as_str().unwrap_or_default())?)
+    secret(part["env"].as_str().unwrap_or_default())
+}
+
+fn secret(name: &str) -> Result<String, Failure> {
+    let missing = format!("set the environment variable {name}: its value was taken out of the recording");
+    std::env::var(name).map_err(|_| missing.into())
 }
 
 /// Plays the steps.
@@ -210,7 +215,9 @@ impl Session {
             self.hear(came)?;
         }
         let body = self.body(step, id)?;
-        println!("--> {}", String::from_utf8_lossy(&body));
+        let text = String::from_utf8_lossy(&body);
+        // What is no JSON may be anything.
+        if step.get("send").is_some() { println!("--> {text}") } else { println!("--> {text:?}") }
         self.stdin.write_all(&[&body[..], b"\n"].concat())?;
         self.stdin.flush()?;
         self.sent += 1;
@@ -219,12 +226,17 @@ impl Session {
     }
 }
 
-fn main() -> Result<(), Failure> {
+fn main() {
+    if let Err(failure) = run() {
+        eprintln!("{failure}");
+        std::process::exit(1);
+    }
+}
+
+fn run() -> Result<(), Failure> {
     let plan: Value = serde_json::from_str(SESSION)?;
-    for secret in SECRETS {
-        std::env::var(secret).map_err(|_| {
-            format!("set the environment variable {secret}: its value was taken out of the recording")
-        })?;
+    for name in SECRETS {
+        secret(name)?;
     }
     let mut command: Vec<String> = std::env::args().skip(1).collect();
     if command.is_empty() {
@@ -270,10 +282,7 @@ fn main() -> Result<(), Failure> {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    if let Err(failure) = played {
-        eprintln!("{failure}");
-        std::process::exit(1);
-    }
+    played?;
     println!("{sent} messages sent, {answers} answers came");
     Ok(())
 }
