@@ -121,15 +121,6 @@ fn conversations_over_http_are_held_again() {
         let (running, url) = server(folder.path(), &["--page-size", "9"]);
         assert!(over_http(folder.path(), "r.jsonl", &url, revision, times) > 30);
         drop(running);
-        let curl = Command::new("curl").arg("--version").output();
-        if curl.is_ok_and(|output| output.status.success()) {
-            let script = exported(folder.path(), "r.jsonl", "curl");
-            let (_server, url) = server(folder.path(), &["--page-size", "9"]);
-            let output = run(&["sh"], &script, &[url.as_str()]);
-            assert!(text(&output).contains("mcprove-reference-server"), "{}", text(&output));
-        } else {
-            println!("left out: there is no `curl` here");
-        }
         for language in ["python", "typescript"] {
             let Some(words) = interpreter(language) else { continue };
             let script = exported(folder.path(), "r.jsonl", language);
