@@ -19,6 +19,7 @@ pub mod baseline;
 pub mod docs;
 pub mod check;
 pub mod replay;
+pub mod export;
 pub mod minimize;
 #[cfg(feature = "proptest")]
 pub mod strategies;

@@ -6,12 +6,13 @@ use super::inspect::width;
 use super::out;
 use super::transcript_args::{ExportArg, ImportArg, TranscriptVerb};
 use crate::check::{Told, overheard_run};
+use crate::export::{Language, Page, export as to_language};
 use crate::monitors::Overhearing;
 use crate::report::{ShowOptions, Teller, TerminalOptions, render_terminal, visible};
 use crate::run::{Document, Outcome, ResultRow, RunState};
 use crate::transcript::{
-    Difference, Language, Mermaid, ReadError, Record, Redactor, RuleKind, Script, Sender, Source, Step,
-    Steps, Suspect, TranscriptReader, TranscriptWriter, differences, import, suspects,
+    Difference, Mermaid, ReadError, Record, Redactor, RuleKind, Sender, Source, Step, Steps, Suspect,
+    TranscriptReader, TranscriptWriter, differences, import, suspects,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -258,21 +259,26 @@ fn export(file: &Path, format: ExportArg) -> Result<u8, Failure> {
         ExportArg::Python => Language::Python,
         ExportArg::Typescript => Language::TypeScript,
         ExportArg::Rust => Language::Rust,
-        ExportArg::Markdown => Language::Markdown,
+        ExportArg::Markdown => return markdown(file),
     };
+    let script = super::replay::script(file)?;
+    if script.truncated {
+        say(&format!("mcprove: {} was cut off; what it lacks is not exported", file.display()));
+    }
+    out::print_bytes(to_language(&script, language).map_err(Failure::usage)?.as_bytes())?;
+    for sentence in language.lacks(&script) {
+        say(&format!("mcprove: {sentence}: `mcprove replay {}` or --as python does better", file.display()));
+    }
+    Ok(0)
+}
+
+fn markdown(file: &Path) -> Result<u8, Failure> {
     let mut reader = open(file)?;
-    let mut script = Script::new(reader.about());
+    out::print(Page::HEAD)?;
     each(file, &mut reader, |record| {
-        script.add(&record);
+        out::print_bytes(Page::tell(&record).as_bytes())?;
         Ok(())
     })?;
-    let text = script.write(language).map_err(Failure::usage)?;
-    out::print_bytes(text.as_bytes())?;
-    // One that is too long to be replayed is exported all the same.
-    let beyond = super::replay::script(file).map(|script| script.beyond_bytes()).unwrap_or_default();
-    for sentence in beyond.iter().filter(|_| language != Language::Markdown) {
-        say(&format!("mcprove: {sentence}: `mcprove replay {}` does better", file.display()));
-    }
     Ok(0)
 }
 

@@ -86,7 +86,7 @@ pub(super) enum TranscriptVerb {
         /// The transcript.
         file: PathBuf,
     },
-    /// Write what the client did as a script that needs no mcprove.
+    /// Write what the client did as a program that needs no mcprove.
     Export {
         /// The transcript.
         file: PathBuf,
@@ -187,15 +187,15 @@ pub(super) enum TimingArg {
 
 #[derive(Debug, Clone, Copy, ValueEnum, PartialEq, Eq)]
 pub(super) enum ExportArg {
-    /// `curl` calls, for a server over HTTP.
+    /// `curl` calls, for a server over HTTP; what was sent, one after the other.
     Curl,
-    /// A shell script that speaks to a STDIO server.
+    /// A script for `sh`; what was sent, one after the other.
     Shell,
-    /// Python without packages.
+    /// Python without packages; does what a replay does.
     Python,
-    /// TypeScript for Node without packages.
+    /// TypeScript for Node 22 without packages; does what a replay does.
     Typescript,
-    /// Rust with `serde_json`.
+    /// Rust with `serde_json`, for a STDIO server; does what a replay does.
     Rust,
     /// A page for people.
     Markdown,

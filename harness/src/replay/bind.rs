@@ -31,6 +31,19 @@ struct Bond {
     opaque: bool,
 }
 
+/// A value of a client's message with the place where the server said it first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bound<'a> {
+    /// The value in the recording; a number as its text.
+    pub(crate) was: &'a str,
+    /// Which of the expected messages said it.
+    pub(crate) expected: usize,
+    /// Where in that message.
+    pub(crate) pointer: &'a str,
+    /// Of a word: which of how many in the text it was, and the text before it.
+    pub(crate) word: Option<&'a (usize, usize, String)>,
+}
+
 /// What is bound.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Handle {
@@ -59,6 +72,16 @@ impl Bonds {
 }
 
 impl Bonds {
+    /// The values of a send that come from the server.
+    pub(super) fn of(&self, send: usize) -> impl Iterator<Item = Bound<'_>> {
+        self.by_send.get(&send).into_iter().flatten().map(|Bond { value, source, .. }| Bound {
+            was: value.as_str(),
+            expected: source.expected,
+            pointer: &source.pointer,
+            word: source.word.as_ref(),
+        })
+    }
+
     /// The values that another server, or the same one at another time, gives other names.
     pub(super) fn minted(&self) -> impl Iterator<Item = &str> {
         let bonds = self.by_send.values().flatten();
@@ -126,12 +149,7 @@ impl Names {
         let mut put = String::with_capacity(text.len());
         let mut at = 0;
         while let Some(next) = text[at..].chars().next() {
-            let stands_here = |(recorded, ..): &&(String, String, Option<Minted>)| {
-                recorded.len() >= 4
-                    && text[at..].starts_with(recorded.as_str())
-                    && stands_alone(text, at, at + recorded.len())
-            };
-            match self.known.iter().find(stands_here) {
+            match self.known.iter().find(|(recorded, ..)| stands_at(text, at, recorded)) {
                 Some((recorded, now, _)) => {
                     put.push_str(now);
                     at += recorded.len();
@@ -240,6 +258,11 @@ impl Source {
 /// Whether a character is one of a word.
 fn inside(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '-'
+}
+
+/// Whether a recorded value stands at a place in a text, as a word of its own.
+pub(crate) fn stands_at(text: &str, at: usize, recorded: &str) -> bool {
+    recorded.len() >= 4 && text[at..].starts_with(recorded) && stands_alone(text, at, at + recorded.len())
 }
 
 /// Whether a part of a text neither begins nor ends within a word.

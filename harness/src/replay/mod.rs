@@ -21,6 +21,7 @@ mod split;
 mod testing;
 mod translate;
 
+pub(crate) use bind::{Bound, stands_at};
 pub use compare::{Mode, compare};
 pub use difference::{Difference, Kind, Place};
 pub use learn::{LearnError, Learned, learn};

@@ -35,8 +35,8 @@ impl Reading {
     fn take(&mut self, record: &Record) {
         let placed = self.causality.place(record);
         match &record.event {
-            Event::RequestHead { method, headers, .. } => {
-                self.heads.insert(record.channel, (method.clone(), headers.clone()));
+            Event::RequestHead { method, url, headers, .. } => {
+                self.heads.insert(record.channel, (url.clone(), headers.clone()));
                 let resumed = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("last-event-id"));
                 match method.as_str() {
                     // What was taken up again, or opened again, the conversation does by itself.
@@ -77,7 +77,7 @@ impl Reading {
     }
 
     fn send(&mut self, record: &Record, what: Sending) {
-        let headers = self.heads.get(&record.channel).map(|(_, headers)| headers.clone());
+        let (url, headers) = self.heads.get(&record.channel).cloned().unwrap_or_default();
         self.posted.insert(record.channel, self.session.sends.len());
         self.owners.carries(self.session.sends.len(), record.channel);
         self.session.sends.push(Send {
@@ -88,7 +88,8 @@ impl Reading {
             after: self.session.expected.len(),
             answers: None,
             status: None,
-            headers: headers.unwrap_or_default(),
+            url,
+            headers,
         });
     }
 

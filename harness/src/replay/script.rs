@@ -1,6 +1,6 @@
 //! A recording as a script: what the client sent, what each of its messages has to wait for, and what the server said.
 
-use super::bind::{Bonds, bonds};
+use super::bind::{Bonds, Bound, bonds};
 use super::split::sessions;
 use crate::protocol::{Era, Kind, Message, Revision, Transport};
 use crate::transcript::{About, ReadError, Record, Rule, RulePart, TranscriptReader, is_placeholder};
@@ -24,7 +24,7 @@ pub enum ScriptError {
     Read(#[from] ReadError),
     /// It does not fit into the memory that is meant for it.
     #[error(
-        "it is too long to be replayed: more than {MESSAGES} messages, or {} MiB of them; replay a shorter part of it",
+        "it is too long to be replayed or exported: more than {MESSAGES} messages, or {} MiB of them; take a shorter part of it",
         BYTES >> 20
     )]
     TooLong,
@@ -40,6 +40,8 @@ pub struct Script {
     pub about: About,
     /// What may differ, by the header of the recording.
     pub rules: Vec<Rule>,
+    /// The command of the server, where one was started.
+    pub command: Vec<String>,
     /// The sessions, in the order in which they began. Over STDIO there is one.
     pub sessions: Vec<Session>,
     /// Whether the file was cut off.
@@ -76,6 +78,8 @@ pub struct Send {
     pub answers: Option<usize>,
     /// The status of the HTTP response to it.
     pub status: Option<u16>,
+    /// The URL of the HTTP request that carried it; empty over STDIO.
+    pub url: String,
     /// The headers of the HTTP request that carried it.
     pub headers: Headers,
 }
@@ -186,6 +190,10 @@ impl Script {
     /// # Errors
     /// When no client speaks in it.
     pub fn of_records(about: &About, rules: &[Rule], records: Vec<Record>) -> Result<Self, ScriptError> {
+        let started = records.iter().find_map(|record| match &record.event {
+            Event::ProcessStarted { command, .. } => Some(command.clone()),
+            _ => None,
+        });
         let split = sessions(about.transport, records);
         let mut sessions: Vec<Session> =
             split.into_iter().map(|(name, records)| super::reading::read(name, &records)).collect();
@@ -193,7 +201,13 @@ impl Script {
         if sessions.is_empty() {
             return Err(ScriptError::Empty);
         }
-        Ok(Self { about: about.clone(), rules: rules.to_vec(), sessions, truncated: false })
+        Ok(Self {
+            about: about.clone(),
+            rules: rules.to_vec(),
+            command: started.unwrap_or_default(),
+            sessions,
+            truncated: false,
+        })
     }
 
     /// How many messages the client sends.
@@ -269,7 +283,13 @@ impl Script {
         let part = |(number, session): (usize, &Session)| session.only(|send| keep(number, send));
         let mut sessions: Vec<Session> = self.sessions.iter().enumerate().map(part).collect();
         sessions.retain(|session| !session.sends.is_empty());
-        Self { about: self.about.clone(), rules: self.rules.clone(), sessions, truncated: self.truncated }
+        Self {
+            sessions,
+            about: self.about.clone(),
+            rules: self.rules.clone(),
+            command: self.command.clone(),
+            ..*self
+        }
     }
 
     /// What of it a program does not do that sends the same bytes again, in sentences: it takes a replay.
@@ -285,12 +305,9 @@ impl Script {
                 shown.join(", ")
             ));
         }
-        let sends = || self.sessions.iter().flat_map(|session| &session.sends);
-        if sends().any(|send| send.answers.is_some()) {
+        let mut sends = self.sessions.iter().flat_map(|session| &session.sends);
+        if sends.any(|send| send.answers.is_some()) {
             told.push("the client answers what the server asks on the way; the answers come when they came, with the ids of then".to_owned());
-        }
-        if sends().any(|send| matches!(send.what, Sending::Payload(Payload::Raw { .. }))) {
-            told.push("the client sends what is no message; that is left out".to_owned());
         }
         told
     }
@@ -436,8 +453,13 @@ impl Session {
         }
     }
 
+    /// The values of a send that come from the server.
+    pub(crate) fn bound(&self, number: usize) -> impl Iterator<Item = Bound<'_>> {
+        self.bonds.of(number)
+    }
+
     /// Whether the client cancels the request of a send, or closes the response to it.
-    pub(super) fn cancels(&self, number: usize) -> bool {
+    pub(crate) fn cancels(&self, number: usize) -> bool {
         let Some(send) = self.sends.get(number) else { return false };
         let ids: Vec<_> =
             send.messages().iter().filter_map(|message| message.value().get("id").cloned()).collect();

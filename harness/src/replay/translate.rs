@@ -112,6 +112,7 @@ fn open_legacy(session: &mut Session, to: Revision, opened: bool) {
         after,
         answers: None,
         status: None,
+        url: String::new(),
         headers: Headers::new(),
     };
     let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});

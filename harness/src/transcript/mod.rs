@@ -2,7 +2,6 @@
 
 mod causal;
 mod diff;
-mod export;
 mod format;
 mod import;
 mod mermaid;
@@ -15,7 +14,6 @@ mod write;
 
 pub use causal::{Causality, Origin, Placed, Sender};
 pub use diff::{Difference, Step, Steps, differences};
-pub use export::{ExportError, Language, Script};
 pub use format::{TRANSCRIPT_FORMAT, TRANSCRIPT_VERSION};
 pub use import::{ImportError, Imported, Source, import, source};
 pub use mermaid::Mermaid;

@@ -13,6 +13,8 @@ mod cli;
 #[cfg(feature = "cli")]
 mod document;
 #[cfg(feature = "cli")]
+mod export;
+#[cfg(feature = "cli")]
 mod faults;
 #[cfg(feature = "cli")]
 mod http_rules;
