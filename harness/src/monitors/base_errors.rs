@@ -264,12 +264,13 @@ fn stdio_knows_no_headers(moment: &Moment<'_>, judge: &mut Judge) {
         && heard.is_rpc()
         && message.error_code() == Some(-32020);
     if wrong {
-        let breach = Breach::new("header-error", "a request on stdio was refused with the error for a header")
-            .expected(&["an error with another code"])
-            .actual("error -32020")
-            .at(moment.record)
-            .sent(asked.seq)
-            .pointer("/error/code");
+        let breach =
+            Breach::new("header-error", "a request on stdio was refused with the error for a header")
+                .expected(&["an error with another code"])
+                .actual("error -32020")
+                .at(moment.record)
+                .sent(asked.seq)
+                .pointer("/error/code");
         judge.broke("stdio.metadata-in-body", breach.clone());
         judge.broke("base.error.defined-codes-by-meaning", breach);
     }

@@ -18,7 +18,7 @@ const COME_BACK: Duration = Duration::from_millis(1000);
 /// How long a stream that stays open after its response is watched.
 const LINGERING: Duration = Duration::from_millis(2200);
 /// How long something is waited for that would be there soon if it were there at all.
-const BESIDE: Duration = Duration::from_millis(100);
+const BESIDE: Duration = Duration::from_millis(300);
 
 probes! {
     /// Calls tools that are free to be called, asking for progress, until one answers with an event stream that has
@@ -118,6 +118,11 @@ async fn interrupted_stream_is_taken_up_again(solo: &mut Solo<'_>) {
             talk.reply_within(&other, PATIENCE).await;
             continue;
         };
+        // An id of its own begins the stream; a message shows that the call is under way.
+        let deadline = Instant::now() + BESIDE;
+        while !heard_on(talk, &ticket) && talk.ended(&ticket).is_none() && Instant::now() < deadline {
+            talk.idle(Duration::from_millis(5)).await;
+        }
         talk.abort(&ticket).await;
         let seen = event_ids(talk, ticket.channel);
         let last = seen.last().cloned().unwrap_or(first);

@@ -424,7 +424,12 @@ fn told(stage: &mut Stage<'_>, since: u64) -> Vec<(String, Duration)> {
 }
 
 /// Resources that stood still before and changed while tools were called.
-async fn judge_updates(stage: &mut Stage<'_>, since: u64, accepted: &[String], reads: &[Vec<Option<Value>>; 3]) {
+async fn judge_updates(
+    stage: &mut Stage<'_>,
+    since: u64,
+    accepted: &[String],
+    reads: &[Vec<Option<Value>>; 3],
+) {
     const ID: &str = "resources.subscribe.update-delivered";
     let uris = watched(stage);
     if uris.is_empty() {

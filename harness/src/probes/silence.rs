@@ -18,9 +18,11 @@ probes! {
 async fn silent_calls_come_to_an_end(solo: &mut Solo<'_>) {
     let known = solo.known().await;
     let limit = solo.opener.opening().timeouts.request;
-    let silent = known.offer.calls.iter().find(|call| {
-        call.result.is_none() && !call.asked_for_input && call.took >= PATIENCE.min(limit)
-    });
+    let silent = known
+        .offer
+        .calls
+        .iter()
+        .find(|call| call.result.is_none() && !call.asked_for_input && call.took >= PATIENCE.min(limit));
     let Some(call) = silent else { return };
     let Some(mut opened) = solo.begin(solo.revision, &[ID]).await else { return };
     let token = json!({"progressToken": "silence"});

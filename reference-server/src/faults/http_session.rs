@@ -107,8 +107,10 @@ pub(super) const FAULTS: &[Fault] = &[
     .also_seen(&[
         "capabilities.client.only-declared-used",
         "elicitation.mode.declared-only",
+        "http.origin.all-methods",
         "http.resume.same-stream-only",
         "resources.read.internal-error-code",
+        "resources.subscribe.updated-only-subscribed",
         "robustness.response.no-unknown-id",
         "security.session.non-deterministic",
         "security.session.not-authentication",
