@@ -55,10 +55,8 @@ pub(super) fn exchange<'a>(moment: &Moment<'a>) -> Option<&'a HttpExchange> {
 
 fn endpoint_serves_all_messages(moment: &Moment<'_>, judge: &mut Judge) {
     const ID: &str = "http.endpoint.single";
-    if let Some((exchange, status)) = head(moment) {
-        if exchange.method == "POST" && status < 300 {
-            judge.held(ID);
-        }
+    if head(moment).is_some_and(|(exchange, status)| exchange.method == "POST" && status < 300) {
+        judge.held(ID);
     }
     if let Some(exchange) = end(moment)
         && let Some(status @ (404 | 405)) = exchange.status
