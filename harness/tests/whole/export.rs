@@ -183,7 +183,9 @@ fn compiled(folder: &Path, script: &Path) -> Option<PathBuf> {
     let mut said = String::new();
     for library in std::fs::read_dir(libraries).unwrap().map(|entry| entry.unwrap().path()) {
         let name = library.file_name().unwrap().to_string_lossy().into_owned();
-        if !name.starts_with("libserde_json-") || !name.ends_with(".rlib") {
+        if !name.starts_with("libserde_json-")
+            || library.extension().is_none_or(|extension| extension != "rlib")
+        {
             continue;
         }
         let mut rustc = Command::new("rustc");
@@ -235,7 +237,7 @@ fn nothing_of_a_recording_is_run() {
     }
     messages.push(r#"{"jsonrpc":"2.0","method":"a","params":{"a":"\ud800 alone","a":1.0,"b":123456789012345678901234567890}}"#.to_owned());
     messages.push("'no message`; $(touch owned) %s \\".to_owned());
-    let arrows: String = messages.iter().map(|message| format!("--> {message}\n")).collect();
+    let arrows = format!("--> {}\n", messages.join("\n--> "));
     written(folder.path(), "h.jsonl", &arrows);
     for language in ["shell", "python", "typescript"] {
         let Some(words) = interpreter(language) else { continue };
