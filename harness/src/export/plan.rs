@@ -211,7 +211,8 @@ impl<'a> Planner<'a> {
             Sending::Payload(Payload::Message(message)) => {
                 let mut put = Map::new();
                 self.puts(message.value(), &mut put);
-                let same = minified(message.text()) == message.value().to_string();
+                let written = message.value().to_string();
+                let same = minified(message.text()) == written;
                 if same || !put.is_empty() || send.answers.is_some() {
                     if !put.is_empty() {
                         step.insert("put".into(), put.into());
