@@ -68,15 +68,15 @@ pub(super) fn shown(headers: &Headers) -> impl Iterator<Item = &(String, String)
 /// Cuts a text at the placeholders of secrets in it; the names of these are `Err`.
 pub(super) fn placeholders(text: &str) -> Vec<Result<&str, &str>> {
     let (mut found, mut rest, mut from) = (Vec::new(), text, 0);
-    while let Some(start) = rest[from..].find('«').map(|at| from + at) {
-        let end = rest[start..].find('»').map(|at| start + at + '»'.len_utf8());
-        match end.filter(|end| is_placeholder(&rest[start..*end])) {
-            Some(end) => {
+    while let Some(end) = rest[from..].find('»').map(|at| from + at + '»'.len_utf8()) {
+        let start = rest[from..end].rfind('«').map(|at| from + at);
+        match start.filter(|start| is_placeholder(&rest[*start..end])) {
+            Some(start) => {
                 found.push(Ok(&rest[..start]));
                 found.push(Err(&rest[start + '«'.len_utf8()..end - '»'.len_utf8()]));
                 (rest, from) = (&rest[end..], 0);
             }
-            None => from = start + '«'.len_utf8(),
+            None => from = end,
         }
     }
     found.push(Ok(rest));
