@@ -18,7 +18,7 @@ const COME_BACK: Duration = Duration::from_millis(1000);
 /// How long a stream that stays open after its response is watched.
 const LINGERING: Duration = Duration::from_millis(2200);
 /// How long something is waited for that would be there soon if it were there at all.
-const BESIDE: Duration = Duration::from_millis(300);
+const BESIDE: Duration = Duration::from_millis(100);
 
 probes! {
     /// Calls tools that are free to be called, asking for progress, until one answers with an event stream that has
@@ -93,13 +93,15 @@ async fn interrupted_stream_is_taken_up_again(solo: &mut Solo<'_>) {
     let talk = &mut opened.talk;
     let mut streamed = false;
     let mut done = false;
-    let mut calls = tool_calls(talk, &known.offer, solo.settings).await;
-    // What is over in an instant has nothing left to say when its stream is taken up again.
-    calls.sort_by_key(|call| {
+    let takes_a_moment = |call: &Call| {
         let known = known.offer.calls.iter().filter(|known| known.tool == call.name);
-        !known.map(|known| known.took).any(|took| (MOMENT..PATIENCE / 2).contains(&took))
-    });
-    for call in calls.into_iter().take(TOOLS) {
+        known.map(|known| known.took).any(|took| (MOMENT..PATIENCE / 2).contains(&took))
+    };
+    for call in tool_calls(talk, &known.offer, solo.settings).await.into_iter().take(TOOLS) {
+        // What is over in an instant has nothing left to say on a stream that is taken up again: one more that has.
+        if done && !takes_a_moment(&call) {
+            continue;
+        }
         let (ticket, token) = start(talk, &call).await;
         if !talk.head(&ticket).await.is_ok_and(|head| head.is_event_stream()) {
             talk.reply_within(&ticket, PATIENCE).await;
@@ -118,20 +120,18 @@ async fn interrupted_stream_is_taken_up_again(solo: &mut Solo<'_>) {
             talk.reply_within(&other, PATIENCE).await;
             continue;
         };
-        // An id of its own begins the stream; a message shows that the call is under way.
-        let deadline = Instant::now() + BESIDE;
-        while !heard_on(talk, &ticket) && talk.ended(&ticket).is_none() && Instant::now() < deadline {
-            talk.idle(Duration::from_millis(5)).await;
-        }
         talk.abort(&ticket).await;
         let seen = event_ids(talk, ticket.channel);
         let last = seen.last().cloned().unwrap_or(first);
         let told = heard_on(talk, &ticket);
+        let over = answered(talk, &ticket);
         let broken_off = BrokenOff { ticket, token, other: (other, other_token), seen, told, last };
         resume(solo.judge, talk, &broken_off, solo.name).await;
         resume_from_another_session(solo, &mut another, &broken_off).await;
-        done = true;
-        break;
+        let twice = std::mem::replace(&mut done, true);
+        if twice || !over {
+            break;
+        }
     }
     if !done {
         for id in ROWS {
