@@ -18,7 +18,7 @@ const GOES_ON: Duration = Duration::from_millis(2500);
 /// How often a request is cancelled as soon as it is sent.
 const OFTEN: usize = 10;
 /// A call that takes as long can be cancelled while another one runs.
-const SLOW: Range<Duration> = Duration::from_millis(60)..Duration::from_millis(800);
+const SLOW: Range<Duration> = Duration::from_millis(60)..Duration::from_millis(400);
 /// What a slow call may take longer beside others.
 const BESIDE: Duration = Duration::from_millis(500);
 
@@ -230,8 +230,8 @@ async fn slow_call_beside_a_cancelled_one(stage: &mut Stage<'_>, id: &'static st
         tool.is_some_and(|tool| tool.pointer("/annotations/readOnlyHint") == Some(&Value::Bool(true)))
     };
     let plain = stage.offer.calls.iter().filter(|call| call.succeeded() && !call.asked_for_input);
-    let mut slow = plain.filter(|call| SLOW.contains(&call.took));
-    let Some(call) = slow.find(reads).cloned() else { return };
+    let slow = plain.filter(|call| SLOW.contains(&call.took)).filter(reads);
+    let Some(call) = slow.min_by_key(|call| call.took).cloned() else { return };
     let params = json!({"name": call.tool, "arguments": call.arguments});
     let patience = call.took * 4 + BESIDE;
     let beside = async |stage: &mut Stage<'_>, cancel: bool| {

@@ -196,7 +196,7 @@ async fn declared_calls_become_tasks(stage: &mut Stage<'_>) {
     }
     follow(stage, &mut running).await;
     // What is over stays as it is.
-    stage.talk.idle(NEWS).await;
+    stage.talk.idle(NEWS / 2).await;
     for task in running.iter().filter(|task| is_terminal(&task.status)) {
         stage.with_tasks("tasks/get", json!({"taskId": task.id})).await;
     }
