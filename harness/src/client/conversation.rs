@@ -214,6 +214,12 @@ impl Conversation {
         id
     }
 
+    /// Counts the ids of its own requests from here on, for a conversation in which messages with ids of their own are
+    /// sent, too.
+    pub fn count_from(&mut self, id: i64) {
+        self.next_id = id;
+    }
+
     /// The position in the record of whatever happens next.
     pub fn now(&self) -> u64 {
         self.recorder.len() as u64

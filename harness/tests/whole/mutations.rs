@@ -48,6 +48,8 @@ fn embedded() -> Binding {
 #[cfg(feature = "cli")]
 async fn begun(opener: &Opener, revision: Revision) -> mcprove::client::Opened {
     let mut opened = opener.open("mutations", Some(revision)).await.unwrap();
+    // Far from the ids that are drawn.
+    opened.talk.count_from(7_000_000_000);
     if revision.era() == mcprove::protocol::Era::Modern {
         opened.talk.speak_modern(revision);
     } else {
@@ -56,7 +58,7 @@ async fn begun(opener: &Opener, revision: Revision) -> mcprove::client::Opened {
     opened
 }
 
-/// The embedded server lives through 300 messages, and answers something harmless after each.
+/// The embedded server lives through 4000 messages, and answers something harmless after each.
 #[cfg(feature = "cli")]
 #[tokio::test]
 async fn the_embedded_server_bears_mutated_messages() {
@@ -72,7 +74,12 @@ async fn the_embedded_server_bears_mutated_messages() {
         let mut runner = TestRunner::new_with_rng(Config::default(), rng);
         let messages = mutated(revision);
         let mut opened = begun(&opener, revision).await;
-        for number in 0..150 {
+        for number in 0..2000 {
+            // A conversation keeps what was said in it, and so has a limit.
+            if number == 1000 {
+                leave(opened, revision).await;
+                opened = begun(&opener, revision).await;
+            }
             let case = messages.new_tree(&mut runner).unwrap().current();
             kinds.extend(case.mutations.iter().map(Mutation::name));
             opened.talk.send(case.outgoing("mutations").unwrap()).await;
@@ -84,11 +91,16 @@ async fn the_embedded_server_bears_mutated_messages() {
                 case.message
             );
         }
-        let closed = opened.close().await;
-        let exit = closed.exit.unwrap();
-        assert_eq!(exit.code, Some(0), "{revision}: {exit:?}");
+        leave(opened, revision).await;
     }
     assert!(kinds.len() > 20, "{kinds:?}");
+}
+
+/// Ends a conversation; the server ends with it, as it should.
+#[cfg(feature = "cli")]
+async fn leave(opened: mcprove::client::Opened, revision: Revision) {
+    let exit = opened.close().await.exit.unwrap();
+    assert_eq!(exit.code, Some(0), "{revision}: {exit:?}");
 }
 
 /// Programs can be done: every request that is not cancelled is answered, groups and new connections included.
