@@ -198,6 +198,7 @@ fn icons_can_be_shown(moment: &Moment<'_>, judge: &mut Judge) {
     let Some(answer) = answered(moment) else { return };
     let lists = ["tools", "resources", "resourceTemplates", "prompts"];
     let mut owners: Vec<(String, &Value)> = lists.iter().flat_map(|list| answer.entries(list)).collect();
+    owners.extend(blocks(&answer).into_iter().filter(|(_, block)| block["type"] == "resource_link"));
     for at in ["/serverInfo", "/_meta/io.modelcontextprotocol~1serverInfo"] {
         owners.extend(answer.result.pointer(at).map(|info| (format!("/result{at}"), info)));
     }

@@ -369,8 +369,8 @@ fn messages_are_not_broadcast(moment: &Moment<'_>, judge: &mut Judge) {
     let replayed = |exchange: &HttpExchange| exchange.is_resumption();
     let first = moment.state.unique.get(&key).filter(|channel| **channel != moment.record.channel);
     if let Some(first) = first {
-        let theirs = moment.state.exchanges.get(first);
-        if !replayed(here) && !theirs.is_some_and(replayed) {
+        let theirs = moment.state.exchanges.get(first).filter(|theirs| theirs.session() == here.session());
+        if !replayed(here) && theirs.is_some_and(|theirs| !replayed(theirs)) {
             judge.broke(
                 ID,
                 Breach::new("twice", "a message came on two streams of the session")
@@ -574,6 +574,28 @@ mod tests {
         assert!(asked(script()).broken().contains(&"http.sse.response-delivered"));
         let first = script().posted(cancellation.to_string().as_bytes(), None).0;
         assert!(!asked(first).broken().contains(&"http.sse.response-delivered"));
+    }
+
+    /// A server may ask the same of every session.
+    #[test]
+    fn messages_are_compared_within_a_session() {
+        let asked = |sessions: [&str; 2]| {
+            let mut script = Script::http(Revision::V2025_11_25).handshake();
+            for (id, session) in (7..).zip(sessions) {
+                let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/list"}).to_string();
+                let (next, channel) = script.posted(call.as_bytes(), None);
+                let headers = [("content-type", "text/event-stream"), ("mcp-session-id", session)];
+                let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+                let ping = json!({"jsonrpc": "2.0", "id": "ping-1", "method": "ping"}).to_string();
+                let fields = SseFields { has_data: true, ..SseFields::default() };
+                let event = Event::Received { payload: Payload::read(ping.into_bytes()), sse: Some(fields) };
+                script = next.on(channel, Event::ResponseHead { status: 200, headers }).on(channel, event);
+            }
+            script.verdicts()
+        };
+        const ID: &str = "http.sse.no-broadcast";
+        assert!(asked(["a", "a"]).broken().contains(&ID));
+        assert!(!asked(["a", "b"]).broken().contains(&ID));
     }
 
     /// An id counts in its session: another principal that was let in has one of their own.

@@ -67,6 +67,7 @@ async fn batches_are_served(stage: &mut Stage<'_>) {
         }
         return;
     }
+    batch_of_one(stage).await;
     empty_array(stage).await;
     nothing_to_answer(stage).await;
     invalid_element(stage).await;
@@ -175,6 +176,22 @@ fn in_array(reply: &Reply) -> bool {
         matches!(&answer.record.event, Event::Received { payload: Payload::Message(message), .. }
             if *message.kind() == Kind::Batch)
     })
+}
+
+/// The response to a batch of one is an array of one.
+async fn batch_of_one(stage: &mut Stage<'_>) {
+    const GROUPED: &str = "base.batch.response-grouping";
+    let id = stage.talk.fresh_id();
+    let outgoing =
+        Outgoing { id: Some(id.clone()), ..Outgoing::bytes(json!([request(&id, "ping")]).to_string()) };
+    let seen = stage.provoke(outgoing).await;
+    let streamed = stage.transport() == Transport::Http
+        && stage.talk.head(&seen.ticket).await.is_ok_and(|head| head.is_event_stream());
+    if seen.reply.result().is_some() && !streamed && !in_array(&seen.reply) {
+        let text = "the response to a batch of one request is no array";
+        let breach = breach("one", text, &seen.ticket, &seen.reply).quality();
+        stage.judge.broke(GROUPED, breach.expected(&["an array with one response"]));
+    }
 }
 
 async fn empty_array(stage: &mut Stage<'_>) {

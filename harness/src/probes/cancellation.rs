@@ -39,8 +39,11 @@ probes! {
     ];
     /// Cancels ten requests as soon as they are sent, one of them twice (in 2026-07-28 over HTTP: closes their streams),
     /// and sends another one beside each: the other is answered, and the server goes on. Then calls a slow tool that only reads
-    /// twice at once and cancels one of the calls: the other has its result.
-    races_do_no_harm (Breaking, Both, Any) decides ["cancellation.race-handled", "cancellation.others-unaffected"];
+    /// twice at once and cancels one of the calls: the other has its result. A further one goes on although its id was
+    /// cancelled as a text, where it is a number.
+    races_do_no_harm (Breaking, Both, Any) decides [
+        "cancellation.race-handled", "cancellation.others-unaffected", "cancellation.unknown-id-ignored",
+    ];
 }
 
 /// Whether closing the response is what cancels a request here.
@@ -221,17 +224,44 @@ async fn races_do_no_harm(stage: &mut Stage<'_>) {
         Some(_) => {}
     }
     slow_call_beside_a_cancelled_one(stage, OTHERS).await;
+    if !by_closing(stage) {
+        slow_call_whose_likeness_is_cancelled(stage, "cancellation.unknown-id-ignored").await;
+    }
 }
 
-/// Two slow calls of a tool that only reads, of which one is cancelled: the other one goes on.
-async fn slow_call_beside_a_cancelled_one(stage: &mut Stage<'_>, id: &'static str) {
+/// A tool that only reads and takes its time: the call of the tour that was over first.
+fn slow_call(stage: &Stage<'_>) -> Option<Call> {
     let reads = |call: &&Call| {
         let tool = stage.offer.tools.iter().find(|tool| tool["name"] == call.tool.as_str());
         tool.is_some_and(|tool| tool.pointer("/annotations/readOnlyHint") == Some(&Value::Bool(true)))
     };
     let plain = stage.offer.calls.iter().filter(|call| call.succeeded() && !call.asked_for_input);
-    let slow = plain.filter(|call| SLOW.contains(&call.took)).filter(reads);
-    let Some(call) = slow.min_by_key(|call| call.took).cloned() else { return };
+    plain.filter(|call| SLOW.contains(&call.took)).filter(reads).min_by_key(|call| call.took).cloned()
+}
+
+/// A slow call, and a cancellation of its id in another JSON type, which is the id of nothing: the call goes on.
+async fn slow_call_whose_likeness_is_cancelled(stage: &mut Stage<'_>, id: &'static str) {
+    let Some(call) = slow_call(stage) else { return };
+    let params = json!({"name": call.tool, "arguments": call.arguments});
+    let outgoing = stage.compose_call(params);
+    let ticket = stage.talk.send(outgoing).await;
+    let Some(number) = ticket.id.as_ref().map(|id| id.as_json().to_owned()) else { return };
+    stage.talk.idle(SLOW.start / 4).await;
+    stage.talk.notify("notifications/cancelled", json!({"requestId": number})).await;
+    let reply = stage.talk.reply_within(&ticket, call.took * 4 + BESIDE).await;
+    match reply {
+        Reply::Result(_) => stage.judge.held(id),
+        Reply::Silence(_) | Reply::NoMessage(_) if stage.talk.gone().is_none() => {
+            let text = "a call with a number as its id was cancelled by a text with the same digits";
+            stage.judge.broke(id, breach("other-type", text, &ticket, &reply).expected(&["a result"]));
+        }
+        _ => {}
+    }
+}
+
+/// Two slow calls of a tool that only reads, of which one is cancelled: the other one goes on.
+async fn slow_call_beside_a_cancelled_one(stage: &mut Stage<'_>, id: &'static str) {
+    let Some(call) = slow_call(stage) else { return };
     let params = json!({"name": call.tool, "arguments": call.arguments});
     let patience = call.took * 4 + BESIDE;
     let beside = async |stage: &mut Stage<'_>, cancel: bool| {

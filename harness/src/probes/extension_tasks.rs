@@ -45,6 +45,7 @@ probes! {
         "extension-tasks.input.keys-not-reused", "extension-tasks.update.ack-empty",
         "extension-tasks.update.result-complete", "extension-tasks.notify.full-task",
         "extension-tasks.notify.ack-task-ids", "extension-tasks.notify.no-progress-or-log", "extension-tasks.advertised",
+        "robustness.request.no-hang",
     ];
     /// Cancels a task that runs or waits by `tasks/cancel`. Over STDIO it first cancels the request that began another one
     /// by `notifications/cancelled`: that request was answered, and the task goes on.
@@ -175,6 +176,7 @@ async fn declared_calls_become_tasks(stage: &mut Stage<'_>) {
             let params = mrtr::retry(&declared(call_params(call)), result);
             reply = stage.call_with_tasks(params).await.1;
         }
+        judge_silence(stage, call, &ticket, &reply);
         let Some(id) = task_of(&reply) else { continue };
         stage.offer.task_tools.push(call.tool.clone());
         if running.len() < MOST_TASKS {
@@ -199,6 +201,16 @@ async fn declared_calls_become_tasks(stage: &mut Stage<'_>) {
     stage.talk.idle(NEWS / 2).await;
     for task in running.iter().filter(|task| is_terminal(&task.status)) {
         stage.with_tasks("tasks/get", json!({"taskId": task.id})).await;
+    }
+}
+
+/// A call that is answered at once where the extension is not declared is answered where it is: with a task, for one.
+fn judge_silence(stage: &mut Stage<'_>, call: &Call, ticket: &Ticket, reply: &Reply) {
+    let quick = call.result.is_some() && call.took < PATIENCE / 10;
+    if quick && matches!(reply, Reply::Silence(_)) {
+        let text = format!("nothing came for a call of `{}` with the tasks extension declared", call.tool);
+        let seen = breach("silent-call", text, ticket, reply).quality();
+        stage.judge.broke("robustness.request.no-hang", seen.expected(&["a task, or the result"]));
     }
 }
 

@@ -24,14 +24,17 @@ probes! {
     /// Starts the server, sends nothing for two seconds and listens (STDIO): before initialization a server may send
     /// pings and log messages, and nothing else. Then a listing and a ping come too early; any answer to the listing
     /// will do, silence and exit are a matter of quality. Then `initialize` with unknown client capabilities and
-    /// unknown members of `clientInfo`, a ping, and `initialized` with an empty object: all of it works. At last a
+    /// unknown members of `clientInfo`, a ping, a cancellation of nothing, and `initialized` with an empty object: all of it
+    /// works. In 2025-11-25 the client says that it can show pages and no forms: tools that asked for a form are called
+    /// again, and ask for none. At last a
     /// second `initialize`, for another version, which should not silently switch the session (over HTTP it may begin
     /// another one beside it), and a third one that is cancelled at once, which no client may do: the server goes on.
     early_and_odd_openings_are_borne (AloneForEra, Legacy, Any) decides [
         "lifecycle.initialize.first", "lifecycle.pre-init.request-answered", "lifecycle.pre-init.ping-answered",
         "lifecycle.initialize.client-info-extras-tolerated", "capabilities.client.unknown-tolerated",
         "lifecycle.initialize.initialized-accepted", "lifecycle.initialize.repeat-refused",
-        "cancellation.initialize-harmless",
+        "cancellation.initialize-harmless", "cancellation.unknown-id-ignored", "elicitation.mode.declared-only",
+        "capabilities.client.only-declared-used",
     ];
     /// Closes connections in the middle of an exchange, without a word, and opens a new session: it works. Clients go
     /// away like that all the time.
@@ -223,6 +226,9 @@ async fn odd_opening(solo: &mut Solo<'_>, opened: &mut Opened) {
     let mut odd = crate::client::capabilities(revision);
     odd["experimental"] = json!({"com.example/x": {}});
     odd["mcproveUnknown"] = json!({"a": 1});
+    if revision == Revision::V2025_11_25 {
+        odd["elicitation"] = json!({"url": {}});
+    }
     // Both at once: where it works both are borne, and where it does not they are tried one by one.
     let plain = (crate::client::capabilities(revision), crate::client::client_info());
     let both = (odd.clone(), odd_info(revision));
@@ -230,7 +236,7 @@ async fn odd_opening(solo: &mut Solo<'_>, opened: &mut Opened) {
     if reply.result().is_some() {
         solo.judge.held(INFO);
         solo.judge.held(CAPABILITIES);
-        return opened_oddly(solo, opened, &reply).await;
+        return opened_oddly(solo, opened, &reply, &odd).await;
     }
     let message = "`initialize` with members that the server does not know was refused";
     let seen =
@@ -239,13 +245,13 @@ async fn odd_opening(solo: &mut Solo<'_>, opened: &mut Opened) {
     if with_info.1.result().is_some() {
         solo.judge.held(INFO);
         solo.judge.broke(CAPABILITIES, seen(&ticket, &reply));
-        return opened_oddly(solo, opened, &with_info.1).await;
+        return opened_oddly(solo, opened, &with_info.1, &plain.0).await;
     }
-    let with_capabilities = opening(talk, revision, &(odd, plain.1.clone())).await;
+    let with_capabilities = opening(talk, revision, &(odd.clone(), plain.1.clone())).await;
     if with_capabilities.1.result().is_some() {
         solo.judge.held(CAPABILITIES);
         solo.judge.broke(INFO, seen(&with_info.0, &with_info.1));
-        return opened_oddly(solo, opened, &with_capabilities.1).await;
+        return opened_oddly(solo, opened, &with_capabilities.1, &odd).await;
     }
     let (_, reply) = opening(talk, revision, &plain).await;
     if reply.result().is_none() {
@@ -256,7 +262,7 @@ async fn odd_opening(solo: &mut Solo<'_>, opened: &mut Opened) {
     }
     solo.judge.broke(INFO, seen(&with_info.0, &with_info.1));
     solo.judge.broke(CAPABILITIES, seen(&with_capabilities.0, &with_capabilities.1));
-    opened_oddly(solo, opened, &reply).await;
+    opened_oddly(solo, opened, &reply, &plain.0).await;
 }
 
 async fn opening(talk: &mut Conversation, revision: Revision, with: &(Value, Value)) -> (Ticket, Reply) {
@@ -264,9 +270,10 @@ async fn opening(talk: &mut Conversation, revision: Revision, with: &(Value, Val
     talk.opening_in_legacy(outgoing).await
 }
 
-/// After the result of `initialize`: a ping, `initialized` with an empty object, and a second `initialize`.
-async fn opened_oddly(solo: &mut Solo<'_>, opened: &mut Opened, reply: &Reply) {
+/// After the result of `initialize`: a ping, a cancellation, `initialized` with an empty object, and a second `initialize`.
+async fn opened_oddly(solo: &mut Solo<'_>, opened: &mut Opened, reply: &Reply, declared: &Value) {
     const PING: &str = EARLY_PING;
+    const CANCELLED: &str = "cancellation.unknown-id-ignored";
     let talk = &mut opened.talk;
     if talk.agree(reply).is_err() {
         return;
@@ -293,6 +300,19 @@ async fn opened_oddly(solo: &mut Solo<'_>, opened: &mut Opened, reply: &Reply) {
         ),
         _ => {}
     }
+    let nothing = json!({"requestId": "mcprove-no-such-request", "reason": "too late"});
+    let ticket = talk.notify("notifications/cancelled", nothing).await;
+    if between.result().is_some() {
+        let after = talk.request("ping", json!({})).await;
+        match &after {
+            Reply::Result(_) => solo.judge.held(CANCELLED),
+            _ => {
+                let text = "after a cancellation that came before `initialized`, a ping was not answered";
+                let breach = Breach::new("early", text).expected(&["an empty result"]).reply(&after);
+                return solo.judge.broke(CANCELLED, breach.sent(ticket.since));
+            }
+        }
+    }
     let ticket = talk.send(Outgoing::notification("notifications/initialized", Some(json!({})))).await;
     if talk.transport().is_http() {
         talk.reply(&ticket).await;
@@ -315,6 +335,9 @@ async fn opened_oddly(solo: &mut Solo<'_>, opened: &mut Opened, reply: &Reply) {
         _ => solo.judge.undecided(ACCEPTED, "no-answer", works.describe()),
     }
     if works.result().is_some() {
+        if declared.pointer("/elicitation/url").is_some() && declared.pointer("/elicitation/form").is_none() {
+            super::versioning::call_with_few_capabilities(solo, talk, declared).await;
+        }
         second_initialize(solo, opened).await;
         cancelled_initialize(solo, opened).await;
     }

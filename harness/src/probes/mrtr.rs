@@ -37,7 +37,7 @@ probes! {
     /// with `requestState` as a number: an error, or for the answers a result with `isError` or another demand.
     malformed_retries_are_refused (Breaking, Modern, Any) decides
         ["mrtr.retry.responses-validated", "mrtr.retry.malformed-error"];
-    /// Retries with a state that was cut, changed in the middle, emptied, exchanged for foreign JSON, blown up, or that
+    /// Retries with a state that was cut, changed by a letter, emptied, exchanged for foreign JSON, blown up, or that
     /// belongs to another call: it is refused, or the client is asked anew. Where tampering can do no harm a server
     /// need not notice, so that is told as a warning.
     tampered_states_are_refused (Breaking, Modern, Any) decides [
@@ -408,12 +408,13 @@ async fn with_state(stage: &mut Stage<'_>, demand: &Demand, state: &str) -> (Tic
 }
 
 async fn judge_tampering(stage: &mut Stage<'_>, demand: &Demand, state: &str) {
-    if let Some(flipped) = flipped(state) {
+    // A signature stands at the end, if there is one.
+    for flipped in [half(state), end(state)].into_iter().filter_map(|at| flipped(state, at)) {
         let (ticket, reply) = with_state(stage, demand, &flipped).await;
         match Verdict::of(&reply) {
             Verdict::Nothing => {}
             verdict => stage.judge.decide(TAMPERED, verdict != Verdict::Success, || {
-                seen("flipped", demand, "a state that was changed in the middle was taken", &ticket, &reply)
+                seen("flipped", demand, "a state in which a letter was changed was taken", &ticket, &reply)
                     .quality()
                     .expected(&["an error", "another demand for input"])
                     .pointer("/result")
@@ -445,9 +446,17 @@ async fn judge_tampering(stage: &mut Stage<'_>, demand: &Demand, state: &str) {
     }
 }
 
-/// The state with the character in its middle exchanged for another letter.
-fn flipped(state: &str) -> Option<String> {
-    let at = half(state);
+/// Near the end of a text, at a character; not in its last ones, which may mean less than they could.
+fn end(text: &str) -> usize {
+    let mut near = text.len() - text.len() / 8;
+    while !text.is_char_boundary(near) {
+        near -= 1;
+    }
+    near
+}
+
+/// The state with one character exchanged for another letter.
+fn flipped(state: &str, at: usize) -> Option<String> {
     let old = state[at..].chars().next()?;
     let new = if old == 'A' { 'B' } else { 'A' };
     Some(format!("{}{new}{}", &state[..at], &state[at + old.len_utf8()..]))

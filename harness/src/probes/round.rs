@@ -100,6 +100,9 @@ async fn everything_is_watched(stage: &mut Stage<'_>) {
     stage.talk.idle(TOLD).await;
     await_slow(stage, slow).await;
     let logs = severe_logs(stage, quiet);
+    if !subscriptions.is_empty() {
+        call_a_talkative_one(stage).await;
+    }
     call_otherwise(stage).await;
     stage.talk.idle(TOLD).await;
     if !accepted.is_empty() {
@@ -108,6 +111,7 @@ async fn everything_is_watched(stage: &mut Stage<'_>) {
     fetch_lists(stage).await;
     let after = contents(stage, &uris).await;
     judge_updates(stage, subscribed, &accepted, &[before, stable, after]).await;
+    each_is_told(stage, &subscriptions, subscribed).await;
     // Only where all that logged before was called again.
     if calls.len() == stage.offer.calls.iter().filter(|call| call.result.is_some()).count() {
         judge_logs(stage, logs_before, logs, quiet, &calls).await;
@@ -234,12 +238,16 @@ async fn listen_to_all(stage: &mut Stage<'_>, uris: &[String]) -> Vec<Listening>
     if !uris.is_empty() {
         all["resourceSubscriptions"] = json!(uris);
     }
+    // Two want to hear of the resource that is most likely to change, one of another only.
+    let mut second = json!({"promptsListChanged": true, "toolsListChanged": false});
+    let mut third = json!({"resourcesListChanged": true});
+    if let [likely, .., other] = uris {
+        second["resourceSubscriptions"] = json!([likely]);
+        third["resourceSubscriptions"] = json!([other]);
+    }
     // Ids of both types, and the one that is often taken for none.
-    let filters = [
-        (stage.talk.fresh_id(), all),
-        (Id::string("mcprove-listen"), json!({"promptsListChanged": true, "toolsListChanged": false})),
-        (Id::string(""), json!({"resourcesListChanged": true})),
-    ];
+    let filters =
+        [(stage.talk.fresh_id(), all), (Id::string("mcprove-listen"), second), (Id::string(""), third)];
     let mut open: Vec<Listening> = Vec::new();
     for (id, filter) in filters {
         let listening = listen(stage, &id, json!({"notifications": filter}), false).await;
@@ -400,6 +408,21 @@ async fn call_slow(stage: &mut Stage<'_>) -> Vec<(Ticket, Instant)> {
     tickets
 }
 
+/// Calls a slow tool that logged or made progress with all that it may say, so that it shows where that goes while there are
+/// subscriptions.
+async fn call_a_talkative_one(stage: &mut Stage<'_>) {
+    let Some(call) = slow_talkers(stage).into_iter().min_by_key(|call| call.took) else { return };
+    let mut meta = json!({"progressToken": "talkative"});
+    if declares(stage.talk, "logging") {
+        meta[LOG_LEVEL] = json!("debug");
+    }
+    let params = json!({"name": call.tool, "arguments": call.arguments, "_meta": meta});
+    let outgoing = stage.compose_call(params);
+    let until = Instant::now() + call.took * 3 / 2;
+    let ticket = stage.talk.send(outgoing).await;
+    await_slow(stage, vec![(ticket, until)]).await;
+}
+
 /// Waits for slow calls to come to their end.
 async fn await_slow(stage: &mut Stage<'_>, calls: Vec<(Ticket, Instant)>) {
     for (ticket, until) in calls {
@@ -474,6 +497,65 @@ async fn judge_updates(
     stage.judge.undecided(ID, "no-change", "no tool that may be called changed a watched resource");
 }
 
+/// Two subscriptions to one resource are both told of its changes.
+async fn each_is_told(stage: &mut Stage<'_>, open: &[Listening], since: u64) {
+    const ID: &str = "subscriptions.listen.concurrent";
+    let [first, second, ..] = open else { return };
+    let mut tags = told_apart(stage, first, second, since);
+    if tags.iter().any(|(_, [first, second])| (*first == 0) != (*second == 0)) {
+        // The word for one of them may still be on its way.
+        stage.talk.idle(DELIVERY).await;
+        tags = told_apart(stage, first, second, since);
+    }
+    for (uri, [first, second]) in tags {
+        if (first == 0) == (second == 0) {
+            continue;
+        }
+        let text = format!("two subscriptions to `{uri}` were open, and only one was told that it changed");
+        let breach =
+            Breach::new("one-told", text).quality().expected(&["a notification for each of the two"]);
+        stage.judge.broke(ID, breach.actual(format!("{first} for one, {second} for the other")).sent(since));
+    }
+}
+
+/// How often two subscriptions were told of each resource that both were acknowledged for.
+fn told_apart(
+    stage: &mut Stage<'_>,
+    first: &Listening,
+    second: &Listening,
+    since: u64,
+) -> Vec<(String, [usize; 2])> {
+    let ids = [first.id(), second.id()];
+    let mut told: Vec<(String, [usize; 2])> = Vec::new();
+    let from = first.ticket.since.min(since);
+    let heard = stage.talk.heard_since(from);
+    let by = |heard: &Heard| {
+        let tag = heard.message.params()?.pointer("/_meta/io.modelcontextprotocol~1subscriptionId")?;
+        ids.iter().position(|id| *id == tag)
+    };
+    let named = |heard: &Heard| -> Vec<String> {
+        let named =
+            heard.message.params().and_then(|params| params.pointer("/notifications/resourceSubscriptions"));
+        let named = named.and_then(Value::as_array).into_iter().flatten();
+        named.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let acknowledged = |at: usize| -> Vec<String> {
+        heard.iter().filter(|heard| by(heard) == Some(at)).flat_map(named).collect()
+    };
+    let (ours, theirs) = (acknowledged(0), acknowledged(1));
+    told.extend(ours.into_iter().filter(|uri| theirs.contains(uri)).map(|uri| (uri, [0, 0])));
+    for heard in
+        heard.iter().filter(|heard| heard.message.method() == Some("notifications/resources/updated"))
+    {
+        let uri = heard.message.params().and_then(|params| params.get("uri")?.as_str());
+        let known = told.iter_mut().find(|(known, _)| Some(known.as_str()) == uri);
+        if let (Some((_, counts)), Some(at)) = (known, by(heard)) {
+            counts[at] += 1;
+        }
+    }
+    told
+}
+
 /// Whether a legacy session over HTTP has its stream open.
 fn hears(stage: &mut Stage<'_>) -> bool {
     let Some(stream) = stage.talk.listening() else { return false };
@@ -495,6 +577,12 @@ async fn unsubscribe(
     const CANCELLED: &str = "subscriptions.end.client-cancel-stdio";
     let triggers = triggers(stage, since, calls);
     let legacy = stage.era() == Era::Legacy;
+    let mut uris = uris;
+    if let Some(trigger) = triggers.first().filter(|_| legacy)
+        && one_end_leaves_the_others(stage, uris, trigger).await
+    {
+        uris = &uris[..uris.len() - 1];
+    }
     for listening in &subscriptions {
         end(stage, listening).await;
     }
@@ -555,6 +643,42 @@ async fn unsubscribe(
     } else if stdio {
         stage.judge.held(CANCELLED);
     }
+}
+
+/// Unsubscribes from a resource that does not change, and calls what changes another one: that is told on. Whether the last
+/// one was unsubscribed from.
+async fn one_end_leaves_the_others(stage: &mut Stage<'_>, uris: &[String], trigger: &Call) -> bool {
+    const ID: &str = "resources.subscribe.update-delivered";
+    let [others @ .., last] = uris else { return false };
+    if others.is_empty()
+        || stage.request("resources/unsubscribe", json!({"uri": last})).await.1.result().is_none()
+    {
+        return false;
+    }
+    let before = contents(stage, others).await;
+    let since = stage.talk.now();
+    let outgoing = compose(stage, &trigger.tool, &trigger.arguments, &json!("trigger-left"), false);
+    let ticket = stage.talk.send(outgoing).await;
+    stage.talk.reply_within(&ticket, PATIENCE).await;
+    let after = contents(stage, others).await;
+    let changed = (0..others.len())
+        .filter(|at| before[*at].is_some() && after[*at].is_some() && before[*at] != after[*at]);
+    let changed: Vec<&String> = changed.map(|at| &others[at]).collect();
+    let silent = |stage: &mut Stage<'_>| {
+        let told = told(stage, since);
+        changed.iter().find(|uri| !told.iter().any(|(told, _)| told.starts_with(uri.as_str()))).copied()
+    };
+    if silent(stage).is_some() {
+        stage.talk.idle(DELIVERY).await;
+    }
+    if let Some(uri) = silent(stage) {
+        let text = format!(
+            "`{uri}` changed while it was subscribed to and another one was not any more, and nothing told it"
+        );
+        let breach = Breach::new("left", text).quality().expected(&["`notifications/resources/updated`"]);
+        stage.judge.broke(ID, breach.actual("none").sent(since));
+    }
+    true
 }
 
 /// The calls during which, or right after which, something was told to have changed.

@@ -39,6 +39,13 @@ pub(super) struct Listening {
     id: Value,
 }
 
+impl Listening {
+    /// The id of the request, which names the subscription.
+    pub(super) fn id(&self) -> &Value {
+        &self.id
+    }
+}
+
 /// What came of asking for a subscription.
 pub(super) enum Opened {
     /// It was acknowledged.

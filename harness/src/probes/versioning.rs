@@ -26,7 +26,7 @@ probes! {
         "elicitation.mode.declared-only", "elicitation.required-error.client-mode",
         "sampling.capability.required", "sampling.tools.capability", "roots.capability.required",
     ];
-    /// Names the versions 1900-01-01, 2099-01-01 and `nonsense` in a request's `_meta` (and in the header over HTTP),
+    /// Names the versions 1900-01-01, 2099-01-01, 2026-02-30 and `nonsense` in a request's `_meta` (and in the header over HTTP),
     /// each followed by a good request. Each is answered -32022 with `supported` and `requested`; the good ones are
     /// served. Clients choose another version by it.
     unsupported_version_is_refused (Breaking, Modern, Any) decides [
@@ -172,7 +172,11 @@ async fn judge_offer(solo: &mut Solo<'_>, asked: Asked, holds_back: bool) -> Opt
 
 /// Repeats the calls of the main conversation where few client capabilities were declared, those that asked for something
 /// first: the monitors see whether the server asks for more all the same.
-async fn call_with_few_capabilities(solo: &mut Solo<'_>, talk: &mut Conversation, declared: &Value) {
+pub(super) async fn call_with_few_capabilities(
+    solo: &mut Solo<'_>,
+    talk: &mut Conversation,
+    declared: &Value,
+) {
     const BUDGET: Duration = Duration::from_secs(3);
     const QUICK: Duration = Duration::from_secs(1);
     /// How many calls that asked for something are repeated, and others.
@@ -298,7 +302,10 @@ async fn unsupported_version_is_refused(stage: &mut Stage<'_>) {
     const PER_REQUEST: &str = "versioning.request.decided-per-request";
     let mut refused = false;
     let other = stage.offer.listed.first().copied().unwrap_or("server/discover");
-    for (method, version) in [("server/discover", "1900-01-01"), (other, "2099-01-01"), (other, "nonsense")] {
+    // The last one is a day that there is not.
+    let versions = ["1900-01-01", "2099-01-01", "nonsense", "2026-02-30"];
+    for (at, version) in versions.into_iter().enumerate() {
+        let method = if at == 0 { "server/discover" } else { other };
         let id = stage.talk.fresh_id();
         let (ticket, reply) = stage.breaking(naming(&id, method, version)).await;
         refused |= judge_refusal(stage, method, version, &ticket, &reply);

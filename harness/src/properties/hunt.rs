@@ -33,6 +33,8 @@ const STRIKES: u32 = 3;
 const LOOKS: usize = 6;
 /// After so many cases every kind was drawn.
 const ALL_TURNS: u32 = 20;
+/// A subject gets no more than such a part of a limited time, and one case.
+const SHARES: u32 = 8;
 /// How many findings of a kind are kept.
 const ALIKE: usize = 3;
 /// How often a conversation may fail to begin.
@@ -100,6 +102,8 @@ pub(super) struct Hunt<'a> {
     /// Conversations that are coming to their end.
     closing: JoinSet<Closed>,
     strikes: Vec<u32>,
+    /// How long each subject took so far.
+    spent: Vec<Duration>,
     /// How long findings have been made smaller.
     effort: Duration,
     /// What was looked at and did not come again.
@@ -144,6 +148,7 @@ impl<'a> Hunt<'a> {
             spare: None,
             closing: JoinSet::new(),
             strikes: vec![0; count],
+            spent: vec![Duration::ZERO; count],
             effort: Duration::ZERO,
             looked: Vec::new(),
             accepted: BTreeMap::new(),
@@ -170,7 +175,9 @@ impl Hunt<'_> {
             for at in 0..self.subjects.len() {
                 let few =
                     self.subjects[at].takes_nothing() && round >= self.plan.cases.div_ceil(4).max(ALL_TURNS);
-                if few || self.strikes[at] >= STRIKES {
+                // Where time is short, what is slow does not take it from the others.
+                let slow = self.plan.within.is_some_and(|within| self.spent[at] * SHARES > within);
+                if few || slow || self.strikes[at] >= STRIKES {
                     continue;
                 }
                 if until.is_some_and(|until| Instant::now() >= until) {
@@ -178,7 +185,9 @@ impl Hunt<'_> {
                     break 'all;
                 }
                 if let Some(case) = self.drawer.next(self.subjects, at) {
+                    let began = Instant::now();
                     self.hunt_with(at, case).await;
+                    self.spent[at] += began.elapsed();
                 }
                 if self.failures >= FAILURES {
                     self.report.cut = Some("no further conversation could be begun");

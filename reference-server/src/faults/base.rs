@@ -627,6 +627,16 @@ pub(super) const FAULTS: &[Fault] = &[
     .within(V2025_03)
     .over(STDIO),
     fault(
+        "base.batch.response-grouping/object",
+        "The answer to a batch of one request is no array.",
+        &[Line(|_, line| match serde_json::from_slice::<Vec<Value>>(&line).as_deref() {
+            Ok([answer]) => format!("{answer}\n").into_bytes(),
+            _ => line,
+        })],
+    )
+    .within(V2025_03)
+    .over(STDIO),
+    fault(
         "base.batch.one-response-per-request/for-notifications",
         "The answer to a batch has a response for what was none of its requests, too.",
         &[Line(|_, line| match serde_json::from_slice::<Vec<Value>>(&line) {

@@ -6,7 +6,7 @@ use crate::faults::Duty;
 use crate::faults::edit::{is_method, notification};
 use crate::faults::fault::{Fault, LEGACY, MODERN, STDIO, V2025_11, fault};
 use crate::faults::hook::Hook::{Input, Intercept, Neglect, Notified, Notify, Request};
-use crate::faults::hook::Input::{Exit, Pass};
+use crate::faults::hook::Input::{Changed, Exit, Pass};
 use crate::faults::hook::Instead;
 use crate::message::{INVALID_REQUEST, Notification, Object};
 
@@ -39,6 +39,22 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .breaking(&["cancellation.race-handled"])
     .also_seen(&["cancellation.initialize-harmless", "robustness.process.survives"])
+    .over(STDIO),
+    fault(
+        "cancellation.unknown-id-ignored/other-type",
+        "A cancellation of the text \"7\" cancels the request with the number 7.",
+        &[Input(|_, bytes| {
+            let Ok(mut message) = serde_json::from_slice::<Value>(bytes) else { return Pass };
+            let number = message.pointer("/params/requestId").and_then(Value::as_str).map(str::parse::<i64>);
+            match number {
+                Some(Ok(number)) if message["method"] == "notifications/cancelled" => {
+                    message["params"]["requestId"] = number.into();
+                    Changed(message.to_string().into_bytes())
+                }
+                _ => Pass,
+            }
+        })],
+    )
     .over(STDIO),
     fault(
         "cancellation.completed-id-ignored/answered",

@@ -1,6 +1,6 @@
 //! Faults of content blocks.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::faults::edit::{at, blocks, put};
 use crate::faults::fault::{Fault, SINCE_2025_03, SINCE_2025_06, SINCE_2025_11, fault};
@@ -98,6 +98,18 @@ pub(super) const FAULTS: &[Fault] = &[
         "content.icon.source-scheme/script",
         "The icons of tools are scripts.",
         &[Definition("tools", |_, tool| put(tool, &["icons"], json!([{"src": "javascript:alert(1)"}])))],
+    )
+    .within(SINCE_2025_11),
+    fault(
+        "content.icon.source-scheme/link",
+        "The icons of links in results are files.",
+        &[Result("tools/call", |_, result| {
+            for block in result.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten() {
+                if block["type"] == "resource_link" {
+                    block["icons"] = json!([{"src": "file:///icon.png"}]);
+                }
+            }
+        })],
     )
     .within(SINCE_2025_11),
     fault(

@@ -325,6 +325,23 @@ pub(super) const FAULTS: &[Fault] = &[
     )
     .over(STDIO),
     fault(
+        "resources.subscribe.update-delivered/left",
+        "The end of one subscription ends all.",
+        &[
+            Request(|memory, request| {
+                if matches!(request.method.as_str(), "resources/subscribe" | "resources/unsubscribe") {
+                    memory.keep(json!(request.method == "resources/unsubscribe"));
+                }
+            }),
+            Notify(|memory, message| {
+                let over = memory.kept() == Some(json!(true));
+                if over && is_method(&message, UPDATED) { Vec::new() } else { vec![message] }
+            }),
+        ],
+    )
+    .within(LEGACY)
+    .over(STDIO),
+    fault(
         "resources.subscribe.updated-shape/no-uri",
         "Updates do not say of which resource.",
         &[Notify(|_, mut message| {

@@ -76,6 +76,20 @@ pub(super) const FAULTS: &[Fault] = &[
     .also_seen(&["resources.subscribe.update-delivered"])
     .within(MODERN),
     fault(
+        "subscriptions.listen.concurrent/one-told",
+        "Of a change of a resource only subscriptions with a number as their id are told.",
+        &[Notify(|_, message| {
+            let tag = &message["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"];
+            if is_method(&message, "notifications/resources/updated") && tag.is_string() {
+                Vec::new()
+            } else {
+                vec![message]
+            }
+        })],
+    )
+    .warning_in(MODERN)
+    .within(MODERN),
+    fault(
         "subscriptions.listen.concurrent/one",
         "A subscription is refused while another one is open.",
         &[

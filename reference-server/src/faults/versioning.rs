@@ -49,6 +49,17 @@ pub(super) const FAULTS: &[Fault] = &[
     .breaking(&["discover.version-checked"])
     .within(MODERN),
     fault(
+        "versioning.request.unsupported-error/same-year",
+        "Requests of every version of 2026 are served.",
+        &[Forgive(|_, error| {
+            let requested = error.data.as_ref().and_then(|data| data.get("requested")?.as_str());
+            error.code == UNSUPPORTED_PROTOCOL_VERSION
+                && requested.is_some_and(|version| version.starts_with("2026"))
+        })],
+    )
+    .also_seen(&["http-headers.version.unsupported-refused"])
+    .within(MODERN),
+    fault(
         "versioning.request.unsupported-error-data/left-out",
         "The error for an unsupported version does not say what is supported.",
         &[Answer(|_, answer| {
