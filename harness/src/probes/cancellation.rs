@@ -18,7 +18,7 @@ const GOES_ON: Duration = Duration::from_millis(2500);
 /// How often a request is cancelled as soon as it is sent.
 const OFTEN: usize = 10;
 /// A call that takes as long can be cancelled while another one runs.
-const SLOW: Range<Duration> = Duration::from_millis(60)..Duration::from_millis(400);
+const SLOW: Range<Duration> = Duration::from_millis(35)..Duration::from_millis(400);
 /// What a slow call may take longer beside others.
 const BESIDE: Duration = Duration::from_millis(500);
 

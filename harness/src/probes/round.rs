@@ -238,12 +238,14 @@ async fn listen_to_all(stage: &mut Stage<'_>, uris: &[String]) -> Vec<Listening>
     if !uris.is_empty() {
         all["resourceSubscriptions"] = json!(uris);
     }
-    // Two want to hear of the resource that is most likely to change, one of another only.
+    // Two want to hear of the same resources, one of another only.
     let mut second = json!({"promptsListChanged": true, "toolsListChanged": false});
     let mut third = json!({"resourcesListChanged": true});
-    if let [likely, .., other] = uris {
-        second["resourceSubscriptions"] = json!([likely]);
-        third["resourceSubscriptions"] = json!([other]);
+    if let [others @ .., last] = uris
+        && !others.is_empty()
+    {
+        second["resourceSubscriptions"] = json!(others);
+        third["resourceSubscriptions"] = json!([last]);
     }
     // Ids of both types, and the one that is often taken for none.
     let filters =
@@ -577,17 +579,15 @@ async fn unsubscribe(
     const CANCELLED: &str = "subscriptions.end.client-cancel-stdio";
     let triggers = triggers(stage, since, calls);
     let legacy = stage.era() == Era::Legacy;
-    let mut uris = uris;
-    if let Some(trigger) = triggers.first().filter(|_| legacy)
-        && one_end_leaves_the_others(stage, uris, trigger).await
-    {
-        uris = &uris[..uris.len() - 1];
-    }
+    let ended = match legacy {
+        true => one_end_leaves_the_others(stage, uris, since, &triggers).await,
+        false => None,
+    };
     for listening in &subscriptions {
         end(stage, listening).await;
     }
     if legacy {
-        for uri in uris {
+        for uri in uris.iter().filter(|uri| ended.as_ref() != Some(uri)) {
             let (_, reply) = stage.request("resources/unsubscribe", json!({"uri": uri})).await;
             if reply.result().is_none() {
                 // A subscription that was not ended goes on.
@@ -645,40 +645,45 @@ async fn unsubscribe(
     }
 }
 
-/// Unsubscribes from a resource that does not change, and calls what changes another one: that is told on. Whether the last
-/// one was unsubscribed from.
-async fn one_end_leaves_the_others(stage: &mut Stage<'_>, uris: &[String], trigger: &Call) -> bool {
+/// Unsubscribes from a resource that did not change, and calls what changes others: that is told on. The URI that was
+/// unsubscribed from.
+async fn one_end_leaves_the_others(
+    stage: &mut Stage<'_>,
+    uris: &[String],
+    since: u64,
+    triggers: &[Call],
+) -> Option<String> {
     const ID: &str = "resources.subscribe.update-delivered";
-    let [others @ .., last] = uris else { return false };
-    if others.is_empty()
-        || stage.request("resources/unsubscribe", json!({"uri": last})).await.1.result().is_none()
-    {
-        return false;
+    let known = told(stage, since);
+    let is_told = |told: &[(String, Duration)], uri: &str| told.iter().any(|(told, _)| told.starts_with(uri));
+    let (others, still): (Vec<String>, Vec<String>) =
+        uris.iter().cloned().partition(|uri| is_told(&known, uri));
+    let ended = still.into_iter().next().filter(|_| !others.is_empty() && !triggers.is_empty())?;
+    stage.request("resources/unsubscribe", json!({"uri": ended})).await.1.result()?;
+    let before = contents(stage, &others).await;
+    let from = stage.talk.now();
+    for (at, call) in triggers.iter().enumerate() {
+        let outgoing = compose(stage, &call.tool, &call.arguments, &json!(format!("left-{at}")), false);
+        let ticket = stage.talk.send(outgoing).await;
+        stage.talk.reply_within(&ticket, PATIENCE).await;
     }
-    let before = contents(stage, others).await;
-    let since = stage.talk.now();
-    let outgoing = compose(stage, &trigger.tool, &trigger.arguments, &json!("trigger-left"), false);
-    let ticket = stage.talk.send(outgoing).await;
-    stage.talk.reply_within(&ticket, PATIENCE).await;
-    let after = contents(stage, others).await;
-    let changed = (0..others.len())
-        .filter(|at| before[*at].is_some() && after[*at].is_some() && before[*at] != after[*at]);
-    let changed: Vec<&String> = changed.map(|at| &others[at]).collect();
+    let after = contents(stage, &others).await;
+    let changed = |at: &usize| before[*at].is_some() && after[*at].is_some() && before[*at] != after[*at];
+    let changed: Vec<&String> = (0..others.len()).filter(changed).map(|at| &others[at]).collect();
     let silent = |stage: &mut Stage<'_>| {
-        let told = told(stage, since);
-        changed.iter().find(|uri| !told.iter().any(|(told, _)| told.starts_with(uri.as_str()))).copied()
+        let told = told(stage, from);
+        changed.iter().find(|uri| !is_told(&told, uri)).copied()
     };
     if silent(stage).is_some() {
         stage.talk.idle(DELIVERY).await;
     }
     if let Some(uri) = silent(stage) {
-        let text = format!(
-            "`{uri}` changed while it was subscribed to and another one was not any more, and nothing told it"
-        );
+        let text =
+            format!("`{uri}` changed, and nothing told it after the subscription to another one had ended");
         let breach = Breach::new("left", text).quality().expected(&["`notifications/resources/updated`"]);
-        stage.judge.broke(ID, breach.actual("none").sent(since));
+        stage.judge.broke(ID, breach.actual("none").sent(from));
     }
-    true
+    Some(ended)
 }
 
 /// The calls during which, or right after which, something was told to have changed.

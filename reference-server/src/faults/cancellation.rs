@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::faults::Duty;
 use crate::faults::edit::{is_method, notification};
-use crate::faults::fault::{Fault, LEGACY, MODERN, STDIO, V2025_11, fault};
+use crate::faults::fault::{Fault, LEGACY, MODERN, SINCE_2025_03, STDIO, V2025_11, fault};
 use crate::faults::hook::Hook::{Input, Intercept, Neglect, Notified, Notify, Request};
 use crate::faults::hook::Input::{Changed, Exit, Pass};
 use crate::faults::hook::Instead;
@@ -55,6 +55,7 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         })],
     )
+    .within(SINCE_2025_03)
     .over(STDIO),
     fault(
         "cancellation.completed-id-ignored/answered",
