@@ -569,9 +569,10 @@ mod tests {
 
     #[test]
     fn states_are_changed_in_one_place() {
-        assert_eq!(flipped("abAde").as_deref(), Some("abBde"));
-        assert_eq!(flipped("äöü").as_deref(), Some("äAü"));
-        assert_eq!(flipped(""), None);
+        assert_eq!(flipped("abAde", half("abAde")).as_deref(), Some("abBde"));
+        assert_eq!(flipped("äöü", half("äöü")).as_deref(), Some("äAü"));
+        assert_eq!(flipped("", end("")), None);
+        assert_eq!(flipped("äöüäöüäöü", end("äöüäöüäöü")).as_deref(), Some("äöüäöüäöA"));
     }
 
     #[test]

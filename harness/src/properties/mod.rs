@@ -6,6 +6,7 @@ mod draw;
 mod found;
 mod hunt;
 mod judge;
+mod perform;
 mod pool;
 mod shrinking;
 mod spice;
@@ -21,6 +22,7 @@ pub use judge::{
     AGAIN, ANSWERED, ECHO, MISS_ERROR, OUTPUT, PAST, REFUSED, Rules, SPELLING, Shown, changes, compared,
     depends_on_spelling, each, occurrences,
 };
+pub use perform::{Undone, is_silent_alone, perform};
 pub use pool::Pool;
 pub use shrinking::fits;
 pub use stand::{Answered, Stand};

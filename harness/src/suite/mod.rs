@@ -10,6 +10,7 @@
 //! ```
 
 mod cases;
+mod conversations;
 mod environment;
 #[cfg(feature = "proptest")]
 mod properties;

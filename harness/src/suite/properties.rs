@@ -1,9 +1,9 @@
 //! Properties as tests, one a property × tool or prompt, drawn and made small by the crate `proptest`.
 
-use super::environment;
 use super::run::SuiteError;
+use super::{conversations, environment};
 use crate::check::{FailOn, Target, newest};
-use crate::client::{Opener, Opening, RecorderSource, Timeouts};
+use crate::client::{Handshake, Opener, Opening, RecorderSource, Timeouts};
 use crate::probes::{Calls, Safety};
 use crate::properties::{
     AGAIN, ANSWERED, Case, ECHO, MISS_ERROR, OUTPUT, Plan, REFUSED, SPELLING, Shown, Stand, Subject, Tried,
@@ -28,6 +28,8 @@ use tokio::sync::Semaphore;
 
 /// Cases of one property and one subject, where `PROPTEST_CASES` does not say.
 const CASES: u32 = 64;
+/// Whole conversations, where it does not say.
+const CONVERSATIONS: u32 = 24;
 /// How often a failing case is tried to be made smaller, and for how many milliseconds.
 const SMALLER: (u32, u32) = (2000, 30_000);
 /// How often it may be that nothing can be said about a case.
@@ -67,6 +69,9 @@ const KINDS: [Kind; 7] = [
 /// `PROPERTY::REVISION::TRANSPORT::NAME`. A failing test shows the smallest calls that break it, and proptest keeps their
 /// seed in a file that every later run tries first.
 ///
+/// Whole conversations are a test more: requests that are cancelled, repeated, sent at once or cut off, over connections
+/// that come and go, must not keep others from being answered.
+///
 /// `property.past.ignored` and `property.revisions.agree` compare whole conversations: `check --properties` tries them.
 #[derive(Debug, Clone)]
 pub struct Properties {
@@ -105,12 +110,14 @@ macro_rules! properties {
     };
 }
 
-/// A server that is up, and how it is spoken to.
-struct Reached {
-    opener: Opener,
-    revision: Revision,
-    tools: Vec<Value>,
-    prompts: Vec<Value>,
+/// A server that is up, how it is spoken to, and what it says of itself.
+pub(super) struct Reached {
+    pub(super) opener: Opener,
+    pub(super) revision: Revision,
+    pub(super) capabilities: Value,
+    pub(super) tools: Vec<Value>,
+    pub(super) prompts: Vec<Value>,
+    pub(super) resources: Vec<Value>,
 }
 
 /// Nothing of a conversation is kept in files.
@@ -247,21 +254,36 @@ impl Properties {
             let mut opened = stand.open().await.ok_or("no second conversation could be begun")?;
             let tools = stand.listed(&mut opened.talk, "tools/list", "tools").await;
             let prompts = stand.listed(&mut opened.talk, "prompts/list", "prompts").await;
+            let resources = stand.listed(&mut opened.talk, "resources/list", "resources").await;
+            if opened.talk.handshake().is_none() {
+                opened.talk.discover(revision.as_str()).await;
+            }
+            let capabilities =
+                opened.talk.handshake().map(Handshake::capabilities).cloned().unwrap_or_default();
             opened.close().await;
-            Ok::<_, String>(Reached { opener, revision, tools, prompts })
+            Ok::<_, String>(Reached { opener, revision, capabilities, tools, prompts, resources })
         });
         let reached = match reached {
             Ok(reached) => Arc::new(reached),
             Err(why) => return vec![unreachable(why)],
         };
         let place = format!("{}::{}", reached.revision, reached.opener.binding().transport());
+        let safety = Safety { calls: self.calls, ..Safety::default() };
+        let mut trials = Vec::new();
+        {
+            let (reached, runtime, safety) = (Arc::clone(&reached), Arc::clone(runtime), safety.clone());
+            let config = config(CONVERSATIONS, self.regressions.as_deref());
+            let name = format!("{}::{place}::conversations", conversations::ID);
+            trials.push(Trial::ignorable_test(name, move || {
+                conversations::run(&reached, &runtime, &safety, config)
+            }));
+        }
         let count = reached.tools.len() + reached.prompts.len();
         if count == 0 {
             let name = format!("property::{place}");
             let why = "the server lists no tool and no prompt";
-            return vec![Trial::ignorable_test(name, move || Ok(Completion::ignored_with(why)))];
+            trials.push(Trial::ignorable_test(name, move || Ok(Completion::ignored_with(why))));
         }
-        let mut trials = Vec::new();
         for at in 0..count {
             for kind in KINDS {
                 let test = Test {
@@ -270,7 +292,7 @@ impl Properties {
                     at,
                     kind,
                     fail_on: self.fail_on,
-                    safety: Safety { calls: self.calls, ..Safety::default() },
+                    safety: safety.clone(),
                     regressions: self.regressions.clone(),
                 };
                 let name = format!("{}::{place}::{}", kind.id, visible(test.name(), WIDTH));
@@ -355,7 +377,7 @@ impl Test {
         let tries = RefCell::new(Tries::new(stand, &mut subjects, &plan));
         // What was shown first, and what the smallest case showed: only what is like the first is the same failure.
         let (first, last) = (RefCell::<Option<Shown>>::default(), RefCell::<Option<Shown>>::default());
-        let ran = TestRunner::new(self.config()).run(&strategy, |case| {
+        let ran = TestRunner::new(config(CASES, self.regressions.as_deref())).run(&strategy, |case| {
             match self.runtime.block_on(tries.borrow_mut().one(&case)) {
                 Err(gone) => Err(TestCaseError::fail(gone.to_string())),
                 Ok(Tried::Shown(shown)) if self.is_about(&shown) => {
@@ -387,17 +409,6 @@ impl Test {
         }
     }
 
-    fn config(&self) -> Config {
-        let mut config = Config::default();
-        if std::env::var_os("PROPTEST_CASES").is_none() {
-            config.cases = CASES;
-        }
-        config.max_global_rejects = UNDECIDED.max(config.cases);
-        (config.max_shrink_iters, config.max_shrink_time) = SMALLER;
-        config.failure_persistence = self.regressions.as_deref().map(kept_in);
-        config
-    }
-
     /// The text of a failure.
     fn told(&self, names: &[String], shown: Option<&Shown>, reason: &str, case: &Case) -> String {
         let mut text = format!("{}\n\n    the smallest calls that show it\n", visible(reason, WIDTH));
@@ -416,6 +427,18 @@ impl Test {
         }
         text
     }
+}
+
+/// So many cases, where the environment does not say; the seeds of failing ones are kept in the file.
+fn config(cases: u32, regressions: Option<&Path>) -> Config {
+    let mut config = Config::default();
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = cases;
+    }
+    config.max_global_rejects = UNDECIDED.max(config.cases);
+    (config.max_shrink_iters, config.max_shrink_time) = SMALLER;
+    config.failure_persistence = regressions.map(kept_in);
+    config
 }
 
 /// The file as proptest wants it: for as long as the process lives. There is one for each test that runs.

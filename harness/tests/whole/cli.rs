@@ -248,6 +248,34 @@ fn targets_of_every_kind() {
     assert!(folder.path().join(".mcprove/latest/other/index.html").is_file());
 }
 
+/// `--also`: the results over the other transport are held beside those of the command.
+#[test]
+fn results_over_two_transports_are_compared() {
+    const ID: &str = "property.transports.agree";
+    let folder = tempfile::tempdir().unwrap();
+    let outcomes = |server: &[&str]| -> Vec<String> {
+        let (_server, url) = crate::recording::server(folder.path(), server);
+        let check = ["check", "--only", ID, "--revision", "2025-11-25", "--properties", "5"];
+        let target = ["--output-format", "json", "--also", url.as_str(), "--", PROGRAM, "serve"];
+        let document = run_in(folder.path(), &[&check[..], &target[..]].concat()).json();
+        let results = document["results"].as_array().unwrap().iter();
+        let of_row = results.filter(|result| result["requirement"] == ID);
+        let outcomes: Vec<String> =
+            of_row.filter_map(|result| result["outcome"].as_str()).map(str::to_owned).collect();
+        assert!(!outcomes.is_empty(), "{document}");
+        outcomes
+    };
+    let same = outcomes(&[]);
+    assert!(same.iter().any(|outcome| outcome == "pass"), "{same:?}");
+    assert!(same.iter().all(|outcome| outcome != "fail" && outcome != "warn"), "{same:?}");
+    let other = outcomes(&["--fault", "property.transports.agree/http"]);
+    assert!(other.iter().any(|outcome| outcome == "fail" || outcome == "warn"), "{other:?}");
+
+    let ran = run_in(folder.path(), &["check", "--also", "nowhere", "--", PROGRAM, "serve"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.whole());
+    assert!(ran.stderr.contains("--also takes a URL"), "{}", ran.stderr);
+}
+
 #[test]
 fn secrets_are_nowhere() {
     let folder = tempfile::tempdir().unwrap();

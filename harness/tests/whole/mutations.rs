@@ -109,6 +109,7 @@ async fn leave(opened: mcprove::client::Opened, revision: Revision) {
 async fn the_embedded_server_answers_programs() {
     use mcprove::generate::Seeded;
     use mcprove::mutate::{Offered, program};
+    use mcprove::properties::{Stand, perform};
 
     const QUICK: [&str; 4] = ["echo", "add", "fail", "greet"];
     let opener = opener(embedded());
@@ -128,82 +129,10 @@ async fn the_embedded_server_answers_programs() {
         let offered = Offered::new(revision, &capabilities, &lists[0], &lists[1], &lists[2]).unwrap();
         for seed in 0..25 {
             let drawn = program(&offered, 20, &mut Seeded::new(seed));
-            let answered = perform(&opener, revision, &drawn).await;
+            let answered = perform(Stand { opener: &opener, revision }, &drawn).await;
             assert_eq!(answered, Ok(()), "{revision}, seed {seed}\n{drawn}");
         }
     }
-}
-
-/// Does a program; the request that was not answered, if there is one.
-#[cfg(feature = "cli")]
-async fn perform(
-    opener: &Opener,
-    revision: Revision,
-    program: &mcprove::mutate::Program,
-) -> Result<(), String> {
-    use mcprove::mutate::Action;
-    use std::collections::BTreeMap;
-
-    let mut opened = Some(begun(opener, revision).await);
-    let mut tickets = BTreeMap::new();
-    let mut cursors: BTreeMap<u32, String> = BTreeMap::new();
-    for step in &program.steps {
-        let mut waited = Vec::new();
-        for act in step.acts() {
-            if act.action == Action::Reconnect {
-                opened = Some(begun(opener, revision).await);
-            }
-            let Some(talk) = opened.as_mut().map(|opened| &mut opened.talk) else { break };
-            let before = program.origin(act.id).and_then(|origin| match &origin.action {
-                Action::List { after, .. } => *after,
-                _ => None,
-            });
-            let cursor = before.and_then(|page| cursors.get(&page)).cloned();
-            if before.is_some() && cursor.is_none() {
-                continue;
-            }
-            if let Some((method, params)) = program.request(act.id, revision.era(), cursor.as_deref()) {
-                let request = talk.compose(method, params);
-                let ticket = talk.send(request).await;
-                if method != "subscriptions/listen" {
-                    waited.push(act.id);
-                }
-                tickets.insert(act.id, ticket);
-            }
-            match &act.action {
-                Action::Cancel { of } | Action::Unsubscribe { of } => {
-                    // What has nothing to cancel was a page that there is not.
-                    let id = tickets.get(of).and_then(|ticket| ticket.id.as_ref());
-                    let is_request = program.request(act.id, revision.era(), None).is_some();
-                    if let Some(id) = id.filter(|_| !is_request) {
-                        let id: serde_json::Value = serde_json::from_str(id.as_json()).unwrap();
-                        talk.notify("notifications/cancelled", json!({ "requestId": id })).await;
-                    }
-                    waited.retain(|id| is_request || id != of);
-                }
-                Action::Disconnect => {
-                    waited.clear();
-                    if let Some(opened) = opened.take() {
-                        opened.close().await;
-                    }
-                }
-                _ => {}
-            }
-        }
-        for id in waited {
-            let Some(opened) = opened.as_mut() else { break };
-            let reply = opened.talk.reply(&tickets[&id]).await;
-            if reply.answer().is_none() {
-                return Err(format!("{id}: {}", reply.describe()));
-            }
-            let cursor = reply.result().and_then(|result| result.get("nextCursor")?.as_str());
-            cursors.extend(cursor.map(|cursor| (id, cursor.to_owned())));
-        }
-    }
-    if let Some(opened) = opened {
-        opened.close().await;
-    }
-    Ok(())
 }
 
 /// Reads a request to its end and answers it; what was read.
