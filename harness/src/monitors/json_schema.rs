@@ -1,4 +1,4 @@
-//! References inside JSON Schemas that servers send (2026-07-28, basic/index#ref-resolution).
+//! Inside inside JSON Schemas that servers send (2026-07-28, basic/index#ref-resolution).
 
 use super::answered::answered;
 use super::rule::monitors;
@@ -18,6 +18,67 @@ monitors! {
         "json-schema.ref.unresolved-refused", "tools.definition.input-schema-valid",
         "tools.definition.output-schema-valid",
     ];
+    /// No `pattern` in a tool's schemas has a group or a class that never ends, or ends where none begins: no dialect of
+    /// regular expressions can read that, and validators refuse the schema or pass over the keyword. A warning.
+    patterns_can_be_read (WhileWeObey) decides [
+        "json-schema.valid", "tools.definition.input-schema-valid", "tools.definition.output-schema-valid",
+    ];
+}
+
+fn patterns_can_be_read(moment: &Moment<'_>, judge: &mut Judge) {
+    let Some(listed) = answered(moment).and_then(|answer| answer.to("tools/list")) else { return };
+    let modern = listed.revision.era() == Era::Modern;
+    for (pointer, tool) in listed.entries("tools") {
+        for member in ["inputSchema", "outputSchema"] {
+            let Some(schema) = tool.get(member) else { continue };
+            let found = Inside::of(schema);
+            let Some((place, pattern)) = found.patterns.iter().find(|(_, pattern)| !can_be_read(pattern))
+            else {
+                continue;
+            };
+            let id = match member {
+                _ if modern => "json-schema.valid",
+                "inputSchema" => "tools.definition.input-schema-valid",
+                _ => "tools.definition.output-schema-valid",
+            };
+            let text = "a pattern in a tool's schema is no regular expression";
+            judge.broke(
+                id,
+                Breach::new("pattern", text)
+                    .quality()
+                    .expected(&["groups and classes that begin and end"])
+                    .actual(format!("`{}`", pattern.chars().take(120).collect::<String>()))
+                    .at(moment.record)
+                    .pointer(format!("{pointer}/{member}{place}/pattern")),
+            );
+        }
+    }
+}
+
+/// Whether the groups and classes of a regular expression begin and end. Whether `]` right after `[` ends the class is read in
+/// both ways: dialects differ.
+fn can_be_read(pattern: &str) -> bool {
+    is_balanced(pattern, false) || is_balanced(pattern, true)
+}
+
+fn is_balanced(pattern: &str, first_is_literal: bool) -> bool {
+    let (mut depth, mut class) = (0_u32, None);
+    let mut chars = pattern.chars();
+    while let Some(char) = chars.next() {
+        match (char, class) {
+            ('\\', _) if chars.next().is_none() => return false,
+            ('\\', _) => class = class.map(|_| false),
+            ('[', None) => class = Some(true),
+            ('^', Some(true)) => {}
+            (']', Some(first)) if !(first && first_is_literal) => class = None,
+            (_, Some(_)) => class = Some(false),
+            ('(', None) => depth += 1,
+            (')', None) if depth == 0 => return false,
+            (')', None) => depth -= 1,
+            _ => {}
+        }
+    }
+    depth == 0 && class.is_none()
 }
 
 fn references_stay_in_the_schema(moment: &Moment<'_>, judge: &mut Judge) {
@@ -28,11 +89,11 @@ fn references_stay_in_the_schema(moment: &Moment<'_>, judge: &mut Judge) {
     for (pointer, tool) in listed.entries("tools") {
         for member in ["inputSchema", "outputSchema"] {
             let Some(schema) = tool.get(member) else { continue };
-            let found = References::of(schema);
-            if found.places.is_empty() || found.gave_up {
+            let found = Inside::of(schema);
+            if found.references.is_empty() || found.gave_up {
                 continue;
             }
-            let lost = found.places.iter().find(|(_, target)| !found.leads_somewhere(schema, target));
+            let lost = found.references.iter().find(|(_, target)| !found.leads_somewhere(schema, target));
             let id = match member {
                 _ if modern => ID,
                 "inputSchema" => "tools.definition.input-schema-valid",
@@ -51,19 +112,21 @@ fn references_stay_in_the_schema(moment: &Moment<'_>, judge: &mut Judge) {
     }
 }
 
-/// The references in a schema, and what they may lead to.
+/// The references in a schema with what they may lead to, and its patterns.
 #[derive(Default)]
-struct References {
+struct Inside {
     /// The place of each `$ref`, and what it says.
-    places: Vec<(String, String)>,
+    references: Vec<(String, String)>,
     /// Names of `$anchor` and `$dynamicAnchor`.
     anchors: HashSet<String>,
     /// Values of `$id`.
     ids: HashSet<String>,
+    /// The place of each `pattern`, and what it says.
+    patterns: Vec<(String, String)>,
     gave_up: bool,
 }
 
-impl References {
+impl Inside {
     fn of(schema: &Value) -> Self {
         let mut found = Self::default();
         let mut open = vec![(String::new(), schema, 0)];
@@ -105,8 +168,9 @@ impl References {
         }
         let text = |member: &str| schema.get(member).and_then(Value::as_str).map(str::to_owned);
         if let Some(target) = text("$ref") {
-            self.places.push((place.to_owned(), target));
+            self.references.push((place.to_owned(), target));
         }
+        self.patterns.extend(text("pattern").map(|pattern| (place.to_owned(), pattern)));
         self.anchors.extend(text("$anchor"));
         self.anchors.extend(text("$dynamicAnchor"));
         self.ids.extend(text("$id"));
@@ -156,8 +220,8 @@ mod tests {
     use serde_json::json;
 
     fn lost(schema: &Value) -> Vec<String> {
-        let found = References::of(schema);
-        let lost = found.places.iter().filter(|(_, target)| !found.leads_somewhere(schema, target));
+        let found = Inside::of(schema);
+        let lost = found.references.iter().filter(|(_, target)| !found.leads_somewhere(schema, target));
         lost.map(|(_, target)| target.clone()).collect()
     }
 
@@ -169,6 +233,30 @@ mod tests {
             "$ref": {"type": "string"}, "v": {"const": {"$ref": "#/nowhere"}},
         }});
         assert!(lost(&good).is_empty(), "{:?}", lost(&good));
+    }
+
+    #[test]
+    fn patterns_that_some_dialect_reads() {
+        for good in [
+            "",
+            "^[a-z]{1,12}$",
+            "a]b",
+            "[]a]",
+            "[^]a]",
+            "[]",
+            "[^]",
+            "\\(",
+            "[(]",
+            "(?<n>a)\\k<n>",
+            "[\\]]",
+            "{",
+            "[^^]",
+        ] {
+            assert!(can_be_read(good), "{good}");
+        }
+        for bad in ["([", "(", ")", "a(b", "[a-z", "\\", "(a))", "[\\]"] {
+            assert!(!can_be_read(bad), "{bad}");
+        }
     }
 
     #[test]

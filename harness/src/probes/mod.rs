@@ -56,6 +56,8 @@ mod resources;
 mod robustness;
 mod roots;
 mod round;
+mod round_cancelled;
+mod round_told;
 mod safety;
 mod sampling;
 mod silence;

@@ -34,6 +34,16 @@ pub(super) const FAULTS: &[Fault] = &[
     .within(MODERN)
     .over(STDIO),
     fault(
+        "json-schema.valid/pattern",
+        "What a tool gives back has a pattern that is no regular expression.",
+        &[Definition("tools", |_, tool| {
+            put(tool, &["outputSchema", "properties", "unused"], json!({"type": "string", "pattern": "(["}));
+        })],
+    )
+    .warning_in(MODERN)
+    .within(MODERN)
+    .over(STDIO),
+    fault(
         "json-schema.bounded-validation/hangs",
         "Arguments that are nested 20 levels deep are compared with the schema for ever, and nothing else is served.",
         &[Input(|_, bytes| {
