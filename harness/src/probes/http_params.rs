@@ -207,6 +207,7 @@ impl Reaction {
 }
 
 async fn wrong_headers(stage: &mut Stage<'_>, annotation: &Annotation) {
+    let mut are_compared = true;
     for annotated in &annotation.all {
         let header = annotated.header.as_str();
         let other = match &annotated.value {
@@ -215,7 +216,9 @@ async fn wrong_headers(stage: &mut Stage<'_>, annotation: &Annotation) {
             _ => "mcprove-another-value".to_owned(),
         };
         let outgoing = annotation.with_header(stage, annotated, &other);
-        refused(stage, ROWS[1], ("other", "with another value in an `Mcp-Param` header"), outgoing).await;
+        let what = "with another value in an `Mcp-Param` header";
+        let reply = refused(stage, ROWS[1], ("other", what), outgoing).await;
+        are_compared &= matches!(reaction(&reply), Reaction::Refused);
         let switched = annotated.value.as_str().map(str::to_ascii_uppercase);
         if let Some(capitals) = switched.filter(|capitals| annotated.value != capitals.as_str()) {
             let outgoing = annotation.with_header(stage, annotated, &capitals);
@@ -231,13 +234,16 @@ async fn wrong_headers(stage: &mut Stage<'_>, annotation: &Annotation) {
         let encoded = format!("=?base64?{}?=", BASE64.encode(plain));
         let outgoing = annotation.with_header(stage, text, &encoded);
         accepted(stage, ROWS[0], ("base64", "with an `Mcp-Param` header in base64 form"), outgoing).await;
-        let padded = format!("=?base64?{}?=", BASE64.encode(format!(" {plain} ")));
-        let outgoing = annotation.with_header(stage, text, &padded);
-        let what = "with blanks around the value in an `Mcp-Param` header in base64 form";
-        refused(stage, ROWS[1], ("blanks", what), outgoing).await;
-        let outgoing = annotation.with_header(stage, text, &encoded.replacen("?=", "!?=", 1));
-        let what = "with an `Mcp-Param` header that is no base64";
-        refused(stage, MALFORMED, ("param", what), outgoing).await;
+        // Where any other value is served, it says nothing that these are.
+        if are_compared {
+            let padded = format!("=?base64?{}?=", BASE64.encode(format!(" {plain} ")));
+            let outgoing = annotation.with_header(stage, text, &padded);
+            let what = "with blanks around the value in an `Mcp-Param` header in base64 form";
+            refused(stage, ROWS[1], ("blanks", what), outgoing).await;
+            let outgoing = annotation.with_header(stage, text, &encoded.replacen("?=", "!?=", 1));
+            let what = "with an `Mcp-Param` header that is no base64";
+            refused(stage, MALFORMED, ("param", what), outgoing).await;
+        }
     }
     if let Some(any) = annotation.all.first() {
         let plain = any.value.as_str().map_or_else(|| any.value.to_string(), str::to_owned);

@@ -156,6 +156,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "The challenge of a 401 asks for a name and a password.",
         &[HttpReply(|_, reply| challenge(reply, 401, |_| "Basic realm=\"mcp\"".to_owned()))],
     )
+    .also_seen(&["auth.http-conformance"])
     .within(SINCE_2025_03)
     .over(HTTP),
     fault(
