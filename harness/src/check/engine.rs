@@ -297,6 +297,10 @@ impl Transporting {
                 return Err(unreachable.why);
             }
         };
+        // Whoever has answered over HTTP has started.
+        if opener.binding().transport().is_http() {
+            opener.has_answered_within(found.startup);
+        }
         Self::over(&shared, opener).units(found).await
     }
 

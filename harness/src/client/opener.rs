@@ -89,6 +89,13 @@ impl Opener {
         }
     }
 
+    /// The server runs, and gave its first answer within this time: later conversations need not wait for its start-up as
+    /// well, only for as long as any request may take, or four times as long as that answer took.
+    pub fn has_answered_within(&mut self, took: Duration) {
+        let timeouts = &mut self.opening.timeouts;
+        timeouts.startup = timeouts.startup.min(timeouts.request.max(took.saturating_mul(4)));
+    }
+
     /// Opens a conversation; waits while too many are open. Nothing is sent yet.
     pub async fn open(&self, purpose: &str, revision: Option<Revision>) -> Result<Opened, OpenError> {
         self.open_with(self.permits(1).await?, purpose, revision).await

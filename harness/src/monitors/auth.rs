@@ -12,7 +12,7 @@ monitors! {
     unauthorized_is_challenged (AnyTraffic) decides ["auth.challenge.present"];
     /// The Bearer challenge of a 401 has at least one parameter, and none of `realm`, `scope`, `error`,
     /// `error_description` and `error_uri` twice. A server that asks for another scheme only has a scheme of its own,
-    /// which is not judged.
+    /// which is not judged here.
     bearer_challenge_is_well_formed (AnyTraffic) decides
         ["auth.challenge.bearer-scheme", "auth.challenge.no-duplicate-params"];
     /// In 2025-06-18 the Bearer challenge of a 401 names the metadata in `resource_metadata`, as an absolute URL. Later

@@ -1,9 +1,9 @@
 //! Protected resource metadata (basic/authorization, RFC 9728): where a client finds out how to get a token.
 
 use super::Solo;
-use super::door::{Guarded, Shown, guarded, knock};
+use super::door::{Door, Guarded, Shown, bearing, guarded, knock, own_token};
 use super::probe::probes;
-use crate::client::{Binding, Fetch, Fetched, Reply};
+use crate::client::{Binding, Conversation, Fetch, Fetched, Reply};
 use crate::monitors::Breach;
 use crate::protocol::{Era, Revision};
 use crate::wire::{Challenge, is_loopback};
@@ -12,6 +12,7 @@ use url::Url;
 
 const CONFORMS: &str = "auth.http-conformance";
 const REACHABLE: &str = "auth.challenge.resource-metadata-reachable";
+const SCHEME: &str = "auth.challenge.bearer-scheme";
 const SCOPE: &str = "auth.challenge.scope";
 const OFFLINE: &str = "auth.challenge.no-offline-access";
 const IMPLEMENTED: &str = "auth.metadata.implemented";
@@ -51,10 +52,12 @@ const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 probes! {
     /// Asks a server that wants a token where to get one: fetches the document that the challenge names and those at the
-    /// two well-known places, without a token, and reads it. Nothing is fetched from another origin than the target's; a
+    /// two well-known places, without a token, and reads it. A server that has the document and takes the user's Bearer
+    /// token asks for one by a Bearer challenge. Nothing is fetched from another origin than the target's; a
     /// URL that leads elsewhere is judged as a text, and what stands there is inconclusive.
     metadata_tells_where_to_get_a_token (Alone, Both, Http) decides [
         "auth.http-conformance", "auth.challenge.resource-metadata-reachable", "auth.challenge.scope",
+        "auth.challenge.bearer-scheme",
         "auth.challenge.no-offline-access", "auth.metadata.implemented", "auth.metadata.discoverable",
         "auth.metadata.well-known-path", "auth.metadata.authorization-servers",
         "auth.metadata.authorization-server-url", "auth.metadata.resource-present", "auth.metadata.resource-matches",
@@ -162,6 +165,14 @@ async fn metadata_tells_where_to_get_a_token(solo: &mut Solo<'_>) {
             solo.judge.broke(id, if own_scheme { breach.quality() } else { breach });
         }
     }
+    if let (None, Some(other), Some(_)) = (bearer, challenges.first(), document)
+        && reply.status() == Some(401)
+        && takes_bearer(solo, &mut opened.talk, &door).await
+    {
+        let text = "a server that takes Bearer tokens asks for another scheme alone";
+        let seen = told("other-scheme", text).expected(&["WWW-Authenticate: Bearer resource_metadata=\"…\""]);
+        solo.judge.broke(SCHEME, seen.actual(format!("WWW-Authenticate: {} …", other.scheme)));
+    }
     if bearer.is_none() && !challenges.is_empty() && solo.revision.era() == Era::Legacy {
         let text = "the server declares a scheme of its own, which is exempt";
         solo.judge.undecided(CONFORMS, "other-scheme", text);
@@ -187,6 +198,13 @@ async fn metadata_tells_where_to_get_a_token(solo: &mut Solo<'_>) {
     // What is refused here is refused for want of a token, not for what was fetched before.
     knock(solo, &mut opened.talk, &door, &Shown::Nothing).await;
     solo.close(opened).await;
+}
+
+/// Whether what is refused to strangers is served with the user's token in `Authorization: Bearer`.
+async fn takes_bearer(solo: &mut Solo<'_>, talk: &mut Conversation, door: &Door) -> bool {
+    let is_bearer =
+        bearing(solo).carrier().eq_ignore_ascii_case("authorization") && own_token(solo).is_some();
+    is_bearer && knock(solo, talk, door, &Shown::Own).await.1.result().is_some()
 }
 
 /// The URL that the challenge names.

@@ -345,22 +345,35 @@ async fn other_method_is_answered_with_allow(stage: &mut Stage<'_>) {
 async fn closed_response_leaves_other_requests_alone(stage: &mut Stage<'_>) {
     const ID: &str = "http.disconnect.others-unaffected";
     for call in slowest_calls(stage).await.into_iter().take(SLOWEST) {
-        let dropped = call.compose(stage.talk, Some(json!({"progressToken": stage.talk.now()})));
-        let dropped = stage.talk.send(dropped).await;
-        stage.talk.idle(UNDER_WAY).await;
-        // Both are under way when one is closed.
-        let kept = call.compose(stage.talk, None);
-        let kept = stage.talk.send(kept).await;
-        stage.talk.idle(UNDER_WAY).await;
-        if stage.talk.ended(&dropped).is_some() {
-            stage.talk.reply(&kept).await;
-            continue;
+        if let Some((kept, reply)) = beside_another(stage, &call, true).await {
+            return judge_kept(stage, ID, &call, &kept, reply).await;
         }
-        stage.talk.abort(&dropped).await;
-        return judge_kept(stage, ID, &kept).await;
     }
     let text = "no response took long enough to be closed before its end";
     stage.judge.undecided(ID, "over", text);
+}
+
+/// Calls a tool twice at once, closes the response to the first call or leaves it, and waits for the other; none where the
+/// first was over before it could be closed. Each call has a connection of its own: on one that was kept, a request whose
+/// connection is closed is sent again.
+async fn beside_another(stage: &mut Stage<'_>, call: &Call, close: bool) -> Option<(Ticket, Reply)> {
+    let own = || HttpEdits { fresh_connection: true, ..HttpEdits::default() };
+    let first = call.compose(stage.talk, Some(json!({"progressToken": stage.talk.now()})));
+    let first = stage.talk.send(first.http(own())).await;
+    stage.talk.idle(UNDER_WAY).await;
+    // Both are under way when one is closed.
+    let kept = call.compose(stage.talk, None).http(own());
+    let kept = stage.talk.send(kept).await;
+    stage.talk.idle(UNDER_WAY).await;
+    let over = stage.talk.ended(&first).is_some();
+    if close && !over {
+        stage.talk.abort(&first).await;
+    }
+    let reply = stage.talk.reply(&kept).await;
+    if !close {
+        stage.talk.reply(&first).await;
+    }
+    (!close || !over).then_some((kept, reply))
 }
 
 /// Calls of tools as they were answered before, the slowest first: these are the likeliest to be closed in the middle.
@@ -379,8 +392,19 @@ async fn slowest_calls(stage: &mut Stage<'_>) -> Vec<Call> {
     calls.into_iter().map(|(_, call)| call).collect()
 }
 
-async fn judge_kept(stage: &mut Stage<'_>, id: &'static str, kept: &Ticket) {
-    match stage.talk.reply(kept).await {
+async fn judge_kept(stage: &mut Stage<'_>, id: &'static str, call: &Call, kept: &Ticket, reply: Reply) {
+    // A connection may break for any reason: this one counts where that happens again, and never without the other.
+    if is_broken(&reply) {
+        let again = beside_another(stage, call, true).await;
+        let alone = beside_another(stage, call, false).await;
+        let counts = again.is_some_and(|(_, reply)| is_broken(&reply))
+            && alone.is_some_and(|(_, reply)| reply.result().is_some());
+        if counts {
+            let text = "the connection of a request was closed when the response of another was closed";
+            return stage.judge.broke(id, breach("broken", text, kept, &reply).expected(&["a result"]));
+        }
+    }
+    match reply {
         Reply::Result(_) => stage.judge.held(id),
         reply @ (Reply::Gone(_) | Reply::NoMessage(_)) => {
             stage.judge.undecided(id, "no-answer", reply.describe());
@@ -399,6 +423,10 @@ async fn judge_kept(stage: &mut Stage<'_>, id: &'static str, kept: &Ticket) {
             .expected(&["a result"]),
         ),
     }
+}
+
+fn is_broken(reply: &Reply) -> bool {
+    matches!(reply, Reply::Gone(Gone::Broken(_)))
 }
 
 async fn last_event_id_is_ignored(stage: &mut Stage<'_>) {

@@ -1,19 +1,16 @@
-//! The MCP headers of HTTP requests under test: the protocol version, the mirrored method and name (basic/transports).
+//! The MCP headers of HTTP requests under test: the protocol version and the mirrored method (basic/transports).
 
 use super::Solo;
-use super::call::{Call, Named, named};
 use super::http::harmless;
 use super::probe::{Stage, breach, probes};
 use crate::client::{HttpEdits, Outgoing, Reply, Ticket, with_meta};
 use crate::monitors::Judge;
 use crate::protocol::Revision;
 use crate::wire::Taint;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::json;
 
 /// The error for headers that do not fit the body.
-const HEADER_MISMATCH: i64 = -32020;
+pub(super) const HEADER_MISMATCH: i64 = -32020;
 /// The error for a version that is not supported.
 const UNSUPPORTED_VERSION: i64 = -32022;
 const SHAPE: &str = "http-headers.mismatch-error-shape";
@@ -35,23 +32,14 @@ probes! {
         "http-headers.version.unsupported-refused", "http-headers.version.mismatch-refused",
         "http-headers.version.missing-refused",
     ];
-    /// Sends a request without `Mcp-Method`, with that of another method, in other letters, with two different ones,
-    /// and with characters that no header may have. Each is refused with 400 and -32020. Spaces around the right
-    /// value do not count. Gateways route and authorize by this header, so it must say what the body says.
+    /// Sends a request without `Mcp-Method`, with that of another method, with a part of its own and with more than it,
+    /// in other letters, with two different ones in either order, and with characters that no header may have. Each is
+    /// refused with 400 and -32020. Spaces around the right value do not count. Gateways route and authorize by this
+    /// header, so it must say what the body says.
     method_header_is_compared (Breaking, Modern, Http) decides [
         "http-headers.method.required", "http-headers.method.mismatch-refused", "http-headers.value.case-sensitive",
         "http-headers.value.whitespace-trimmed", "http-headers.value.invalid-characters-refused",
         "http-headers.duplicates-refused", "http-headers.mismatch-error-shape",
-    ];
-    /// Takes a tool call, a resource read and a prompt that succeed, and sends them without `Mcp-Name`, with another
-    /// name, in other letters, with two names, in base64 form, in broken base64 form and with the marker in capitals. Only the right
-    /// name, plain or encoded, is accepted; else a gateway that checks the header can be passed by with another body.
-    name_header_is_compared (Breaking, Modern, Http) decides [
-        "http-headers.name.required", "http-headers.name.mismatch-refused", "http-headers.name.source-field",
-        "http-headers.name.base64-decoded", "http-headers.value.base64-malformed-refused",
-        "http-headers.value.base64-sentinel-exact", "http-headers.value.invalid-characters-refused",
-        "http-headers.duplicates-refused", "http-headers.mismatch-error-shape", "http-headers.value.case-sensitive",
-        "http-headers.param.unknown-ignored", "security.mirrored-headers-untrusted",
     ];
 }
 
@@ -71,7 +59,7 @@ pub(super) fn reaction(reply: &Reply) -> Reaction {
 }
 
 /// A refusal for headers has status 400 and error -32020; both are looked at.
-fn judge_shape(judge: &mut Judge, ticket: &Ticket, reply: &Reply) {
+pub(super) fn judge_shape(judge: &mut Judge, ticket: &Ticket, reply: &Reply) {
     let (Some(status), code) = (reply.status(), reply.error_code()) else { return };
     let broke = |class: &str| {
         breach(class, "a request with wrong headers was refused otherwise than it should be", ticket, reply)
@@ -134,8 +122,15 @@ pub(super) async fn accepted(
     }
 }
 
-fn set(name: &str, value: impl Into<String>) -> HttpEdits {
+pub(super) fn set(name: &str, value: impl Into<String>) -> HttpEdits {
     HttpEdits::default().set(name, value)
+}
+
+/// A header that comes twice.
+pub(super) fn twice(name: &str, first: &str, last: &str) -> HttpEdits {
+    let mut edits = set(name, first);
+    edits.add.push((name.to_owned(), last.to_owned()));
+    edits
 }
 
 async fn impossible_version_header_is_refused(stage: &mut Stage<'_>) {
@@ -310,7 +305,15 @@ async fn method_header_is_compared(stage: &mut Stage<'_>) {
     let without = harmless(stage).http(HttpEdits::default().without("Mcp-Method"));
     refused(stage, REQUIRED, ("missing", "without `Mcp-Method`"), without).await;
     let other = harmless(stage).http(set("Mcp-Method", "tools/list"));
-    refused(stage, MISMATCH, ("other", "with another method in `Mcp-Method`"), other).await;
+    let reply = refused(stage, MISMATCH, ("other", "with another method in `Mcp-Method`"), other).await;
+    // Where any other method is served, it says nothing that these are.
+    if matches!(reaction(&reply), Reaction::Refused) {
+        for (class, value) in [("part", "server"), ("more", "server/discover/more")] {
+            let outgoing = harmless(stage).http(set("Mcp-Method", value));
+            let what = format!("`server/discover` with `Mcp-Method: {value}`");
+            refused(stage, MISMATCH, (class, &what), outgoing).await;
+        }
+    }
     if stage.talk.handshake().is_some_and(|handshake| handshake.declares("tools")) {
         let other = stage.talk.compose("tools/list", json!({})).http(set("Mcp-Method", "server/discover"));
         refused(stage, MISMATCH, ("other", "with another method in `Mcp-Method`"), other).await;
@@ -319,10 +322,12 @@ async fn method_header_is_compared(stage: &mut Stage<'_>) {
     refused(stage, CASE, ("case", "with `Mcp-Method` in capitals"), capitals).await;
     let spaces = harmless(stage).http(set("Mcp-Method", " \t server/discover \t "));
     accepted(stage, SPACE, ("space", "with spaces around the value of `Mcp-Method`"), spaces).await;
-    let mut edits = set("Mcp-Method", "server/discover");
-    edits.add.push(("Mcp-Method".to_owned(), "tools/list".to_owned()));
-    let twice = harmless(stage).http(edits);
-    refused(stage, DUPLICATES, ("method", "with two values of `Mcp-Method`"), twice).await;
+    for (class, first, last) in
+        [("method", "server/discover", "tools/list"), ("method-last", "tools/list", "server/discover")]
+    {
+        let outgoing = harmless(stage).http(twice("Mcp-Method", first, last));
+        refused(stage, DUPLICATES, (class, "with two values of `Mcp-Method`"), outgoing).await;
+    }
     for (class, value) in [("control", "server/discover\u{1}"), ("beyond-ascii", "server/discover\u{ff}")] {
         let outgoing = harmless(stage).http(set("Mcp-Method", value));
         invalid(stage, INVALID, class, outgoing).await;
@@ -346,126 +351,4 @@ pub(super) async fn invalid(stage: &mut Stage<'_>, id: &'static str, class: &str
         Reaction::Refused => stage.judge.held(id),
         Reaction::Unclear => stage.judge.undecided(id, "no-answer", reply.describe()),
     }
-}
-
-const NAME_ROWS: [&str; 6] = [
-    "http-headers.name.required",
-    "http-headers.name.mismatch-refused",
-    "http-headers.name.source-field",
-    "http-headers.name.base64-decoded",
-    "http-headers.value.base64-malformed-refused",
-    "http-headers.value.base64-sentinel-exact",
-];
-
-async fn name_header_is_compared(stage: &mut Stage<'_>) {
-    let Named { served, refused } = named(stage.talk, stage.offer, stage.settings).await;
-    for (call, ticket, reply) in &refused {
-        if reply.error_code() == Some(HEADER_MISMATCH) {
-            stage.judge.broke(
-                "http-headers.name.source-field",
-                breach(
-                    "refused",
-                    format!("`{}` with the right `Mcp-Name` was refused", call.method),
-                    ticket,
-                    reply,
-                )
-                .expected(&["its result"]),
-            );
-        }
-    }
-    for call in &served {
-        stage.judge.held("http-headers.name.source-field");
-        names_are_compared(stage, call).await;
-    }
-    if let Some(call) = served.iter().find(|call| call.method == "tools/call") {
-        let outgoing = call.compose(stage.talk, None);
-        let mut edits = HttpEdits::default();
-        edits.add.push(("Mcp-Param-Mcprove-Unknown".to_owned(), "x".to_owned()));
-        let id = "http-headers.param.unknown-ignored";
-        accepted(
-            stage,
-            id,
-            ("refused", "with an `Mcp-Param` header that nobody knows"),
-            outgoing.http(edits),
-        )
-        .await;
-    }
-    if served.is_empty() {
-        for id in NAME_ROWS {
-            let text = "no tool call, resource or prompt was found that succeeds";
-            stage.judge.undecided(id, "nothing-named", text);
-        }
-    }
-}
-
-fn switch_case(letter: char) -> char {
-    if letter.is_ascii_lowercase() { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() }
-}
-
-async fn names_are_compared(stage: &mut Stage<'_>, call: &Call) {
-    let method = call.method;
-    let encoded = BASE64.encode(&call.name);
-    let with = |stage: &mut Stage<'_>, edits: HttpEdits| call.compose(stage.talk, None).http(edits);
-
-    let outgoing = with(stage, HttpEdits::default().without("Mcp-Name"));
-    refused(stage, NAME_ROWS[0], (method, "without `Mcp-Name`"), outgoing).await;
-
-    const TRUSTED: &str = "security.mirrored-headers-untrusted";
-    let outgoing = with(stage, set("Mcp-Name", "mcprove-another-name"));
-    let (ticket, reply) = stage.breaking(outgoing).await;
-    let broke = |class: &str, text: String| {
-        breach(class, text, &ticket, &reply).expected(&["HTTP 400 with error -32020"])
-    };
-    let found = match reaction(&reply) {
-        Reaction::Served => {
-            Some(broke(method, format!("`{method}` with another name in `Mcp-Name` was served")))
-        }
-        // The name in the header was looked up in place of the one in the body.
-        Reaction::Refused if matches!(reply.error_code(), Some(-32602 | -32002)) => {
-            Some(broke("trusted", format!("`{method}` was judged by the name in `Mcp-Name`")))
-        }
-        Reaction::Refused => {
-            stage.judge.held(NAME_ROWS[1]);
-            stage.judge.held(TRUSTED);
-            judge_shape(stage.judge, &ticket, &reply);
-            None
-        }
-        Reaction::Unclear => {
-            stage.judge.undecided(NAME_ROWS[1], "no-answer", reply.describe());
-            None
-        }
-    };
-    let is_compared = found.is_none() && matches!(reaction(&reply), Reaction::Refused);
-    if let Some(found) = found {
-        // Whoever guards by the header is passed by with another body.
-        stage.judge.broke(TRUSTED, found.clone().see(NAME_ROWS[1]));
-        stage.judge.broke(NAME_ROWS[1], found);
-    }
-
-    let switched: String = call.name.chars().map(switch_case).collect();
-    // Where any other name is served, it says nothing that this one is.
-    if is_compared && switched != call.name && switched.is_ascii() {
-        let outgoing = with(stage, set("Mcp-Name", switched));
-        let what = "with its name in `Mcp-Name` in other letters";
-        refused(stage, "http-headers.value.case-sensitive", (method, what), outgoing).await;
-    }
-
-    let outgoing = with(stage, set("Mcp-Name", format!("=?base64?{encoded}?=")));
-    accepted(stage, NAME_ROWS[3], (method, "with its name in base64 form"), outgoing).await;
-
-    for value in [format!("=?base64?{encoded}=!?="), format!("=?base64?!{encoded}?=")] {
-        let outgoing = with(stage, set("Mcp-Name", value));
-        refused(stage, NAME_ROWS[4], (method, "with a name that is no base64"), outgoing).await;
-    }
-    for value in [format!("=?BASE64?{encoded}?="), format!("=?base64?{encoded}")] {
-        let outgoing = with(stage, set("Mcp-Name", value));
-        refused(stage, NAME_ROWS[5], (method, "with another marker than `=?base64?...?=`"), outgoing).await;
-    }
-    let mut edits = set("Mcp-Name", crate::client::headers::encode(&call.name));
-    edits.add.push(("Mcp-Name".to_owned(), "mcprove-another-name".to_owned()));
-    let outgoing = with(stage, edits);
-    let what = "with two values of `Mcp-Name`";
-    refused(stage, "http-headers.duplicates-refused", (method, what), outgoing).await;
-    let outgoing = with(stage, set("Mcp-Name", format!("{}\u{ff}", call.name)));
-    invalid(stage, "http-headers.value.invalid-characters-refused", method, outgoing).await;
 }

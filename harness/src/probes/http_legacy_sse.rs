@@ -11,6 +11,11 @@ use std::time::Duration;
 /// How long a message that went astray may take.
 const ASTRAY: Duration = Duration::from_millis(50);
 
+/// Where the ids of the first client begin; no other conversation gets as far.
+const ONE: i64 = 100_001;
+/// Where those of the second one begin.
+const TWO: i64 = 200_001;
+
 const ID: &str = "http-legacy-sse.per-client-routing";
 
 probes! {
@@ -25,6 +30,7 @@ async fn answers_come_on_the_stream_that_asked(solo: &mut Solo<'_>) {
         if ask_on_both(solo, last).await {
             return;
         }
+        solo.known().await;
     }
 }
 
@@ -35,10 +41,16 @@ async fn ask_on_both(solo: &mut Solo<'_>, last: bool) -> bool {
         return true;
     };
     solo.judge.about(one.talk.recorder());
+    one.talk.count_from(ONE);
+    two.talk.count_from(TWO);
     let began = (one.talk.begin(solo.revision).await, two.talk.begin(solo.revision).await);
-    let mut decided = true;
+    let decided;
     if began.0.is_err() || began.1.is_err() {
-        solo.judge.undecided(ID, "no-conversation", "two conversations could not be begun at once");
+        tokio::join!(one.talk.idle(ASTRAY), two.talk.idle(ASTRAY));
+        decided = judge_both(solo, &mut one.talk, &mut two.talk);
+        if !decided && last {
+            solo.judge.undecided(ID, "no-conversation", "two conversations could not be begun at once");
+        }
     } else {
         let mut answered = 0;
         for (talk, name) in [(&mut one.talk, "one"), (&mut two.talk, "two")] {
@@ -49,9 +61,7 @@ async fn ask_on_both(solo: &mut Solo<'_>, last: bool) -> bool {
             }
         }
         tokio::join!(one.talk.idle(ASTRAY), two.talk.idle(ASTRAY));
-        let went_astray = [(&mut one.talk, "\"mcprove-two-"), (&mut two.talk, "\"mcprove-one-")]
-            .map(|(talk, foreign)| judge_foreign(solo, talk, foreign))
-            .contains(&true);
+        let went_astray = judge_both(solo, &mut one.talk, &mut two.talk);
         if answered == 6 && !went_astray {
             solo.judge.held(ID);
         } else if !went_astray && last {
@@ -64,13 +74,27 @@ async fn ask_on_both(solo: &mut Solo<'_>, last: bool) -> bool {
     decided || last
 }
 
-/// Whether a client got answers whose ids begin as those of another client.
-fn judge_foreign(solo: &mut Solo<'_>, talk: &mut Conversation, foreign: &str) -> bool {
+/// Whether either client got an answer of the other.
+fn judge_both(solo: &mut Solo<'_>, one: &mut Conversation, two: &mut Conversation) -> bool {
+    let is_of = |id: &Id, name: &str, first: i64| {
+        let number = id.as_json().parse::<i64>();
+        number.is_ok_and(|number| (first..first + 1000).contains(&number))
+            || id.as_json().starts_with(&format!("\"mcprove-{name}-"))
+    };
+    let strays = [
+        judge_foreign(solo, one, |id| is_of(id, "two", TWO)),
+        judge_foreign(solo, two, |id| is_of(id, "one", ONE)),
+    ];
+    strays.contains(&true)
+}
+
+/// Whether a client got answers whose ids are those of another client.
+fn judge_foreign(solo: &mut Solo<'_>, talk: &mut Conversation, is_foreign: impl Fn(&Id) -> bool) -> bool {
     solo.judge.about(talk.recorder());
     let mut found = false;
     for heard in talk.heard_since(0) {
         let id = heard.message.id().filter(|_| heard.message.is_response());
-        if id.is_some_and(|id| id.as_json().starts_with(foreign)) {
+        if id.is_some_and(&is_foreign) {
             found = true;
             solo.judge.broke(
                 ID,

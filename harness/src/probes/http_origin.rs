@@ -17,13 +17,17 @@ const FOREIGN: &str = "http://evil.example";
 const LOOKALIKES: [&str; 3] =
     ["http://localhost.evil.example", "http://127.0.0.1.evil.example", "http://notlocalhost"];
 
+/// What a server without sessions may be asked for beside its first request.
+const LISTS: [&str; 3] = ["tools/list", "resources/list", "prompts/list"];
+
 probes! {
     /// Sends a valid first request with the right `Host` and `Origin: http://evil.example`, as a page in the user's
     /// browser would: by DNS rebinding any page can reach a server on the user's machine. It is refused, from
     /// 2025-11-25 with 403; GET and DELETE in a session are guarded as well. Judged as broken only where the server
     /// is reached by a loopback address: others may be open on purpose; and as a warning only in the two oldest
     /// revisions, which got the rule after they had been published. Where that Origin is refused, three more are tried
-    /// that have `localhost` or `127.0.0.1` in them, and belong to somebody else.
+    /// that have `localhost` or `127.0.0.1` in them, and belong to somebody else. In 2026-07-28, where each request stands
+    /// for itself, a listing is asked for, too.
     foreign_origin_is_refused (Alone, Both, AnyHttp) decides [
         "http.origin.validated", "http.origin.invalid-forbidden", "http.origin.all-methods",
         "http.origin.absent-accepted",
@@ -56,6 +60,12 @@ pub(super) fn first_request(talk: &mut Conversation, revision: Revision) -> Outg
             Outgoing::request(&id, "server/discover", Some(params))
         }
     }
+}
+
+/// A listing of the stateless era, which takes no conversation that has begun.
+fn listing(talk: &mut Conversation, revision: Revision, list: &str) -> Outgoing {
+    let params = crate::client::with_meta(json!({}), revision.as_str());
+    Outgoing::request(&talk.fresh_id(), list, Some(params))
 }
 
 fn foreign() -> HttpEdits {
@@ -118,11 +128,15 @@ async fn foreign_origin_is_refused(solo: &mut Solo<'_>) {
         foreign_get_and_delete(solo, &mut opened.talk).await;
     } else {
         // Where every request stands for itself, each may be let in by itself.
-        let outgoing = opened.talk.compose("tools/list", json!({})).http(foreign());
-        let ticket = opened.talk.send(outgoing.deliberate(solo.name, Taint::Message)).await;
-        let reply = opened.talk.reply(&ticket).await;
-        if reply.result().is_some() {
-            served(solo, &[VALIDATED, FORBIDDEN], "POST of `tools/list`", &ticket, Some(&reply));
+        for list in LISTS {
+            let outgoing = listing(&mut opened.talk, solo.revision, list).http(foreign());
+            let ticket = opened.talk.send(outgoing.deliberate(solo.name, Taint::Message)).await;
+            let reply = opened.talk.reply(&ticket).await;
+            if reply.result().is_some() {
+                let method = format!("POST of `{list}`");
+                served(solo, &[VALIDATED, FORBIDDEN], &method, &ticket, Some(&reply));
+                break;
+            }
         }
     }
     if opened.talk.transport() == Transport::Http {
@@ -210,16 +224,13 @@ async fn own_origin_makes_no_difference(solo: &mut Solo<'_>, talk: &mut Conversa
     // Without a session only the newer era has more to ask for.
     let lists: &[&str] = match solo.revision.era() {
         Era::Legacy => &[],
-        Era::Modern => &["tools/list", "resources/list", "prompts/list"],
+        Era::Modern => &LISTS,
     };
     for list in std::iter::once(None).chain(lists.iter().copied().map(Some)) {
         let asked = |talk: &mut Conversation, edits| {
             let outgoing = match list {
                 None => first_request(talk, solo.revision),
-                Some(list) => {
-                    let params = crate::client::with_meta(json!({}), solo.revision.as_str());
-                    Outgoing::request(&talk.fresh_id(), list, Some(params))
-                }
+                Some(list) => listing(talk, solo.revision, list),
             };
             outgoing.http(edits).deliberate(solo.name, Taint::Message)
         };

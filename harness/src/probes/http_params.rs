@@ -13,15 +13,16 @@ use serde_json::{Value, json};
 
 probes! {
     /// Calls a tool that has `x-mcp-header` annotations and may be called: with all headers right, plain and in base64
-    /// form; with one that differs, if only in case, is missing, has no argument to repeat, has invalid characters, or writes an
-    /// integer or a boolean otherwise; and with the argument null or absent. What differs is refused with 400 and
+    /// form; with one that differs, if only in case or by blanks around it (in base64 form, where they count), is missing,
+    /// is no base64 although it says so, has no argument to repeat, has invalid characters (a text beyond ASCII as it is,
+    /// too), or writes an integer or a boolean otherwise; and with the argument null or absent. What differs is refused with 400 and
     /// -32020 before the tool runs: gateways decide by these headers.
     param_headers_are_compared (Breaking, Modern, Http) decides [
         "http-headers.param.match-accepted", "http-headers.param.mismatch-refused",
         "http-headers.param.missing-refused", "http-headers.param.null-needs-no-header",
         "http-headers.param.absent-needs-no-header", "http-headers.param.header-without-argument-refused",
         "http-headers.param.invalid-characters-refused", "http-headers.param.integer-numeric-compare",
-        "http-headers.param.boolean-lowercase",
+        "http-headers.param.boolean-lowercase", "http-headers.value.base64-malformed-refused",
     ];
 }
 
@@ -36,6 +37,10 @@ const ROWS: [&str; 9] = [
     "http-headers.param.integer-numeric-compare",
     "http-headers.param.boolean-lowercase",
 ];
+
+const MALFORMED: &str = "http-headers.value.base64-malformed-refused";
+/// A text that clients have to repeat in base64 form.
+const BEYOND_ASCII: &str = "mcprove \u{e9}\u{4e16}";
 
 /// An argument with an annotation.
 #[derive(Debug, Clone)]
@@ -202,6 +207,7 @@ impl Reaction {
 }
 
 async fn wrong_headers(stage: &mut Stage<'_>, annotation: &Annotation) {
+    let mut are_compared = true;
     for annotated in &annotation.all {
         let header = annotated.header.as_str();
         let other = match &annotated.value {
@@ -210,7 +216,9 @@ async fn wrong_headers(stage: &mut Stage<'_>, annotation: &Annotation) {
             _ => "mcprove-another-value".to_owned(),
         };
         let outgoing = annotation.with_header(stage, annotated, &other);
-        refused(stage, ROWS[1], ("other", "with another value in an `Mcp-Param` header"), outgoing).await;
+        let what = "with another value in an `Mcp-Param` header";
+        let reply = refused(stage, ROWS[1], ("other", what), outgoing).await;
+        are_compared &= matches!(reaction(&reply), Reaction::Refused);
         let switched = annotated.value.as_str().map(str::to_ascii_uppercase);
         if let Some(capitals) = switched.filter(|capitals| annotated.value != capitals.as_str()) {
             let outgoing = annotation.with_header(stage, annotated, &capitals);
@@ -226,11 +234,44 @@ async fn wrong_headers(stage: &mut Stage<'_>, annotation: &Annotation) {
         let encoded = format!("=?base64?{}?=", BASE64.encode(plain));
         let outgoing = annotation.with_header(stage, text, &encoded);
         accepted(stage, ROWS[0], ("base64", "with an `Mcp-Param` header in base64 form"), outgoing).await;
+        // Where any other value is served, it says nothing that these are.
+        if are_compared {
+            let padded = format!("=?base64?{}?=", BASE64.encode(format!(" {plain} ")));
+            let outgoing = annotation.with_header(stage, text, &padded);
+            let what = "with blanks around the value in an `Mcp-Param` header in base64 form";
+            refused(stage, ROWS[1], ("blanks", what), outgoing).await;
+            let outgoing = annotation.with_header(stage, text, &encoded.replacen("?=", "!?=", 1));
+            let what = "with an `Mcp-Param` header that is no base64";
+            refused(stage, MALFORMED, ("param", what), outgoing).await;
+        }
     }
     if let Some(any) = annotation.all.first() {
         let plain = any.value.as_str().map_or_else(|| any.value.to_string(), str::to_owned);
         let outgoing = annotation.with_header(stage, any, &format!("{plain}\u{ff}"));
         invalid(stage, ROWS[6], "beyond-ascii", outgoing).await;
+    }
+    text_beyond_ascii_is_encoded(stage, annotation).await;
+}
+
+/// A text that no header may have as it is, repeated as it is. It tells something where the argument is taken, and its
+/// header in base64 form.
+async fn text_beyond_ascii_is_encoded(stage: &mut Stage<'_>, annotation: &Annotation) {
+    let schema = annotation.call.schema.clone();
+    let Some(checker) = schema.and_then(|schema| ValueGenerator::new(schema).ok()) else { return };
+    for annotated in annotation.all.iter().filter(|annotated| annotated.value.is_string()) {
+        let mut arguments = annotation.arguments.clone();
+        set_at(&mut arguments, &annotated.path, json!(BEYOND_ASCII));
+        if !checker.allows(&arguments) {
+            continue;
+        }
+        let encoded = annotation.compose(stage, &arguments, &arguments);
+        let (_, reply) = stage.valid(encoded).await;
+        if !reaction(&reply).is_served() {
+            continue;
+        }
+        let edits = HttpEdits::default().set(&format!("Mcp-Param-{}", annotated.header), BEYOND_ASCII);
+        let outgoing = annotation.compose(stage, &arguments, &arguments).http(edits);
+        return invalid(stage, ROWS[6], "text", outgoing).await;
     }
 }
 

@@ -19,7 +19,8 @@ const BITS: f64 = 64.0;
 probes! {
     /// Sends `ping` without the session id that the server gave, and with one that it never gave but that looks the
     /// same. Without an id the answer is 400 (or the request is served: then ids are not required); with an unknown
-    /// one it is 404, by which a client knows that it has to initialize again.
+    /// one it is 404, by which a client knows that it has to initialize again. Where POST takes an id and GET opens a
+    /// stream, GET without an id opens none.
     missing_and_unknown_session_ids_are_refused (Breaking, Legacy, Http) decides
         ["http-session.missing-id-refused", "http-session.unknown-not-found"];
     /// Sends `initialize` without a session id while a session is alive. It begins another session, with an id of its
@@ -68,7 +69,10 @@ async fn missing_and_unknown_session_ids_are_refused(stage: &mut Stage<'_>) {
     let without = harmless(stage).http(HttpEdits::default().without("Mcp-Session-Id"));
     let (ticket, reply) = stage.breaking(without).await;
     match reply.status() {
-        Some(400) => stage.judge.held(MISSING),
+        Some(400) => {
+            stage.judge.held(MISSING);
+            no_stream_without_id(stage, MISSING).await;
+        }
         Some(200..=299) if reply.result().is_some() => stage.judge.held(MISSING),
         Some(429) => stage.judge.undecided(MISSING, "rate-limit", reply.describe()),
         Some(_) => stage.judge.broke(
@@ -105,6 +109,24 @@ async fn missing_and_unknown_session_ids_are_refused(stage: &mut Stage<'_>) {
                 .expected(&["HTTP 404"]),
             );
         }
+    }
+}
+
+/// GET without the id that POST takes, of a server that opens a stream for GET with it.
+async fn no_stream_without_id(stage: &mut Stage<'_>, id: &'static str) {
+    let Some(own) = stage.talk.listening() else { return };
+    if !stage.talk.head(&own).await.is_ok_and(|head| head.is_event_stream()) {
+        return;
+    }
+    let edits = HttpEdits::default().without("Mcp-Session-Id");
+    let outgoing = Outgoing::bytes("").http(edits).deliberate(stage.name, Taint::Message);
+    let ticket = stage.talk.get_stream(None, &outgoing);
+    let opened = stage.talk.head(&ticket).await.is_ok_and(|head| head.is_event_stream());
+    stage.talk.abort(&ticket).await;
+    if opened {
+        let text = "GET without the session id that POST takes was answered with a stream";
+        let seen = Breach::new("get", text).expected(&["HTTP 400"]).actual("an event stream");
+        stage.judge.broke(id, seen.sent(ticket.since).sent_on(ticket.channel));
     }
 }
 

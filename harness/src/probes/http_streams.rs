@@ -2,6 +2,7 @@
 
 use super::Solo;
 use super::call::{Call, PATIENCE, tool_calls};
+use super::http_replay::nothing_is_left_out;
 use super::probe::{Stage, probes};
 use crate::client::{Conversation, Opened, Outgoing, Reply, Ticket};
 use crate::monitors::Breach;
@@ -26,7 +27,9 @@ probes! {
     /// with `Last-Event-ID`. What comes belongs to the first call, comes after the id, and ends with the response:
     /// losing the connection is no cancellation. Replay is optional; a server that gives ids but answers the GET with
     /// 405 promises what it does not keep, and one that does not give the response of the second call again either may
-    /// have lost that of the first without cancelling it. The same id in another session leads to nothing of that call.
+    /// have lost that of the first without cancelling it. Once the call is over, its stream is taken up again from its first
+    /// event and from the next one: what followed on that has to come first. The same id in another session leads to
+    /// nothing of that call.
     interrupted_stream_is_taken_up_again (Alone, Legacy, Http) decides [
         "http.resume.by-get", "http.resume.event-id-is-cursor", "http.resume.same-stream-only",
         "http.resume.event-id-names-stream", "http.disconnect.not-cancellation", "http.sse.priming-event",
@@ -127,6 +130,9 @@ async fn interrupted_stream_is_taken_up_again(solo: &mut Solo<'_>) {
         let over = answered(talk, &ticket);
         let broken_off = BrokenOff { ticket, token, other: (other, other_token), seen, told, last };
         resume(solo.judge, talk, &broken_off, solo.name).await;
+        if let Some(first) = broken_off.seen.first().filter(|_| answered(talk, &broken_off.ticket)) {
+            nothing_is_left_out(solo.judge, talk, &broken_off.ticket, first, solo.name).await;
+        }
         resume_from_another_session(solo, &mut another, &broken_off).await;
         let twice = std::mem::replace(&mut done, true);
         if twice || !over {
@@ -312,7 +318,7 @@ async fn ends_again(talk: &mut Conversation, broken: &BrokenOff, again: &Ticket)
     ends
 }
 
-fn answered(talk: &mut Conversation, ticket: &Ticket) -> bool {
+pub(super) fn answered(talk: &mut Conversation, ticket: &Ticket) -> bool {
     talk.heard_since(ticket.since)
         .iter()
         .any(|heard| heard.message.is_response() && heard.message.id() == ticket.id.as_ref())

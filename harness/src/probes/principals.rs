@@ -4,7 +4,7 @@
 use super::door::{Shown, bearing, keeps_out, other_token, show};
 use super::probe::{breach, probes};
 use super::{Known, Solo};
-use crate::client::{Conversation, Reply, Ticket};
+use crate::client::{Conversation, Heard, Reply, Ticket};
 use crate::monitors::Breach;
 use crate::protocol::{Era, Transport};
 use serde_json::{Value, json};
@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const MOST_CALLS: usize = 6;
 /// How long what goes astray may take to arrive.
 const ASTRAY: Duration = Duration::from_millis(60);
+/// The level that leaves the fewest log messages.
+const HIGHEST: &str = "emergency";
 
 probes! {
     /// Where the user gave credentials (`Authorization`): sends the listings, a call, a read and a completion with them and
@@ -28,7 +30,9 @@ probes! {
         "caching.access-control-independent",
     ];
     /// Opens two connections over HTTP, calls tools on one of them, asking for progress and log messages, and listens on
-    /// the other: nothing of the calls comes there.
+    /// the other: nothing of the calls comes there. Where log messages come with the calls, the other one sets a log level
+    /// that leaves none; if none come any more, and some when the first one sets its own level anew, the level of one
+    /// client is that of all.
     connections_are_kept_apart (Alone, Both, Any) decides ["base.isolation.between-connections"];
 }
 
@@ -238,9 +242,16 @@ async fn connections_are_kept_apart(solo: &mut Solo<'_>) {
     if begun {
         solo.judge.about(other.talk.recorder());
         listen(&mut other.talk).await;
-        let noisy = talk_away(&mut one.talk, &known, &calls).await;
+        set_level(&mut one.talk, "debug").await;
+        let heard = talk_away(&mut one.talk, &known, &calls, 0).await;
         other.talk.idle(ASTRAY).await;
+        let noisy = heard.iter().any(|heard| {
+            matches!(heard.message.method(), Some("notifications/progress" | "notifications/message"))
+        });
         judge_stray(solo, &mut one.talk, &mut other.talk, noisy);
+        if heard.iter().any(is_logged) && solo.revision.era() == Era::Legacy {
+            levels_are_kept_apart(solo, [&mut one.talk, &mut other.talk], &known, &calls).await;
+        }
     } else {
         solo.judge.undecided(ID, "no-conversation", "two further conversations could not be begun");
     }
@@ -263,19 +274,63 @@ fn token(at: usize) -> Value {
     json!(format!("mcprove-apart-{at}"))
 }
 
-/// Calls tools that report on the way; whether anything was reported.
-async fn talk_away(talk: &mut Conversation, known: &Known, calls: &[super::Call]) -> bool {
-    let logs = talk.handshake().is_some_and(|handshake| handshake.declares("logging"));
-    if logs && talk.era() == Some(Era::Legacy) {
-        talk.request("logging/setLevel", json!({"level": "debug"})).await;
+/// Whether the server declares log messages.
+fn logs(talk: &Conversation) -> bool {
+    talk.handshake().is_some_and(|handshake| handshake.declares("logging"))
+}
+
+/// Sets the log level of a legacy session; whether the server agreed.
+async fn set_level(talk: &mut Conversation, level: &str) -> bool {
+    let has_level = logs(talk) && talk.era() == Some(Era::Legacy);
+    has_level && talk.request("logging/setLevel", json!({"level": level})).await.result().is_some()
+}
+
+/// Whether it is a log message that the highest level leaves out.
+fn is_logged(heard: &Heard) -> bool {
+    let level = heard.message.params().and_then(|params| params.get("level")?.as_str());
+    heard.message.method() == Some("notifications/message") && level != Some(HIGHEST)
+}
+
+/// A level that one client sets is none of another's. Tools need not log the same each time, so it counts only where the
+/// messages are gone with the level that the other sets, and back with that of the client itself.
+async fn levels_are_kept_apart(
+    solo: &mut Solo<'_>,
+    [one, other]: [&mut Conversation; 2],
+    known: &Known,
+    calls: &[super::Call],
+) {
+    let since = other.now();
+    if !set_level(other, HIGHEST).await || talk_away(one, known, calls, 1).await.iter().any(is_logged) {
+        return;
     }
+    if set_level(one, "debug").await && talk_away(one, known, calls, 2).await.iter().any(is_logged) {
+        let text = "the log level that one client sets is that of another client, too";
+        solo.judge.broke(
+            "base.isolation.between-connections",
+            Breach::new("log-level", text)
+                .quality()
+                .expected(&["the log messages of the level that the client itself has set"])
+                .actual(format!("none after another client has set the level `{HIGHEST}`"))
+                .sent(since),
+        );
+    }
+}
+
+/// Calls tools that report on the way, with tokens that no other round has; what came meanwhile.
+async fn talk_away(
+    talk: &mut Conversation,
+    known: &Known,
+    calls: &[super::Call],
+    round: usize,
+) -> Vec<Heard> {
+    let logs = logs(talk);
     let since = talk.now();
     // Those that took longest have most to report.
     let mut calls: Vec<_> = calls.iter().collect();
     calls.sort_by_key(|call| std::cmp::Reverse(call.took));
     let mut tickets = Vec::new();
     for (at, call) in calls.into_iter().take(MOST_CALLS).enumerate() {
-        let mut meta = json!({"progressToken": token(at)});
+        let mut meta = json!({"progressToken": token(round * MOST_CALLS + at)});
         if logs && talk.era() == Some(Era::Modern) {
             meta["io.modelcontextprotocol/logLevel"] = json!("debug");
         }
@@ -286,10 +341,7 @@ async fn talk_away(talk: &mut Conversation, known: &Known, calls: &[super::Call]
     for ticket in &tickets {
         talk.reply_within(ticket, PATIENCE).await;
     }
-    let heard = talk.heard_since(since);
-    heard.iter().any(|heard| {
-        matches!(heard.message.method(), Some("notifications/progress" | "notifications/message"))
-    })
+    talk.heard_since(since)
 }
 
 fn judge_stray(solo: &mut Solo<'_>, one: &mut Conversation, other: &mut Conversation, noisy: bool) {

@@ -320,6 +320,7 @@ pub fn all() -> impl Iterator<Item = &'static Probe> {
         super::subscriptions_apart::PROBES,
         super::http::PROBES,
         super::http_headers::PROBES,
+        super::http_names::PROBES,
         super::http_legacy_sse::PROBES,
         super::http_origin::PROBES,
         super::http_params::PROBES,

@@ -152,6 +152,14 @@ pub(super) const FAULTS: &[Fault] = &[
     .within(SINCE_2025_03)
     .over(HTTP),
     fault(
+        "auth.challenge.bearer-scheme/basic",
+        "The challenge of a 401 asks for a name and a password.",
+        &[HttpReply(|_, reply| challenge(reply, 401, |_| "Basic realm=\"mcp\"".to_owned()))],
+    )
+    .also_seen(&["auth.http-conformance"])
+    .within(SINCE_2025_03)
+    .over(HTTP),
+    fault(
         "auth.challenge.resource-metadata/absent",
         "The challenge of a 401 does not name the metadata.",
         &[HttpReply(|_, reply| unnamed(reply))],

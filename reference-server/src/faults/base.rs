@@ -4,7 +4,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::faults::Duty;
-use crate::faults::edit::{at, message, put};
+use crate::faults::edit::{at, is_method, message, put};
 use crate::faults::fault::{
     ANY, Fault, HTTP, LEGACY, MODERN, SSE, STDIO, V2024_11, V2025_03, V2025_06, V2025_11, fault,
 };
@@ -706,6 +706,23 @@ pub(super) const FAULTS: &[Fault] = &[
     .also_seen(&["progress.notification.known-token"])
     .within(V2024_11)
     .over(SSE),
+    fault(
+        "base.isolation.between-connections/log-level",
+        "Where one client wants the gravest log messages alone, no other one gets more.",
+        &[
+            Request(|memory, request| {
+                if let Some(level) = request.params.get("level") {
+                    memory.keep(level.clone());
+                }
+            }),
+            Notify(|memory, message| {
+                let silent = is_method(&message, "notifications/message") && memory.kept() == Some("emergency".into());
+                if silent { Vec::new() } else { vec![message] }
+            }),
+        ],
+    )
+    .within(V2025_11)
+    .over(HTTP),
     fault(
         "base.stateless.no-reliance-on-earlier-requests/remembered",
         "After a request with `_meta`, others need none.",

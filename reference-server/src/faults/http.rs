@@ -28,6 +28,20 @@ pub(super) const FAULTS: &[Fault] = &[
     .within(SINCE_2025_06)
     .over(HTTP),
     fault(
+        "http.origin.invalid-forbidden/first-request-only",
+        "The Origin is looked at for `server/discover` alone.",
+        &[HttpRequest(|_, request| {
+            let other = request.headers().get("mcp-method").is_some_and(|method| method != "server/discover");
+            if other {
+                request.headers_mut().remove(ORIGIN);
+            }
+            None
+        })],
+    )
+    .breaking(&["http.origin.validated"])
+    .within(MODERN)
+    .over(HTTP),
+    fault(
         "http.origin.invalid-forbidden/bad-request",
         "Requests with a foreign Origin get the status 400.",
         &[HttpReply(|asked, reply| {
@@ -529,6 +543,19 @@ pub(super) const FAULTS: &[Fault] = &[
         "A stream that is taken up again begins anew.",
         &[HttpRequest(|_, request| {
             resume(request, |stream| format!("{stream}-0"));
+            None
+        })],
+    )
+    .within(V2025_11)
+    .over(HTTP),
+    fault(
+        "http.resume.event-id-is-cursor/skips-one",
+        "A stream that is taken up again goes on after the event that would come next.",
+        &[HttpRequest(|_, request| {
+            let sequence = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.split_once('-')?.1.parse().ok());
+            if let Some(sequence) = sequence {
+                resume(request, |stream| format!("{stream}-{}", 1_u64.saturating_add(sequence)));
+            }
             None
         })],
     )

@@ -1,6 +1,9 @@
 //! Faults of the headers of stateless requests.
 
-use hyper::header::HeaderValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hyper::body::Incoming;
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -11,6 +14,7 @@ use crate::faults::hook::Hook::{Answer, Definition, Forgive, HttpRequest, Interc
 use crate::faults::hook::Instead;
 use crate::message::{HEADER_MISMATCH, Object};
 use crate::revision::Revision;
+use crate::transport::HttpReply;
 use crate::transport::http_reply::{empty, short_json};
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -55,6 +59,15 @@ pub(super) const FAULTS: &[Fault] = &[
     .within(MODERN)
     .over(HTTP),
     fault(
+        "http-headers.method.mismatch-refused/part",
+        "A part of the method will do in Mcp-Method.",
+        &[HttpRequest(|_, request| {
+            change(request, "mcp-method", |value| (value == "server").then(|| "server/discover".to_owned()))
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
         "http-headers.name.required/optional",
         "Mcp-Name may be left out.",
         &[Forgive(|_, error| error.message.ends_with("Mcp-Name is missing"))],
@@ -71,6 +84,32 @@ pub(super) const FAULTS: &[Fault] = &[
     .within(MODERN)
     .over(HTTP),
     fault(
+        "http-headers.name.mismatch-refused/as-in-urls",
+        "Mcp-Name may be written as in a URL.",
+        &[HttpRequest(|_, request| {
+            change(request, "mcp-name", |value| {
+                let code = u8::from_str_radix(value.strip_prefix('%')?.get(..2)?, 16).ok()?;
+                Some(format!("{}{}", char::from(code), &value[3..]))
+            })
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-headers.duplicates-refused/last-counts",
+        "Of two values of a header the last one counts.",
+        &[HttpRequest(|_, request| {
+            for name in ["mcp-method", "mcp-name"] {
+                if let Some(last) = request.headers().get_all(name).iter().next_back().cloned() {
+                    request.headers_mut().insert(name, last);
+                }
+            }
+            None
+        })],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
         "http-headers.duplicates-refused/served",
         "A header may come twice with different values.",
         &[Forgive(|_, error| error.message.ends_with("has two values"))],
@@ -83,6 +122,25 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Forgive(|_, error| error.message.ends_with("has characters that no header may have"))],
     )
     .breaking(&["http-headers.param.invalid-characters-refused"])
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-headers.param.invalid-characters-refused/text",
+        "An argument may be repeated in a header as it is, whatever its letters.",
+        &[HttpRequest(|_, request| change_arguments(request, |text| (!text.is_ascii()).then(|| text.to_owned())))],
+    )
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-headers.value.base64-malformed-refused/arguments",
+        "What is no base64 is passed over in headers that repeat arguments.",
+        &[HttpRequest(|_, request| {
+            change_arguments(request, |text| {
+                let inner = text.strip_prefix("=?base64?")?.strip_suffix("?=")?;
+                String::from_utf8(BASE64.decode(inner.replace('!', "")).ok()?).ok()
+            })
+        })],
+    )
     .within(MODERN)
     .over(HTTP),
     fault(
@@ -105,6 +163,18 @@ pub(super) const FAULTS: &[Fault] = &[
         &[Forgive(|_, error| error.message.contains("differs from its argument"))],
     )
     .also_seen(&["http-headers.param.boolean-lowercase"])
+    .within(MODERN)
+    .over(HTTP),
+    fault(
+        "http-headers.param.mismatch-refused/blanks",
+        "Blanks around an argument do not count in its header.",
+        &[HttpRequest(|_, request| {
+            change_arguments(request, |text| {
+                let inner = text.strip_prefix("=?base64?")?.strip_suffix("?=")?;
+                Some(String::from_utf8(BASE64.decode(inner).ok()?).ok()?.trim().to_owned())
+            })
+        })],
+    )
     .within(MODERN)
     .over(HTTP),
     fault(
@@ -347,6 +417,29 @@ fn annotate(tool: &mut Object, kind: &str, header: &str) {
     }
 }
 
-fn value<'a>(request: &'a hyper::Request<hyper::body::Incoming>, name: &str) -> Option<&'a str> {
+/// Writes the value of a header otherwise, before anything looks at it.
+fn change(
+    request: &mut hyper::Request<Incoming>,
+    name: &str,
+    how: impl FnOnce(&str) -> Option<String>,
+) -> Option<HttpReply> {
+    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+    let text = std::str::from_utf8(request.headers().get(&name)?.as_bytes()).ok().and_then(how)?;
+    request.headers_mut().insert(name, HeaderValue::from_str(&text).ok()?);
+    None
+}
+
+/// Writes what headers that repeat arguments stand for otherwise, as base64.
+fn change_arguments(
+    request: &mut hyper::Request<Incoming>,
+    how: fn(&str) -> Option<String>,
+) -> Option<HttpReply> {
+    for name in ["mcp-param-region", "mcp-param-tenant"] {
+        change(request, name, |text| Some(format!("=?base64?{}?=", BASE64.encode(how(text)?))));
+    }
+    None
+}
+
+fn value<'a>(request: &'a hyper::Request<Incoming>, name: &str) -> Option<&'a str> {
     request.headers().get(name)?.to_str().ok()
 }

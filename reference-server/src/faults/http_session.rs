@@ -1,12 +1,12 @@
 //! Faults of sessions over Streamable HTTP.
 
-use hyper::header::HeaderValue;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
 use crate::faults::fault::{Fault, HTTP, MODERN, SESSIONS, V2025_11, fault};
 use crate::faults::hook::Hook::{HttpReply, HttpRequest};
-use crate::transport::http_reply::empty;
+use crate::transport::http_reply::{empty, short_json};
 
 pub(super) const FAULTS: &[Fault] = &[
     fault(
@@ -62,6 +62,22 @@ pub(super) const FAULTS: &[Fault] = &[
         })],
     )
     .also_seen(&["auth.status.malformed-bad-request"])
+    .within(SESSIONS)
+    .over(HTTP),
+    fault(
+        "http-session.missing-id-refused/stream",
+        "A GET without a session id gets a stream on which nothing comes.",
+        &[HttpRequest(|_, request| {
+            let headers = request.headers();
+            let known = headers.contains_key("mcp-session-id") || !headers.contains_key(AUTHORIZATION);
+            let opened = request.method() == Method::GET && request.uri().path() == "/mcp" && !known;
+            opened.then(|| {
+                let mut reply = short_json(200, ": nothing\n\n".to_owned());
+                reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+                reply
+            })
+        })],
+    )
     .within(SESSIONS)
     .over(HTTP),
     fault(
