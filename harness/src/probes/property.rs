@@ -7,6 +7,7 @@ use crate::properties::{
 };
 use crate::protocol::{Era, Revision, Transport};
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -50,6 +51,8 @@ pub struct PropertyTally {
     cases: AtomicU64,
     calls: AtomicU64,
     cut: AtomicU64,
+    unsteady: AtomicU64,
+    left: AtomicU64,
 }
 
 impl Properties {
@@ -62,6 +65,8 @@ impl Properties {
         self.tally.cases.fetch_add(report.cases, Ordering::Relaxed);
         self.tally.calls.fetch_add(report.calls, Ordering::Relaxed);
         self.tally.cut.fetch_add(u64::from(report.cut.is_some()), Ordering::Relaxed);
+        self.tally.unsteady.fetch_add(report.unsteady.into(), Ordering::Relaxed);
+        self.tally.left.fetch_add(report.left.into(), Ordering::Relaxed);
     }
 
     /// What was tried, for people; `None` where nothing was.
@@ -74,7 +79,16 @@ impl Properties {
                 .to_owned(),
             (_, Some(_)) => "; the target went away before all were tried".to_owned(),
         };
-        (cases > 0).then(|| format!("properties: {cases} cases with {calls} calls{end}"))
+        let mut also = String::new();
+        for (count, text) in [
+            (read(&self.tally.left), "showed what others show that are told: mend those first"),
+            (read(&self.tally.unsteady), "showed something that did not come again"),
+        ] {
+            if count > 0 {
+                let _ = write!(also, "; {count} {text}");
+            }
+        }
+        (cases > 0).then(|| format!("properties: {cases} cases with {calls} calls{end}{also}"))
     }
 }
 

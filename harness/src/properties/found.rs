@@ -66,8 +66,10 @@ pub struct Report {
     pub calls: u64,
     /// The properties of which a case was seen to hold.
     pub held: BTreeSet<&'static str>,
-    /// What was seen once and not again.
+    /// How often something was seen once and not again.
     pub unsteady: u32,
+    /// How many subjects showed the same as others that were told, and were not looked at again.
+    pub left: u32,
     /// Whether it ended before all cases were tried, and why.
     pub cut: Option<&'static str>,
     /// What the monitors say about the conversations in which cases were tried.

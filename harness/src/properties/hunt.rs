@@ -9,7 +9,7 @@ use super::judge::{
 };
 use super::shrinking::Shrinking;
 use super::stand::{Answered, Stand};
-use super::subject::Subject;
+use super::subject::{Subject, What};
 use crate::client::{Closed, Opened};
 use crate::monitors::Watch;
 use crate::protocol::Era;
@@ -37,6 +37,8 @@ const ALL_TURNS: u32 = 20;
 const SHARES: u32 = 8;
 /// How many findings of a kind are kept.
 const ALIKE: usize = 3;
+/// How many of those that end the conversation.
+const GRAVE: usize = 24;
 /// How often a conversation may fail to begin.
 const FAILURES: u32 = 3;
 /// How many calls of what only reads are remembered with their answers, and how many rounds later they are made again.
@@ -200,7 +202,9 @@ impl Hunt<'_> {
         }
         self.finish().await;
         for (_, (_, shown, case)) in std::mem::take(&mut self.accepted) {
-            if !self.is_enough(&shown) {
+            if self.is_enough(&shown) {
+                self.report.left += 1;
+            } else {
                 self.pursue(shown, case, &[]).await;
             }
         }
@@ -311,6 +315,10 @@ impl Hunt<'_> {
         let silent =
             answers.iter().any(|answer| matches!(answer, Answered::Silence(_) | Answered::Unfinished));
         let over = self.turn_over(&answers).await;
+        if !over && answers.iter().any(|answer| matches!(answer, Answered::Silence(_))) {
+            // Whatever keeps the server busy must not keep it from answering about others.
+            self.finish().await;
+        }
         self.strikes[at] += u32::from(over || silent);
         match shown {
             Some(shown) if shown.property == REFUSED && shown.requirement == REFUSED => {
@@ -364,6 +372,8 @@ impl Hunt<'_> {
         }
         let held = &mut self.report.held;
         match &case.manner {
+            // How a prompt refuses is told by rules about prompts.
+            Manner::Miss { .. } if self.subjects[case.calls[0].subject].what == What::Prompt => {}
             Manner::Miss { .. } => held.extend([REFUSED, MISS_ERROR]),
             Manner::Again(_) => _ = held.insert(AGAIN),
             Manner::Spelled(_) => _ = held.insert(SPELLING),
@@ -416,16 +426,22 @@ impl Hunt<'_> {
         self.report.found.iter().any(|found| found.shown.is_like(shown))
     }
 
-    /// Whether enough of a kind was found: what many subjects have is most likely one defect.
+    /// Whether enough of a kind was found: what many subjects have is most likely one defect, but for crashes and hangs.
     fn is_enough(&self, shown: &Shown) -> bool {
         let alike =
             |found: &&Found| (found.shown.requirement, found.shown.class) == (shown.requirement, shown.class);
-        self.report.found.iter().filter(alike).count() >= ALIKE
+        let grave = [SURVIVES, NO_HANG].contains(&shown.requirement);
+        self.report.found.iter().filter(alike).count() >= if grave { GRAVE } else { ALIKE }
     }
 
     async fn look(&mut self, shown: Shown, case: Case, before: &[Call]) {
         let looks = self.looked.iter().filter(|known| known.is_like(&shown)).count();
-        if self.is_known(&shown) || self.is_enough(&shown) || looks >= LOOKS {
+        if self.is_known(&shown) || looks >= LOOKS {
+            return;
+        }
+        if self.is_enough(&shown) {
+            self.report.left += u32::from(looks == 0);
+            self.looked.push(shown);
             return;
         }
         self.looked.push(shown.clone());

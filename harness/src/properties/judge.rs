@@ -118,6 +118,14 @@ pub fn each(rules: Rules, subjects: &[Subject], case: &Case, answers: &[Answered
             }
             (Manner::Miss { .. }, _) => None,
             // What a prompt wants of its arguments no schema says.
+            (_, Answered::Error(-32700 | -32601 | -32600)) if subject.what == What::Tool => {
+                let message = format!("{title} was refused as if the request were wrong, called {how}");
+                let expected = &["a result", "a result with `isError: true`"];
+                Some(Shown {
+                    quality: true,
+                    ..shown(ANSWERED, ANSWERED, "refused-request", message, expected)
+                })
+            }
             (_, Answered::Error(-32603)) if subject.what == What::Tool => {
                 let message = format!("{title} was answered with an internal error, called {how}");
                 let expected = &["a result", "a result with `isError: true`"];
@@ -159,7 +167,7 @@ fn missed(
             Some(Shown { quality: true, ..shown(REFUSED, REFUSED, "accepted", message, RIGHT) })
         }
         // Others say what was looked at before the arguments, or are the server's own.
-        Answered::Error(-32603 | -32600 | -32700) => {
+        Answered::Error(-32700 | -32603..=-32600) if *answered != Answered::Error(-32602) => {
             let message =
                 format!("{title} was refused by another error than one of its arguments, called {how}");
             Some(Shown { quality: true, ..shown(MISS_ERROR, MISS_ERROR, "other-code", message, RIGHT) })
@@ -305,7 +313,9 @@ mod tests {
         let silence = || Answered::Silence(std::time::Duration::from_secs(1));
         assert_eq!(shows(Manner::Valid, gone()), Some((ANSWERED, SURVIVES, false)));
         assert_eq!(shows(Manner::Valid, silence()), Some((ANSWERED, NO_HANG, false)));
-        assert_eq!(shows(Manner::Valid, Answered::Error(-32603)), Some((ANSWERED, ANSWERED, true)));
+        for code in [-32700, -32603, -32601, -32600] {
+            assert_eq!(shows(Manner::Valid, Answered::Error(code)), Some((ANSWERED, ANSWERED, true)));
+        }
         let wrong = json!({"content": [], "structuredContent": {"n": "1"}});
         assert_eq!(shows(Manner::Valid, done(wrong.clone())), Some((OUTPUT, CONFORMS, false)));
         for fine in [
@@ -326,7 +336,9 @@ mod tests {
     #[test]
     fn near_misses_are_refused() {
         assert_eq!(shows(miss(), done(json!({"content": []}))), Some((REFUSED, REFUSED, true)));
-        assert_eq!(shows(miss(), Answered::Error(-32603)), Some((MISS_ERROR, MISS_ERROR, true)));
+        for code in [-32700, -32603, -32601, -32600] {
+            assert_eq!(shows(miss(), Answered::Error(code)), Some((MISS_ERROR, MISS_ERROR, true)));
+        }
         assert_eq!(shows(miss(), Answered::Gone("it exited".to_owned())), Some((REFUSED, SURVIVES, false)));
         for fine in [
             done(json!({"isError": true})),

@@ -212,14 +212,14 @@ impl Hunt<'_> {
                 Some(Trial { shown, said, recorder })
             }
             Manner::Again(times) => {
-                let (answers, said, recorder) = self.steadily(case, rounds, |_| true).await?;
+                let (answers, said, recorder) = self.steadily(case, rounds, Duration::ZERO, |_| true).await?;
                 let actual = differing(&answers);
                 let shown = changes(*times, &answers).then(|| compared(self.subjects, case, actual))??;
                 Some(Trial { shown, said, recorder })
             }
             Manner::Spelled(spelling) => {
                 let differ = |answers: &[Answered]| depends_on_spelling(*spelling, answers);
-                let (answers, said, recorder) = self.steadily(case, rounds, differ).await?;
+                let (answers, said, recorder) = self.steadily(case, rounds, Duration::ZERO, differ).await?;
                 let shown = compared(self.subjects, case, differing(&answers))?;
                 Some(Trial { shown, said, recorder })
             }
@@ -229,8 +229,8 @@ impl Hunt<'_> {
                 let alone = Case { manner: Manner::Valid, calls: case.calls[1..].to_vec() };
                 let mut last = None;
                 for _ in 0..times {
-                    let (control, ..) = self.fresh(&alone, 0).await?;
-                    let (answers, said, recorder) = self.fresh(case, 0).await?;
+                    let (control, ..) = self.fresh(&alone, 0, Duration::ZERO).await?;
+                    let (answers, said, recorder) = self.fresh(case, 0, Duration::ZERO).await?;
                     let (with, without) = (answers.last()?, control.last()?);
                     if occurrences(with, &needle) <= occurrences(without, &needle) {
                         return None;
@@ -243,8 +243,12 @@ impl Hunt<'_> {
             Manner::Past => {
                 let alone =
                     Case { manner: Manner::Valid, calls: case.calls[case.calls.len() - 1..].to_vec() };
-                let (without, ..) = self.steadily(&alone, rounds, |_| true).await?;
-                let (answers, said, recorder) = self.steadily(case, rounds, |_| true).await?;
+                let began = Instant::now();
+                self.fresh(case, 0, Duration::ZERO).await?;
+                // What tells the time tells a later one after other calls, and after as long a wait.
+                let took = began.elapsed();
+                let (without, ..) = self.steadily(&alone, rounds, took, |_| true).await?;
+                let (answers, said, recorder) = self.steadily(case, rounds, Duration::ZERO, |_| true).await?;
                 let (with, without) = (answers.last()?, without.last()?);
                 if with == without || !is_whole(with) || !is_whole(without) {
                     return None;
@@ -255,16 +259,18 @@ impl Hunt<'_> {
         }
     }
 
-    /// A case in a conversation of its own, after so many requests that do nothing.
+    /// A case in a conversation of its own, after so many requests that do nothing, and some time.
     async fn fresh(
         &mut self,
         case: &Case,
         before: usize,
+        wait: Duration,
     ) -> Option<(Vec<Answered>, Vec<Said>, Arc<Recorder>)> {
         let mut opened: Opened = self.stand.open().await?;
         for _ in 0..before {
             opened.talk.canary().await;
         }
+        tokio::time::sleep(wait).await;
         let said = self.stand.make(&mut opened.talk, self.subjects, case, self.plan.patience).await;
         let recorder = Arc::clone(opened.talk.recorder());
         self.let_go(opened);
@@ -279,11 +285,14 @@ impl Hunt<'_> {
         &mut self,
         case: &Case,
         rounds: usize,
+        wait: Duration,
         worth: impl Fn(&[Answered]) -> bool,
     ) -> Option<(Vec<Answered>, Vec<Said>, Arc<Recorder>)> {
         let mut first: Option<(Vec<Answered>, Vec<Said>, Arc<Recorder>)> = None;
         for round in 0..rounds {
-            let again = self.fresh(case, round).await?;
+            // Not after the same time each time.
+            let wait = wait + wait * u32::try_from(round).unwrap_or(1) / 2;
+            let again = self.fresh(case, round, wait).await?;
             match &first {
                 Some((answers, ..)) if !agree(&case.manner, answers, &again.0) => return None,
                 Some(_) => {}

@@ -10,6 +10,7 @@
 //! ```
 
 mod cases;
+#[cfg(feature = "proptest")]
 mod conversations;
 mod environment;
 #[cfg(feature = "proptest")]
