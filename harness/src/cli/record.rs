@@ -34,6 +34,11 @@ fn stdio(args: &RecordArgs, file: &Path) -> Result<u8, Failure> {
     let mut target = Target::new(TargetSpec::Command(command.clone()));
     secrets(&mut target, args);
     let name = target.info().display;
+    let runtime = super::out::runtime()?;
+    {
+        let _entered = runtime.enter();
+        outlive_limits()?;
+    }
     let (ended, recorded) = record_stdio(&command, &name, file, target.redactor()).map_err(Failure::usage)?;
     tell(&recorded, &name, Transport::Stdio, &target.redactor(), args.quiet);
     if let Some(signal) = ended.signal {
@@ -56,6 +61,7 @@ fn http(
     let config = HttpConfig { ca_certificates: args.ca_cert.clone(), ..HttpConfig::default() };
     let runtime = super::out::runtime()?;
     let recorded = runtime.block_on(async {
+        outlive_limits()?;
         let proxy = Proxy::bind(address, upstream, &config, args.identity).await.map_err(Failure::usage)?;
         say(&format!("mcprove records at {} what goes to {}", proxy.url(), name));
         let until = told_to_end()?;
@@ -64,6 +70,14 @@ fn http(
     runtime.shutdown_background();
     tell(&recorded, &name, Transport::Http, &target.redactor(), args.quiet);
     Ok(0)
+}
+
+/// A limit on the size of files is an error of the write, as a full disk is, and does not end the process, nor what it
+/// records; within a runtime.
+fn outlive_limits() -> Result<(), Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    signal(kind).map(drop).map_err(|error| Failure::Bug(format!("cannot take signals: {error}")))
 }
 
 /// Ends when the process is told to end.
@@ -114,7 +128,11 @@ fn tell(recorded: &Recorded, name: &str, transport: Transport, redactor: &Redact
         return;
     }
     let file = recorded.file.display().to_string();
-    say(&format!("mcprove recorded {} events in {file}", recorded.events));
+    match recorded.error {
+        None => say(&format!("mcprove recorded {} events in {file}", recorded.events)),
+        // What is there is not whole, if anything is.
+        Some(_) => return,
+    }
     let Some(overheard) = &recorded.overheard else {
         say(&format!(
             "mcprove: the monitors did not keep up; ask them with: mcprove transcript check {file}"

@@ -22,6 +22,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
+/// The longest message that is read, in bytes: a recording that is replayed has none that are longer.
+const LONGEST_MESSAGE: usize = 64 << 20;
+
 /// Reads a recording.
 pub(super) fn script(file: &Path) -> Result<Script, Failure> {
     let wrong = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", file.display()));
@@ -63,6 +66,8 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<u8, Failure> {
         options::config(&target, "replay", &args.reach, &args.shared, &SelectArgs::default(), &stop)?;
     let wait = args.wait.unwrap_or(config.opening.timeouts.request);
     // What took long in the recording may take long again.
+    // What was recorded is read again, however long it is.
+    config.opening.limits.message = config.opening.limits.message.max(LONGEST_MESSAGE);
     config.opening.timeouts.request = wait + script.longest();
     config.opening.timeouts.startup = config.opening.timeouts.startup.max(wait);
     let options = Options {

@@ -3,6 +3,7 @@
 use super::args::{ProfileArg, ServeArgs};
 use super::failure::Failure;
 use crate::mock::{Part, Stage, serve_http as serve_stage, serve_stdio as serve_part};
+use crate::protocol::Transport;
 use crate::transcript::TranscriptReader;
 use mcprove_reference_server::{Config, FaultId, Server, serve_http_until, serve_stdio};
 use std::io;
@@ -60,6 +61,10 @@ pub(super) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
 fn serve_recording(file: &Path, http: Option<SocketAddr>) -> Result<u8, Failure> {
     let unreadable = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", file.display()));
     let reader = TranscriptReader::open(file).map_err(|error| unreadable(&error))?;
+    if http.is_some() && reader.about().transport == Transport::HttpSse {
+        let text = "a conversation over HTTP+SSE is served over STDIO only: leave out --http";
+        return Err(unreadable(&text));
+    }
     let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
     let part = Part::read(reader, &format!("the recording {name}")).map_err(|error| unreadable(&error))?;
     let part = Arc::new(part);

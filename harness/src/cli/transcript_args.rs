@@ -147,7 +147,8 @@ pub(super) struct ReplayArgs {
     /// When messages are sent.
     #[arg(long, value_enum, default_value_t, help_heading = "Replaying")]
     pub(super) timing: TimingArg,
-    /// How long an answer is waited for, in seconds, beyond what it took in the recording; --timeout if not given.
+    /// How long an answer is waited for, in seconds, beyond what it took in the recording; --timeout if not given. The
+    /// first answer of all is waited for as long as --startup-timeout says.
     #[arg(long, value_name = "SECONDS", value_parser = super::args::seconds, help_heading = "Replaying")]
     pub(super) wait: Option<Duration>,
     /// Put the value of this environment variable where the recording has the placeholder of that name, such as

@@ -1,6 +1,7 @@
 //! Which export there is for which transport.
 
 use super::{program, shell};
+use crate::protocol::Transport;
 use crate::replay::Script;
 
 /// The language of an export that runs.
@@ -33,6 +34,10 @@ pub enum ExportError {
 /// # Errors
 /// When the language does not fit the transport.
 pub fn export(script: &Script, language: Language) -> Result<String, ExportError> {
+    if script.about.transport == Transport::HttpSse && matches!(language, Language::Curl | Language::Shell) {
+        // The answers come on a stream that would have to be read beside the requests.
+        return Err(ExportError::Transport("HTTP+SSE", "python or typescript"));
+    }
     match (language, script.about.transport.is_http()) {
         (Language::Curl | Language::Shell, true) => Ok(shell::curl(script)),
         (Language::Curl, false) => Err(ExportError::Transport("STDIO", "shell, python, typescript or rust")),

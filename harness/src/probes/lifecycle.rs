@@ -300,9 +300,12 @@ async fn opened_oddly(solo: &mut Solo<'_>, opened: &mut Opened, reply: &Reply, d
         ),
         _ => {}
     }
-    let nothing = json!({"requestId": "mcprove-no-such-request", "reason": "too late"});
-    let ticket = talk.notify("notifications/cancelled", nothing).await;
     if between.result().is_some() {
+        let nothing = json!({"requestId": "mcprove-no-such-request", "reason": "too late"});
+        let ticket = talk.notify("notifications/cancelled", nothing).await;
+        if talk.transport().is_http() {
+            talk.reply(&ticket).await;
+        }
         let after = talk.request("ping", json!({})).await;
         match &after {
             Reply::Result(_) => solo.judge.held(CANCELLED),

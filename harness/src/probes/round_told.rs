@@ -2,7 +2,7 @@
 
 use super::lists::{LISTS, declares, listing};
 use super::round::{Again, PATIENCE, TOLD, compose};
-use super::subscriptions::{Listening, Opened, end, listen, opened};
+use super::subscriptions::{Listening, Opened, bare, end, listen, opened};
 use super::{Call, Stage, breach};
 use crate::client::{Heard, Reply};
 use crate::monitors::Breach;
@@ -255,7 +255,8 @@ fn told_apart(
     let heard = stage.talk.heard_since(from);
     let by = |heard: &Heard| {
         let tag = heard.message.params()?.pointer("/_meta/io.modelcontextprotocol~1subscriptionId")?;
-        ids.iter().position(|id| *id == tag)
+        // That it has another JSON type is told of the id.
+        ids.iter().position(|id| bare(id) == bare(tag))
     };
     let named = |heard: &Heard| -> Vec<String> {
         let named =

@@ -244,6 +244,6 @@ async fn last_subscription_is_left_open(stage: &mut Stage<'_>) {
 }
 
 /// The text of an id, whatever its JSON type.
-fn bare(id: &Value) -> String {
+pub(super) fn bare(id: &Value) -> String {
     id.as_str().map_or_else(|| id.to_string(), str::to_owned)
 }

@@ -4,7 +4,7 @@ use super::owners::Owners;
 use super::script::{Expected, Send, Sending, Session};
 use crate::protocol::Kind;
 use crate::transcript::{Causality, Origin, Placed, Record, RulePart, Sender};
-use crate::wire::{Channel, End, Event, Headers};
+use crate::wire::{Channel, End, Event, Headers, Payload};
 use std::collections::HashMap;
 
 /// A session that is being read.
@@ -29,6 +29,16 @@ pub(super) fn read(name: Option<String>, records: &[Record]) -> Session {
     records.iter().for_each(|record| reading.take(record));
     reading.session.bind();
     reading.session
+}
+
+/// What came and is no message, other than blanks; with whether it was cut for its length or depth.
+pub(super) fn noise(event: &Event) -> Option<(&[u8], bool)> {
+    match event {
+        Event::Received { payload: Payload::Raw { bytes, truncated, .. }, .. } => {
+            (*truncated || !bytes.trim_ascii().is_empty()).then_some((bytes, *truncated))
+        }
+        _ => None,
+    }
 }
 
 impl Reading {
@@ -71,7 +81,13 @@ impl Reading {
                     }
                 }
             }
-            Event::Received { .. } => placed.into_iter().for_each(|placed| self.hear(placed)),
+            Event::Received { .. } => {
+                self.session.noise += usize::from(noise(&record.event).is_some());
+                placed.into_iter().for_each(|placed| self.hear(placed));
+            }
+            Event::ProcessExited { code, signal, .. } if !self.closed => {
+                self.session.ended = Some((*code, *signal));
+            }
             _ => {}
         }
     }

@@ -5,13 +5,16 @@ use super::compare::Mode;
 use super::difference::{Difference, Kind, Place};
 use super::outbound::Outbound;
 use super::player::Play;
+use super::reading::noise;
 use super::replayed::{Replayed, SessionReplayed};
 use super::rules::Rules;
 use super::script::{Script, Session, over_http};
 use super::translate::{ERA_MEMBERS, translate};
 use crate::client::{Answering, Opener};
 use crate::protocol::{Era, Revision};
-use crate::transcript::RulePart;
+use crate::transcript::{Record, RulePart};
+use crate::wire::Event;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a server may say over one transport only: whether tasks can be listed depends on whether it knows who asks.
@@ -161,7 +164,9 @@ async fn one(
     play.run(talk).await;
     let statuses = if same_transport { play.statuses(number, talk) } else { Vec::new() };
     let closed = opened.close().await;
-    play.hear_rest(&closed.recorder.snapshot());
+    let records = closed.recorder.snapshot();
+    play.hear_rest(&records);
+    let noise = new_noise(number, session.noise, &records);
     let Play { aligner, names, sent, gone: went, refused, mut notes, .. } = play;
     let unsent = sent.iter().position(|sent| !sent).map(|number| session.sends[number].seq);
     let told_gone = went.is_some();
@@ -182,7 +187,8 @@ async fn one(
         notes.push("two eras write the same things differently: they are compared by shape".to_owned());
     }
     let mut differences = Vec::new();
-    if let Some(why) = &went {
+    let as_recorded = unsent.is_none() && session.ended.is_some() && session.ended == exit(&records);
+    if let Some(why) = went.as_ref().filter(|_| !as_recorded) {
         differences.push(gone_difference(number, why, session.sends.len() - sent));
     }
     differences.extend(aligner.finish(&judgement));
@@ -192,8 +198,49 @@ async fn one(
         differences.retain(|one| one.kind != Kind::MissingMessage || asked(one));
     }
     differences.extend(statuses);
+    differences.extend(noise);
     let told = SessionReplayed { sent, heard, bound: names.len(), gone: went, ..told };
     Played { told, differences, untranslated, notes, refused }
+}
+
+/// How the process ended.
+fn exit(records: &[Arc<Record>]) -> Option<(Option<i32>, Option<i32>)> {
+    records.iter().find_map(|record| match record.event {
+        Event::ProcessExited { code, signal, .. } => Some((code, signal)),
+        _ => None,
+    })
+}
+
+/// What is no message and came more often than in the recording.
+fn new_noise(session: usize, recorded: usize, records: &[Arc<Record>]) -> Option<Difference> {
+    const SHOWN: usize = 80;
+    let came: Vec<(&[u8], bool)> = records.iter().filter_map(|record| noise(&record.event)).collect();
+    let (bytes, cut) = *came.get(recorded)?;
+    let note = match cut {
+        true => "a message came that is longer or deeper than what is read".to_owned(),
+        false => {
+            let text: String = String::from_utf8_lossy(bytes).chars().take(SHOWN).collect();
+            format!(
+                "{} times came what is no message, {recorded} times in the recording: `{text}`",
+                came.len()
+            )
+        }
+    };
+    Some(Difference {
+        message: Place {
+            session,
+            method: "what is no message".to_owned(),
+            of: RulePart::Notification,
+            nth: recorded as u64 + 1,
+            event: None,
+            after: None,
+        },
+        path: String::new(),
+        kind: Kind::ExtraMessage,
+        recorded: None,
+        live: None,
+        note: Some(note),
+    })
 }
 
 fn gone_difference(session: usize, why: &str, left: usize) -> Difference {

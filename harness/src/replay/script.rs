@@ -57,6 +57,10 @@ pub struct Session {
     pub sends: Vec<Send>,
     /// What the server said, in order.
     pub expected: Vec<Expected>,
+    /// How often it sent what is no message.
+    pub noise: usize,
+    /// How the process ended, where it did so before its input was closed: its exit code, and the signal.
+    pub ended: Option<(Option<i32>, Option<i32>)>,
     /// What of the client's messages comes from the server.
     pub(super) bonds: Bonds,
 }
@@ -423,7 +427,7 @@ impl Session {
         });
         let sends: Vec<Send> = sends.collect();
         let bonds = bonds(&sends, &expected);
-        Self { name: self.name.clone(), sends, expected, bonds }
+        Self { name: self.name.clone(), sends, expected, bonds, noise: self.noise, ended: self.ended }
     }
 
     /// The session without some sends; what belonged to them is still waited for by nobody, and not compared.

@@ -81,6 +81,8 @@ pub struct Properties {
     revisions: Vec<Revision>,
     /// Where failing cases are kept; nowhere if `None`.
     regressions: Option<PathBuf>,
+    /// Requirements that are known to be broken.
+    known: Vec<String>,
 }
 
 /// The whole of a test binary (with `harness = false`): the properties of a server as tests, drawn and made small by the
@@ -93,9 +95,11 @@ pub struct Properties {
 /// // tests/properties.rs
 /// mcprove::properties!(env!("CARGO_BIN_EXE_my-server"));
 /// ```
+///
+/// `known: ["base.response.always-sent"]` after the target leaves out the tests of what is known to be broken.
 #[macro_export]
 macro_rules! properties {
-    ($target:expr $(,)?) => {
+    ($target:expr $(, known: [$($known:expr),* $(,)?])? $(,)?) => {
         fn main() -> ::std::process::ExitCode {
             let package = ::std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
             let file = ::std::path::Path::new(file!()).with_extension("txt");
@@ -103,7 +107,7 @@ macro_rules! properties {
             let file = package.join("proptest-regressions").join(name);
             $crate::suite::Properties::run_or_explain(
                 $crate::suite::Properties::new($target)
-                    .map(|properties| properties.regressions(file))
+                    .map(|properties| properties.regressions(file).known(&[$($($known),*)?]))
                     .and_then($crate::suite::Properties::environment),
             )
         }
@@ -141,6 +145,7 @@ impl Properties {
             fail_on: FailOn::Must,
             revisions: Vec::new(),
             regressions: None,
+            known: Vec::new(),
         })
     }
 
@@ -170,6 +175,27 @@ impl Properties {
     pub fn regressions(mut self, file: impl Into<PathBuf>) -> Self {
         self.regressions = Some(file.into());
         self
+    }
+
+    /// Requirements that are known to be broken: their tests are ignored, and say so.
+    #[must_use]
+    pub fn known(mut self, ids: &[&str]) -> Self {
+        self.known = ids.iter().map(|id| (*id).to_owned()).collect();
+        self
+    }
+
+    /// A test, or one that is ignored where its requirement is known to be broken.
+    fn trial(
+        &self,
+        id: &str,
+        place: &str,
+        test: impl FnOnce() -> Result<Completion, Failed> + Send + 'static,
+    ) -> Trial {
+        let name = format!("{id}::{place}");
+        if self.known.iter().any(|known| known == id) {
+            return Trial::ignorable_test(name, || Ok(Completion::ignored_with("it is known to be broken")));
+        }
+        Trial::ignorable_test(name, test)
     }
 
     /// Takes over what the environment says, see [`main`](crate::suite::main).
@@ -273,8 +299,7 @@ impl Properties {
         {
             let (reached, runtime, safety) = (Arc::clone(&reached), Arc::clone(runtime), safety.clone());
             let config = config(CONVERSATIONS, self.regressions.as_deref());
-            let name = format!("{}::{place}::conversations", conversations::ID);
-            trials.push(Trial::ignorable_test(name, move || {
+            trials.push(self.trial(conversations::ID, &format!("{place}::conversations"), move || {
                 conversations::run(&reached, &runtime, &safety, config)
             }));
         }
@@ -295,8 +320,8 @@ impl Properties {
                     safety: safety.clone(),
                     regressions: self.regressions.clone(),
                 };
-                let name = format!("{}::{place}::{}", kind.id, visible(test.name(), WIDTH));
-                trials.push(Trial::ignorable_test(name, move || test.run()));
+                let place = format!("{place}::{}", visible(test.name(), WIDTH));
+                trials.push(self.trial(kind.id, &place, move || test.run()));
             }
         }
         trials

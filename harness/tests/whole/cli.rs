@@ -273,7 +273,7 @@ fn results_over_two_transports_are_compared() {
 
     let ran = run_in(folder.path(), &["check", "--also", "nowhere", "--", PROGRAM, "serve"]);
     assert_eq!(ran.code, Some(2), "{}", ran.whole());
-    assert!(ran.stderr.contains("--also takes a URL"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`nowhere` is no URL"), "{}", ran.stderr);
 }
 
 #[test]

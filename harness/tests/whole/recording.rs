@@ -70,3 +70,19 @@ pub(crate) fn written(folder: &Path, name: &str, arrows: &str) {
     let ran = run_in(folder, &["transcript", "import", &format!("{name}.txt"), "--out", name]);
     assert_eq!(ran.code, Some(0), "{}", ran.whole());
 }
+
+/// Where no file may grow any further, the conversation goes on, as it does where a disk is full.
+#[test]
+fn a_limit_on_files_ends_no_conversation() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!(
+        "ulimit -f 8; yes '{{\"jsonrpc\":\"2.0\",\"method\":\"a\"}}' | head -n 2000 | {PROGRAM} record --out t.jsonl -- cat"
+    );
+    let ran =
+        std::process::Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
+    let stderr = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(0), "{stderr}");
+    assert_eq!(ran.stdout.iter().filter(|byte| **byte == b'\n').count(), 2000, "{stderr}");
+    assert!(stderr.contains("could not be recorded"), "{stderr}");
+    assert!(!stderr.contains("mcprove recorded"), "{stderr}");
+}

@@ -58,6 +58,36 @@ fn files_that_are_no_recordings() {
     assert!(ran.stdout.contains("the recording was cut off"), "{}", ran.whole());
 }
 
+/// A server that answers as before, with more on its standard output than messages, or that ends by itself as it did before.
+#[test]
+fn noise_is_a_difference_and_the_same_end_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    written(path, "t.jsonl", PING);
+    let answers = |before: &str, after: &str| {
+        let result = r#"echo '{"jsonrpc":"2.0","id":1,"result":{}}'"#;
+        format!("read line; {before}{result}; {after}")
+    };
+    let replay = |file: &str, script: &str| run_in(path, &["replay", file, "--", "sh", "-c", script]);
+    let quiet = replay("t.jsonl", &answers("", "read line"));
+    assert_eq!(quiet.code, Some(0), "{}", quiet.whole());
+    let loud = replay("t.jsonl", &answers("echo DEBUG; ", "read line"));
+    assert_eq!(loud.code, Some(1), "{}", loud.whole());
+    let told = "1 times came what is no message, 0 times in the recording: `DEBUG`";
+    assert!(loud.stdout.contains(told), "{}", loud.whole());
+
+    let crash = answers("", "exit 3");
+    std::fs::write(path.join("crash.sh"), &crash).unwrap();
+    let ping = r#"echo '{"jsonrpc":"2.0","id":1,"method":"ping"}'"#;
+    let record = format!("({ping}; sleep 1) | {PROGRAM} record --quiet --out crash.jsonl -- sh crash.sh");
+    let recorded = std::process::Command::new("sh").args(["-c", &record]).current_dir(path).output().unwrap();
+    assert_eq!(recorded.status.code(), Some(3));
+    let same = replay("crash.jsonl", &crash);
+    assert_eq!(same.code, Some(0), "{}", same.whole());
+    let other = replay("crash.jsonl", &crash.replace("exit 3", "exit 4"));
+    assert_eq!(other.code, Some(1), "{}", other.whole());
+}
+
 #[test]
 fn secrets_have_to_be_put_back() {
     let folder = tempfile::tempdir().unwrap();
@@ -89,7 +119,7 @@ fn targets_that_are_dead_or_say_nothing() {
     let dead = ["--wait", "0.3", "http://127.0.0.1:9/mcp"];
     let mut told = replayed(folder.path(), "t.jsonl", &dead);
     told += &replayed(folder.path(), "t.jsonl", &["--", "/no/such/program"]);
-    told += &replayed(folder.path(), "t.jsonl", &["--wait", "0.3", "--", "sh", "-c", "exit 3"]);
+    told += &replayed(folder.path(), "t.jsonl", &["--wait", "0.3", "--", "sh", "-c", "read line; exit 3"]);
     told += &replayed(folder.path(), "t.jsonl", &["--wait", "0.3", "--", "sh", "-c", "cat >/dev/null"]);
     let once = "read line; echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}'; read line; exit 7";
     told += &replayed(folder.path(), "t.jsonl", &["--wait", "1", "--", "sh", "-c", once]);
