@@ -82,7 +82,7 @@ fn a_limit_on_files_ends_no_conversation() {
         std::process::Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
     let stderr = String::from_utf8_lossy(&ran.stderr);
     assert_eq!(ran.status.code(), Some(0), "{stderr}");
-    assert_eq!(ran.stdout.iter().filter(|byte| **byte == b'\n').count(), 2000, "{stderr}");
+    assert_eq!(String::from_utf8_lossy(&ran.stdout).lines().count(), 2000, "{stderr}");
     assert!(stderr.contains("could not be recorded"), "{stderr}");
     assert!(!stderr.contains("mcprove recorded"), "{stderr}");
 }
