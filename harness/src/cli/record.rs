@@ -20,13 +20,27 @@ pub(super) fn record(args: &RecordArgs) -> Result<u8, Failure> {
     }
 }
 
-/// The file to write: a new one where a folder is named.
+/// The file to write: a new one where a folder is named, and where the file has something in it already. A client starts
+/// its servers again and again with the same command, and each start is a recording of its own.
 fn file(out: &Path) -> PathBuf {
-    if !out.is_dir() {
-        return out.to_owned();
+    const ENDING: &str = ".transcript.jsonl";
+    let now = || jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+    if out.is_dir() {
+        return out.join(format!("{}-{}{ENDING}", now(), std::process::id()));
     }
-    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
-    out.join(format!("{now}-{}.transcript.jsonl", std::process::id()))
+    let full = out.metadata().is_ok_and(|about| about.is_file() && about.len() > 0);
+    let Some(name) = out.file_name().and_then(|name| name.to_str()).filter(|_| full) else {
+        return out.to_owned();
+    };
+    let stem = name.strip_suffix(ENDING).or_else(|| name.strip_suffix(".jsonl"));
+    let (stem, ending) = stem.map_or((name, ""), |stem| (stem, &name[stem.len()..]));
+    let new = out.with_file_name(format!("{stem}-{}-{}{ending}", now(), std::process::id()));
+    say(&format!(
+        "mcprove: {} has something in it and is kept; this recording is {}",
+        out.display(),
+        new.display()
+    ));
+    new
 }
 
 fn stdio(args: &RecordArgs, file: &Path) -> Result<u8, Failure> {

@@ -11,8 +11,8 @@ use crate::monitors::Overhearing;
 use crate::report::{ShowOptions, Teller, TerminalOptions, render_terminal, visible};
 use crate::run::{Document, Outcome, ResultRow, RunState};
 use crate::transcript::{
-    Difference, Mermaid, ReadError, Record, Redactor, RuleKind, Sender, Source, Step, Steps, Suspect,
-    TranscriptReader, TranscriptWriter, differences, import, suspects,
+    Comparison, Difference, Gaps, Mermaid, ReadError, Record, Redactor, RuleKind, Sender, Source, Step,
+    Suspect, TranscriptReader, TranscriptWriter, import, suspects,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -61,10 +61,22 @@ fn each(
     while let Some(record) = reader.next_record().map_err(|error| unreadable(file, &error))? {
         take(record)?;
     }
-    if reader.truncated() {
-        say(&format!("mcprove: {} was cut off after line {}", file.display(), reader.line()));
-    }
+    told_whole(file, reader);
     Ok(())
+}
+
+/// Says what is missing in a file that was read to its end.
+fn told_whole(file: &Path, reader: &Reader) {
+    let file = file.display();
+    if reader.truncated() {
+        say(&format!("mcprove: {file} was cut off after line {}", reader.line()));
+    }
+    let Gaps { missing, repeated, line } = reader.gaps();
+    if let Some(line) = line {
+        say(&format!(
+            "mcprove: {file} is not as it was recorded: by their numbers {missing} events are missing and {repeated} stand twice or in another order, the first at line {line}"
+        ));
+    }
 }
 
 pub(super) fn say(text: &str) {
@@ -140,9 +152,6 @@ fn redact(file: &Path, copy: &Path, values: &[String]) -> Result<u8, Failure> {
         redactor.learn(&record.event);
         for suspect in suspects(&record) {
             redactor.add("secret", &suspect.value);
-            // As it stands in a JSON text.
-            let escaped = Value::from(suspect.value.as_str()).to_string();
-            redactor.add("secret", escaped.trim_matches('"'));
             // And as it stands in the pattern of a rule.
             redactor.add("secret", &regex::escape(&suspect.value));
             found.insert(suspect.value);
@@ -185,19 +194,23 @@ pub(super) fn same(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-fn steps(file: &Path) -> Result<Steps, Failure> {
-    let mut reader = open(file)?;
-    let mut steps = Steps::default();
-    each(file, &mut reader, |record| {
-        steps.add(&record);
-        Ok(())
-    })?;
-    Ok(steps)
-}
-
 fn diff(a: &Path, b: &Path) -> Result<u8, Failure> {
     const COLUMNS: usize = 400;
-    let found = differences(steps(a)?, steps(b)?);
+    let mut comparison = Comparison::default();
+    let (mut first, mut second) = (open(a)?, open(b)?);
+    loop {
+        let ours = first.next_record().map_err(|error| unreadable(a, &error))?;
+        let theirs = second.next_record().map_err(|error| unreadable(b, &error))?;
+        let added = ours.as_ref().map_or(Ok(()), |record| comparison.first(record));
+        let added = added.and_then(|()| theirs.as_ref().map_or(Ok(()), |record| comparison.second(record)));
+        added.map_err(Failure::usage)?;
+        if ours.is_none() && theirs.is_none() {
+            break;
+        }
+    }
+    told_whole(a, &first);
+    told_whole(b, &second);
+    let (found, more) = comparison.finish();
     let name = |step: &Step| {
         let arrow = if step.sender == Sender::Client { "──▶" } else { "◀──" };
         let what = if step.answer { "answer to " } else { "" };
@@ -228,6 +241,9 @@ fn diff(a: &Path, b: &Path) -> Result<u8, Failure> {
                 }
             }
         }
+    }
+    if more > 0 {
+        text += &format!("and {more} differences more\n");
     }
     if found.is_empty() {
         text = "no difference\n".to_owned();
@@ -307,5 +323,9 @@ fn import_file(file: &Path, to: Option<&Path>, from: Option<ImportArg>) -> Resul
         writer.append(record, &redactor);
     }
     writer.end();
+    if imported.left_out > 0 {
+        let left_out = imported.left_out;
+        say(&format!("mcprove: {left_out} lines or entries without a message of the protocol were left out"));
+    }
     writer.error().map_or(Ok(0), |error| Err(unwritable(&error)))
 }

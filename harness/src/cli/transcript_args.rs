@@ -9,7 +9,8 @@ use std::time::Duration;
 /// Flags of `record`.
 #[derive(Debug, Args)]
 pub(super) struct RecordArgs {
-    /// The file to write; in a folder, a new file each time.
+    /// The file to write; in a folder, a new file each time. A file that has something in it is kept, and a new one is
+    /// written beside it.
     #[arg(long, value_name = "FILE")]
     pub(super) out: PathBuf,
     /// Listen at this address, such as 127.0.0.1:3001, in front of a server over HTTP (port 0 for any free one).

@@ -50,6 +50,8 @@ pub struct Imported {
     pub started_at: Option<String>,
     /// Its events.
     pub records: Vec<Record>,
+    /// How many lines of a log, or entries of an archive, are not part of it.
+    pub left_out: usize,
 }
 
 /// Says what a text is.
@@ -86,7 +88,8 @@ pub fn import(text: &str, from: Option<Source>, name: &str) -> Result<Imported, 
     }
     let transport = if from == Source::Har { Transport::Http } else { Transport::Stdio };
     let about = About { revision: None, transport, purpose: "imported".to_owned(), target: name.to_owned() };
-    Ok(Imported { about, started_at: tape.started.map(|at| at.to_string()), records: tape.records })
+    let Tape { records, left_out, started, .. } = tape;
+    Ok(Imported { about, started_at: started.map(|at| at.to_string()), records, left_out })
 }
 
 #[derive(Default)]
@@ -94,6 +97,7 @@ struct Tape {
     records: Vec<Record>,
     started: Option<jiff::Timestamp>,
     at: Duration,
+    left_out: usize,
 }
 
 impl Tape {
@@ -196,6 +200,8 @@ fn log(text: &str, tape: &mut Tape) {
             } else {
                 tape.message(sent, text);
             }
+        } else {
+            tape.left_out += usize::from(!line.trim().is_empty());
         }
     }
 }
@@ -279,6 +285,7 @@ fn har(text: &str, tape: &mut Tape) -> Result<(), ImportError> {
         let stream = crate::wire::header(&headers, "content-type")
             .is_some_and(|kind| kind.starts_with("text/event-stream"));
         if !rpc(&body) && !rpc(&content) && !stream {
+            tape.left_out += 1;
             continue;
         }
         number += 1;
@@ -329,7 +336,7 @@ mod tests {
             2025-07-12T05:51:45.101Z [x] [info] Message from server: {\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{}} { metadata: undefined }\n\
             2025-07-12T05:51:46.101Z [x] [info] Message from server: {\"a\":\"...[18778 chars truncated]...\"} { metadata: undefined }\n";
         let imported = import(desktop, None, "x").unwrap();
-        assert_eq!(directions(&imported), "><<");
+        assert_eq!((directions(&imported).as_str(), imported.left_out), ("><<", 1));
         assert_eq!(imported.records[1].at, Duration::from_millis(500));
         let Event::Sent { payload: Payload::Message(message), .. } = &imported.records[0].event else {
             panic!()
@@ -365,6 +372,7 @@ mod tests {
                 "content": {"text": "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n"}}}]}});
         let imported = import(&har.to_string(), None, "x").unwrap();
         assert_eq!((directions(&imported).as_str(), imported.records.len()), ("><", 5));
+        assert_eq!(imported.left_out, 1);
         assert!(matches!(import("{\"log\": 3, \"entries\": 1}", None, "x"), Err(ImportError::Har(_))));
     }
 }

@@ -23,6 +23,21 @@ pub struct TranscriptReader<R> {
     bytes: Vec<u8>,
     ended: bool,
     truncated: bool,
+    /// The number that the next event should have.
+    next: u64,
+    gaps: Gaps,
+}
+
+/// Events whose number is not the one after that of the event before: lines were taken out, put in or moved. A loss that
+/// the recorder saw is an event of its own and no gap.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Gaps {
+    /// How many numbers are left out.
+    pub missing: u64,
+    /// How many events have a number that is not beyond those before.
+    pub repeated: u64,
+    /// The first line where it is so.
+    pub line: Option<usize>,
 }
 
 /// Why a transcript could not be read.
@@ -108,6 +123,8 @@ impl<R: BufRead> TranscriptReader<R> {
             bytes: Vec::new(),
             ended: false,
             truncated: false,
+            next: 0,
+            gaps: Gaps::default(),
         })
     }
 
@@ -141,6 +158,24 @@ impl<R: BufRead> TranscriptReader<R> {
         self.truncated
     }
 
+    /// What is out of its order, up to the event that was read last.
+    pub fn gaps(&self) -> Gaps {
+        self.gaps
+    }
+
+    /// Compares the number of an event with those before.
+    fn count(&mut self, seq: u64) {
+        match seq.checked_sub(self.next) {
+            Some(0) => {}
+            Some(more) => self.gaps.missing = self.gaps.missing.saturating_add(more),
+            None => self.gaps.repeated += 1,
+        }
+        if seq != self.next {
+            self.gaps.line.get_or_insert(self.line);
+        }
+        self.next = self.next.max(seq.saturating_add(1));
+    }
+
     /// The next event; `None` at the end. A last line that was cut off is left out.
     ///
     /// # Errors
@@ -163,7 +198,10 @@ impl<R: BufRead> TranscriptReader<R> {
             return Err(damaged(format!("it is longer than {} MiB", LONGEST_LINE >> 20)));
         }
         match parse_line(&self.bytes) {
-            Ok(Some(record)) => Ok(Some(record)),
+            Ok(Some(record)) => {
+                self.count(record.seq);
+                Ok(Some(record))
+            }
             Ok(None) => {
                 self.ended = true;
                 Ok(None)
@@ -350,5 +388,23 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         let read = Transcript::read(bytes.strip_suffix(b"\n").unwrap()).unwrap();
         assert_eq!((read.truncated, read.records), (false, records));
+    }
+
+    #[test]
+    fn lines_that_were_taken_out_or_put_in_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.jsonl");
+        recorded(&path);
+        let gaps = |text: &str| {
+            let mut reader = TranscriptReader::new(text.as_bytes()).unwrap();
+            while reader.next_record().unwrap().is_some() {}
+            reader.gaps()
+        };
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(gaps(&text), Gaps::default());
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines.remove(3);
+        lines.insert(5, lines[4]);
+        assert_eq!(gaps(&lines.join("\n")), Gaps { missing: 1, repeated: 1, line: Some(4) });
     }
 }

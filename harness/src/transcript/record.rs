@@ -62,7 +62,7 @@ impl Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { bytes: 48 << 20, most: 128 << 20, taken: Arc::default(), events: 200_000, own_events: 12_000 }
+        Self { bytes: 48 << 20, most: 96 << 20, taken: Arc::default(), events: 200_000, own_events: 12_000 }
     }
 }
 

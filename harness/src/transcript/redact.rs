@@ -1,5 +1,6 @@
 //! Keeps secrets out of files and terminals: each is replaced by a placeholder that stays the same within a file.
 
+use super::tokens::sure_tokens;
 use crate::wire::{Event, Headers, Payload};
 
 /// Replaces secrets by placeholders such as `«session-1»`.
@@ -11,6 +12,8 @@ pub struct Redactor {
     headers: Vec<String>,
 }
 
+/// How many secrets are learned from texts: a hostile target may send any number.
+const MOST: usize = 256;
 /// Header names whose values are never shown.
 const SECRET_HEADERS: [&str; 6] =
     ["authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "mcp-session-id"];
@@ -80,12 +83,27 @@ impl Redactor {
                 placeholder.strip_prefix('«').is_some_and(|rest| rest.starts_with(name))
             })
             .count();
-        self.secrets.push((value.to_owned(), format!("«{name}-{number}»")));
+        let placeholder = format!("«{name}-{number}»");
+        // As it stands in a JSON text.
+        let quoted = serde_json::Value::from(value).to_string();
+        let escaped = &quoted[1..quoted.len() - 1];
+        if escaped != value {
+            self.secrets.push((escaped.to_owned(), placeholder.clone()));
+        }
+        self.secrets.push((value.to_owned(), placeholder));
         self.secrets.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
     }
 
-    /// Learns the secrets that an event brings: values of secret headers, session ids in URLs.
+    /// Learns the secrets that an event brings: values of secret headers, session ids in URLs, tokens of well-known
+    /// issuers.
     pub fn learn(&mut self, event: &Event) {
+        match event {
+            Event::Sent { payload, .. } | Event::Received { payload, .. } => {
+                self.learn_text(payload.bytes());
+            }
+            Event::Stderr(bytes) => self.learn_text(bytes),
+            _ => {}
+        }
         match event {
             Event::RequestHead { url, headers, .. } => {
                 self.learn_headers(headers);
@@ -123,6 +141,16 @@ impl Redactor {
                     self.add("cookie", pair.split_once('=').map_or(pair, |(_, value)| value));
                 }
                 other => self.add(other, value),
+            }
+        }
+    }
+
+    /// Learns the tokens in a text that are known by how they begin.
+    fn learn_text(&mut self, bytes: &[u8]) {
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        for token in sure_tokens(text) {
+            if self.secrets.len() < MOST {
+                self.add("token", token);
             }
         }
     }
@@ -177,6 +205,22 @@ mod tests {
             redactor.clean("abcdef Bearer hunter22 0123456789"),
             "«session-2» Bearer «token-1» «session-1»"
         );
+    }
+
+    #[test]
+    fn tokens_of_well_known_issuers_disappear_and_what_a_server_made_stays() {
+        let mut redactor = Redactor::default();
+        let github = format!("ghp_{}", "a1".repeat(18));
+        let state = format!("eyJ{0}.eyJ{0}.{0}", "a1".repeat(18));
+        let text = format!(r#"{{"jsonrpc":"2.0","method":"x","params":{{"a":"{github}","b":"{state}"}}}}"#);
+        redactor.learn(&Event::Received { payload: Payload::read(text.clone()), sse: None });
+        assert_eq!(redactor.clean(&text), text.replace(&github, "«token-1»"));
+    }
+
+    #[test]
+    fn a_secret_disappears_as_it_stands_in_a_json_text_too() {
+        let redactor = Redactor::new([("key".to_owned(), r#"s3c"r\et"#.to_owned())], &[]);
+        assert_eq!(redactor.clean(r#"{"a":"s3c\"r\\et"} s3c"r\et"#), r#"{"a":"«key-1»"} «key-1»"#);
     }
 
     #[test]

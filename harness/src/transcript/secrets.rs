@@ -2,29 +2,13 @@
 
 use super::record::Record;
 use super::redact::names_a_secret;
+use super::tokens::{token_starts, tokens};
 use crate::wire::{Event, Headers, Payload};
 use aho_corasick::AhoCorasick;
 use memchr::memmem;
 use serde_json::Value;
 use std::sync::OnceLock;
 
-/// How tokens of well-known issuers begin, what they are, and how many characters follow at least.
-const TOKENS: [(&str, &str, usize); 14] = [
-    ("sk-", "an API key", 20),
-    ("ghp_", "a GitHub token", 30),
-    ("gho_", "a GitHub token", 30),
-    ("ghs_", "a GitHub token", 30),
-    ("ghu_", "a GitHub token", 30),
-    ("github_pat_", "a GitHub token", 30),
-    ("glpat-", "a GitLab token", 16),
-    ("xoxb-", "a Slack token", 16),
-    ("xoxp-", "a Slack token", 16),
-    ("AKIA", "an AWS key id", 16),
-    ("AIza", "a Google key", 30),
-    ("npm_", "an npm token", 30),
-    ("hf_", "a Hugging Face token", 30),
-    ("eyJ", "a JSON web token", 30),
-];
 /// What a text contains, in any case, if a member in it is named like a secret.
 const NAMES: [&[u8]; 7] = [b"oken", b"ecret", b"assw", b"assphrase", b"redential", b"uthorization", b"ey\""];
 
@@ -46,8 +30,7 @@ pub struct Suspect {
 fn signs() -> &'static AhoCorasick {
     static SIGNS: OnceLock<AhoCorasick> = OnceLock::new();
     SIGNS.get_or_init(|| {
-        let starts = TOKENS.iter().map(|(start, ..)| start.as_bytes());
-        AhoCorasick::new(starts.chain(NAMES.iter().copied().chain([KEY])))
+        AhoCorasick::new(token_starts().chain(NAMES.iter().copied().chain([KEY])))
             .expect("a few short patterns are within all limits")
     })
 }
@@ -62,16 +45,16 @@ pub fn suspects(record: &Record) -> Vec<Suspect> {
                     walk(message.value(), &mut String::new(), &mut found);
                 }
             }
-            Payload::Raw { bytes, .. } => tokens(&String::from_utf8_lossy(bytes), "the text", &mut found),
+            Payload::Raw { bytes, .. } => look(&String::from_utf8_lossy(bytes), "the text", &mut found),
         },
-        Event::Stderr(bytes) => tokens(&String::from_utf8_lossy(bytes), "standard error", &mut found),
+        Event::Stderr(bytes) => look(&String::from_utf8_lossy(bytes), "standard error", &mut found),
         Event::RequestHead { headers, url, .. } => {
             of_headers(headers, &mut found);
-            tokens(url, "the URL", &mut found);
+            look(url, "the URL", &mut found);
         }
         Event::ResponseHead { headers, .. } => of_headers(headers, &mut found),
         Event::ProcessStarted { command, .. } => {
-            command.iter().for_each(|word| tokens(word, "the command", &mut found));
+            command.iter().for_each(|word| look(word, "the command", &mut found));
         }
         _ => {}
     }
@@ -90,7 +73,7 @@ fn of_headers(headers: &Headers, found: &mut Vec<Suspect>) {
 /// Looks at every string, and at what its member is called.
 fn walk(value: &Value, place: &mut String, found: &mut Vec<Suspect>) {
     match value {
-        Value::String(text) => tokens(text, place, found),
+        Value::String(text) => look(text, place, found),
         Value::Array(elements) => {
             for (index, element) in elements.iter().enumerate() {
                 below(place, &index.to_string(), |place| walk(element, place, found));
@@ -117,11 +100,11 @@ fn is_secret_member(name: &str) -> bool {
     !matches!(name, "progressToken" | "key" | "maxTokens" | "nextCursor") && names_a_secret(name)
 }
 
-fn below(place: &mut String, step: &str, look: impl FnOnce(&mut String)) {
+fn below(place: &mut String, step: &str, visit: impl FnOnce(&mut String)) {
     let length = place.len();
     place.push('/');
     place.push_str(step);
-    look(place);
+    visit(place);
     place.truncate(length);
 }
 
@@ -131,25 +114,12 @@ fn plausible(value: &str) -> bool {
 }
 
 /// Tokens of well-known issuers, and private keys, in a text.
-fn tokens(text: &str, place: &str, found: &mut Vec<Suspect>) {
-    for (start, what, least) in TOKENS {
-        for at in memmem::find_iter(text.as_bytes(), start) {
-            let before = text[..at].chars().next_back();
-            if before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
-                continue;
-            }
-            let rest = &text[at..];
-            let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-            let end = rest.find(|c: char| !part(c)).unwrap_or(rest.len());
-            let value = &rest[..end];
-            let dots = value.matches('.').count();
-            let mixed = value.bytes().any(|byte| byte.is_ascii_digit());
-            if value.len() >= start.len() + least && mixed && (start != "eyJ" || dots == 2) {
-                let what = what.to_owned();
-                found.push(Suspect { what, value: value.to_owned(), place: place.to_owned() });
-            }
-        }
-    }
+fn look(text: &str, place: &str, found: &mut Vec<Suspect>) {
+    found.extend(tokens(text).map(|(what, value)| Suspect {
+        what: what.to_owned(),
+        value: value.to_owned(),
+        place: place.to_owned(),
+    }));
     if memmem::find(text.as_bytes(), KEY).is_some() {
         let value = text.trim().to_owned();
         found.push(Suspect { what: "a private key".to_owned(), value, place: place.to_owned() });

@@ -86,3 +86,19 @@ fn a_limit_on_files_ends_no_conversation() {
     assert!(stderr.contains("could not be recorded"), "{stderr}");
     assert!(!stderr.contains("mcprove recorded"), "{stderr}");
 }
+
+/// A client starts its servers again with the same command.
+#[test]
+fn a_recording_is_kept_when_the_next_one_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    for times in 1..3 {
+        let ran = run_in(folder.path(), &["record", "--out", "talk.transcript.jsonl", "--", "true"]);
+        assert_eq!(ran.code, Some(0), "{}", ran.whole());
+        let names: Vec<String> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        assert_eq!(names.len(), times, "{names:?}");
+        assert!(names.iter().all(|name| name.ends_with(".transcript.jsonl")), "{names:?}");
+    }
+}
