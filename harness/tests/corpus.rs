@@ -221,6 +221,14 @@ proptest! {
     }
 
     #[test]
+    fn indented_json_texts_say_the_same(text in json_text()) {
+        use mcprove::protocol::json::{indented, parse};
+        let over_lines = indented(&text);
+        prop_assert_eq!(parse(over_lines.as_bytes()), parse(text.as_bytes()));
+        prop_assert_eq!(indented(&over_lines), over_lines);
+    }
+
+    #[test]
     fn mutated_json_texts(text in json_text(), mutations in prop::collection::vec(mutation(), 1..4)) {
         let mut bytes = text.into_bytes();
         for mutation in mutations {

@@ -32,15 +32,9 @@ fn file(out: &Path) -> PathBuf {
     let Some(name) = out.file_name().and_then(|name| name.to_str()).filter(|_| full) else {
         return out.to_owned();
     };
-    let stem = name.strip_suffix(ENDING).or_else(|| name.strip_suffix(".jsonl"));
-    let (stem, ending) = stem.map_or((name, ""), |stem| (stem, &name[stem.len()..]));
-    let new = out.with_file_name(format!("{stem}-{}-{}{ending}", now(), std::process::id()));
-    say(&format!(
-        "mcprove: {} has something in it and is kept; this recording is {}",
-        out.display(),
-        new.display()
-    ));
-    new
+    let stem = name.strip_suffix(ENDING).or_else(|| name.strip_suffix(".jsonl")).unwrap_or(name);
+    let ending = &name[stem.len()..];
+    out.with_file_name(format!("{stem}-{}-{}{ending}", now(), std::process::id()))
 }
 
 fn stdio(args: &RecordArgs, file: &Path) -> Result<u8, Failure> {
@@ -54,7 +48,7 @@ fn stdio(args: &RecordArgs, file: &Path) -> Result<u8, Failure> {
         outlive_limits()?;
     }
     let (ended, recorded) = record_stdio(&command, &name, file, target.redactor()).map_err(Failure::usage)?;
-    tell(&recorded, &name, Transport::Stdio, &target.redactor(), args.quiet);
+    tell(&recorded, &name, Transport::Stdio, &target.redactor(), args);
     if let Some(signal) = ended.signal {
         die_by(signal);
         return Ok(u8::try_from(128 + signal).unwrap_or(u8::MAX));
@@ -82,7 +76,7 @@ fn http(
         proxy.record(&name, file, redactor, until).await.map_err(Failure::bug)
     })?;
     runtime.shutdown_background();
-    tell(&recorded, &name, Transport::Http, &target.redactor(), args.quiet);
+    tell(&recorded, &name, Transport::Http, &target.redactor(), args);
     Ok(0)
 }
 
@@ -130,7 +124,8 @@ fn secrets(target: &mut Target, args: &RecordArgs) {
 }
 
 /// Tells where the recording is, what is missing in it, and what the monitors say.
-fn tell(recorded: &Recorded, name: &str, transport: Transport, redactor: &Redactor, quiet: bool) {
+fn tell(recorded: &Recorded, name: &str, transport: Transport, redactor: &Redactor, args: &RecordArgs) {
+    let RecordArgs { out, quiet, .. } = args;
     if !recorded.lost.is_none() {
         let (events, bytes) = (recorded.lost.events, recorded.lost.bytes);
         say(&format!("mcprove: {events} events with {bytes} bytes could not be recorded"));
@@ -138,7 +133,11 @@ fn tell(recorded: &Recorded, name: &str, transport: Transport, redactor: &Redact
     if let Some(error) = &recorded.error {
         say(&format!("mcprove: {error}"));
     }
-    if quiet {
+    if recorded.file != *out && !out.is_dir() {
+        let (kept, file) = (out.display(), recorded.file.display());
+        say(&format!("mcprove: {kept} had something in it and was kept; this recording is {file}"));
+    }
+    if *quiet {
         return;
     }
     let file = recorded.file.display().to_string();

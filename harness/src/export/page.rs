@@ -1,5 +1,6 @@
 //! A conversation as a page of Markdown.
 
+use crate::protocol::json::indented;
 use crate::protocol::{Kind, Message};
 use crate::transcript::Record;
 use crate::wire::{Event, Payload};
@@ -24,9 +25,7 @@ impl Page {
 
 fn part(who: &str, payload: &Payload) -> String {
     let (what, language, text) = match payload {
-        Payload::Message(message) => {
-            (kind(message), "json", serde_json::to_string_pretty(message.value()).unwrap_or_default())
-        }
+        Payload::Message(message) => (kind(message), "json", indented(message.text())),
         Payload::Raw { bytes, .. } => {
             ("what is no JSON".to_owned(), "", String::from_utf8_lossy(bytes).escape_debug().to_string())
         }

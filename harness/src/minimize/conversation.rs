@@ -135,7 +135,7 @@ pub async fn minimize(
     hold: impl AsyncFnMut(&Script) -> Vec<Arc<Recorder>>,
 ) -> Result<Minimized, MinimizeError> {
     let mut trials = Trials {
-        wanted,
+        wanted: wanted.clone(),
         limits,
         hold,
         began: Instant::now(),
@@ -151,6 +151,10 @@ pub async fn minimize(
             let saw = trials.saw(script).await;
             return Err(MinimizeError::NotSeen { requirement: wanted.requirement.clone(), saw });
         }
+    }
+    // What is kept has to show the same defect, and not another one that breaks the same requirement.
+    if let Some((_, seen)) = &trials.last {
+        trials.wanted.signature = Some(seen.signature.clone());
     }
     let mut small = fewer_messages(script, &mut trials).await;
     simpler_messages(&mut small, &mut trials).await;
@@ -171,7 +175,7 @@ pub async fn minimize(
     }
 }
 
-async fn fewer_messages<H>(script: &Script, trials: &mut Trials<'_, H>) -> Script
+async fn fewer_messages<H>(script: &Script, trials: &mut Trials<H>) -> Script
 where
     H: AsyncFnMut(&Script) -> Vec<Arc<Recorder>>,
 {
@@ -194,7 +198,7 @@ where
     part(&kept)
 }
 
-async fn simpler_messages<H>(script: &mut Script, trials: &mut Trials<'_, H>)
+async fn simpler_messages<H>(script: &mut Script, trials: &mut Trials<H>)
 where
     H: AsyncFnMut(&Script) -> Vec<Arc<Recorder>>,
 {
@@ -233,8 +237,8 @@ fn is_fixed(place: &Place) -> bool {
 }
 
 /// Conversations that were tried.
-struct Trials<'a, H> {
-    wanted: &'a Wanted,
+struct Trials<H> {
+    wanted: Wanted,
     limits: Limits,
     hold: H,
     began: Instant,
@@ -246,7 +250,7 @@ struct Trials<'a, H> {
     cut_short: bool,
 }
 
-impl<H: AsyncFnMut(&Script) -> Vec<Arc<Recorder>>> Trials<'_, H> {
+impl<H: AsyncFnMut(&Script) -> Vec<Arc<Recorder>>> Trials<H> {
     /// Whether a conversation shows it, as far as the limits allow to find out.
     async fn fails(&mut self, script: &Script) -> bool {
         // What is known already takes no time, but somebody may want it to end.

@@ -3,6 +3,7 @@
 use super::style::{BOLD, DIM, LINK, MARK, paint};
 use super::text::visible;
 use crate::protocol::Kind;
+use crate::protocol::json::{indented, locate};
 use crate::transcript::{Causality, Placed, Record, Sender};
 use crate::wire::{Channel, Event, Payload};
 use anstyle::{AnsiColor, Style};
@@ -76,20 +77,23 @@ impl Teller {
         }
         let method = message.method().or(answers.as_ref().map(|origin| origin.method.as_str()));
         add(BOLD, &visible(method.unwrap_or("?"), 60), &mut what);
-        let value = message.value();
+        // As it is written: a value has other numbers than its text, and members once that stand twice.
+        let written = |pointer: &str| {
+            locate(message.text(), pointer).and_then(|range| message.text().get(range)).unwrap_or_default()
+        };
         let rest = match message.kind() {
-            Kind::Request | Kind::Notification => message.params(),
+            Kind::Request | Kind::Notification => written("/params"),
             Kind::Result => {
                 add(style, "result", &mut what);
-                message.result()
+                written("/result")
             }
             Kind::Error => {
                 add(MARK, "error", &mut what);
-                message.error()
+                written("/error")
             }
             Kind::Batch | Kind::NotAMessage(_) => {
                 add(MARK, "no message", &mut what);
-                Some(value)
+                message.text()
             }
         };
         match answers {
@@ -104,14 +108,13 @@ impl Teller {
         let _ = write!(text, " {}{what}", paint(style, arrow));
         if self.options.full {
             text.push('\n');
-            let pretty = serde_json::to_string_pretty(value).unwrap_or_default();
-            for line in pretty.lines() {
+            for line in indented(message.text()).lines() {
                 let _ = writeln!(text, "{:lead$}     {}", "", visible(line, 100_000));
             }
         } else {
             let room = self.options.width.saturating_sub(lead + 5 + plain).max(20);
-            if let Some(rest) = rest {
-                let _ = write!(text, " {}", visible(&rest.to_string(), room));
+            if !rest.is_empty() {
+                let _ = write!(text, " {}", visible(rest, room));
             }
             text.push('\n');
         }

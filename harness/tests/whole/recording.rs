@@ -6,7 +6,7 @@ use mcprove::client::Binding;
 use mcprove::protocol::Revision;
 use mcprove::wire::CommandLine;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use url::Url;
 
@@ -48,9 +48,16 @@ fn talk_to(binding: &Binding, revision: Revision) -> usize {
     runtime.block_on(converse(binding, revision, PLAN)).unwrap()
 }
 
+/// A file in a folder that a recording is to be in; what was recorded there before goes.
+fn anew(folder: &Path, out: &str) -> PathBuf {
+    let out = folder.join(out);
+    let _ = std::fs::remove_file(&out);
+    out
+}
+
 /// Records a conversation with a server of the program over STDIO.
 pub(crate) fn over_stdio(folder: &Path, out: &str, server: &[&str], revision: Revision) -> usize {
-    let out = folder.join(out);
+    let out = anew(folder, out);
     let words = [PROGRAM, "record", "--quiet", "--out", out.to_str().unwrap(), "--", PROGRAM, "serve"];
     let words = words.iter().chain(server).map(|word| (*word).to_owned());
     let command = CommandLine { cwd: Some(folder.to_owned()), ..CommandLine::new(words).unwrap() };
@@ -59,7 +66,16 @@ pub(crate) fn over_stdio(folder: &Path, out: &str, server: &[&str], revision: Re
 
 /// Records so many conversations with a server over HTTP.
 pub(crate) fn over_http(folder: &Path, out: &str, upstream: &Url, revision: Revision, times: usize) -> usize {
-    let args = ["record", "--out", out, "--listen", "127.0.0.1:0", "--upstream", upstream.as_str()];
+    let out = anew(folder, out);
+    let args = [
+        "record",
+        "--out",
+        out.to_str().unwrap(),
+        "--listen",
+        "127.0.0.1:0",
+        "--upstream",
+        upstream.as_str(),
+    ];
     let (_recorder, url) = serving(folder, &args);
     (0..times).map(|_| talk_to(&Binding::Http(url.clone()), revision)).sum()
 }
@@ -94,6 +110,7 @@ fn a_recording_is_kept_when_the_next_one_is_made() {
     for times in 1..3 {
         let ran = run_in(folder.path(), &["record", "--out", "talk.transcript.jsonl", "--", "true"]);
         assert_eq!(ran.code, Some(0), "{}", ran.whole());
+        assert_eq!(ran.stderr.contains("was kept"), times > 1, "{}", ran.whole());
         let names: Vec<String> = std::fs::read_dir(folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

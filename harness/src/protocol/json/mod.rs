@@ -2,6 +2,7 @@
 
 mod build;
 mod error;
+mod indent;
 mod locate;
 mod scan;
 mod text;
@@ -11,4 +12,5 @@ mod tests;
 
 pub use build::{MAX_DEPTH, MAX_DUPLICATES, MAX_VALUES, Notes, Parsed, parse};
 pub use error::{Error, ErrorKind};
+pub use indent::indented;
 pub use locate::{elements, locate};
