@@ -79,10 +79,7 @@ fn described(key: &TokenKey, method: &str, params: &Object) -> (String, Object) 
     let arguments = params.get("arguments").and_then(Value::as_object).into_iter().flatten().take(PARAMETERS);
     let masked = arguments.map(|(argument, value)| {
         let schema = declared(method, name, argument);
-        (
-            word_or_token(key, argument, schema.is_some()),
-            parameter(key, schema.unwrap_or(&Value::Null), value),
-        )
+        (word_or_token(key, argument, schema.is_some()), parameter(key, schema, value))
     });
     (word_or_token(key, name, offered), masked.collect())
 }
@@ -103,16 +100,18 @@ fn word_or_token(key: &TokenKey, text: &str, is_known: bool) -> String {
     if is_known { text.to_owned() } else { token }
 }
 
-/// A parameter as the log shows it: ids, words of its schema and numbers within the bounds of its schema as they are.
-fn parameter(key: &TokenKey, schema: &Value, value: &Value) -> Value {
+/// A parameter as the log shows it: where an id is meant, ids, and words of its schema and whole numbers within the bounds of
+/// its schema as they are. Of what is not declared nothing is shown.
+fn parameter(key: &TokenKey, schema: Option<&Value>, value: &Value) -> Value {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let token = key.token("audit", &text);
-    let is_known = match value {
-        Value::String(text) => {
+    let is_known = match (schema, value) {
+        (Some(schema), Value::String(text)) => {
             let is_word = schema["enum"].as_array().is_some_and(|words| words.contains(value));
-            is_word || Kind::ALL.iter().any(|kind| kind.is_id(text))
+            let means = |kind: &Kind| schema.is_null() || schema["pattern"] == kind.id_pattern();
+            is_word || Kind::ALL.iter().any(|kind| means(kind) && kind.is_id(text))
         }
-        Value::Number(number) => {
+        (Some(schema), Value::Number(number)) => {
             let bounds = (schema["minimum"].as_u64(), schema["maximum"].as_u64());
             matches!((bounds, number.as_u64()), ((Some(least), Some(most)), Some(number)) if (least..=most).contains(&number))
         }
@@ -149,6 +148,12 @@ mod tests {
         for secret in ["4111", "mail", "pin", "123456", "AKIA", "limit", "nested"] {
             assert!(!text.contains(secret), "{secret}: {text}");
         }
+        // An id is shown where one is meant.
+        let (_, masked) = log(
+            "tools/call",
+            &json!({"name": "search_customers", "arguments": {"query": "c-1234", "no-such": "c-1234"}}),
+        );
+        assert!(!masked.to_string().contains("c-1234"), "{masked:?}");
         let (_, masked) = log(
             "tools/call",
             &json!({"name": "list_orders", "arguments": {"status": "paid", "limit": 5, "after": "pin 123456"}}),

@@ -213,6 +213,10 @@ impl Enterprise {
         let key = database.token_key().map_err(unusable)?;
         let roles = Roles::read(text, &key)?;
         let audit = files.audit.as_deref().map(|path| {
+            // What was written to anything else could not be read again, nor closed off.
+            if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+                return Err(InvalidProfile::of_file("the audit log", path, "it is no regular file"));
+            }
             AuditLog::open(path).map_err(|error| InvalidProfile::of_file("the audit log", path, error))
         });
         let audit = audit.transpose()?;
